@@ -100,6 +100,8 @@ pub mod operator;
 pub mod postgres;
 pub mod readers;
 pub mod repository;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 pub mod testing;
 pub mod workers;
 pub mod writers;
@@ -123,9 +125,10 @@ pub use definition::{BoxError, Failure, Phase, STATE_LIMIT};
 pub use definition::{InvalidRate, RateLimit, TimeLimit};
 // Jobs, their parameters, and how they are launched.
 pub use definition::{
-    BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch,
-    Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError, REPLAY, RUN_ID,
-    StepExecutionId, StopSignal, Stopped, parse_parameters, resolve_parameters,
+    BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch, Missed,
+    Overlap, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError, REPLAY,
+    RUN_ID, SCHEDULE_TIME, Schedule, StepExecutionId, StopSignal, Stopped, parse_parameters,
+    resolve_parameters,
 };
 // Bounds of generic code.
 pub use definition::{Deserializes, Pipe, Piped, Serializes, StepDefinition};

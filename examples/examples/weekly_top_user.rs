@@ -112,12 +112,12 @@ fn tops(room: i64, chores: &[(i64, i64)]) -> Vec<Top> {
 
 /// Asks for the chores of one room.
 #[processor]
-fn top_of_room(room: &Room, week: Date, connection: &Connection) -> rusqlite::Result<Many<Vec<Top>>> {
+fn top_of_room(room: &Room, monday: Date, connection: &Connection) -> rusqlite::Result<Many<Vec<Top>>> {
     let mut query = connection.prepare_cached(
         "SELECT member, count(*) FROM chore
-         WHERE room = ?1 AND day >= ?2 AND day < date(?2, '+7 days') GROUP BY member ORDER BY member",
+         WHERE room = ?1 AND day >= date(?2, '-7 days') AND day < ?2 GROUP BY member ORDER BY member",
     )?;
-    let rows = query.query_map((room.id, week.to_string()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = query.query_map((room.id, monday.to_string()), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let chores = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(Many(tops(room.id, &chores)))
 }
@@ -126,16 +126,16 @@ fn top_of_room(room: &Room, week: Date, connection: &Connection) -> rusqlite::Re
 #[processor(bulk)]
 fn top_of_rooms(
     rooms: &[Room],
-    week: Date,
+    monday: Date,
     connection: &Connection,
 ) -> rusqlite::Result<Vec<Many<Vec<Top>>>> {
     let (Some(first), Some(last)) = (rooms.first(), rooms.last()) else { return Ok(Vec::new()) };
     let mut query = connection.prepare_cached(
         "SELECT room, member, count(*) FROM chore
-         WHERE room BETWEEN ?1 AND ?2 AND day >= ?3 AND day < date(?3, '+7 days')
+         WHERE room BETWEEN ?1 AND ?2 AND day >= date(?3, '-7 days') AND day < ?3
          GROUP BY room, member ORDER BY room, member",
     )?;
-    let rows = query.query_map((first.id, last.id, week.to_string()), |row| {
+    let rows = query.query_map((first.id, last.id, monday.to_string()), |row| {
         Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
     })?;
     let mut of_rooms = BTreeMap::<i64, Vec<(i64, i64)>>::new();
@@ -229,11 +229,14 @@ fn compare(tx: &Transaction<'_>) -> Result<(), batch_runtime::BoxError> {
     Ok(())
 }
 
-/// Finds the members who did most in a week, five ways.
-#[job]
+/// Finds the members who did most in the week before a Monday, five ways.
+///
+/// Its schedule is every Monday at three in Seoul: `schedule` runs it then, and so does `run --due` from a cron job.
+#[job(schedule("0 3 * * MON", zone = "Asia/Seoul", restarts = 2))]
 fn weekly_top_user(
-    /// The Monday of the week
-    week: Date,
+    /// The Monday after the week
+    #[param(scheduled)]
+    monday: Date,
     /// Number of rooms to create where there are none
     #[param(default = 20_000)]
     rooms: i64,

@@ -16,6 +16,7 @@ pub(crate) mod reader;
 pub(crate) mod recursion;
 pub(crate) mod remote;
 pub(crate) mod resource;
+pub(crate) mod schedule;
 pub(crate) mod signature;
 pub(crate) mod step;
 pub(crate) mod tasklet;

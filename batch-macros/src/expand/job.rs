@@ -12,6 +12,7 @@ use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::job::{self, Options, Parameter, lints};
+use crate::model::schedule::{Missed, Schedule};
 use crate::syntax::component::{self, doc};
 use crate::syntax::name::{parameter_name, plain};
 
@@ -23,6 +24,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
     check::texts::check("job", &job.parameters, &mut job.body, errors);
+    check::schedule::check(&job, errors);
     let Tree { items, nodes, checks, imports } = tree(&job.body, &job.parameters);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
@@ -104,7 +106,29 @@ fn options(options: &Options) -> TokenStream {
         quote!(.max_recoveries({ const TIMES: #typed = #times; TIMES }))
     });
     let listeners = (!options.listeners.is_empty()).then(|| quote!(.listeners(__LISTENERS)));
-    quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries #listeners)
+    let schedule = options.schedule.as_ref().map(schedule);
+    quote!(__batch::JobOptions::DEFAULT #restartable #exclusive #max_recoveries #listeners #schedule)
+}
+
+fn schedule(schedule: &Schedule) -> TokenStream {
+    let expression = &schedule.expression;
+    let zone = schedule.zone.as_ref().map_or_else(|| "UTC".to_owned(), syn::LitStr::value);
+    let missed = schedule.missed.as_ref().map(|missed| {
+        let missed = match missed {
+            Missed::Latest => quote!(Latest),
+            Missed::All(nanoseconds) => {
+                quote!(All { within: ::core::time::Duration::from_nanos(#nanoseconds) })
+            }
+            Missed::None => quote!(None),
+        };
+        quote!(.missed(__batch::Missed::#missed))
+    });
+    let overlap = schedule.overlap.map(|word| {
+        let word = format_ident!("{word}");
+        quote!(.overlap(__batch::Overlap::#word))
+    });
+    let restarts = schedule.restarts.as_ref().map(|(_, times)| quote!(.restarts(#times)));
+    quote!(.schedule(__batch::Schedule::new(#expression, #zone) #missed #overlap #restarts))
 }
 
 /// The listeners as a constant, and the checks of their arguments.

@@ -82,11 +82,13 @@ impl Parameters {
             }
         });
         let rules = self.rules(index, &name, &alias, ty, parameter);
+        let scheduled = parameter.scheduled.is_some().then(|| quote!(scheduled: true,));
         quote! {
             __batch::ParameterSpec {
                 #default
                 identifying: #identifying,
                 secret: #secret,
+                #scheduled
                 #rules
                 ..__batch::ParameterSpec::of::<#alias>(#name, #doc)
             }

@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, ExprLit, ExprRange, FnArg, ItemFn, Lit, Pat, PatType,
 
 use super::body::body;
 use super::range;
+use super::schedule::{Schedule, schedule};
 use super::statement::Body;
 use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
 use crate::errors::Errors;
@@ -12,10 +13,14 @@ use crate::syntax::component::doc;
 use crate::syntax::name::plain;
 use crate::syntax::options::{self, Given, Table};
 
-const JOB: Table =
-    Table::new("job", &["restartable", "exclusive", "max_recoveries", "listeners"], &["incrementer"]);
+const JOB: Table = Table::new(
+    "job",
+    &["restartable", "exclusive", "max_recoveries", "listeners", "schedule"],
+    &["incrementer"],
+);
 const FLOW: Table = Table::new("flow", &[], &[]);
-const PARAM: Table = Table::new("param", &["default", "identifying", "secret", "range", "check"], &[]);
+const PARAM: Table =
+    Table::new("param", &["default", "identifying", "secret", "scheduled", "range", "check"], &[]);
 
 /// A job.
 pub(crate) struct Job {
@@ -31,6 +36,9 @@ pub(crate) struct Options {
     pub(crate) exclusive: bool,
     pub(crate) max_recoveries: Option<Expr>,
     pub(crate) listeners: Vec<Path>,
+    pub(crate) schedule: Option<Schedule>,
+    /// False if one of them has a mistake.
+    pub(crate) complete: bool,
 }
 
 /// An argument of a job.
@@ -42,6 +50,8 @@ pub(crate) struct Parameter {
     pub(crate) default: Option<Expr>,
     pub(crate) identifying: bool,
     pub(crate) secret: bool,
+    /// The word `scheduled`.
+    pub(crate) scheduled: Option<Ident>,
     /// The word `range` and the bounds.
     pub(crate) range: Option<(Ident, ExprRange)>,
     /// The function that checks a value.
@@ -52,7 +62,9 @@ pub(crate) struct Parameter {
 
 /// Reads a job.
 pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) -> Job {
-    let options = job_options(&options::read(&JOB, given, errors), errors);
+    let before = errors.count();
+    let mut options = job_options(&options::read(&JOB, given, errors), errors);
+    options.complete = before == errors.count();
     signature("job", function, errors);
     let parameters = parameters(function, errors);
     let body = body(&function.block, errors);
@@ -109,6 +121,7 @@ fn job_options(given: &[Given], errors: &mut Errors) -> Options {
                 options::flag(option, errors);
                 read.exclusive = true;
             }
+            "schedule" => read.schedule = schedule(option, errors),
             "listeners" => read.listeners = options::names(option, "listeners(report)", errors),
             _ => read.max_recoveries = count(option, errors),
         }
@@ -178,6 +191,7 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
         default: None,
         identifying: true,
         secret: false,
+        scheduled: None,
         range: None,
         check: None,
         lints: lints(&typed.attrs),
@@ -258,6 +272,10 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
         } else {
             parameter.default = value;
         }
+    }
+    if let Some(option) = find("scheduled") {
+        options::flag(option, errors);
+        parameter.scheduled = Some(option.name.clone());
     }
     if let Some(option) = find("check") {
         parameter.check = check(option, errors);

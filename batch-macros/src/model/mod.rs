@@ -16,6 +16,7 @@ mod pattern;
 pub(crate) mod range;
 mod refused;
 pub(crate) mod returns;
+pub(crate) mod schedule;
 pub(crate) mod statement;
 pub(crate) mod step;
 pub(crate) mod text;

@@ -113,6 +113,21 @@ pub(super) enum Invocation {
         job: Option<&'static JobInfo>,
         run: RunArguments,
     },
+    /// Runs what is due.
+    #[cfg(feature = "schedule")]
+    Due {
+        job: &'static JobInfo,
+        run: RunArguments,
+    },
+    /// Runs the scheduled times of the past.
+    #[cfg(feature = "schedule")]
+    Backfill {
+        job: &'static JobInfo,
+        backfill: super::schedule::Backfill,
+        run: RunArguments,
+    },
+    #[cfg(feature = "schedule")]
+    Schedule(super::schedule::Invocation),
     Restart {
         execution: ExecutionId,
         from: Option<RestartFrom>,
@@ -194,6 +209,8 @@ impl Invocation {
                 }
                 _ => Self::Workers,
             },
+            #[cfg(feature = "schedule")]
+            "schedule" => Self::Schedule(super::schedule::Invocation::of(matches, jobs)?),
             "stop" => Self::Stop(execution(matches)),
             "abandon" => Self::Abandon(execution(matches)),
             "recover" => Self::Recover,
@@ -245,6 +262,16 @@ impl Invocation {
         if let Some(execution) = replayed {
             return Ok(Self::Replay { execution, job: Some(job), run });
         }
+        #[cfg(feature = "schedule")]
+        if super::schedule::is_used(jobs) {
+            let matches = inner.unwrap_or(matches);
+            if let Some(backfill) = super::schedule::Backfill::of(matches) {
+                return Ok(Self::Backfill { job, backfill, run });
+            }
+            if matches.get_flag("due") {
+                return Ok(Self::Due { job, run });
+            }
+        }
         Ok(Self::Run { job, next: inner.unwrap_or(matches).get_flag("next"), run })
     }
 }
@@ -287,7 +314,7 @@ impl RunArguments {
 }
 
 /// Returns the job with this name. If no name is given, the program must have only one job.
-fn named_or_only(
+pub(super) fn named_or_only(
     jobs: &[&'static JobInfo],
     name: Option<&str>,
     command: &str,

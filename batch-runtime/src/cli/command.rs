@@ -48,6 +48,9 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             show(),
             metrics(),
         ]);
+    #[cfg(feature = "schedule")]
+    let command =
+        if super::schedule::is_used(jobs) { command.subcommand(super::schedule::command()) } else { command };
     match width {
         Some(width) => command.term_width(width),
         None => command.max_term_width(100),
@@ -84,6 +87,8 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .help_heading(OPTIONS)
         .display_order(1)
         .help("Reads again the records that this execution skipped, then runs all later steps in full");
+    #[cfg(feature = "schedule")]
+    let run = if super::schedule::is_used(jobs) { run.args(super::schedule::of_run()) } else { run };
     run.args([next, replay, durability().global(true), recovery().global(true)])
         .args(of_workers().into_iter().chain(log()).map(|arg| arg.global(true)))
 }

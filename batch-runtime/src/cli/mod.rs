@@ -30,6 +30,10 @@
 //! | `workers drain` | `worker`, `asked` |
 //! | `graph` | `job`, `format`, `graph` |
 //! | `metrics` | `textfile`, `metrics` |
+//! | `run --due`, `run --backfill` | `job`, `runs`: a document of `run` for each, `refused`, `waits_for`; `times`, if nothing was run for lack of `--yes` |
+//! | `schedule list` | `schedules` |
+//! | `schedule pause`, `schedule resume` | `job`, `paused`, `changed` |
+//! | `schedule export` | `format`, `files` |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
 //! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
@@ -51,6 +55,8 @@ mod parameter;
 mod refusal;
 mod repository;
 mod run;
+#[cfg(feature = "schedule")]
+mod schedule;
 mod signals;
 mod skipped;
 #[cfg(test)]
@@ -176,6 +182,18 @@ fn dispatch(
             let operator = operator(Open::Existing)?;
             return run::restart(operator, *execution, from.as_ref(), run, globals, console);
         }
+        #[cfg(feature = "schedule")]
+        Invocation::Due { job, run } => {
+            let _logging = run.log.open(console)?;
+            return schedule::due(&operator(Open::OrCreate)?, job, run, globals, console);
+        }
+        #[cfg(feature = "schedule")]
+        Invocation::Backfill { job, backfill, run } => {
+            let _logging = run.log.open(console)?;
+            return schedule::backfill(&operator(Open::OrCreate)?, job, backfill, run, globals, console);
+        }
+        #[cfg(feature = "schedule")]
+        Invocation::Schedule(schedule) => return schedule::run(schedule, jobs, globals, console),
         Invocation::Stop(execution) => {
             operator(Open::Existing)?.stop(*execution)?;
             let text = format!("asked execution {execution} to stop after its current chunk");

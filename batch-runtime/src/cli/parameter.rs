@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 19] = [
+const TAKEN: [&str; 24] = [
     "repository",
     "json",
     "quiet",
@@ -27,6 +27,11 @@ const TAKEN: [&str; 19] = [
     "replies",
     "log",
     "log-filter",
+    "due",
+    "backfill",
+    "failed-only",
+    "at-once",
+    "yes",
 ];
 
 /// True if the parameter has a flag of its own.

@@ -56,6 +56,8 @@ impl Refusal {
             | OperatorError::Job(JobError::Parameters(_))
             | OperatorError::RunIdGiven
             | OperatorError::RunIdsUsedUp(_) => (exit::USAGE, "parameters"),
+            #[cfg(feature = "schedule")]
+            OperatorError::Schedule(_) => (exit::USAGE, "schedule"),
             OperatorError::ParameterGone { .. } => (exit::REFUSED, "parameter_gone"),
             OperatorError::NothingSkipped(..) => (exit::REFUSED, "nothing_skipped"),
             OperatorError::SkippedInPartition { .. } => (exit::REFUSED, "skipped_in_partition"),

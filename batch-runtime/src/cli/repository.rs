@@ -47,6 +47,19 @@ pub(super) fn open(
     Ok(Arc::new(repository))
 }
 
+/// Opens the repository named by the flag or the environment, if there is one.
+#[cfg(feature = "schedule")]
+pub(super) fn open_if_any(
+    flag: Option<&OsStr>,
+    console: &Console,
+) -> Result<Option<Arc<dyn Repository>>, Refusal> {
+    let url = url(flag, console);
+    if !url.to_str().is_some_and(is_postgres) && !path_of(&url)?.exists() {
+        return Ok(None);
+    }
+    open(flag, console, Open::Existing).map(Some)
+}
+
 /// The path or URL of the repository.
 pub(super) fn url(flag: Option<&OsStr>, console: &Console) -> OsString {
     let named = flag.map(OsStr::to_owned);
@@ -65,7 +78,7 @@ pub(super) fn absolute(flag: Option<&OsStr>, console: &Console) -> Result<OsStri
         .map_err(|error| Refusal::usage(format!("the folder of the repository is unknown: {error}")))
 }
 
-fn is_postgres(url: &str) -> bool {
+pub(super) fn is_postgres(url: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
 }
 

@@ -94,6 +94,23 @@ fn watched(
     console: &Console,
     run: impl FnOnce(&JobOperator) -> Result<JobReport, OperatorError>,
 ) -> Result<u8, Refusal> {
+    let report = observed(operator, job, arguments, globals, console, run)?;
+    if globals.json {
+        print_json(&json::Report::from(&report), console);
+    }
+    tell(&report, job, globals, console);
+    Ok(code_of(report.status))
+}
+
+/// Runs a job and shows its progress.
+pub(super) fn observed<T>(
+    operator: JobOperator,
+    job: &'static JobInfo,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+    run: impl FnOnce(&JobOperator) -> Result<T, OperatorError>,
+) -> Result<T, Refusal> {
     let show = match (globals.json || globals.quiet, console.bars) {
         (true, _) => Show::Nothing,
         (false, true) => Show::Bars,
@@ -109,13 +126,11 @@ fn watched(
         .observer(progress.clone());
     let ran = run(&operator);
     progress.finish();
-    let report = ran.map_err(|error| match &error {
+    ran.map_err(|error| match &error {
         OperatorError::Parameters(wrong) => Refusal::of_parameters(wrong, job, true),
         other if progress.job_began() => Refusal::of_begun(other),
         other => Refusal::of(other),
-    })?;
-    tell(&report, job, globals, console);
-    Ok(code_of(report.status))
+    })
 }
 
 /// The exit code for an execution that has ended.
@@ -128,11 +143,9 @@ pub(super) fn code_of(status: BatchStatus) -> u8 {
 }
 
 /// Prints the summary, and on standard error why the job failed and what to do.
-fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console) {
+pub(super) fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console) {
     let summary = Summary::from(report);
-    if globals.json {
-        print_json(&json::Report::from(report), console);
-    } else if !globals.quiet {
+    if !globals.json && !globals.quiet {
         console.out.line(summary.headline());
         let tables = summary.tables();
         if !tables.is_empty() {

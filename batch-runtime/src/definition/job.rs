@@ -6,6 +6,7 @@ use std::any::Any;
 use super::job_listener::JobListener;
 use super::need::Need;
 use super::parameter::{Parameter, ParameterSpec, ParameterType, Parameters};
+use super::schedule::Schedule;
 use super::{Failure, Scope};
 use crate::graph::{Activity, Node, Subject};
 
@@ -39,11 +40,14 @@ pub struct JobOptions {
     pub max_recoveries: u32,
     /// The listeners for its start and end, in the order of the source.
     pub listeners: &'static [JobListener],
+    /// When it runs by itself.
+    pub schedule: Option<Schedule>,
 }
 
 impl JobOptions {
-    /// Restartable, not exclusive, three recoveries.
-    pub const DEFAULT: Self = Self { restartable: true, exclusive: false, max_recoveries: 3, listeners: &[] };
+    /// Restartable, not exclusive, three recoveries, no schedule.
+    pub const DEFAULT: Self =
+        Self { restartable: true, exclusive: false, max_recoveries: 3, listeners: &[], schedule: None };
 
     /// Sets whether a failed or stopped instance can be started again.
     #[must_use]
@@ -63,6 +67,13 @@ impl JobOptions {
     #[must_use]
     pub const fn listeners(mut self, listeners: &'static [JobListener]) -> Self {
         self.listeners = listeners;
+        self
+    }
+
+    /// Sets when the job runs by itself.
+    #[must_use]
+    pub const fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = Some(schedule);
         self
     }
 

@@ -237,6 +237,8 @@ pub struct ParameterSpec {
     pub identifying: bool,
     /// `#[param(secret)]`.
     pub secret: bool,
+    /// `#[param(scheduled)]`: a scheduled run has its time here.
+    pub scheduled: bool,
     /// Parses the text that the user typed.
     pub parse: fn(&OsStr) -> Result<ParameterValue, String>,
     /// The rules for its value, beyond its type.
@@ -260,6 +262,7 @@ impl ParameterSpec {
             default: None,
             identifying: true,
             secret: false,
+            scheduled: false,
             parse: T::parse_os,
             rules: &[],
             list: T::LIST,

@@ -3,8 +3,12 @@
 
 use std::ffi::OsStr;
 
+use jiff::Timestamp;
+
 use super::nearest::nearest;
-use super::{JobInfo, Parameter, ParameterRule, ParameterSpec, ParameterValue, Parameters, shown};
+use super::{
+    JobInfo, Parameter, ParameterRule, ParameterSpec, ParameterType, ParameterValue, Parameters, shown,
+};
 use crate::graph::wiring::sizes;
 
 /// The identifying parameter that distinguishes the runs of `--next`. No job declares it; every job accepts
@@ -15,10 +19,32 @@ pub const RUN_ID: &str = "run.id";
 /// execution skipped. No job declares it; every job accepts it.
 pub const REPLAY: &str = "batch.replay";
 
-/// Returns our own parameter of this name. Both are identifying whole numbers.
+/// The identifying parameter of a scheduled run, an instant, if the job declares no parameter with
+/// `#[param(scheduled)]`. No job declares it; every job accepts it.
+pub const SCHEDULE_TIME: &str = "schedule.time";
+
+/// Returns our own parameter of this name. All of them identify.
 fn of_ours(name: &str) -> Option<&'static str> {
-    [RUN_ID, REPLAY].into_iter().find(|ours| *ours == name)
+    [RUN_ID, REPLAY, SCHEDULE_TIME].into_iter().find(|ours| *ours == name)
 }
+
+/// Returns whether the parameter is our own.
+pub(crate) fn is_of_ours(name: &str) -> bool {
+    of_ours(name).is_some()
+}
+
+/// Parses the text of our own parameter.
+fn parse_ours(job: &JobInfo, name: &'static str, text: &OsStr) -> Result<ParameterValue, ParametersError> {
+    let wrong = |expected| unexpected(job, name, expected, &shown(text));
+    if name == SCHEDULE_TIME {
+        let text = text.to_str().ok_or_else(|| wrong("an instant is expected".to_owned()))?;
+        return <Timestamp as ParameterType>::parse(text).map_err(wrong);
+    }
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.map(ParameterValue::Long).ok_or_else(|| wrong(WHOLE_NUMBER.to_owned()))
+}
+
+const WHOLE_NUMBER: &str = "a whole number is expected";
 
 /// An error in the parameters of a launch. No message contains the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,9 +184,7 @@ pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     for (name, text) in given {
         let (name, text) = (name.as_ref(), text.as_ref());
         let (name, parameter) = if let Some(name) = of_ours(name) {
-            let number = text.to_str().and_then(|text| text.parse().ok());
-            let number = number.ok_or_else(|| no_number(job, name, &shown(text)))?;
-            (name, Parameter { value: ParameterValue::Long(number), identifying: true, secret: false })
+            (name, Parameter { value: parse_ours(job, name, text)?, identifying: true, secret: false })
         } else {
             let spec = spec_of(job, name)?;
             let value = (spec.parse)(text).map_err(|expected| invalid(job, spec, expected, &shown(text)))?;
@@ -246,9 +270,14 @@ pub(crate) fn resolve_beside(
 }
 
 fn parameter_of_ours(job: &JobInfo, name: &str, parameter: &Parameter) -> Result<Parameter, ParametersError> {
-    match parameter.value {
-        ParameterValue::Long(_) => Ok(Parameter { identifying: true, secret: false, ..parameter.clone() }),
-        _ => Err(no_number(job, name, &parameter.value.to_string())),
+    match (name, &parameter.value) {
+        (SCHEDULE_TIME, ParameterValue::Timestamp(_)) | (RUN_ID | REPLAY, ParameterValue::Long(_)) => {
+            Ok(Parameter { identifying: true, secret: false, ..parameter.clone() })
+        }
+        (SCHEDULE_TIME, value) => {
+            Err(unexpected(job, name, "an instant is expected".to_owned(), &value.to_string()))
+        }
+        (_, value) => Err(unexpected(job, name, WHOLE_NUMBER.to_owned(), &value.to_string())),
     }
 }
 
@@ -310,11 +339,11 @@ fn check_sizes(job: &JobInfo, all: &Parameters) -> Result<(), ParametersError> {
     Ok(())
 }
 
-fn no_number(job: &JobInfo, name: &str, text: &str) -> ParametersError {
+fn unexpected(job: &JobInfo, name: &str, expected: String, text: &str) -> ParametersError {
     ParametersError::Invalid {
         job: job.name.to_owned(),
         name: name.to_owned(),
-        expected: "a whole number is expected".to_owned(),
+        expected,
         value: Some(text.chars().take(100).collect()),
     }
 }

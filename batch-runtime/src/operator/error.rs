@@ -68,6 +68,10 @@ pub enum OperatorError {
     /// A `run.id` was given to a run that picks the next one.
     #[error("parameter `run.id` is set by `--next`: pass only one of the two")]
     RunIdGiven,
+    /// The schedule of a job cannot be followed.
+    #[cfg(feature = "schedule")]
+    #[error(transparent)]
+    Schedule(#[from] crate::schedule::ScheduleError),
     /// No greater `run.id` is left.
     #[error("job `{0}` has used the greatest possible `run.id`; pass a free `run.id` yourself")]
     RunIdsUsedUp(String),

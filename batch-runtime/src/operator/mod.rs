@@ -55,9 +55,9 @@ use crate::workers::RemoteChunks;
 /// ```
 #[derive(Debug, Clone)]
 pub struct JobOperator {
-    repository: Arc<dyn Repository>,
+    pub(crate) repository: Arc<dyn Repository>,
     jobs: Vec<&'static JobInfo>,
-    options: RunOptions,
+    pub(crate) options: RunOptions,
 }
 
 impl JobOperator {

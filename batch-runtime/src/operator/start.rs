@@ -2,8 +2,8 @@
 
 use super::{JobOperator, OperatorError, RestartFrom};
 use crate::definition::{
-    ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, REPLAY, RUN_ID, resolve_beside,
-    resolve_parameters,
+    ExecutionId, JobInfo, Launch, Parameter, ParameterValue, Parameters, REPLAY, RUN_ID, is_of_ours,
+    resolve_beside, resolve_parameters,
 };
 use crate::engine;
 use crate::observe::JobReport;
@@ -99,7 +99,7 @@ impl JobOperator {
         let mut parameters = Parameters::new();
         for parameter in &stored.parameters {
             let name = parameter.name.as_str();
-            if ![RUN_ID, REPLAY].contains(&name) && job.parameters.iter().all(|spec| spec.name != name) {
+            if !is_of_ours(name) && job.parameters.iter().all(|spec| spec.name != name) {
                 if !parameter.identifying {
                     continue;
                 }
@@ -188,7 +188,11 @@ impl JobOperator {
         self.run(job, &parameters)
     }
 
-    fn run(&self, job: &'static JobInfo, parameters: &Parameters) -> Result<JobReport, OperatorError> {
+    pub(crate) fn run(
+        &self,
+        job: &'static JobInfo,
+        parameters: &Parameters,
+    ) -> Result<JobReport, OperatorError> {
         Ok(engine::run_resolved(&self.repository, job, parameters, &self.options)?)
     }
 }

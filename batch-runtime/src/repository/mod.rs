@@ -26,6 +26,7 @@ pub mod postgres;
 mod profile;
 mod request;
 mod running;
+mod schedule;
 pub mod sqlite;
 mod statistics;
 mod tending;
@@ -57,6 +58,8 @@ pub use request::{
     Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Ownership,
     Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
 };
+
+pub use schedule::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
 pub use running::{Reached, RunningPartitions, RunningStep};
 pub use statistics::{JobStatistics, Statistics, StepStatistics, Times, WorkStatistics};
@@ -388,4 +391,65 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be read.
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError>;
+
+    /// The schedule of a job, if it was ever seen.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError>;
+
+    /// Records the schedule that a program has for a job, if it is new or has changed: its times begin after `now`.
+    /// Returns it as recorded.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn see_schedule(
+        &self,
+        job: &str,
+        expression: &str,
+        zone: &str,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, RepositoryError>;
+
+    /// Records scheduled times, except those that are recorded already, and that all times up to `until` are recorded.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError>;
+
+    /// Sets what has become of a scheduled time that is DUE, and the key of its instance. DONE replaces every other outcome.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn settle_fire(
+        &self,
+        job: &str,
+        scheduled: &str,
+        outcome: FireOutcome,
+        key: &str,
+    ) -> Result<(), RepositoryError>;
+
+    /// The scheduled times that the filter selects, latest first.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn fires(&self, filter: &FireFilter) -> Result<Vec<FireRow>, RepositoryError>;
+
+    /// The last execution of the instance of a job with that key.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn last_run(&self, job: &str, key: &str) -> Result<Option<FireRun>, RepositoryError>;
+
+    /// The number of scheduled times of a job with that outcome.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn count_fires(&self, job: &str, outcome: FireOutcome) -> Result<u64, RepositoryError>;
+
+    /// Pauses or resumes the schedule of a job. The times of a pause never run. Returns whether anything has changed.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    fn pause_schedule(&self, job: &str, pause: bool, now: Timestamp) -> Result<bool, RepositoryError>;
 }

@@ -48,8 +48,10 @@ fn found(database: &Connection, way: &str) -> Vec<Top> {
 #[test]
 fn every_way_finds_the_best_members_of_the_week_in_every_room_that_is_kept() {
     let folder = Folder::new();
-    for (week, last) in [("2024-01-08", "2024-01-14"), ("2024-01-22", "2024-01-28")] {
-        folder.run("weekly_top_user", ["run", "--rooms", "230", "--week", week]).ended_with(0);
+    for (week, last, monday) in
+        [("2024-01-08", "2024-01-14", "2024-01-15"), ("2024-01-22", "2024-01-28", "2024-01-29")]
+    {
+        folder.run("weekly_top_user", ["run", "--rooms", "230", "--monday", monday]).ended_with(0);
         let database = folder.database();
         let expected = expected(&database, week, last);
         let rooms: BTreeSet<i64> = expected.iter().map(|(room, _, _)| *room).collect();
@@ -65,8 +67,24 @@ fn every_way_finds_the_best_members_of_the_week_in_every_room_that_is_kept() {
 #[test]
 fn a_week_without_chores_has_no_best_member() {
     let folder = Folder::new();
-    folder.run("weekly_top_user", ["run", "--rooms", "40", "--week", "2030-01-07"]).ended_with(0);
+    folder.run("weekly_top_user", ["run", "--rooms", "40", "--monday", "2030-01-07"]).ended_with(0);
     for way in WAYS {
         assert!(found(&folder.database(), way).is_empty(), "{way}");
     }
+}
+
+#[test]
+fn the_mondays_of_some_weeks_are_run_afterwards_each_once() {
+    let folder = Folder::new();
+    let backfill = ["run", "--backfill", "2024-01-08..2024-01-22", "--yes"];
+    folder.run("weekly_top_user", backfill).ended_with(0);
+    let mut mondays: Vec<String> = rows(
+        &folder.database(),
+        "SELECT PARAMETER_VALUE FROM BATCH_JOB_EXECUTION_PARAMS WHERE PARAMETER_NAME = 'monday'",
+        |row| row.get(0),
+    );
+    mondays.sort_unstable();
+    assert_eq!(mondays, ["2024-01-08", "2024-01-15", "2024-01-22"]);
+    let again = folder.run("weekly_top_user", backfill).ended_with(0);
+    assert!(again.out.contains("there is nothing to run for weekly_top_user in these days"), "{}", again.out);
 }

@@ -18,6 +18,7 @@ mod process;
 mod queries;
 mod rows;
 mod running;
+mod schedule;
 mod schema;
 mod shared;
 mod skipped;
@@ -38,10 +39,11 @@ use shared::Shared;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter,
-    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState,
-    Ownership, PartitionExecution, Profile, Repository, RepositoryError, RunningStep, SkippedFilter,
-    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
+    Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
+    FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
+    Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile, Repository,
+    RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy,
+    StepExecution, StepFinish, StepRow, StepStart, Wanted,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -322,5 +324,49 @@ impl Repository for PostgresRepository {
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
         self.named(queries::last_run_id(&self.shared, job))
+    }
+
+    fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError> {
+        self.named(schedule::of(&self.shared, job))
+    }
+
+    fn see_schedule(
+        &self,
+        job: &str,
+        expression: &str,
+        zone: &str,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, RepositoryError> {
+        self.named(schedule::see(&self.shared, job, expression, zone, now))
+    }
+
+    fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError> {
+        self.named(schedule::plan(&self.shared, job, fires, until))
+    }
+
+    fn settle_fire(
+        &self,
+        job: &str,
+        scheduled: &str,
+        outcome: FireOutcome,
+        key: &str,
+    ) -> Result<(), RepositoryError> {
+        self.named(schedule::settle(&self.shared, job, scheduled, outcome, key))
+    }
+
+    fn fires(&self, filter: &FireFilter) -> Result<Vec<FireRow>, RepositoryError> {
+        self.named(schedule::fires(&self.shared, filter))
+    }
+
+    fn last_run(&self, job: &str, key: &str) -> Result<Option<FireRun>, RepositoryError> {
+        self.named(schedule::last_run(&self.shared, job, key))
+    }
+
+    fn count_fires(&self, job: &str, outcome: FireOutcome) -> Result<u64, RepositoryError> {
+        self.named(schedule::count(&self.shared, job, outcome))
+    }
+
+    fn pause_schedule(&self, job: &str, pause: bool, now: Timestamp) -> Result<bool, RepositoryError> {
+        self.named(schedule::pause(&self.shared, job, pause, now))
     }
 }

@@ -8,6 +8,7 @@ use super::locked;
 use super::partitions;
 use super::process::{Liveness, declare_lost, end_connections, process_columns};
 use super::rows::{self, durability_text, get, int, now, owner_columns, running};
+use super::schedule;
 use super::shared::{Shared, Tx, guard};
 use crate::definition::{Durability, ExecutionId, InstanceId};
 use crate::postgres::Row;
@@ -345,7 +346,9 @@ pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Resu
                     " WHERE JOB_EXECUTION_ID = $1 AND STATUS IN ('STARTING', 'STARTED')"
                 ),
                 &[&execution.0],
-            )
+            )?;
+            // A person has stopped it: the schedule does not start it again.
+            schedule::hold(tx, execution)
         },
         |_| Ok(None),
     )

@@ -20,6 +20,7 @@ mod queries;
 mod queue;
 mod rows;
 mod running;
+mod schedule;
 mod schema;
 mod skipped;
 mod statistics;
@@ -46,10 +47,10 @@ use super::work_queue::{
 };
 use super::{
     Advice, Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish,
-    InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched,
-    NewPartition, OwnerState, Ownership, PartitionExecution, Profile, Repository, RepositoryError,
-    RunningStep, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
-    StepRow, StepStart,
+    FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance,
+    JournalEntry, LaunchRequest, Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution,
+    Profile, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
+    Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
 
@@ -317,6 +318,50 @@ impl Repository for SqliteRepository {
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
         self.named(queries::last_run_id(&self.shared, job))
+    }
+
+    fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError> {
+        self.named(schedule::of(&self.shared, job))
+    }
+
+    fn see_schedule(
+        &self,
+        job: &str,
+        expression: &str,
+        zone: &str,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, RepositoryError> {
+        self.named(schedule::see(&self.shared, job, expression, zone, now))
+    }
+
+    fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError> {
+        self.named(schedule::plan(&self.shared, job, fires, until))
+    }
+
+    fn settle_fire(
+        &self,
+        job: &str,
+        scheduled: &str,
+        outcome: FireOutcome,
+        key: &str,
+    ) -> Result<(), RepositoryError> {
+        self.named(schedule::settle(&self.shared, job, scheduled, outcome, key))
+    }
+
+    fn fires(&self, filter: &FireFilter) -> Result<Vec<FireRow>, RepositoryError> {
+        self.named(schedule::fires(&self.shared, filter))
+    }
+
+    fn last_run(&self, job: &str, key: &str) -> Result<Option<FireRun>, RepositoryError> {
+        self.named(schedule::last_run(&self.shared, job, key))
+    }
+
+    fn count_fires(&self, job: &str, outcome: FireOutcome) -> Result<u64, RepositoryError> {
+        self.named(schedule::count(&self.shared, job, outcome))
+    }
+
+    fn pause_schedule(&self, job: &str, pause: bool, now: Timestamp) -> Result<bool, RepositoryError> {
+        self.named(schedule::pause(&self.shared, job, pause, now))
     }
 }
 

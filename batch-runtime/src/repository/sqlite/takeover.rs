@@ -11,6 +11,7 @@ use super::launch::next_epoch;
 use super::lock::Lock;
 use super::partitions;
 use super::rows::{self, RUNNING, stamp};
+use super::schedule;
 use crate::definition::{Durability, ExecutionId, InstanceId};
 use crate::repository::{
     BatchStatus, JobExecution, OWNER_LOST, Owner, OwnerState, RepositoryError, launch, owner,
@@ -229,6 +230,8 @@ pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Resu
              WHERE JOB_EXECUTION_ID = ?2 AND STATUS IN ('STARTING', 'STARTED')",
         )?
         .execute(params![stamp(shared.now()), execution.0])?;
+    // A person has stopped it: the schedule does not start it again.
+    schedule::hold(&transaction, execution)?;
     Ok(transaction.commit()?)
 }
 

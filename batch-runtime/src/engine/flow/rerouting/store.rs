@@ -322,4 +322,36 @@ impl Repository for Store {
     fn last_run_id(&self, _: &str) -> Result<Option<i64>, RepositoryError> {
         unreachable!("nobody asks")
     }
+
+    fn schedule(&self, _: &str) -> Result<Option<ScheduleRow>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn see_schedule(&self, _: &str, _: &str, _: &str, _: Timestamp) -> Result<ScheduleRow, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn plan_fires(&self, _: &str, _: &[NewFire], _: Timestamp) -> Result<(), RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn settle_fire(&self, _: &str, _: &str, _: FireOutcome, _: &str) -> Result<(), RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn fires(&self, _: &FireFilter) -> Result<Vec<FireRow>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn last_run(&self, _: &str, _: &str) -> Result<Option<FireRun>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn count_fires(&self, _: &str, _: FireOutcome) -> Result<u64, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn pause_schedule(&self, _: &str, _: bool, _: Timestamp) -> Result<bool, RepositoryError> {
+        unreachable!("nobody asks")
+    }
 }

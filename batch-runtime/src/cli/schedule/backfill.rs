@@ -1,0 +1,116 @@
+//! `run JOB --backfill FIRST..LAST`: runs the scheduled times of the past that are not complete.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
+
+use super::document::{Offered, Ran, Time};
+use super::{Backfill, Runs, beside};
+use crate::cli::arguments::{Globals, RunArguments};
+use crate::cli::console::Console;
+use crate::cli::print_json;
+use crate::cli::refusal::{Refusal, exit};
+use crate::cli::run::observed;
+use crate::definition::JobInfo;
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::BatchStatus;
+use crate::schedule::{Fire, ScheduledJob};
+
+/// `run --backfill`
+pub(in crate::cli) fn backfill(
+    operator: &JobOperator,
+    job: &'static JobInfo,
+    backfill: &Backfill,
+    run: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let given = beside(job, run, console)?;
+    let fires = fires(operator, job, backfill)?;
+    if fires.is_empty() {
+        if globals.json {
+            print_json(&Ran::of(job, &Runs::default(), None), console);
+        } else if !globals.quiet {
+            console.out.line(format_args!("there is nothing to run for {} in these days", job.name));
+        }
+        return Ok(exit::COMPLETED);
+    }
+    if !agreed(&fires, job, backfill, globals, console) {
+        return Ok(exit::COMPLETED);
+    }
+    let runs = Mutex::new(Runs::default());
+    let left = Mutex::new(fires.iter());
+    // Bars of several runs would draw over each other.
+    let quiet = Globals { repository: None, quiet: true, ..*globals };
+    let shown = if backfill.at_once > 1 { &quiet } else { globals };
+    std::thread::scope(|scope| {
+        for _ in 0..backfill.at_once.min(fires.len()) {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(fire) = next.filter(|_| !console.stop.is_raised()) else { break };
+                    let ran = observed(operator.clone(), job, run, shown, console, |operator| {
+                        operator.start_fire(job, fire, &given)
+                    });
+                    let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+                    runs.add(&fire.scheduled, ran, job, globals, console);
+                }
+            });
+        }
+    });
+    let runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if globals.json {
+        print_json(&Ran::of(job, &runs, None), console);
+    }
+    Ok(runs.code())
+}
+
+/// The times to run, oldest first.
+fn fires(operator: &JobOperator, job: &'static JobInfo, backfill: &Backfill) -> Result<Vec<Fire>, Refusal> {
+    let scheduled = ScheduledJob::of(job).map_err(OperatorError::from)?;
+    let repository = operator.repository();
+    let now = repository.now()?;
+    let times = scheduled
+        .times
+        .between_dates(backfill.range.first, backfill.range.last)
+        .map_err(|error| Refusal::usage(format!("these days cannot be run: {error}")))?;
+    let mut fires = Vec::new();
+    for time in times.take_while(|time| time.instant <= now) {
+        let fire = scheduled.fire(time);
+        let is_wanted = match repository.last_run(job.name, &fire.key)?.map(|run| run.status) {
+            Some(BatchStatus::Completed | BatchStatus::Abandoned) => false,
+            Some(status) => !status.is_running(),
+            None => !backfill.failed_only,
+        };
+        if is_wanted {
+            fires.push(fire);
+        }
+    }
+    Ok(fires)
+}
+
+/// Shows the times, and asks whether to run them.
+fn agreed(fires: &[Fire], job: &JobInfo, backfill: &Backfill, globals: &Globals, console: &Console) -> bool {
+    if backfill.yes && (globals.quiet || globals.json) {
+        return true;
+    }
+    if globals.json {
+        print_json(&Offered { job: job.name, times: fires.iter().map(Time::from).collect() }, console);
+        return false;
+    }
+    let times = if fires.len() == 1 { "time" } else { "times" };
+    console.out.line(format_args!("{} runs for {} scheduled {times}:", job.name, fires.len()));
+    for fire in fires {
+        console.out.line(format_args!("  {}", fire.scheduled));
+    }
+    if backfill.yes {
+        return true;
+    }
+    if !console.is_terminal() || !std::io::stdin().is_terminal() {
+        console.out.line("nothing was run: add `--yes` to run them");
+        return false;
+    }
+    console.out.put("run them? [y/N] ");
+    let mut answer = String::new();
+    let is_read = std::io::stdin().lock().read_line(&mut answer).is_ok();
+    is_read && matches!(answer.trim(), "y" | "Y" | "yes")
+}

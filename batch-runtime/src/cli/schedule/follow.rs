@@ -1,0 +1,53 @@
+//! `schedule`: follows the schedules until it is stopped.
+
+use std::process::Command;
+
+use super::scheduled;
+use crate::cli::arguments::Globals;
+use crate::cli::console::Console;
+use crate::cli::refusal::{Refusal, exit};
+use crate::cli::repository::{self, Open};
+use crate::definition::JobInfo;
+use crate::operator::JobOperator;
+use crate::schedule::daemon::Daemon;
+
+/// `schedule`
+pub(super) fn follow(
+    most: usize,
+    jobs: &[&'static JobInfo],
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let of_schedules: Vec<&'static JobInfo> = scheduled(jobs)?.iter().map(|job| job.job).collect();
+    let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Refusal::usage(format!("this program does not know its own file: {error}")))?;
+    let url = repository::absolute(globals.repository.as_deref(), console)?;
+    let command = |job: &JobInfo| {
+        let mut command = Command::new(&program);
+        // A URL may hold a password, which everybody could read among the arguments.
+        command.args(["run", job.name, "--due"]).env("BATCH_REPOSITORY", &url);
+        if globals.quiet {
+            command.arg("--quiet");
+        }
+        if globals.verbose {
+            command.arg("--verbose");
+        }
+        command
+    };
+    let say = |line: &str| {
+        if !globals.quiet {
+            console.err.line(line);
+        }
+    };
+    let daemon = Daemon {
+        operator: JobOperator::new(repository).with_jobs(jobs),
+        jobs: of_schedules,
+        most,
+        command: &command,
+        say: &say,
+        stop: console.stop.clone(),
+    };
+    daemon.follow()?;
+    Ok(exit::COMPLETED)
+}

@@ -1,0 +1,108 @@
+//! `schedule list`
+
+use super::document::{Listed, Schedules};
+use super::scheduled;
+use crate::cli::arguments::Globals;
+use crate::cli::console::Console;
+use crate::cli::print_json;
+use crate::cli::refusal::Refusal;
+use crate::cli::repository;
+use crate::definition::JobInfo;
+use crate::observe::table::{Align, Table};
+use crate::repository::{Clock as _, FireFilter, FireOutcome, FireRow, Repository, ScheduleRow, SystemClock};
+use crate::schedule::{ScheduledJob, ScheduledTime};
+
+/// As many of the next times are shown.
+const NEXT: usize = 3;
+
+/// What the repository holds of a schedule.
+#[derive(Default)]
+struct Found {
+    row: Option<ScheduleRow>,
+    last: Option<FireRow>,
+    /// Waiting, missed, skipped and held times.
+    counts: [u64; 4],
+}
+
+impl Found {
+    fn of(job: &ScheduledJob, repository: &dyn Repository) -> Result<Self, Refusal> {
+        let name = job.job.name;
+        let last = repository.fires(&FireFilter { limit: Some(1), ..FireFilter::of(name) })?.pop();
+        let mut counts = [0; 4];
+        let outcomes = [FireOutcome::Due, FireOutcome::Missed, FireOutcome::Skipped, FireOutcome::Held];
+        for (count, outcome) in counts.iter_mut().zip(outcomes) {
+            *count = repository.count_fires(name, outcome)?;
+        }
+        Ok(Self { row: repository.schedule(name)?, last, counts })
+    }
+}
+
+/// `schedule list`
+pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Console) -> Result<(), Refusal> {
+    let jobs = scheduled(jobs)?;
+    let repository = repository::open_if_any(globals.repository.as_deref(), console)?;
+    let now = repository.as_ref().map_or_else(|| Ok(SystemClock.now()), |repository| repository.now())?;
+    let mut found = Vec::new();
+    for job in &jobs {
+        found.push(match &repository {
+            Some(repository) => Found::of(job, &**repository)?,
+            None => Found::default(),
+        });
+    }
+    let next = |job: &ScheduledJob| job.times.after(now).take(NEXT).collect::<Vec<_>>();
+    if globals.json {
+        let listed = jobs.iter().zip(&found).map(|(job, found)| {
+            let next: Vec<_> = next(job).into_iter().map(|time| job.fire(time)).collect();
+            Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts)
+        });
+        print_json(&Schedules { schedules: listed.collect() }, console);
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("job", Align::Left),
+        ("runs", Align::Left),
+        ("zone", Align::Left),
+        ("next", Align::Left),
+        ("last", Align::Left),
+        ("missed", Align::Right),
+    ]);
+    for (job, found) in jobs.iter().zip(&found) {
+        let is_paused = found.row.as_ref().is_some_and(|row| row.paused.is_some());
+        let next =
+            if is_paused { vec!["paused".to_owned()] } else { next(job).into_iter().map(shown).collect() };
+        let mut cells = vec![
+            job.job.name.to_owned(),
+            job.times.words(),
+            job.schedule.zone.to_owned(),
+            String::new(),
+            found.last.as_ref().map(last).unwrap_or_default(),
+            found.counts[1].to_string(),
+        ];
+        for time in next {
+            cells[3] = time;
+            table.row(std::mem::replace(&mut cells, vec![String::new(); 6]));
+        }
+    }
+    console.out.put(table);
+    for (job, found) in jobs.iter().zip(&found).filter(|(_, found)| found.counts[3] > 0) {
+        let (name, held) = (job.job.name, found.counts[3]);
+        console.out.line(format_args!(
+            "{name}: {held} held, because a run failed or was stopped: `executions {name}` lists them, and `restart ID` resumes one"
+        ));
+    }
+    Ok(())
+}
+
+fn shown(time: ScheduledTime) -> String {
+    time.local.strftime("%a %Y-%m-%d %H:%M").to_string()
+}
+
+/// How the last scheduled time ended.
+fn last(row: &FireRow) -> String {
+    let outcome = match (row.outcome, row.run) {
+        (FireOutcome::Missed | FireOutcome::Skipped, None) => row.outcome.as_str().to_lowercase(),
+        (_, None) => "waits".to_owned(),
+        (_, Some(run)) => format!("{} (execution {})", run.status.as_str().to_lowercase(), run.execution),
+    };
+    format!("{}: {outcome}", row.scheduled)
+}

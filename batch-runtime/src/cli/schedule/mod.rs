@@ -1,0 +1,165 @@
+//! The commands of schedules: `run --due`, `run --backfill`, `schedule` and what is below it.
+
+mod arguments;
+mod backfill;
+mod document;
+mod export;
+mod follow;
+mod list;
+
+use crate::cli::arguments::{Globals, RunArguments};
+use crate::cli::console::Console;
+use crate::cli::refusal::{Refusal, exit};
+use crate::cli::repository::{self, Open};
+use crate::cli::run::{code_of, observed, tell};
+use crate::cli::{done, print_json};
+use crate::definition::{JobInfo, Parameters, parse_parameters};
+use crate::observe::JobReport;
+use crate::operator::JobOperator;
+use crate::schedule::ScheduledJob;
+
+pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
+pub(super) use backfill::backfill;
+use document::{Paused, Ran};
+
+/// The runs of a command, and what it could not run.
+#[derive(Default)]
+struct Runs {
+    reports: Vec<JobReport>,
+    refused: Vec<(String, Refusal)>,
+}
+
+impl Runs {
+    /// The exit code: that of the worst run.
+    fn code(&self) -> u8 {
+        let codes = self.reports.iter().map(|report| code_of(report.status));
+        let codes = codes.chain(self.refused.iter().map(|(_, refusal)| refusal.code));
+        let badness = |code: &u8| match *code {
+            exit::COMPLETED => 0,
+            exit::STOPPED => 1,
+            exit::REFUSED => 2,
+            exit::USAGE => 3,
+            _ => 4,
+        };
+        codes.max_by_key(badness).unwrap_or(exit::COMPLETED)
+    }
+
+    /// Adds a run, and prints it unless all are printed together at the end.
+    fn add(
+        &mut self,
+        scheduled: &str,
+        ran: Result<Option<JobReport>, Refusal>,
+        job: &JobInfo,
+        globals: &Globals,
+        console: &Console,
+    ) {
+        match ran {
+            Ok(Some(report)) => {
+                tell(&report, job, globals, console);
+                self.reports.push(report);
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                console.err.line(format_args!("{} for {scheduled}: {refusal}", job.name));
+                self.refused.push((scheduled.to_owned(), refusal));
+            }
+        }
+    }
+}
+
+/// The parameters beside the scheduled time: those that do not tell instances apart, and secrets.
+fn beside(job: &'static JobInfo, run: &RunArguments, console: &Console) -> Result<Parameters, Refusal> {
+    let given = parse_parameters(job, run.with_secrets(job, console))
+        .map_err(|error| Refusal::of_parameters(&error, job, false))?;
+    if let Some((name, _)) = given.iter().find(|(_, parameter)| parameter.identifying) {
+        return Err(Refusal::usage(format!(
+            "`{name}` identifies a run, and a scheduled run has the value that the job declares: leave it out, or run the job without `--due` and `--backfill`"
+        )));
+    }
+    Ok(given)
+}
+
+/// `run JOB --due`
+pub(super) fn due(
+    operator: &JobOperator,
+    job: &'static JobInfo,
+    run: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    let given = beside(job, run, console)?;
+    let mut runs = Runs::default();
+    let waits_for = loop {
+        let due = operator.due(job)?;
+        let mut has_run = false;
+        for fire in due.start {
+            // What another process has begun meanwhile, or what cannot begin, is passed over.
+            if runs.refused.iter().any(|(scheduled, _)| *scheduled == fire.scheduled) {
+                continue;
+            }
+            let ran = observed(operator.clone(), job, run, globals, console, |operator| {
+                operator.start_fire(job, &fire, &given)
+            });
+            has_run = !matches!(ran, Ok(None));
+            runs.add(&fire.scheduled, ran, job, globals, console);
+            if has_run {
+                break;
+            }
+        }
+        if !has_run || console.stop.is_raised() {
+            break due.waits_for;
+        }
+    };
+    if globals.json {
+        print_json(&Ran::of(job, &runs, waits_for), console);
+    } else if !globals.quiet && runs.reports.is_empty() && runs.refused.is_empty() {
+        console.out.line(match waits_for {
+            Some(execution) => format!("{} waits for execution {execution}, which is running", job.name),
+            None => format!("nothing is due for {}", job.name),
+        });
+    }
+    Ok(runs.code())
+}
+
+/// The commands below `schedule`.
+pub(super) fn run(
+    invocation: &Invocation,
+    jobs: &[&'static JobInfo],
+    globals: &Globals,
+    console: &Console,
+) -> Result<u8, Refusal> {
+    match invocation {
+        Invocation::Follow { most } => return follow::follow(*most, jobs, globals, console),
+        Invocation::List => list::list(jobs, globals, console)?,
+        Invocation::Pause { job, pause } => {
+            let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
+            let changed = JobOperator::new(repository).pause_schedule(job, *pause)?;
+            let is = if *pause { "paused" } else { "running" };
+            let text = match (changed, *pause) {
+                (true, true) => {
+                    format!("the schedule of {0} is paused; `schedule resume {0}` resumes it", job.name)
+                }
+                (true, false) => {
+                    format!("the schedule of {} is resumed; the times of the pause do not run", job.name)
+                }
+                (false, _) => format!("the schedule of {} is {is} already", job.name),
+            };
+            done(&Paused { job: job.name, paused: *pause, changed }, &text, globals, console);
+        }
+        Invocation::Export { format, directory } => {
+            let jobs: Vec<ScheduledJob> = scheduled(jobs)?;
+            export::export(*format, directory.as_deref(), &jobs, globals, console)?;
+        }
+    }
+    Ok(exit::COMPLETED)
+}
+
+/// The jobs that have a schedule.
+fn scheduled(jobs: &[&'static JobInfo]) -> Result<Vec<ScheduledJob>, Refusal> {
+    let with_one = jobs.iter().filter(|job| job.options.schedule.is_some());
+    with_one
+        .map(|job| {
+            ScheduledJob::of(job).map_err(|error| Refusal::from(crate::operator::OperatorError::from(error)))
+        })
+        .collect()
+}

@@ -1,0 +1,73 @@
+//! The schedule of a job, as `#[job(schedule(..))]` states it.
+
+use std::time::Duration;
+
+/// When a job runs by itself, and what happens to times that were missed or come too early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Schedule {
+    /// The cron expression of five fields: minute, hour, day of the month, month, day of the week.
+    pub expression: &'static str,
+    /// The IANA name of the time zone in which the expression is read.
+    pub zone: &'static str,
+    /// What happens to times at which nothing looked at the schedule.
+    pub missed: Missed,
+    /// What happens at a time when the job still runs.
+    pub overlap: Overlap,
+    /// How often a failed run is restarted before it is held.
+    pub restarts: u32,
+}
+
+/// What happens to scheduled times at which nothing looked at the schedule, because everything was down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// The job runs once, for the latest of them. The others are recorded as missed.
+    Latest,
+    /// The job runs for each of them, oldest first, that is not longer ago than this. Older ones are recorded as missed.
+    All {
+        /// How long ago a time may be.
+        within: Duration,
+    },
+    /// They are recorded as missed. A time counts as missed after five minutes.
+    None,
+}
+
+/// What happens at a scheduled time when the job still runs for an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// The time waits: all times run, one after the other and in order.
+    Wait,
+    /// The time is recorded as skipped.
+    Skip,
+    /// The job runs for both at once.
+    Allow,
+}
+
+impl Schedule {
+    /// A schedule that runs once for all missed times, waits for an earlier run, and restarts nothing.
+    #[must_use]
+    pub const fn new(expression: &'static str, zone: &'static str) -> Self {
+        Self { expression, zone, missed: Missed::Latest, overlap: Overlap::Wait, restarts: 0 }
+    }
+
+    /// Sets what happens to missed times.
+    #[must_use]
+    pub const fn missed(mut self, missed: Missed) -> Self {
+        self.missed = missed;
+        self
+    }
+
+    /// Sets what happens at a time when the job still runs.
+    #[must_use]
+    pub const fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Sets how often a failed run is restarted.
+    #[must_use]
+    pub const fn restarts(mut self, times: u32) -> Self {
+        self.restarts = times;
+        self
+    }
+}

@@ -1,0 +1,179 @@
+//! Decides what a schedule asks for now: a pure function of what the repository holds.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Fire, ScheduledJob};
+use crate::definition::{ExecutionId, Missed, Overlap};
+use crate::repository::{BatchStatus, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
+
+/// After this time, `missed = none` takes a time for missed.
+const ON_TIME: Duration = Duration::from_mins(5);
+/// The first pause before a failed run is restarted. Each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+/// The longest of them.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
+/// What the repository holds of a schedule.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The schedule itself.
+    pub schedule: ScheduleRow,
+    /// The times that are to run or are running, oldest first.
+    pub open: Vec<OpenFire>,
+    /// Other executions of the job that are running: when each started.
+    pub running: Vec<(ExecutionId, Timestamp)>,
+}
+
+/// A scheduled time that is to run or is running.
+#[derive(Debug, Clone)]
+pub struct OpenFire {
+    /// The time and its run.
+    pub row: FireRow,
+    /// Whether the process of a running execution is known to be dead.
+    pub is_dead: bool,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The times that have come since the schedule was last looked at.
+    pub new: Vec<NewFire>,
+    /// The last of them.
+    pub until: Option<Timestamp>,
+    /// Times that need nothing more.
+    pub settled: Vec<(Fire, FireOutcome)>,
+    /// The times to run, in this order.
+    pub start: Vec<Fire>,
+    /// The running execution that a time waits for.
+    pub waits_for: Option<ExecutionId>,
+    /// When there will be something to do, if nothing else happens.
+    pub next: Option<Timestamp>,
+}
+
+/// What an open time needs.
+enum Needs {
+    Start,
+    /// A pause until then.
+    Pause(Timestamp),
+    /// Nothing, while this execution runs.
+    Nothing(ExecutionId),
+    Settle(FireOutcome),
+}
+
+/// Decides what to do now.
+#[must_use]
+pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    if held.schedule.paused.is_some() {
+        return plan;
+    }
+    plan.new = new(job, held.schedule.planned, now);
+    plan.until = plan.new.last().map(|fire| fire.time);
+    let mut open: Vec<OpenFire> = held.open.clone();
+    for fire in plan.new.iter().filter(|fire| fire.outcome == FireOutcome::Due) {
+        // Another process may have written it already.
+        if !open.iter().any(|open| open.row.scheduled == fire.scheduled) {
+            let NewFire { scheduled, time, key, outcome } = fire.clone();
+            open.push(OpenFire { row: FireRow { scheduled, time, key, outcome, run: None }, is_dead: false });
+        }
+    }
+    let next = job.times.after(now.max(held.schedule.planned)).next();
+    plan.next = next.map(|time| time.instant);
+
+    let mut running = held.running.clone();
+    let mut ready = Vec::new();
+    let mut waits = None;
+    for open in &open {
+        match needs(job, open, now) {
+            Needs::Settle(outcome) => plan.settled.push((Fire::from(&open.row), outcome)),
+            Needs::Nothing(execution) => {
+                running.push((execution, open.row.run.and_then(|run| run.started).unwrap_or(now)));
+            }
+            Needs::Pause(until) => {
+                plan.next = Some(plan.next.map_or(until, |next| next.min(until)));
+                waits = waits.or(Some(ready.len()));
+            }
+            Needs::Start => ready.push(open),
+        }
+    }
+    match job.schedule.overlap {
+        Overlap::Allow => plan.start = ready.iter().map(|open| Fire::from(&open.row)).collect(),
+        Overlap::Wait => {
+            plan.waits_for = running.first().map(|(execution, _)| *execution);
+            // A failed time that pauses before its restart comes before the later ones.
+            let first = ready.first().filter(|_| running.is_empty() && waits != Some(0));
+            plan.start = first.map(|open| Fire::from(&open.row)).into_iter().collect();
+        }
+        Overlap::Skip => {
+            let in_the_way = |time| running.iter().any(|(_, started)| *started <= time);
+            let (skipped, left): (Vec<&OpenFire>, Vec<&OpenFire>) =
+                ready.into_iter().partition(|open| open.row.run.is_none() && in_the_way(open.row.time));
+            plan.settled
+                .extend(skipped.into_iter().map(|open| (Fire::from(&open.row), FireOutcome::Skipped)));
+            plan.waits_for = running.first().map(|(execution, _)| *execution).filter(|_| !left.is_empty());
+            let first = left.first().filter(|_| running.is_empty());
+            plan.start = first.map(|open| Fire::from(&open.row)).into_iter().collect();
+        }
+    }
+    plan
+}
+
+/// The times after `planned`, each with whether it is to run.
+fn new(job: &ScheduledJob, planned: Timestamp, now: Timestamp) -> Vec<NewFire> {
+    let times = job.times.after(planned).take_while(|time| time.instant <= now);
+    let ago = |time: Timestamp| now.duration_since(time);
+    let mut new: Vec<NewFire> = times
+        .map(|time| {
+            let is_in_time = match job.schedule.missed {
+                Missed::Latest => true,
+                Missed::All { within } => ago(time.instant) <= signed(within),
+                Missed::None => ago(time.instant) <= signed(ON_TIME),
+            };
+            let Fire { scheduled, time, key } = job.fire(time);
+            let outcome = if is_in_time { FireOutcome::Due } else { FireOutcome::Missed };
+            NewFire { scheduled, time, key, outcome }
+        })
+        .collect();
+    if let (Missed::Latest, Some((_, earlier))) = (job.schedule.missed, new.split_last_mut()) {
+        for fire in earlier {
+            fire.outcome = FireOutcome::Missed;
+        }
+    }
+    new
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
+    let Some(run) = open.row.run else { return Needs::Start };
+    match run.status {
+        BatchStatus::Completed | BatchStatus::Abandoned => Needs::Settle(FireOutcome::Done),
+        BatchStatus::Unknown => Needs::Settle(FireOutcome::Held),
+        status if status.is_running() => {
+            if open.is_dead {
+                Needs::Start
+            } else {
+                Needs::Nothing(run.execution)
+            }
+        }
+        _ if !job.job.options.restartable => Needs::Settle(FireOutcome::Held),
+        // Who ended it by a signal, or the machine, comes back.
+        BatchStatus::Stopped => Needs::Start,
+        _ if run.failures > job.schedule.restarts => Needs::Settle(FireOutcome::Held),
+        _ => match pause_after(run) {
+            Some(until) if until > now => Needs::Pause(until),
+            _ => Needs::Start,
+        },
+    }
+}
+
+/// The end of the pause after a failure; `None` if it lost its process, which needs no pause.
+fn pause_after(run: FireRun) -> Option<Timestamp> {
+    let doubled = run.failures.checked_sub(1)?;
+    let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doubled).unwrap_or(u32::MAX));
+    run.ended?.checked_add(signed(pause.min(LONGEST_PAUSE))).ok()
+}

@@ -1,0 +1,25 @@
+//! Runs jobs at the times that their schedules name.
+//!
+//! A scheduled time is an instance: its run has the time among its identifying parameters, so the launch transaction and the
+//! unique index of instances make it exactly once, whoever tries and however often. There is no leader and no lock: two hosts, a
+//! cron job and a daemon may all run what is due on one repository.
+//!
+//! [`JobOperator::due`](crate::operator::JobOperator::due) says what is due, and
+//! [`start_fire`](crate::operator::JobOperator::start_fire) runs it. The command line does the same with `run JOB --due` and
+//! `schedule`. [The guide](crate::guide::scheduling) explains all of it.
+
+#[cfg(feature = "cli")]
+pub(crate) mod daemon;
+mod due;
+mod error;
+#[cfg(feature = "cli")]
+pub(crate) mod export;
+mod fires;
+mod job;
+mod run;
+
+pub use due::{Held, OpenFire, Plan, due};
+pub use error::ScheduleError;
+pub use fires::{ScheduledTime, Times};
+pub use job::{Fire, ScheduledJob};
+pub use run::Due;

@@ -1,0 +1,155 @@
+//! Looks at a schedule, and runs what is due, through the operator.
+
+use super::{Fire, Held, OpenFire, Plan, ScheduledJob, due};
+use crate::definition::{ExecutionId, JobInfo, Parameters};
+use crate::observe::JobReport;
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::{
+    BatchStatus, ExecutionFilter, FireFilter, FireOutcome, OwnerState, RepositoryError, job_key,
+};
+
+/// As many times are written in one transaction.
+const AT_ONCE: usize = 1_000;
+
+/// What a schedule asks for now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The times to run, in this order.
+    pub start: Vec<Fire>,
+    /// The running execution that a time waits for.
+    pub waits_for: Option<ExecutionId>,
+    /// When there will be something to do, if nothing else happens.
+    pub next: Option<jiff::Timestamp>,
+}
+
+impl JobOperator {
+    /// Looks at the schedule of a job: records the times that have come, and returns those that are to run now.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::{JobInfo, JobOptions, Schedule};
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// const WEEKLY: &JobInfo = &JobInfo {
+    ///     id: "demo::weekly",
+    ///     name: "weekly",
+    ///     doc: "",
+    ///     parameters: &[],
+    ///     flow: &[],
+    ///     options: JobOptions::DEFAULT.schedule(Schedule::new("0 3 * * MON", "Asia/Seoul")),
+    /// };
+    /// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?)).with_jobs(&[WEEKLY]);
+    /// // The first look only begins to follow the schedule.
+    /// assert_eq!(operator.due(WEEKLY)?.start, []);
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the job has no schedule, or the repository cannot be used.
+    pub fn due(&self, job: &'static JobInfo) -> Result<Due, OperatorError> {
+        let job = ScheduledJob::of(job)?;
+        let now = self.repository.now()?;
+        let held = self.held(&job, now)?;
+        let Plan { new, until, settled, start, waits_for, next } = due(&job, &held, now);
+        for some in new.chunks(AT_ONCE) {
+            let until = some.last().map_or(now, |fire| fire.time);
+            self.repository.plan_fires(job.job.name, some, until)?;
+        }
+        debug_assert_eq!(until, new.last().map(|fire| fire.time));
+        for (fire, outcome) in settled {
+            self.repository.settle_fire(job.job.name, &fire.scheduled, outcome, &fire.key)?;
+        }
+        Ok(Due { start, waits_for, next })
+    }
+
+    fn held(&self, job: &ScheduledJob, now: jiff::Timestamp) -> Result<Held, OperatorError> {
+        let name = job.job.name;
+        let schedule = self.repository.see_schedule(name, job.schedule.expression, job.schedule.zone, now)?;
+        let filter = FireFilter { outcomes: vec![FireOutcome::Due], ..FireFilter::of(name) };
+        let mut open = Vec::new();
+        for row in self.repository.fires(&filter)?.into_iter().rev() {
+            let running = row.run.filter(|run| run.status.is_running());
+            let is_dead = match running {
+                Some(run) => {
+                    let execution = self.repository.execution(run.execution)?;
+                    self.repository.owner_state(&execution)? == OwnerState::Dead
+                }
+                None => false,
+            };
+            open.push(OpenFire { row, is_dead });
+        }
+        let filter =
+            ExecutionFilter { job: Some(name.to_owned()), running: true, ..ExecutionFilter::default() };
+        let mut running = Vec::new();
+        for execution in self.repository.executions(&filter)? {
+            let is_of_a_fire =
+                open.iter().any(|open| open.row.run.is_some_and(|run| run.execution == execution.id));
+            if !is_of_a_fire && self.repository.owner_state(&execution)? != OwnerState::Dead {
+                running.push((execution.id, execution.started.unwrap_or(now)));
+            }
+        }
+        Ok(Held { schedule, open, running })
+    }
+
+    /// Runs a job for a scheduled time to the end of the run, on this thread. `given` are parameters beside the scheduled time:
+    /// secrets. Returns `None` if another process runs it, or has run it.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start). A time that cannot be run until a person has looked is held.
+    pub fn start_fire(
+        &self,
+        job: &'static JobInfo,
+        fire: &Fire,
+        given: &Parameters,
+    ) -> Result<Option<JobReport>, OperatorError> {
+        let scheduled = ScheduledJob::of(job)?;
+        let parameters = scheduled.parameters(&fire.scheduled, given)?;
+        let key = job_key(&parameters);
+        let settle = |outcome| self.repository.settle_fire(job.name, &fire.scheduled, outcome, &key);
+        if key != fire.key {
+            // A default has changed since the time was written.
+            settle(FireOutcome::Due)?;
+        }
+        match self.run(job, &parameters) {
+            Ok(report) => {
+                match report.status {
+                    BatchStatus::Completed => settle(FireOutcome::Done)?,
+                    // `stop!` in the job asks for a person; a signal does not.
+                    BatchStatus::Stopped if !self.options.stop.is_raised() => settle(FireOutcome::Held)?,
+                    _ => {}
+                }
+                Ok(Some(report))
+            }
+            Err(OperatorError::Repository(RepositoryError::AlreadyRunning { .. })) => Ok(None),
+            Err(OperatorError::Repository(RepositoryError::AlreadyComplete { .. })) => {
+                settle(FireOutcome::Done)?;
+                Ok(None)
+            }
+            Err(error) => {
+                if let OperatorError::Repository(
+                    RepositoryError::NeedsRecovery { .. }
+                    | RepositoryError::NotRestartable { .. }
+                    | RepositoryError::TooManyRecoveries { .. }
+                    | RepositoryError::GraphChanged { .. },
+                ) = &error
+                {
+                    settle(FireOutcome::Held)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Pauses the schedule of a job, or resumes it. The times of a pause never run, but those that were due before it do.
+    /// Returns whether that has changed anything.
+    ///
+    /// # Errors
+    /// If the job has no schedule, or the repository cannot be written.
+    pub fn pause_schedule(&self, job: &'static JobInfo, pause: bool) -> Result<bool, OperatorError> {
+        let job = ScheduledJob::of(job)?;
+        let now = self.repository.now()?;
+        self.repository.see_schedule(job.job.name, job.schedule.expression, job.schedule.zone, now)?;
+        Ok(self.repository.pause_schedule(job.job.name, pause, now)?)
+    }
+}

@@ -1,0 +1,173 @@
+//! The commands of schedules.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::world::World;
+
+#[test]
+fn nothing_is_due_at_first_and_that_is_no_failure() {
+    let world = World::new();
+    let run = world.run("run weekly --due");
+    assert_eq!((run.code, run.out.as_str()), (Some(0), "nothing is due for weekly\n"), "{run}");
+}
+
+#[test]
+fn what_is_due_is_run_in_order() {
+    let world = World::new();
+    world.begin_ago("in_order", 3);
+    let run = world.run("run in_order --due --json");
+    assert_eq!(run.code, Some(0), "{run}");
+    let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let runs = document["runs"].as_array().unwrap();
+    assert!(runs.len() >= 3 && runs.iter().all(|run| run["status"] == "COMPLETED"), "{document}");
+    assert!(world.column("SELECT minute FROM noted ORDER BY rowid").is_sorted());
+}
+
+#[test]
+fn a_run_that_fails_decides_the_exit_code() {
+    let world = World::new();
+    world.begin_ago("failing", 1);
+    let run = world.run("run failing --due");
+    assert_eq!(run.code, Some(1), "{run}");
+    let again = world.run("run failing --due");
+    assert_eq!(again.code, Some(0), "its restart has to wait: {again}");
+}
+
+#[test]
+fn schedules_are_listed_in_words_with_their_next_times() {
+    let world = World::new();
+    let list = world.run("schedule list");
+    assert_eq!(list.code, Some(0), "{list}");
+    assert!(list.out.contains("at 03:00, on Monday"), "{list}");
+    assert!(!world.path("batch.db").exists(), "a look creates nothing");
+    world.begin_ago("in_order", 2);
+    world.run("run in_order --due");
+    let list = world.run("schedule list --json");
+    let document: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+    let schedules = document["schedules"].as_array().unwrap();
+    let of = |job: &str| schedules.iter().find(|schedule| schedule["job"] == job).unwrap();
+    let weekly = of("weekly");
+    assert_eq!(weekly["zone"], "Asia/Seoul");
+    assert_eq!(weekly["next"].as_array().unwrap().len(), 3);
+    assert!(weekly["next"][0]["time"].as_str().unwrap().ends_with("T18:00:00Z"), "{weekly}");
+    assert_eq!(of("in_order")["last"]["status"], "COMPLETED");
+}
+
+#[test]
+fn a_schedule_is_paused_and_resumed() {
+    let world = World::new();
+    let paused = world.run("schedule pause in_order");
+    assert_eq!(paused.code, Some(0), "{paused}");
+    assert!(world.run("schedule list").out.contains("paused"));
+    assert!(world.run("schedule pause in_order").out.contains("paused already"));
+    let resumed = world.run("schedule resume in_order");
+    assert!(resumed.out.contains("resumed"), "{resumed}");
+}
+
+#[test]
+fn the_times_of_some_days_are_run_afterwards_oldest_first() {
+    let world = World::new();
+    let shown = world.run("run weekly --backfill 2026-01-05..2026-01-20");
+    assert_eq!(shown.code, Some(0), "{shown}");
+    let expected = "weekly runs for 3 scheduled times:\n  2026-01-04T18:00:00Z\n  2026-01-11T18:00:00Z\n  2026-01-18T18:00:00Z\nnothing was run: add `--yes` to run them\n";
+    assert_eq!(shown.out, expected);
+    let run = world.run("run weekly --backfill 2026-01-05..2026-01-20 --yes --at-once 2 --json");
+    assert_eq!(run.code, Some(0), "{run}");
+    let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(document["runs"].as_array().unwrap().len(), 3, "{document}");
+    let again = world.run("run weekly --backfill 2026-01-05..2026-01-20 --yes");
+    assert_eq!(again.out, "there is nothing to run for weekly in these days\n");
+}
+
+#[test]
+fn only_the_failed_times_are_run_afterwards_if_that_is_asked() {
+    let world = World::new();
+    let none = world.run("run failing --backfill 2026-01-05 --failed-only --yes");
+    assert!(none.out.contains("nothing to run"), "{none}");
+}
+
+#[test]
+fn the_days_of_a_backfill_are_checked() {
+    let world = World::new();
+    for days in ["2026-01-05..2026-01-04", "2026-02-30", "soon"] {
+        let run = world.run(&format!("run weekly --backfill {days}"));
+        assert_eq!(run.code, Some(2), "{run}");
+        assert!(run.err.contains("such as 2026-01-05..2026-03-30"), "{run}");
+    }
+}
+
+#[test]
+fn a_parameter_that_identifies_a_run_is_not_given_to_a_scheduled_one() {
+    let world = World::new();
+    let run = world.run("run in_order --due --minute 2026-01-01T00:00");
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.err.contains("`minute` identifies a run"), "{run}");
+}
+
+#[test]
+fn units_of_other_schedulers_are_written_into_a_directory() {
+    let world = World::new();
+    let directory = world.path("units");
+    std::fs::create_dir(&directory).unwrap();
+    let run = world.run("schedule export --format systemd --directory units");
+    assert_eq!(run.code, Some(0), "{run}");
+    let timer = std::fs::read_to_string(directory.join("batch-weekly.timer")).unwrap();
+    assert!(timer.contains("OnCalendar=Mon *-*-* 03:00:00 Asia/Seoul\n"), "{timer}");
+    let service = std::fs::read_to_string(directory.join("batch-weekly.service")).unwrap();
+    assert!(service.contains("run weekly --due\n"), "{service}");
+}
+
+#[test]
+fn the_daemon_runs_what_is_due_and_ends_cleanly_on_a_signal() {
+    let world = World::new();
+    world.begin_ago("in_order", 5);
+    let mut daemon = world.start("schedule");
+    let done = "SELECT COUNT(*) FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = 'in_order' AND OUTCOME = 'DONE'";
+    until("what is due", || world.column(done)[0].parse::<u32>().unwrap() >= 5);
+    kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    let running =
+        "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS IN ('STARTING', 'STARTED', 'STOPPING')";
+    assert_eq!(world.column(running), ["0"]);
+}
+
+#[test]
+fn a_job_that_the_daemon_runs_is_stopped_with_it_and_resumed_by_the_next() {
+    let world = World::new();
+    world.begin_ago("long", 1);
+    let mut daemon = world.start("schedule");
+    until("a chunk", || world.column("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'saved'")[0] == "1");
+    kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    assert_eq!(world.column("SELECT STATUS FROM BATCH_JOB_EXECUTION"), ["STOPPED"]);
+    let resumed = world.run("run long --due");
+    assert_eq!(resumed.code, Some(0), "{resumed}");
+    let of_first =
+        "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = 1 AND STATUS = 'COMPLETED'";
+    assert_eq!(world.column(of_first), ["1"]);
+}
+
+#[test]
+fn a_run_that_a_person_stops_is_held() {
+    let world = World::new();
+    world.begin_ago("long", 1);
+    let mut run = world.start("run long --due");
+    until("a chunk", || world.column("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'saved'")[0] == "1");
+    let stop = world.run("stop 1");
+    assert_eq!(stop.code, Some(0), "{stop}");
+    assert_eq!(run.wait().unwrap().code(), Some(3));
+    let held = "SELECT OUTCOME FROM BATCH_SCHEDULE_FIRE ORDER BY FIRE_TIME LIMIT 1";
+    assert_eq!(world.column(held), ["HELD"]);
+    assert!(world.run("schedule list").out.contains("1 held"));
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,114 @@
+//! Several processes run what is due on one repository and are killed at any moment: each time runs once, and none is left out.
+//!
+//! The environment variables `BATCH_SCHEDULE_PROCESSES` and `BATCH_SCHEDULE_TIMES` set how many there are.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::world::World;
+
+/// A small generator of numbers: the moments of the kills.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn number(name: &str, default: u32) -> u32 {
+    std::env::var(name).map_or(default, |number| number.parse().unwrap())
+}
+
+/// Runs processes over the times of a job, kills each after a while, and starts the next.
+fn fire(world: &World, job: &str, micros: u32) {
+    let (processes, times) = (number("BATCH_SCHEDULE_PROCESSES", 4), number("BATCH_SCHEDULE_TIMES", 40));
+    world.begin_ago(job, times);
+    let line = format!("run {job} --due --micros {micros} --quiet");
+    let began = Instant::now();
+    let (mut kills, mut ends) = (0, 0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..processes)
+            .map(|process| {
+                let line = &line;
+                scope.spawn(move || {
+                    let mut random = Random(u64::from(process) * 7_919 + 104_729);
+                    let (mut kills, mut ends) = (0_u32, 0_u32);
+                    loop {
+                        let mut child = world.start(line);
+                        std::thread::sleep(Duration::from_millis(20 + random.below(400)));
+                        if let Some(status) = child.try_wait().unwrap() {
+                            assert!(status.success(), "{job}: {status}");
+                            ends += 1;
+                            if is_done(world, job, times) {
+                                return (kills, ends);
+                            }
+                        } else {
+                            child.kill().unwrap();
+                            child.wait().unwrap();
+                            kills += 1;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            let (its_kills, its_ends) = worker.join().unwrap();
+            kills += its_kills;
+            ends += its_ends;
+        }
+    });
+    // What a killed process has left.
+    let last = world.run(&line);
+    assert_eq!(last.code, Some(0), "{last}");
+    check(world, job, times);
+    println!(
+        "{job}: {processes} processes, {times} times, {kills} kills, {ends} ends, {:?}",
+        began.elapsed()
+    );
+}
+
+fn is_done(world: &World, job: &str, times: u32) -> bool {
+    let done =
+        format!("SELECT COUNT(*) FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = '{job}' AND OUTCOME = 'DONE'");
+    world.column(&done)[0].parse::<u32>().unwrap() >= times
+}
+
+/// Every minute from the first to the last has run once.
+fn check(world: &World, job: &str, times: u32) {
+    let minutes = world.column(&format!(
+        "SELECT CAST(strftime('%s', FIRE_TIME) AS INTEGER) / 60 FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = '{job}'
+         ORDER BY FIRE_TIME"
+    ));
+    let minutes: Vec<i64> = minutes.iter().map(|minute| minute.parse().unwrap()).collect();
+    assert!(minutes.len() >= usize::try_from(times).unwrap(), "{} of {times}", minutes.len());
+    assert!(minutes.is_sorted_by(|one, next| one + 1 == *next), "none is left out: {minutes:?}");
+    let outcomes =
+        world.column(&format!("SELECT DISTINCT OUTCOME FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = '{job}'"));
+    assert_eq!(outcomes, ["DONE"]);
+    let mut noted = BTreeMap::new();
+    for minute in world.column("SELECT minute FROM noted") {
+        *noted.entry(minute).or_insert(0) += 1;
+    }
+    let twice: Vec<_> = noted.iter().filter(|(_, often)| **often != 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert_eq!(noted.len(), minutes.len());
+    let completed = world.column(&format!(
+        "SELECT COUNT(*) FROM BATCH_JOB_INSTANCE i JOIN BATCH_JOB_EXECUTION e USING (JOB_INSTANCE_ID)
+         WHERE i.JOB_NAME = '{job}' AND e.STATUS = 'COMPLETED'"
+    ));
+    assert_eq!(completed, [minutes.len().to_string()], "one completed execution each");
+}
+
+#[test]
+fn processes_that_run_times_in_order_run_each_once_whatever_dies() {
+    fire(&World::new(), "in_order", 1_000);
+}
+
+#[test]
+fn processes_that_run_times_at_once_run_each_once_whatever_dies() {
+    fire(&World::new(), "at_once", 5_000);
+}

@@ -1,0 +1,7 @@
+//! The promises of schedules: which times they name, and that each runs exactly once.
+
+mod commands;
+mod due;
+mod firing;
+mod world;
+mod zones;

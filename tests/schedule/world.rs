@@ -1,0 +1,92 @@
+//! A folder, the program with its schedules, and the repository that it uses there.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// What a command has printed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {:?}\n{}\n{}", self.code, self.out, self.err)
+    }
+}
+
+pub(crate) struct World {
+    folder: TempDir,
+    /// The repository; by default a file in the folder.
+    url: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::at("batch.db".to_owned())
+    }
+
+    /// With the repository at this URL.
+    pub(crate) fn at(url: String) -> Self {
+        Self { folder: TempDir::new().unwrap(), url }
+    }
+
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scheduled"));
+        command.args(line.split(' ')).current_dir(self.folder.path()).env("BATCH_REPOSITORY", &self.url);
+        command
+    }
+
+    pub(crate) fn run(&self, line: &str) -> Ran {
+        let output = self.command(line).stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    pub(crate) fn start(&self, line: &str) -> Child {
+        self.command(line).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn database(&self) -> Connection {
+        let connection = Connection::open(self.path("batch.db")).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+        connection
+    }
+
+    pub(crate) fn column(&self, sql: &str) -> Vec<String> {
+        let connection = self.database();
+        let mut query = connection.prepare(sql).unwrap();
+        let text = |row: &rusqlite::Row<'_>| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                other => other.as_str().unwrap_or_default().to_owned(),
+            })
+        };
+        query.query_map([], text).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Lets the schedules of the program begin so many minutes ago.
+    pub(crate) fn begin_ago(&self, job: &str, minutes: u32) {
+        let first = self.run(&format!("run {job} --due"));
+        assert_eq!(first.code, Some(0), "{first}");
+        let changed = self
+            .database()
+            .execute(
+                "UPDATE BATCH_SCHEDULE SET SINCE = strftime('%Y-%m-%d %H:%M:%f', SINCE, ?2),
+                     PLANNED = strftime('%Y-%m-%d %H:%M:%f', PLANNED, ?2) WHERE JOB_NAME = ?1",
+                (job, format!("-{minutes} minutes")),
+            )
+            .unwrap();
+        assert_eq!(changed, 1);
+    }
+}
