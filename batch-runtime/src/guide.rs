@@ -13,6 +13,7 @@
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics and alerts |
+//! | `scheduling` | jobs that run at set times, each exactly once (feature `schedule`) |
 //! | [testing] | components, steps and jobs in unit tests |
 //! | [errors] | messages of the compiler and of a run, and what to do |
 //! | [spring_batch] | the terms of Spring Batch and their equivalents, and five programs side by side |
@@ -53,6 +54,10 @@ pub mod http {}
 
 #[doc = include_str!("../docs/guide/observing.md")]
 pub mod observing {}
+
+#[cfg(feature = "schedule")]
+#[doc = include_str!("../docs/guide/scheduling.md")]
+pub mod scheduling {}
 
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}

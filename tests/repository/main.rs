@@ -57,6 +57,7 @@ mod partitions;
 mod processes;
 mod queries;
 mod running;
+mod schedules;
 mod skipped;
 mod steps;
 mod workers;

@@ -216,7 +216,7 @@ fn a_job_without_a_parameter_for_the_time_is_told_apart_by_the_instant() {
     assert_eq!((parameter.name.as_str(), parameter.identifying), ("schedule.time", true));
     // A restart reads it back.
     let again = bench.operator.restart(ExecutionId(1)).unwrap_err();
-    assert!(again.to_string().contains("complete"), "{again}");
+    assert!(again.to_string().contains("is already COMPLETED"), "{again}");
 }
 
 static BROKEN: AtomicBool = AtomicBool::new(true);

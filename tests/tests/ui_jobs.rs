@@ -13,3 +13,9 @@ fn the_jobs_nearest_to_the_mistakes_compile_and_run() {
     cases.pass("ui/job/pass/*.rs");
     cases.pass("ui/params/pass/job-*.rs");
 }
+
+#[cfg(not(feature = "schedule"))]
+#[test]
+fn a_schedule_asks_for_the_feature() {
+    trybuild::TestCases::new().compile_fail("ui/job/without-schedule/*.rs");
+}
