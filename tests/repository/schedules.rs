@@ -89,7 +89,10 @@ fn a_time_is_settled_once_but_a_run_is_always_recorded<P: Place>(place: &P) {
     settle("a", FireOutcome::Skipped);
     settle("b", FireOutcome::Done);
     let rows = fires(&repository);
-    assert_eq!(outcomes(&repository), [("b".to_owned(), FireOutcome::Done), ("a".to_owned(), FireOutcome::Held)]);
+    assert_eq!(
+        outcomes(&repository),
+        [("b".to_owned(), FireOutcome::Done), ("a".to_owned(), FireOutcome::Held)]
+    );
     assert_eq!(rows[1].key, "key");
 }
 
@@ -133,5 +136,8 @@ fn a_stop_of_a_running_execution_holds_its_time<P: Place>(place: &P) {
     repository.plan_fires("load", &times, at("12:00")).unwrap();
     let launched = launch(&repository);
     repository.request_stop(launched.ownership.execution).unwrap();
-    assert_eq!(outcomes(&repository), [("b".to_owned(), FireOutcome::Due), ("a".to_owned(), FireOutcome::Held)]);
+    assert_eq!(
+        outcomes(&repository),
+        [("b".to_owned(), FireOutcome::Due), ("a".to_owned(), FireOutcome::Held)]
+    );
 }

@@ -158,10 +158,8 @@ mod of_expression {
             for word in field.split(|letter: char| !letter.is_ascii_alphabetic()) {
                 let is = |names: &[&str]| names.iter().any(|name| word.starts_with(name));
                 let what = match at {
-                    3 if is(&DAYS) => "a day of the week",
-                    4 if is(&MONTHS) => "a month",
-                    0..=2 if is(&DAYS) => "a day of the week",
-                    0..=2 if is(&MONTHS) => "a month",
+                    0..=3 if is(&DAYS) => "a day of the week",
+                    0..=2 | 4 if is(&MONTHS) => "a month",
                     _ => continue,
                 };
                 return Err(format!("`{word}` is {what} and stands in the field of the {}", FIELDS[at]));

@@ -253,7 +253,7 @@ mod tests {
             repository: Some(OsStr::new("/var/lib/100%.db")),
         };
         let units = units(format, &[ScheduledJob::of(job).unwrap()], &called);
-        units.into_iter().map(|unit| format!("== {}\n{}", unit.name, unit.text)).collect()
+        units.into_iter().flat_map(|unit| ["== ".to_owned(), unit.name, "\n".to_owned(), unit.text]).collect()
     }
 
     #[test]

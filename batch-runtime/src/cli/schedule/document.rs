@@ -62,7 +62,7 @@ impl From<&Fire> for Time {
 
 /// `schedule pause`, `schedule resume`
 #[derive(Serialize)]
-pub(super) struct Paused<'a> {
+pub(super) struct PauseOrResume<'a> {
     pub(super) job: &'a str,
     pub(super) paused: bool,
     pub(super) changed: bool,

@@ -20,7 +20,7 @@ use crate::schedule::ScheduledJob;
 
 pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
 pub(super) use backfill::backfill;
-use document::{Paused, Ran};
+use document::{PauseOrResume, Ran};
 
 /// The runs of a command, and what it could not run.
 #[derive(Default)]
@@ -144,7 +144,7 @@ pub(super) fn run(
                 }
                 (false, _) => format!("the schedule of {} is {is} already", job.name),
             };
-            done(&Paused { job: job.name, paused: *pause, changed }, &text, globals, console);
+            done(&PauseOrResume { job: job.name, paused: *pause, changed }, &text, globals, console);
         }
         Invocation::Export { format, directory } => {
             let jobs: Vec<ScheduledJob> = scheduled(jobs)?;
