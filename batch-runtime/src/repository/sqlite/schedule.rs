@@ -128,7 +128,7 @@ pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<Fir
     let mut select = connection.prepare_cached(
         "SELECT f.SCHEDULED, f.FIRE_TIME, f.JOB_KEY, f.OUTCOME, e.JOB_EXECUTION_ID, e.STATUS, e.START_TIME, e.END_TIME,
                 (SELECT COUNT(*) FROM BATCH_JOB_EXECUTION x WHERE x.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID
-                 AND x.STATUS = 'FAILED' AND x.EXIT_CODE <> 'OWNER_LOST')
+                 AND +x.STATUS = 'FAILED' AND x.EXIT_CODE <> 'OWNER_LOST')
          FROM BATCH_SCHEDULE_FIRE f
          LEFT JOIN BATCH_JOB_INSTANCE i ON i.JOB_NAME = f.JOB_NAME AND i.JOB_KEY = f.JOB_KEY
          LEFT JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID =
@@ -158,12 +158,13 @@ fn run(row: &Row<'_>, first: usize) -> Result<Option<FireRun>, Trouble> {
     }))
 }
 
+// `+` keeps the planner from the index of statuses: the executions of an instance are few, those that failed are many.
 pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, Trouble> {
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(
         "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.START_TIME, e.END_TIME,
                 (SELECT COUNT(*) FROM BATCH_JOB_EXECUTION x WHERE x.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID
-                 AND x.STATUS = 'FAILED' AND x.EXIT_CODE <> 'OWNER_LOST')
+                 AND +x.STATUS = 'FAILED' AND x.EXIT_CODE <> 'OWNER_LOST')
          FROM BATCH_JOB_INSTANCE i JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID
          WHERE i.JOB_NAME = ?1 AND i.JOB_KEY = ?2 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
     )?;
