@@ -8,11 +8,9 @@
 //! [`start_fire`](crate::operator::JobOperator::start_fire) runs it. The command line does the same with `run JOB --due` and
 //! `schedule`. [The guide](crate::guide::scheduling) explains all of it.
 
-#[cfg(feature = "cli")]
 pub(crate) mod daemon;
 mod due;
 mod error;
-#[cfg(feature = "cli")]
 pub(crate) mod export;
 mod fires;
 mod job;
