@@ -238,7 +238,7 @@ fn weekly_top_user(
     #[param(scheduled)]
     monday: Date,
     /// Number of rooms to create where there are none
-    #[param(default = 20_000)]
+    #[param(default = 20_000, identifying = false)]
     rooms: i64,
 ) {
     generate;

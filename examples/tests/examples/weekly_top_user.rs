@@ -76,7 +76,7 @@ fn a_week_without_chores_has_no_best_member() {
 #[test]
 fn the_mondays_of_some_weeks_are_run_afterwards_each_once() {
     let folder = Folder::new();
-    let backfill = ["run", "--backfill", "2024-01-08..2024-01-22", "--yes"];
+    let backfill = ["run", "--rooms", "40", "--backfill", "2024-01-08..2024-01-22", "--yes"];
     folder.run("weekly_top_user", backfill).ended_with(0);
     let mut mondays: Vec<String> = rows(
         &folder.database(),
