@@ -369,7 +369,7 @@ fn a_run_that_a_signal_has_stopped_is_resumed_before_later_times() {
 }
 
 #[test]
-fn a_run_that_has_completed_is_settled_by_whoever_looks_next() {
+fn a_run_that_has_completed_is_settled_by_the_next_look() {
     let plan = plan(<waiting as JobDefinition>::INFO, Some(run(BatchStatus::Completed)));
     assert_eq!(plan.settled[0].1, FireOutcome::Done);
     assert_eq!(starts(&plan), ["12:00"]);

@@ -161,7 +161,7 @@ fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
             }
         }
         _ if !job.job.options.restartable => Needs::Settle(FireOutcome::Held),
-        // Who ended it by a signal, or the machine, comes back.
+        // A signal has stopped it, as at the shutdown of the machine. A stop by a person holds the time.
         BatchStatus::Stopped => Needs::Start,
         _ if run.failures > job.schedule.restarts => Needs::Settle(FireOutcome::Held),
         _ => match pause_after(run) {
