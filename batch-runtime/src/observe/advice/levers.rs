@@ -29,6 +29,10 @@ const MOST_CALLS: u64 = 64;
 const MOST_THREADS: u64 = 16;
 /// A step that computes for less than this part of its time gets twice the threads that it needs on the average, in percent.
 const MOSTLY_COMPUTES: u64 = 70;
+/// Threads that compute on all cores keep each other waiting: for this part of the time, in percent, and for so many
+/// nanoseconds before a finished chunk is written. Both are from measurements on two cores.
+const CROWDED: u64 = 5;
+const HANDOVER: u64 = 100_000;
 /// Without another lever the largest activity is named from these shares on, in percent.
 const MUCH_WRITING: u64 = 40;
 const MUCH_READING: u64 = 50;
@@ -89,8 +93,7 @@ fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     let time = |threads: u64| {
         let filling = (demands.read + demands.process()) / threads;
         // Readers that can be shared read one chunk at a time.
-        let cores = demands.cpu / (threads + 1).min(demands.cores);
-        demands.read.max(filling).max(own(demands)).max(cores) + demands.fixed
+        demands.read.max(filling).max(own(demands)).max(on_cores(demands, threads)) + demands.fixed
     };
     let candidates = 2..=demands.cores.max(4);
     let least = candidates.clone().map(time).min()?;
@@ -100,6 +103,15 @@ fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     let waits = demands.share(demands.cpu) < MOSTLY_COMPUTES && concurrency(demands).is_none();
     let threads = if waits { (2 * least).min(MOST_THREADS) } else { least };
     Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time(threads) })
+}
+
+/// The time that the cores need for all that `threads` and the thread of the step compute.
+fn on_cores(demands: &Demands, threads: u64) -> u64 {
+    let time = demands.cpu / (threads + 1).min(demands.cores);
+    if threads < demands.cores {
+        return time;
+    }
+    time + time / 100 * CROWDED + demands.commits * HANDOVER
 }
 
 /// More threads, if those there are have no rest while cores have.
@@ -113,10 +125,10 @@ fn more_threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     if workers < BUSY || cores >= CORES_BUSY {
         return None;
     }
-    let others = demands.locked.max(own(demands)).max(demands.cpu / demands.cores);
-    let threads =
-        busy.div_ceil(others.max(1)).clamp(demands.threads + 1, MOST_THREADS.max(demands.threads + 1));
-    let time = others.max(busy / threads);
+    let others = demands.locked.max(own(demands));
+    let limit = others.max(demands.cpu / demands.cores).max(1);
+    let threads = busy.div_ceil(limit).clamp(demands.threads + 1, MOST_THREADS.max(demands.threads + 1));
+    let time = others.max(busy / threads).max(on_cores(demands, threads));
     Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time + demands.fixed })
 }
 
@@ -125,11 +137,12 @@ fn concurrency(demands: &Demands) -> Option<Offer> {
     let waits = |(_, wall, cpu): &&(String, u64, u64)| {
         *cpu * 100 < *wall * COMPUTES && demands.share(*wall) >= WORTH_WAITING_FOR
     };
-    let (name, wall, cpu) = demands.processors.iter().filter(waits).max_by_key(|(_, wall, _)| *wall)?;
-    let rest = demands.elapsed.saturating_sub(*wall).saturating_sub(demands.fixed) + cpu;
+    let (name, wall, _) = demands.processors.iter().filter(waits).max_by_key(|(_, wall, _)| *wall)?;
+    let rest = demands.elapsed.saturating_sub(*wall).saturating_sub(demands.fixed);
     // Twice as many as would be busy on the average: calls do not end when it suits.
     let calls = (2 * wall).div_ceil(rest.max(1)).clamp(2, MOST_CALLS);
-    let time = rest.max(wall / calls) + demands.fixed;
+    // The calls compute on other threads, as far as they compute.
+    let time = rest.max(wall / calls).max(demands.cpu / demands.cores) + demands.fixed;
     Some(Offer { lever: Lever::Concurrency, component: Some(name.clone()), setting: calls, time })
 }
 
