@@ -123,6 +123,8 @@ pub use definition::{
 pub use definition::TimedOut;
 pub use definition::{BoxError, Failure, Phase, STATE_LIMIT};
 pub use definition::{InvalidRate, RateLimit, TimeLimit};
+// Tests.
+pub use definition::Given;
 // Jobs, their parameters, and how they are launched.
 pub use definition::{
     BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch, Missed,

@@ -1,4 +1,5 @@
-//! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job.
+//! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job, a
+//! restart, and that nothing is lost or doubled wherever the job dies.
 //!
 //! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` runs the job.
 
@@ -54,8 +55,8 @@ batch_runtime::main!(testing);
 
 #[cfg(test)]
 mod tests {
-    use batch_runtime::repository::BatchStatus;
-    use batch_runtime::testing::{self as harness, StepTest};
+    use batch_runtime::observe::NotCompleted;
+    use batch_runtime::testing::{self as harness, FailAt, Sandbox, StepTest};
     use batch_runtime::{Failure, Sqlite};
 
     use super::*;
@@ -103,9 +104,25 @@ mod tests {
     }
 
     #[test]
-    fn a_job_runs_in_its_own_repository() {
-        let report = harness::run(&testing(4)).unwrap();
-        assert_eq!(report.status, BatchStatus::Completed);
+    fn a_job_runs_in_its_own_repository() -> Result<(), NotCompleted> {
+        let report = harness::run(&testing(4)).unwrap().completed()?;
         assert_eq!((report.steps[0].counters.read, report.steps[0].counters.write), (3, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_restart_goes_on_after_the_last_commit() -> Result<(), NotCompleted> {
+        let sandbox = Sandbox::new().unwrap();
+        sandbox.fail_at(FailAt::before_chunk("load", 2));
+        sandbox.run(&testing(1)).unwrap_err();
+        let report = sandbox.restart().unwrap().completed()?;
+        assert_eq!(report.steps[0].counters.read, 1);
+        assert_eq!(sandbox.rows("SELECT item FROM orders").unwrap(), ["apple", "plum"]);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_lost_or_doubled_wherever_the_job_dies() {
+        harness::survives(|_| testing(1), |sandbox| sandbox.rows("SELECT * FROM orders").unwrap());
     }
 }

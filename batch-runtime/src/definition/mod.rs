@@ -11,6 +11,7 @@ mod database_value;
 mod failure;
 mod faults;
 mod fitness;
+mod given;
 mod grouping;
 mod job;
 mod job_listener;
@@ -79,6 +80,7 @@ pub use fitness::{
     ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsError, IsReaderObject,
     IsWriterObject, Kept, Leaves, Marked, NamedError, OneByOne, Reads, Serializes, Shared, Shares, ShowsItem,
 };
+pub use given::Given;
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};

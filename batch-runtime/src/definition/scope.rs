@@ -16,7 +16,7 @@ use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::slots::Slots;
 use super::stop_signal::StopSignal;
-use super::{Failure, ParameterType, ParameterValue};
+use super::{Failure, Given, ParameterType, ParameterValue};
 #[cfg(feature = "async")]
 use crate::engine::JobRuntime;
 use crate::engine::{Lanes, Retrying};
@@ -35,16 +35,19 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// The outputs of steps as JSON, by the ID of the step.
     outputs: Mutex<BTreeMap<String, String>>,
+    /// What a test gives in place of resources and databases.
+    given: Given,
     #[cfg(feature = "async")]
     runtime: JobRuntime,
 }
 
 impl Environment {
-    pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>) -> Self {
+    pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>, given: &Given) -> Self {
         let common = Common {
             resources: Slots::new(),
-            databases: Mutex::new(BTreeMap::new()),
+            databases: Mutex::new(given.databases().clone()),
             outputs: Mutex::new(BTreeMap::new()),
+            given: given.clone(),
             #[cfg(feature = "async")]
             runtime: JobRuntime::default(),
         };
@@ -271,6 +274,9 @@ impl<'s> Scope<'s> {
     /// The error of its function.
     pub fn resource<R: ResourceDefinition>(&self) -> Result<&'s R::Value, Failure> {
         let job = self.job;
+        if let Some(given) = job.common.given.of_resource::<R>() {
+            return Ok(given);
+        }
         job.common
             .resources
             .shared::<R, R::Value, Failure>(|| R::build(&Scope::of_job(job)))

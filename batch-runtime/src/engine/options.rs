@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::definition::{Durability, StopSignal};
+use crate::definition::{Durability, Given, StopSignal};
 use crate::engine::faults::backoff::{Pause, Sleep};
 use crate::engine::partitions::handler::{PartitionHandler, Threads};
 use crate::observe::Observer;
@@ -23,6 +23,8 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits between the attempts of a retried call, and tells the time.
     pub pause: Arc<dyn Pause>,
+    /// Takes the place of what `#[resource]` and `#[database]` functions would return, for tests.
+    pub given: Given,
     /// Runs the partitions of steps.
     pub partitions: Arc<dyn PartitionHandler>,
     /// Has workers process the chunks of steps with `remote`, beside the threads of the step. Without it, the threads do it
@@ -43,6 +45,7 @@ impl Default for RunOptions {
             stop: StopSignal::default(),
             observer: None,
             pause: Arc::new(Sleep),
+            given: Given::default(),
             partitions: Arc::new(Threads),
             #[cfg(feature = "remote-chunks")]
             chunks: None,

@@ -215,6 +215,13 @@ pub(crate) enum Halt {
     Lost(RepositoryError),
 }
 
+impl Halt {
+    /// Returns whether another owner has the execution. Then this one changes nothing more: it tells no listener either.
+    pub(crate) const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Lost(RepositoryError::Fenced { .. }))
+    }
+}
+
 impl From<ChunkError> for Halt {
     fn from(error: ChunkError) -> Self {
         match error {

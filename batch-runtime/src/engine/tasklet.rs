@@ -27,6 +27,7 @@ fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Re
     let result = panic::catch(|| drive::<T>(run, counters))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
     let failure = match &result {
+        Err(halt) if halt.is_fenced() => return result,
         Err(Halt::Failed(failure)) => Some(failure),
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! Reports what the engine does to observers: progress bars, tests, dashboards.
 
 pub(crate) mod advice;
+mod completed;
 mod failed;
 mod live;
 #[cfg(feature = "log")]
@@ -15,6 +16,7 @@ mod summary;
 pub(crate) mod table;
 pub(crate) mod words;
 
+pub use completed::NotCompleted;
 pub use failed::StepFailure;
 pub use live::StepLive;
 pub use metrics::metrics;

@@ -196,7 +196,8 @@ pub fn begin_step(
             };
             let wanted = Wanted::of(Arc::clone(repository), owner, step.stop);
             let opened = database.checkpoints(key, &wanted);
-            checkpoints = Some(opened.map_err(|error| of_database(name, error))?);
+            let opened = opened.map_err(|error| of_database(name, error))?;
+            checkpoints = Some(repository.passing(opened, step.name));
         }
     }
     // The other database comes first: from then on the previous owner can no longer move the checkpoint.

@@ -15,6 +15,8 @@ mod columns;
 mod elsewhere;
 mod encoding;
 mod error;
+mod fail_point;
+mod failing;
 mod filter;
 mod key;
 mod launch;
@@ -44,6 +46,8 @@ pub use clock::{Clock, SystemClock};
 pub use elsewhere::{BegunStep, Checkpoint, CheckpointKey, Checkpoints, Wanted, begin_step, finish_step};
 pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
+pub use fail_point::{Commit, FailPoint, Records, Side};
+pub(crate) use failing::Failing;
 pub use key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
@@ -109,6 +113,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// The intervals at which it follows commits in other databases.
     fn intervals(&self) -> Intervals {
         Intervals::default()
+    }
+
+    /// The checkpoints of a step in another database, as this repository hands them on: one that stops runs for a test stops
+    /// them there too.
+    fn passing(&self, checkpoints: Arc<dyn Checkpoints>, _step: &str) -> Arc<dyn Checkpoints> {
+        checkpoints
     }
 
     /// Finds or creates the instance, checks that it may run, takes over from a dead owner, and inserts the

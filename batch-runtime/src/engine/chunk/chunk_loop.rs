@@ -20,7 +20,7 @@ use crate::engine::phase::{in_phase, log_if_failed, take_panicked_record};
 use crate::engine::profile::{Activity, ChunkTimes, Detail, StepWatch, writing};
 use crate::engine::step::{Halt, MAX_AGAIN, PutSoFar, StepRun};
 use crate::observe::spans;
-use crate::repository::{ChunkError, ChunkRecord, Counters, SkipPhase};
+use crate::repository::{ChunkError, ChunkRecord, Counters, RepositoryError, SkipPhase};
 
 /// The number of unwritable items that a step looks up in the input for their places. Some readers have to
 /// start from the beginning for each, so only the first ones are looked up, counted over all executions of
@@ -414,6 +414,10 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 self.shared.skip_rules.forget(skipped);
                 if let Some(put) = &put {
                     run.take_back(put);
+                }
+                // Another owner has the execution, and goes back itself to what is committed.
+                if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
+                    return Err(error);
                 }
                 // Written twice, its items would be twice in a target that cannot go back.
                 let error = match error {

@@ -99,6 +99,7 @@ fn open_and_drive<P: Pipe, M: Mode<P>>(
     let result = panic::catch(|| drive_with_listener::<P, M, _>(mode, step))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     let failure = match &result {
+        Err(halt) if halt.is_fenced() => return result,
         Err(Halt::Failed(failure)) => Some(failure),
         _ => None,
     };

@@ -81,6 +81,7 @@ pub(crate) fn run(
             values: Values::new(context),
         },
         repository.database(),
+        &options.given,
     );
     #[cfg(feature = "async")]
     let environment = environment.in_runtime(options.runtime.clone());

@@ -170,7 +170,7 @@ impl ClaimedRunner {
             stop: StopSignal::new(),
             values: Values::default(),
         };
-        let environment = Environment::new(context, self.repository.database());
+        let environment = Environment::new(context, self.repository.database(), &self.options.given);
         #[cfg(feature = "async")]
         let environment = environment.in_runtime(self.options.runtime.clone());
         let known = Arc::new(Known { ownership, job, environment, is_first, steps: Mutex::default() });

@@ -56,7 +56,9 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     };
     step.run.live.show(&counters, None);
     let profile = step.profile(&watch);
-    if let Some(mut listener) = listener {
+    if let Some(mut listener) = listener
+        && !result.as_ref().is_err_and(Halt::is_fenced)
+    {
         let failure = match &result {
             Err(Halt::Failed(failure)) => Some(failure),
             _ => None,

@@ -1,0 +1,74 @@
+//! [`Given`]: values that take the place of what the functions of a job would return.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::database::{Database, DatabaseHandle, Driver};
+use super::{Failure, ResourceDefinition};
+
+/// Resources and databases that a run is given, in place of those that its `#[resource]` and `#[database]` functions would
+/// return: for tests.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::{Given, InvalidRate, RateLimit};
+///
+/// #[resource]
+/// fn quota() -> Result<RateLimit, InvalidRate> {
+///     RateLimit::new(1, "1h")
+/// }
+///
+/// let given = Given::default().resource::<quota>(RateLimit::new(1_000, "1s")?);
+/// # let _ = given;
+/// # Ok::<(), InvalidRate>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Given {
+    resources: BTreeMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>,
+    databases: BTreeMap<&'static str, DatabaseHandle>,
+}
+
+impl Given {
+    /// Gives the value of a `#[resource]` function, which is not called then.
+    #[must_use]
+    pub fn resource<R: ResourceDefinition>(mut self, value: R::Value) -> Self {
+        self.resources.insert(TypeId::of::<R>(), (R::NAME, Arc::new(value)));
+        self
+    }
+
+    /// Gives the database of a `#[database]` function, which is not called then.
+    ///
+    /// # Errors
+    /// If the type is no `#[database]` function but a kind, such as [`Sqlite`](super::Sqlite): that is the repository's own.
+    pub fn database<D: Database>(mut self, database: D::Driver) -> Result<Self, Failure> {
+        let info = D::INFO.ok_or_else(|| {
+            Failure::new("the repository's own database cannot be given: name a `#[database]` function")
+        })?;
+        self.databases.insert(info.id, database.into_handle());
+        Ok(self)
+    }
+
+    /// The value that was given for a resource.
+    pub(crate) fn of_resource<R: ResourceDefinition>(&self) -> Option<&R::Value> {
+        let (_, value) = self.resources.get(&TypeId::of::<R>())?;
+        value.downcast_ref()
+    }
+
+    /// The databases by the IDs of their functions.
+    pub(crate) fn databases(&self) -> &BTreeMap<&'static str, DatabaseHandle> {
+        &self.databases
+    }
+}
+
+impl fmt::Debug for Given {
+    /// Names what is given, and shows no value: it may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resources = self.resources.values().map(|(name, _)| *name);
+        f.debug_struct("Given")
+            .field("resources", &resources.collect::<Vec<_>>())
+            .field("databases", &self.databases.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}

@@ -1,0 +1,49 @@
+//! The fail points that a test names most often.
+
+use crate::repository::{Commit, FailPoint, Records, Side};
+
+/// A commit by its number or its chunk, and the side of it on which a run is stopped dead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailAt {
+    place: Place,
+    side: Side,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Number(u64),
+    Chunk(String, u64),
+}
+
+impl FailAt {
+    /// On that side of the commit of that number, counted from 1 in the run.
+    #[must_use]
+    pub fn commit(number: u64, side: Side) -> Self {
+        Self { place: Place::Number(number), side }
+    }
+
+    /// Before that chunk of a step execution is committed, counted from 1: its rows are written, and are rolled back. For a
+    /// tasklet, 1 is its call.
+    #[must_use]
+    pub fn before_chunk(step: impl Into<String>, number: u64) -> Self {
+        Self { place: Place::Chunk(step.into(), number), side: Side::Before }
+    }
+
+    /// After that chunk is committed.
+    #[must_use]
+    pub fn after_chunk(step: impl Into<String>, number: u64) -> Self {
+        Self { side: Side::After, ..Self::before_chunk(step, number) }
+    }
+}
+
+impl FailPoint for FailAt {
+    fn stops(&self, commit: &Commit, side: Side) -> bool {
+        let is_there = match &self.place {
+            Place::Number(number) => commit.number == *number,
+            Place::Chunk(step, number) => {
+                commit.records == Records::Chunk(*number) && commit.step.as_ref() == Some(step)
+            }
+        };
+        is_there && side == self.side
+    }
+}

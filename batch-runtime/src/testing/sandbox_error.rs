@@ -1,0 +1,30 @@
+//! Says why a run in a sandbox has no report.
+
+use crate::engine::JobError;
+use crate::repository::{Commit, RepositoryError, Side};
+
+/// Why a run in a [`Sandbox`](super::Sandbox) has no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The fail point stopped it dead.
+    #[error("the run was stopped dead {side} {commit}")]
+    Died {
+        /// The commit.
+        commit: Commit,
+        /// The side of it.
+        side: Side,
+    },
+    /// The job could not be run.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// Nothing was run yet, so that nothing can be restarted.
+    #[error("nothing was run in this sandbox yet: `run` a launch first")]
+    NothingToRestart,
+}
+
+impl From<RepositoryError> for SandboxError {
+    fn from(error: RepositoryError) -> Self {
+        Self::Job(error.into())
+    }
+}

@@ -1,0 +1,152 @@
+//! Stops a job dead at each of its commits, and compares what is left after the restart.
+
+use std::any::Any;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{FailAt, Sandbox, SandboxError, difference};
+use crate::definition::Launch;
+use crate::engine::JobError;
+use crate::repository::{BatchStatus, Commit, RepositoryError, Side};
+
+/// The faults that a panic reports, at most.
+const REPORTED: usize = 5;
+
+/// Tests that a job loses and doubles nothing, wherever it dies: runs it undisturbed, then stops it dead before and after each
+/// of its commits, each time in a sandbox of its own, restarts it, and compares what `left` finds.
+///
+/// `launch` makes the launch, and what the job needs: input files ([`Sandbox::file`]), tables ([`Sandbox::connection`]),
+/// resources. All that the job writes must be in the sandbox: in its database or in files of its folder, so pass paths from
+/// [`Sandbox::path`]. `left` returns what the job has left there, such as its rows, as anything that serialises. It may also
+/// assert and return nothing. Where the order may differ, as with `partitions`, let it sort.
+///
+/// Returns how often the job was stopped. A run is stopped by an error in place of the commit, at which the engine lets
+/// everything fall: open files are closed without another write, listeners are told nothing. With `n` commits the job runs
+/// some `4 n` times, so let its input be small: a few chunks.
+///
+/// ```
+/// use batch_runtime::prelude::*;
+/// use batch_runtime::testing;
+///
+/// #[reader]
+/// fn numbers() -> impl Iterator<Item = i64> {
+///     1..=5
+/// }
+///
+/// #[writer]
+/// fn save(numbers: &[i64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+///     tx.execute_batch("CREATE TABLE IF NOT EXISTS number (value INTEGER)")?;
+///     numbers.iter().try_for_each(|number| tx.execute("INSERT INTO number VALUES (?1)", [number]).map(drop))
+/// }
+///
+/// #[step(chunk = 2)]
+/// fn load() {
+///     numbers | save
+/// }
+///
+/// #[job]
+/// fn numbers_job() {
+///     load;
+/// }
+///
+/// # fn main() {
+/// testing::survives(|_| numbers_job(), |sandbox| sandbox.rows("SELECT value FROM number").unwrap());
+/// # }
+/// ```
+///
+/// # Panics
+/// If the job does not complete undisturbed; or if what it left differs after a stop: then the message names each such commit
+/// and side, and the rows that are lost or doubled.
+#[track_caller]
+pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn(&Sandbox) -> T) -> usize {
+    match sweep(&launch, &|sandbox| found(sandbox, &left)) {
+        Ok(stops) => stops,
+        Err(why) => panic!("{why}"),
+    }
+}
+
+type Left<'l> = dyn Fn(&Sandbox) -> Result<Value, String> + 'l;
+
+/// What is left, or the message of a failed assertion.
+fn found<T: Serialize>(sandbox: &Sandbox, left: &impl Fn(&Sandbox) -> T) -> Result<Value, String> {
+    let left = catch_unwind(AssertUnwindSafe(|| left(sandbox))).map_err(|panicked| words_of(&*panicked))?;
+    serde_json::to_value(left).map_err(|error| format!("what is left does not serialise: {error}"))
+}
+
+fn words_of(panicked: &(dyn Any + Send)) -> String {
+    let text = panicked.downcast_ref::<&str>().copied();
+    text.or_else(|| panicked.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked").to_owned()
+}
+
+fn sweep(launch: &dyn Fn(&Sandbox) -> Launch, left: &Left<'_>) -> Result<usize, String> {
+    let undisturbed = |why: String| format!("the job does not complete when nothing stops it: {why}");
+    let sandbox = new_sandbox()?;
+    let report = sandbox.run(&launch(&sandbox)).map_err(|error| undisturbed(error.to_string()))?;
+    report.completed().map_err(|error| undisturbed(error.to_string()))?;
+    let commits = sandbox.commits();
+    let expected = left(&sandbox).map_err(|why| format!("after an undisturbed run: {why}"))?;
+
+    let (mut stops, mut faults) = (0, Vec::new());
+    for number in 1..=commits {
+        for side in [Side::Before, Side::After] {
+            let sandbox = new_sandbox()?;
+            match stopped_at(&sandbox, &launch(&sandbox), number, side) {
+                // Under threads another run may have fewer commits.
+                None => {}
+                Some((commit, restarted)) => {
+                    stops += 1;
+                    let fault = restarted
+                        .and_then(|()| left(&sandbox).map(|left| difference::between(&expected, &left)));
+                    match fault {
+                        Ok(None) => {}
+                        Ok(Some(fault)) | Err(fault) => faults.push((commit, side, fault)),
+                    }
+                }
+            }
+        }
+    }
+    if faults.is_empty() { Ok(stops) } else { Err(report_of(&faults, stops)) }
+}
+
+/// Stops the run there and restarts it. Returns the commit, and whether the job is complete now; `None` if the run did not come
+/// there.
+fn stopped_at(
+    sandbox: &Sandbox,
+    launch: &Launch,
+    number: u64,
+    side: Side,
+) -> Option<(Commit, Result<(), String>)> {
+    sandbox.fail_at(FailAt::commit(number, side));
+    let Err(SandboxError::Died { commit, .. }) = sandbox.run(launch) else { return None };
+    let restarted = match sandbox.restart() {
+        Ok(report) => report.completed().map(drop).map_err(|error| format!("the restart failed: {error}")),
+        // It died after its last commit, or its nested job did.
+        Err(SandboxError::Job(JobError::Repository(RepositoryError::AlreadyComplete {
+            status: BatchStatus::Completed,
+            ..
+        }))) => Ok(()),
+        Err(error) => Err(format!("it cannot be restarted: {error}")),
+    };
+    Some((commit, restarted))
+}
+
+fn new_sandbox() -> Result<Sandbox, String> {
+    Sandbox::new().map_err(|error| format!("no sandbox can be made in the temporary folder: {error}"))
+}
+
+fn report_of(faults: &[(Commit, Side, String)], stops: usize) -> String {
+    let mut text = format!(
+        "the job does not survive {} of the {stops} places where it was stopped and restarted:",
+        faults.len()
+    );
+    for (commit, side, fault) in faults.iter().take(REPORTED) {
+        let _ = write!(text, "\n  stopped {side} {commit}: {fault}");
+    }
+    if faults.len() > REPORTED {
+        let _ = write!(text, "\n  and {} more", faults.len() - REPORTED);
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! A time that a test sets.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::definition::StopSignal;
+use crate::engine::Pause;
+use crate::repository::Clock;
+
+/// A time that stands still, or moves on by the same amount at each look. Waits are over at once, and move it on. Clones share
+/// one time.
+///
+/// It is the clock of the repository ([`SqliteOptions::clock`](crate::repository::sqlite::SqliteOptions::clock)) and, as
+/// [`Pause`], that of `timeout`, `chunk_time` and backoffs, and of a [`RateLimit`](crate::RateLimit).
+/// [`Sandbox::time`](super::Sandbox::time) and [`StepTest::time`](super::StepTest::time) take it for a run.
+///
+/// ```
+/// use std::time::Duration;
+/// use batch_runtime::repository::Clock;
+/// use batch_runtime::testing::TestTime;
+/// use batch_runtime::{RateLimit, StopSignal};
+///
+/// let time = TestTime::fixed("2026-11-23T03:00:00Z".parse()?);
+/// let limit = RateLimit::new(2, "1h")?.pause(time.clone());
+/// for _ in 0..3 {
+///     limit.wait(&StopSignal::new())?;
+/// }
+/// assert_eq!(time.now().to_string(), "2026-11-23T04:00:00Z", "the third call waited for an hour");
+///
+/// time.advance(Duration::from_mins(5));
+/// assert_eq!(time.now().to_string(), "2026-11-23T04:05:00Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct TestTime {
+    origin: Instant,
+    from: Timestamp,
+    a_look: Duration,
+    elapsed: Arc<Mutex<Duration>>,
+}
+
+impl TestTime {
+    /// A time that stands still until it is [advanced](Self::advance).
+    #[must_use]
+    pub fn fixed(now: Timestamp) -> Self {
+        Self::advancing(now, Duration::ZERO)
+    }
+
+    /// A time that moves on by `a_look` after each look at it.
+    #[must_use]
+    pub fn advancing(from: Timestamp, a_look: Duration) -> Self {
+        Self { origin: Instant::now(), from, a_look, elapsed: Arc::default() }
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        self.look(by);
+    }
+
+    /// The time that has passed, which moves on by `by` after that.
+    fn look(&self, by: Duration) -> Duration {
+        let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = *elapsed;
+        *elapsed = now.saturating_add(by);
+        now
+    }
+}
+
+impl Clock for TestTime {
+    fn now(&self) -> Timestamp {
+        let elapsed = self.look(self.a_look);
+        self.from.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl Pause for TestTime {
+    fn pause(&self, wait: Duration, stop: &StopSignal) -> bool {
+        if stop.is_raised() {
+            return false;
+        }
+        self.advance(wait);
+        true
+    }
+
+    /// The middle, so that a jitter is always the same.
+    fn random(&self) -> f64 {
+        0.5
+    }
+
+    fn now(&self) -> Instant {
+        let elapsed = self.look(self.a_look);
+        self.origin.checked_add(elapsed).unwrap_or(self.origin)
+    }
+}
+
+impl fmt::Debug for TestTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestTime")
+            .field("from", &self.from)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
