@@ -14,7 +14,8 @@
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; metrics and alerts |
 //! | `scheduling` | jobs that run at set times, each exactly once (feature `schedule`) |
-//! | [testing] | components, steps and jobs in unit tests |
+//! | [operating] | `doctor`, `purge`, `--on-end`, `--parameters`, comparing executions |
+//! | [testing] | components, steps and jobs in unit tests; restarts, crashes, and whether a job survives them |
 //! | [errors] | messages of the compiler and of a run, and what to do |
 //! | [spring_batch] | the terms of Spring Batch and their equivalents, and five programs side by side |
 //!
@@ -58,6 +59,9 @@ pub mod observing {}
 #[cfg(feature = "schedule")]
 #[doc = include_str!("../docs/guide/scheduling.md")]
 pub mod scheduling {}
+
+#[doc = include_str!("../docs/guide/operating.md")]
+pub mod operating {}
 
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}

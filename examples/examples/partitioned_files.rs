@@ -186,3 +186,19 @@ fn before_and_after(
 }
 
 batch_runtime::main!(partitioned_files, before_and_after);
+
+#[cfg(test)]
+mod tests {
+    use batch_runtime::testing;
+
+    #[test]
+    fn no_payment_is_lost_or_doubled_wherever_the_job_dies() {
+        testing::survives(
+            |sandbox| super::before_and_after(sandbox.path("payments"), 2, 40),
+            |sandbox| {
+                ["total_one_by_one", "total_by_files", "total_of_month"]
+                    .map(|table| sandbox.rows(&format!("SELECT * FROM {table} ORDER BY 1")).unwrap())
+            },
+        );
+    }
+}

@@ -69,3 +69,19 @@ fn state(
 }
 
 batch_runtime::main!(state);
+
+#[cfg(test)]
+mod tests {
+    use batch_runtime::testing;
+
+    #[test]
+    fn no_message_is_lost_or_doubled_wherever_the_job_dies() {
+        // Every fourth delivery repeats an earlier message.
+        let deliveries = (1..=60).map(|n| format!("a,{},{n}\n", if n % 4 == 0 { n / 2 } else { n }));
+        let text = format!("device,sequence,decidegrees\n{}", deliveries.collect::<String>());
+        testing::survives(
+            |sandbox| super::state(sandbox.file("deliveries.csv", &text).unwrap()),
+            |sandbox| sandbox.rows("SELECT * FROM message ORDER BY rowid").unwrap(),
+        );
+    }
+}

@@ -55,6 +55,7 @@ mod opening;
 mod pages;
 mod partitions;
 mod processes;
+mod purging;
 mod queries;
 mod running;
 mod schedules;

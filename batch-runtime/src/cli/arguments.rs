@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::console::Console;
 use super::log::LogArguments;
 use super::parameter;
+use super::parameters_file;
 use super::refusal::Refusal;
 use super::times::Typed;
 use super::workers_option::Workers;
@@ -17,7 +18,9 @@ use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
 use crate::operator::{RestartFrom, job_named};
 use crate::repository::work_queue::WorkerId;
-use crate::repository::{Between, ExecutionFilter, Recovery, SkippedFilter, SkippedKey, SkippedOf};
+use crate::repository::{
+    BatchStatus, Between, ExecutionFilter, Recovery, SkippedFilter, SkippedKey, SkippedOf,
+};
 
 /// The options of every command.
 #[derive(Debug)]
@@ -48,6 +51,22 @@ pub(super) struct RunArguments {
     /// Whether it also wakes the manager.
     pub(super) replies: bool,
     pub(super) log: LogArguments,
+    /// The file with further parameters.
+    pub(super) parameters: Option<OsString>,
+    /// The command to run after the end.
+    pub(super) on_end: Option<String>,
+}
+
+/// What `purge` deletes.
+#[derive(Debug)]
+pub(super) struct PurgeArguments {
+    pub(super) older_than: Typed,
+    pub(super) job: Option<String>,
+    pub(super) keep: u32,
+    pub(super) statuses: Vec<BatchStatus>,
+    pub(super) archive: Option<OsString>,
+    pub(super) vacuum: bool,
+    pub(super) yes: bool,
 }
 
 /// The executions that `executions` lists.
@@ -148,11 +167,17 @@ pub(super) enum Invocation {
     Drain(WorkerId),
     Stop(ExecutionId),
     Abandon(ExecutionId),
-    Recover,
+    Recover {
+        on_end: Option<String>,
+    },
+    Purge(PurgeArguments),
+    Doctor,
+    Completions(clap_complete::Shell),
     Executions(Listed),
     /// Prints metrics, or writes them to this file.
     Metrics(Option<OsString>),
     Show(ExecutionId),
+    Compare(ExecutionId, ExecutionId),
     Follow(ExecutionId),
     Skipped {
         page: SkippedFilter,
@@ -213,7 +238,13 @@ impl Invocation {
             "schedule" => Self::Schedule(super::schedule::Invocation::of(matches, jobs)?),
             "stop" => Self::Stop(execution(matches)),
             "abandon" => Self::Abandon(execution(matches)),
-            "recover" => Self::Recover,
+            "recover" => Self::Recover { on_end: matches.get_one::<String>("on-end").cloned() },
+            "purge" => Self::Purge(PurgeArguments::of(matches)),
+            "doctor" => Self::Doctor,
+            "completions" => match matches.get_one::<clap_complete::Shell>("shell") {
+                Some(shell) => Self::Completions(*shell),
+                None => return Err(Refusal::usage("`completions` needs the name of a shell")),
+            },
             "executions" => Self::Executions(Listed::of(matches)),
             "show" if matches.get_flag("skipped") => Self::Skipped {
                 page: SkippedFilter {
@@ -225,7 +256,10 @@ impl Invocation {
             },
             "metrics" => Self::Metrics(matches.get_one::<OsString>("textfile").cloned()),
             "show" if matches.get_flag("follow") => Self::Follow(execution(matches)),
-            "show" => Self::Show(execution(matches)),
+            "show" => match matches.get_one::<i64>("compare") {
+                Some(other) => Self::Compare(execution(matches), ExecutionId(*other)),
+                None => Self::Show(execution(matches)),
+            },
             "graph" => {
                 let name = matches.get_one::<String>("job").map(String::as_str);
                 let format = matches.get_one::<String>("format").and_then(|name| name.parse().ok());
@@ -288,6 +322,8 @@ impl RunArguments {
             broker: word("broker").map(str::to_owned),
             replies: word("replies") != Some("off"),
             log: LogArguments::of(matches),
+            parameters: matches.get_one::<OsString>("parameters").cloned(),
+            on_end: word("on-end").map(str::to_owned),
             given,
             durability: match word("durability") {
                 Some("process") => Durability::Process,
@@ -301,15 +337,40 @@ impl RunArguments {
         })
     }
 
-    /// Returns the given parameters, and the secrets that are only in the environment.
-    pub(super) fn with_secrets(&self, job: &JobInfo, console: &Console) -> Vec<(String, OsString)> {
+    /// Returns the given parameters, those that only the file of `--parameters` has, and the secrets that are only in the
+    /// environment.
+    pub(super) fn with_secrets(
+        &self,
+        job: &JobInfo,
+        console: &Console,
+    ) -> Result<Vec<(String, OsString)>, Refusal> {
         let mut given = self.given.clone();
+        if let Some(file) = &self.parameters {
+            let mut of_file = parameters_file::read(file, console)?;
+            let plain = |name: &str| name.replace('-', "_");
+            of_file.retain(|(name, _)| !given.iter().any(|(flag, _)| plain(flag) == plain(name)));
+            given.append(&mut of_file);
+        }
         for (secret, text) in parameter::secrets(job, console.environment) {
             if !given.iter().any(|(name, _)| name.replace('-', "_") == secret) {
                 given.push((secret.to_owned(), text));
             }
         }
-        given
+        Ok(given)
+    }
+}
+
+impl PurgeArguments {
+    fn of(matches: &ArgMatches) -> Self {
+        Self {
+            older_than: matches.get_one::<Typed>("older-than").copied().expect("clap requires it"),
+            job: matches.get_one::<String>("job").cloned(),
+            keep: matches.get_one::<u32>("keep").copied().unwrap_or(0),
+            statuses: matches.get_many("status").into_iter().flatten().copied().collect(),
+            archive: matches.get_one::<OsString>("archive").cloned(),
+            vacuum: matches.get_flag("vacuum"),
+            yes: matches.get_flag("yes"),
+        }
     }
 }
 

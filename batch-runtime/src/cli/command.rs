@@ -1,5 +1,7 @@
 //! Builds the clap command line for the jobs of a program.
 
+mod housekeeping;
+
 use std::ffi::OsString;
 
 use clap::builder::PossibleValuesParser;
@@ -42,11 +44,15 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             worker(),
             workers(),
             Command::new("recover")
-                .about("Ends executions whose process is dead, so that they can be restarted"),
+                .about("Ends executions whose process is dead, so that they can be restarted")
+                .arg(on_end()),
             executions(),
             graph(),
             show(),
             metrics(),
+            housekeeping::purge(),
+            housekeeping::doctor(),
+            housekeeping::completions(),
         ]);
     #[cfg(feature = "schedule")]
     let command =
@@ -90,6 +96,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     #[cfg(feature = "schedule")]
     let run = if super::schedule::is_used(jobs) { run.args(super::schedule::of_run()) } else { run };
     run.args([next, replay, durability().global(true), recovery().global(true)])
+        .args([parameters_file(), on_end()].map(|arg| arg.global(true)))
         .args(of_workers().into_iter().chain(log()).map(|arg| arg.global(true)))
 }
 
@@ -251,7 +258,7 @@ fn restart() -> Command {
                 .help("With `--from`: passes over earlier steps that are not complete"),
         )
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
-        .args([durability(), recovery()])
+        .args([parameters_file(), durability(), recovery(), on_end()])
         .args(of_workers())
         .args(log())
 }
@@ -334,7 +341,33 @@ fn show() -> Command {
                 .requires("skipped")
                 .value_parser(|text: &str| text.parse::<SkippedKey>())
                 .help("Shows only skipped items after this one, by the ID of its step execution and its number: the next page"),
+            option("compare", 6)
+                .value_name("ID2")
+                .conflicts_with_all(["follow", "skipped"])
+                .value_parser(clap::value_parser!(i64))
+                .help("Shows another execution beside it: the parameters that differ, and the counters and times of all steps"),
         ])
+}
+
+/// The parameters as JSON.
+fn parameters_file() -> Arg {
+    Arg::new("parameters")
+        .long("parameters")
+        .value_name("FILE|-")
+        .value_parser(clap::value_parser!(OsString))
+        .help_heading(OPTIONS)
+        .display_order(2)
+        .help("Takes parameters from an object of JSON in this file, or on standard input: also secrets, which the command line shows to everybody; a flag comes before it")
+}
+
+/// What is run after the job.
+fn on_end() -> Arg {
+    Arg::new("on-end")
+        .long("on-end")
+        .value_name("COMMAND")
+        .help_heading(OPTIONS)
+        .display_order(14)
+        .help("Runs this shell command after the end, with the document of `--json` on its standard input and $BATCH_STATUS, for at most 30 s [environment: BATCH_ON_END]")
 }
 
 fn metrics() -> Command {

@@ -44,6 +44,8 @@ pub(super) struct Console {
     pub(super) err: Stream,
     /// Returns the value of an environment variable.
     pub(super) environment: fn(&str) -> Option<OsString>,
+    /// Reads standard input to its end.
+    pub(super) input: fn() -> io::Result<String>,
     /// True if progress bars may be drawn on standard error.
     pub(super) bars: bool,
     /// True if help may be coloured.
@@ -64,6 +66,7 @@ impl Console {
             out: Stream::new(io::stdout()),
             err: Stream::new(io::stderr()),
             environment: |name| std::env::var_os(name),
+            input: || io::read_to_string(io::stdin()),
             bars: io::stderr().is_terminal(),
             colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
             width: (!io::stdout().is_terminal()).then_some(100),
@@ -83,6 +86,7 @@ impl Console {
             out: Stream::new(out),
             err: Stream::new(err),
             environment: |_| None,
+            input: || Ok(String::new()),
             bars: false,
             colour: false,
             width: Some(100),

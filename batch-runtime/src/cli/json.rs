@@ -4,6 +4,7 @@
 //! are seconds and shares of time are nanoseconds. No document contains a secret.
 
 mod executions;
+mod housekeeping;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::repository::{
 };
 
 pub(super) use executions::{Details, Executions, Recorded};
+pub(super) use housekeeping::{Findings, Purge};
 
 /// `jobs`: `{"jobs": [..]}`
 #[derive(Serialize)]
@@ -245,6 +247,12 @@ impl<'a> From<&'a JobReport> for Report<'a> {
 pub(super) struct Asked {
     pub(super) execution: ExecutionId,
     pub(super) asked: &'static str,
+}
+
+/// `show --compare`: `{"executions": [..]}`
+#[derive(Serialize)]
+pub(super) struct Compared<'a> {
+    pub(super) executions: [Details<'a>; 2],
 }
 
 /// `graph`: the drawing as text.

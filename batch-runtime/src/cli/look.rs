@@ -9,7 +9,7 @@ use crate::definition::{ExecutionId, JobInfo};
 use crate::observe::table::{Align, Table};
 use crate::observe::{StepProgress, Summary, words};
 use crate::operator::{ExecutionDetails, JobOperator};
-use crate::repository::{Counters, JobExecution, OwnerState};
+use crate::repository::{Counters, OwnerState};
 
 /// `jobs`
 pub(super) fn jobs(jobs: &[&'static JobInfo], globals: &Globals, console: &Console) {
@@ -69,22 +69,6 @@ pub(super) fn print(details: &ExecutionDetails, console: &Console) {
         let skips = words::count(skips);
         console.out.line(format_args!("\nskipped {skips}{all}: `show {execution} --skipped` lists them"));
     }
-}
-
-/// The text that reports the recovered executions.
-pub(super) fn recovered(executions: &[JobExecution]) -> String {
-    if executions.is_empty() {
-        return "nothing to recover: every running execution has a living owner".to_owned();
-    }
-    let lines = executions.iter().map(|execution| {
-        format!(
-            "execution {} of job {} lost its owner and can be restarted: `restart {}`",
-            execution.id,
-            words::line(&execution.instance.job, 100),
-            execution.id
-        )
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The lines between the headline and the tables.

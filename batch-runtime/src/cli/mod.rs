@@ -10,6 +10,8 @@
 //! | 3 | the job was stopped |
 //! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
 //!
+//! `doctor` ends with 1 if something is wrong.
+//!
 //! `show --follow` ends with the code that `run` would have for the execution, with 1 if its process is dead, and with 130 on
 //! Ctrl-C, which does not reach the execution.
 //!
@@ -34,6 +36,9 @@
 //! | `schedule list` | `schedules` |
 //! | `schedule pause`, `schedule resume` | `job`, `paused`, `changed` |
 //! | `schedule export` | `format`, `files` |
+//! | `purge` | `purged`, `instances`, `executions`, `jobs` |
+//! | `doctor` | `findings` |
+//! | `show --compare` | `executions`: both as in `show` |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
 //! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
@@ -44,14 +49,21 @@
 mod arguments;
 mod broker;
 mod command;
+mod compare;
+mod complete;
 mod console;
+mod doctor;
 mod executions;
 mod follow;
 mod json;
 mod log;
 mod look;
 mod metrics;
+mod on_end;
 mod parameter;
+mod parameters_file;
+mod purge;
+mod recover;
 mod refusal;
 mod repository;
 mod run;
@@ -141,13 +153,14 @@ fn answer<A: Into<OsString>>(
     };
     let globals = Globals::of(&matches);
     let done = Invocation::of(&matches, &jobs)
-        .and_then(|invocation| dispatch(&invocation, &globals, &jobs, console));
+        .and_then(|invocation| dispatch(&invocation, &globals, &program, &jobs, console));
     done.unwrap_or_else(|refusal| refuse(&refusal, console, globals.json, globals.quiet))
 }
 
 fn dispatch(
     invocation: &Invocation,
     globals: &Globals,
+    program: &str,
     jobs: &[&'static JobInfo],
     console: &Console,
 ) -> Result<u8, Refusal> {
@@ -204,9 +217,8 @@ fn dispatch(
             let text = format!("execution {execution} is abandoned; `run --next` starts a new instance");
             done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
         }
-        Invocation::Recover => {
-            let recovered = operator(Open::Existing)?.recover()?;
-            done(&json::Recovered::of(&recovered), &look::recovered(&recovered), globals, console);
+        Invocation::Recover { on_end } => {
+            recover::recover(&operator(Open::Existing)?, on_end.as_deref(), globals, console)?;
         }
         Invocation::Executions(listed) => {
             executions::list(&operator(Open::Existing)?, listed, globals, console)?;
@@ -223,12 +235,20 @@ fn dispatch(
             let document = json::Drawing { job, format: format.name(), graph: &graph };
             done(&document, graph.trim_end(), globals, console);
         }
+        Invocation::Purge(arguments) => {
+            purge::purge(&operator(Open::Existing)?, arguments, globals, console)?;
+        }
+        Invocation::Doctor => return doctor::doctor(&operator(Open::Existing)?, globals, console),
+        Invocation::Completions(shell) => complete::print(*shell, program, jobs, console),
         Invocation::Metrics(textfile) => {
             let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
             metrics::show(&*repository, textfile.as_deref(), globals, console)?;
         }
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;
+        }
+        Invocation::Compare(one, other) => {
+            compare::show(&operator(Open::Existing)?, *one, *other, globals, console)?;
         }
         Invocation::Follow(execution) => {
             return follow::follow(&operator(Open::Existing)?, *execution, globals, console);

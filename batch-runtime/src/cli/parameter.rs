@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 24] = [
+const TAKEN: [&str; 26] = [
     "repository",
     "json",
     "quiet",
@@ -32,6 +32,8 @@ const TAKEN: [&str; 24] = [
     "failed-only",
     "at-once",
     "yes",
+    "parameters",
+    "on-end",
 ];
 
 /// True if the parameter has a flag of its own.

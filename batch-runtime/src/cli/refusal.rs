@@ -64,6 +64,7 @@ impl Refusal {
             OperatorError::OtherInstance { .. } => (exit::REFUSED, "other_instance"),
             OperatorError::Job(JobError::NotReplayable { .. }) => (exit::REFUSED, "not_replayable"),
             OperatorError::Job(JobError::WrongDatabase { .. }) => (exit::USAGE, "wrong_database"),
+            OperatorError::Archive(_) => (exit::FAILED, "archive"),
             OperatorError::Repository(error) | OperatorError::Job(JobError::Repository(error)) => kind(error),
         };
         Self { code, kind, message: error.to_string(), detail: graphs(error) }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
+use super::on_end::{self, Ended};
 use super::refusal::{Refusal, exit};
 use super::workers::with_workers;
 use super::{json, print_json};
@@ -19,7 +20,7 @@ pub(super) fn launch(
     run: &RunArguments,
     console: &Console,
 ) -> Result<Launch, Refusal> {
-    parse_parameters(job, run.with_secrets(job, console))
+    parse_parameters(job, run.with_secrets(job, console)?)
         .and_then(|given| resolve_parameters(job, &given).map(|_| Launch { job, parameters: given }))
         .map_err(|error| Refusal::of_parameters(&error, job, false))
 }
@@ -81,7 +82,7 @@ fn as_before(
 ) -> Result<u8, Refusal> {
     let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;
-    let given = parse_parameters(job, arguments.with_secrets(job, console))
+    let given = parse_parameters(job, arguments.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
     watched(operator, job, arguments, globals, console, |operator| run(operator, execution, &given))
 }
@@ -98,7 +99,7 @@ fn watched(
     if globals.json {
         print_json(&json::Report::from(&report), console);
     }
-    tell(&report, job, globals, console);
+    tell(&report, job, arguments, globals, console);
     Ok(code_of(report.status))
 }
 
@@ -128,7 +129,13 @@ pub(super) fn observed<T>(
     progress.finish();
     ran.map_err(|error| match &error {
         OperatorError::Parameters(wrong) => Refusal::of_parameters(wrong, job, true),
-        other if progress.job_began() => Refusal::of_begun(other),
+        other if progress.job_began() => {
+            let refusal = Refusal::of_begun(other);
+            // The repository does not know the end, and a person should.
+            let ended = Ended { job: job.name, execution: None, status: "UNKNOWN", exit_code: refusal.kind };
+            on_end::tell(arguments.on_end.as_deref(), &ended, &json::Refused::from(&refusal), console);
+            refusal
+        }
         other => Refusal::of(other),
     })
 }
@@ -142,8 +149,14 @@ pub(super) fn code_of(status: BatchStatus) -> u8 {
     }
 }
 
-/// Prints the summary, and on standard error why the job failed and what to do.
-pub(super) fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console: &Console) {
+/// Prints the summary, and on standard error why the job failed and what to do; then runs the command of `--on-end`.
+pub(super) fn tell(
+    report: &JobReport,
+    job: &JobInfo,
+    arguments: &RunArguments,
+    globals: &Globals,
+    console: &Console,
+) {
     let summary = Summary::from(report);
     if !globals.json && !globals.quiet {
         console.out.line(summary.headline());
@@ -158,6 +171,13 @@ pub(super) fn tell(report: &JobReport, job: &JobInfo, globals: &Globals, console
     if let (Some(next), false) = (remedy(report, job), globals.quiet) {
         console.err.line(next);
     }
+    let ended = Ended {
+        job: &report.job,
+        execution: Some(report.execution),
+        status: report.status.as_str(),
+        exit_code: &report.exit.code,
+    };
+    on_end::tell(arguments.on_end.as_deref(), &ended, &json::Report::from(report), console);
 }
 
 fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {

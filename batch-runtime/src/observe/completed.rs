@@ -50,7 +50,7 @@ impl JobReport {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let failed = testing::run(&nightly("in.csv".to_owned()))?.completed().unwrap_err();
     /// assert!(failed.to_string().starts_with("nightly failed after"));
-    /// assert_eq!(failed.causes(), ["load failed: `in.csv` is empty (in tasklet)"]);
+    /// assert_eq!(failed.causes(), ["load failed: running in `load`: `in.csv` is empty"]);
     /// # Ok(())
     /// # }
     /// ```

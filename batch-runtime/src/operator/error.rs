@@ -1,6 +1,6 @@
 //! The error of the operator: why a launch or another request was refused.
 
-use crate::definition::{ExecutionId, ParametersError};
+use crate::definition::{BoxError, ExecutionId, ParametersError};
 use crate::engine::JobError;
 use crate::repository::RepositoryError;
 
@@ -75,6 +75,9 @@ pub enum OperatorError {
     /// No greater `run.id` is left.
     #[error("job `{0}` has used the greatest possible `run.id`; pass a free `run.id` yourself")]
     RunIdsUsedUp(String),
+    /// An execution could not be archived, so that it was not purged.
+    #[error("an execution cannot be archived, and is not purged: {0}")]
+    Archive(#[source] BoxError),
     /// The engine did not run the job.
     #[error(transparent)]
     Job(JobError),

@@ -97,7 +97,7 @@ impl JobOperator {
 
     /// Refuses the name of a job that is neither known here nor recorded in the repository, which may hold
     /// jobs of other programs.
-    fn check_known(&self, job: Option<&str>) -> Result<(), OperatorError> {
+    pub(super) fn check_known(&self, job: Option<&str>) -> Result<(), OperatorError> {
         let Some(job) = job else { return Ok(()) };
         let mut known = self.repository.job_names()?;
         known.extend(self.jobs.iter().map(|info| info.name.to_owned()));

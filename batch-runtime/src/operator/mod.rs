@@ -2,15 +2,19 @@
 //! This module prints nothing.
 
 mod details;
+mod doctor;
 mod error;
 mod find;
+mod purge;
 mod start;
 #[cfg(test)]
 mod tests;
 
 pub use crate::engine::RestartFrom;
 pub use details::ExecutionDetails;
+pub use doctor::Finding;
 pub use error::OperatorError;
+pub use purge::{Purge, Purged, PurgedJob};
 
 use std::sync::Arc;
 

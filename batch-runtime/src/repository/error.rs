@@ -72,7 +72,8 @@ pub enum RepositoryError {
     },
     /// The instance is complete or abandoned.
     #[error(
-        "job `{job}` with these parameters is already {status}: execution {execution}; run it with other parameters, or with `--next`"
+        "job `{job}` with these parameters is already {status}: execution {execution}{}; run it with other parameters, or with `--next`",
+        if *purged { ", whose record was purged" } else { "" }
     )]
     AlreadyComplete {
         /// The job.
@@ -81,6 +82,8 @@ pub enum RepositoryError {
         execution: ExecutionId,
         /// COMPLETED or ABANDONED.
         status: BatchStatus,
+        /// True if the execution is no longer in the repository.
+        purged: bool,
     },
     /// The job is not restartable.
     #[error(

@@ -79,7 +79,7 @@ pub enum Records {
 }
 
 impl fmt::Display for Commit {
-    /// `commit 4 (chunk 2 of step \`load\`)`
+    /// As in ``commit 4 (chunk 2 of step `load`)``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "commit {} (", self.number)?;
         match self.records {

@@ -12,12 +12,13 @@ use super::fail_point::{Commit, FailPoint, Records, Side};
 use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Clock, Committed,
-    ContextMap, ExecutionFilter, ExecutionFinish, InstanceFilter, Intervals, JobExecution, JobInstance,
-    JournalEntry, LaunchRequest, Launched, NewPartition, OwnerState, Ownership, PartitionExecution, Profile,
-    Repository, RepositoryError, RunningStep, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy,
-    StepExecution, StepFinish, StepRow, StepStart,
+    ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter,
+    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire, NewPartition,
+    OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError,
+    RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution,
+    StepFinish, StepRow, StepStart,
 };
-use crate::definition::{DatabaseHandle, ExecutionId, Failure, StepExecutionId};
+use crate::definition::{DatabaseHandle, ExecutionId, Failure, InstanceId, StepExecutionId};
 use checkpoints::FailingCheckpoints;
 
 /// Another repository, whose commits of one run it counts until a fail point stops the run. The dead run is told what a run is
@@ -391,7 +392,67 @@ impl Repository for Failing {
         self.of.statistics()
     }
 
+    fn purgeable(&self, filter: &PurgeFilter) -> Result<PurgePage, RepositoryError> {
+        self.of.purgeable(filter)
+    }
+
+    fn purge(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError> {
+        self.of.purge(instances)
+    }
+
+    fn vacuum(&self) -> Result<(), RepositoryError> {
+        self.of.vacuum()
+    }
+
+    fn check(&self) -> Result<Vec<(String, String)>, RepositoryError> {
+        self.of.check()
+    }
+
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {
         self.of.last_run_id(job)
+    }
+
+    fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError> {
+        self.of.schedule(job)
+    }
+
+    fn see_schedule(
+        &self,
+        job: &str,
+        expression: &str,
+        zone: &str,
+        now: Timestamp,
+    ) -> Result<ScheduleRow, RepositoryError> {
+        self.of.see_schedule(job, expression, zone, now)
+    }
+
+    fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError> {
+        self.of.plan_fires(job, fires, until)
+    }
+
+    fn settle_fire(
+        &self,
+        job: &str,
+        scheduled: &str,
+        outcome: FireOutcome,
+        key: &str,
+    ) -> Result<(), RepositoryError> {
+        self.of.settle_fire(job, scheduled, outcome, key)
+    }
+
+    fn fires(&self, filter: &FireFilter) -> Result<Vec<FireRow>, RepositoryError> {
+        self.of.fires(filter)
+    }
+
+    fn last_run(&self, job: &str, key: &str) -> Result<Option<FireRun>, RepositoryError> {
+        self.of.last_run(job, key)
+    }
+
+    fn count_fires(&self, job: &str, outcome: FireOutcome) -> Result<u64, RepositoryError> {
+        self.of.count_fires(job, outcome)
+    }
+
+    fn pause_schedule(&self, job: &str, pause: bool, now: Timestamp) -> Result<bool, RepositoryError> {
+        self.of.pause_schedule(job, pause, now)
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn check_restart(
         return Err(RepositoryError::NeedsRecovery { job: job(), execution });
     }
     if let Some((execution, status)) = ended.complete {
-        return Err(RepositoryError::AlreadyComplete { job: job(), execution, status });
+        return Err(RepositoryError::AlreadyComplete { job: job(), execution, status, purged: false });
     }
     let Some(last) = ended.last else { return Ok(None) };
     if !request.restartable {
@@ -49,6 +49,11 @@ pub(super) fn check_restart(
         return Err(RepositoryError::TooManyRecoveries { job: job(), instance, times });
     }
     Ok(Some(last))
+}
+
+/// The refusal of a launch because the record of the instance was purged: only one that is complete ever is.
+pub(super) fn purged(job: &str, (execution, status): (ExecutionId, BatchStatus)) -> RepositoryError {
+    RepositoryError::AlreadyComplete { job: job.to_owned(), execution, status, purged: true }
 }
 
 /// The number of takeovers without a commit that the new execution inherits.

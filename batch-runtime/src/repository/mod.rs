@@ -26,6 +26,7 @@ mod owner;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod profile;
+mod purge;
 mod request;
 mod running;
 mod schedule;
@@ -57,6 +58,7 @@ pub use model::{
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
 pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
+pub use purge::{PurgeFilter, PurgePage, Purgeable};
 pub(crate) use request::RUN_AGAIN;
 pub use request::{
     Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Ownership,
@@ -68,7 +70,7 @@ pub use schedule::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleR
 pub use running::{Reached, RunningPartitions, RunningStep};
 pub use statistics::{JobStatistics, Statistics, StepStatistics, Times, WorkStatistics};
 
-use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
+use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 
 /// The exit code of an execution whose owner died.
 pub(crate) const OWNER_LOST: &str = "OWNER_LOST";
@@ -395,6 +397,34 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be read.
     fn statistics(&self) -> Result<Statistics, RepositoryError>;
+
+    /// A page of the instances of a job that are complete for good.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn purgeable(&self, filter: &PurgeFilter) -> Result<PurgePage, RepositoryError>;
+
+    /// Deletes the record of these instances, except those that are not complete or that somebody is launching. Their
+    /// identities stay, so that a launch with the same parameters is still refused, and so do their sums in
+    /// [`statistics`](Self::statistics). Returns those that were deleted.
+    ///
+    /// # Errors
+    /// If the repository cannot be written. Nothing is deleted then.
+    fn purge(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError>;
+
+    /// Gives the space of deleted rows back.
+    ///
+    /// # Errors
+    /// If the repository cannot be written, or somebody else uses it.
+    fn vacuum(&self) -> Result<(), RepositoryError>;
+
+    /// Looks for damage and a lack of space: what is wrong, and what to do, for each. Changes nothing.
+    ///
+    /// # Errors
+    /// If the repository cannot be read at all.
+    fn check(&self) -> Result<Vec<(String, String)>, RepositoryError> {
+        Ok(Vec::new())
+    }
 
     /// The greatest identifying `run.id` of the job's instances, which `--next` increments.
     ///

@@ -7,10 +7,13 @@ use jiff::Timestamp;
 use super::Profile;
 use super::model::Counters;
 
+/// The length to which exit codes of totals are cut: they are part of a key.
+pub(super) const TOTAL_EXIT_CODE: usize = 500;
+
 /// The totals of all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
-    /// The number of executions, including those that run.
+    /// The number of executions, including those that run. Here as in all sums, those that were purged count as well.
     pub launches: u64,
     /// The ended executions, by job and exit code.
     pub jobs: Vec<JobStatistics>,
@@ -79,6 +82,26 @@ impl Times {
 }
 
 impl Statistics {
+    /// Adds ended executions of a job.
+    pub(super) fn add_job(&mut self, more: JobStatistics) {
+        let is_it =
+            |known: &&mut JobStatistics| (&*known.job, &*known.exit_code) == (&*more.job, &*more.exit_code);
+        match self.jobs.iter_mut().find(is_it) {
+            Some(known) => {
+                known.times.add(more.times);
+                known.last_completed = known.last_completed.max(more.last_completed);
+            }
+            None => self.jobs.push(more),
+        }
+    }
+
+    /// Puts everything in order, after the totals of purged executions were added.
+    pub(super) fn sort(&mut self) {
+        self.jobs.sort_by(|a, b| (&a.job, &a.exit_code).cmp(&(&b.job, &b.exit_code)));
+        self.steps.sort_by(|a, b| (&a.job, &a.step, &a.exit_code).cmp(&(&b.job, &b.step, &b.exit_code)));
+        self.work.sort_by(|a, b| (&a.job, &a.step).cmp(&(&b.job, &b.step)));
+    }
+
     /// Adds step executions whose names may tell the round of a loop.
     pub(super) fn add_step(&mut self, job: String, path: &str, exit_code: String, times: Times) {
         let step = step_of(path);

@@ -130,13 +130,13 @@ fn job_context_of(job: &str, parameters: Parameters) -> JobContext {
     }
 }
 
-fn step_context_of(step: &str, stop: StopSignal) -> StepContext {
+fn step_context_of(name: &str, signal: StopSignal) -> StepContext {
     StepContext {
-        step: step.to_owned(),
+        step: name.to_owned(),
         id: StepExecutionId(0),
         execution: ExecutionId(0),
         starts: 1,
-        stop,
+        stop: signal,
         values: Values::default(),
     }
 }

@@ -1,11 +1,12 @@
 //! A private folder with a repository, for tests of several runs.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
 
 use super::{SandboxError, TestTime};
@@ -292,12 +293,15 @@ fn rows(connection: &rusqlite::Connection, query: &str) -> rusqlite::Result<Vec<
 }
 
 fn cell(value: ValueRef<'_>) -> String {
-    match Value::try_from(value) {
-        Ok(Value::Null) => "NULL".to_owned(),
-        Ok(Value::Integer(number)) => number.to_string(),
-        Ok(Value::Real(number)) => number.to_string(),
-        Ok(Value::Text(text)) => text,
-        Ok(Value::Blob(bytes)) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(error) => error.to_string(),
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        }),
     }
 }

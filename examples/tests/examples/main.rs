@@ -14,6 +14,5 @@ mod partitioned_files;
 mod program;
 mod readme;
 mod state;
-mod survival;
 mod transaction_files;
 mod weekly_top_user;

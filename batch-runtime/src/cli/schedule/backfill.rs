@@ -52,7 +52,7 @@ pub(in crate::cli) fn backfill(
                         operator.start_fire(job, fire, &given)
                     });
                     let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
-                    runs.add(&fire.scheduled, ran, job, globals, console);
+                    runs.add(&fire.scheduled, ran, job, run, globals, console);
                 }
             });
         }

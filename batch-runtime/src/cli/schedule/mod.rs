@@ -50,12 +50,13 @@ impl Runs {
         scheduled: &str,
         ran: Result<Option<JobReport>, Refusal>,
         job: &JobInfo,
+        run: &RunArguments,
         globals: &Globals,
         console: &Console,
     ) {
         match ran {
             Ok(Some(report)) => {
-                tell(&report, job, globals, console);
+                tell(&report, job, run, globals, console);
                 self.reports.push(report);
             }
             Ok(None) => {}
@@ -69,7 +70,7 @@ impl Runs {
 
 /// The parameters beside the scheduled time: those that do not tell instances apart, and secrets.
 fn beside(job: &'static JobInfo, run: &RunArguments, console: &Console) -> Result<Parameters, Refusal> {
-    let given = parse_parameters(job, run.with_secrets(job, console))
+    let given = parse_parameters(job, run.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, false))?;
     if let Some((name, _)) = given.iter().find(|(_, parameter)| parameter.identifying) {
         return Err(Refusal::usage(format!(
@@ -101,7 +102,7 @@ pub(super) fn due(
                 operator.start_fire(job, &fire, &given)
             });
             has_run = !matches!(ran, Ok(None));
-            runs.add(&fire.scheduled, ran, job, globals, console);
+            runs.add(&fire.scheduled, ran, job, run, globals, console);
             if has_run {
                 break;
             }

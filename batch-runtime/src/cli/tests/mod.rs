@@ -3,6 +3,7 @@
 mod fixture;
 mod follow;
 mod help;
+mod housekeeping;
 mod looks;
 mod owners;
 mod runs;

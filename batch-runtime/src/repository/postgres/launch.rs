@@ -7,7 +7,7 @@ use super::process::{Hold, Run};
 use super::rows::{self, durability_text, get, int, now};
 use super::shared::{Shared, Tx, Value, guard};
 use super::takeover::{self, Running};
-use super::{journal, unfinished};
+use super::{journal, purge, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::launch::{self, Ended, LastExecution};
 use crate::repository::{
@@ -51,6 +51,10 @@ fn write(
     }
     let key = job_key(request.parameters);
     let (instance, is_new) = lock_instance(tx, request.job, &key)?;
+    // After the row is locked: a purge may just have deleted it.
+    if is_new && let Some(complete) = purge::find(tx, request.job, &key)? {
+        return Err(launch::purged(request.job, complete).into());
+    }
     let mut recovered = None;
     if !is_new {
         recovered = recover_instance(shared, tx, request, instance)?;

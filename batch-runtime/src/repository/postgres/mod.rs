@@ -15,6 +15,7 @@ mod locked;
 mod options;
 mod partitions;
 mod process;
+mod purge;
 mod queries;
 mod rows;
 mod running;
@@ -41,11 +42,11 @@ use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
     FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
-    Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile, Repository,
-    RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy,
-    StepExecution, StepFinish, StepRow, StepStart, Wanted,
+    Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter,
+    PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
+    Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
 };
-use crate::definition::{DatabaseHandle, ExecutionId, StepExecutionId};
+use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
 
 /// A repository in a schema of a `PostgreSQL` database. Clones share one repository.
@@ -320,6 +321,18 @@ impl Repository for PostgresRepository {
 
     fn statistics(&self) -> Result<Statistics, RepositoryError> {
         self.named(statistics::all(&self.shared))
+    }
+
+    fn purgeable(&self, filter: &PurgeFilter) -> Result<PurgePage, RepositoryError> {
+        self.named(purge::page(&self.shared, filter))
+    }
+
+    fn purge(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError> {
+        self.named(purge::purge(&self.shared, instances))
+    }
+
+    fn vacuum(&self) -> Result<(), RepositoryError> {
+        self.named(purge::vacuum(&self.shared))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {

@@ -139,12 +139,14 @@ pub(super) fn partition_profiles(
 pub(super) fn last_run_id(shared: &Arc<Shared>, job: &str) -> Result<Option<i64>, Trouble> {
     shared.read(|tx| {
         let row = tx.query_one(
-            "SELECT MAX(p.PARAMETER_VALUE::bigint)
+            "SELECT MAX(ID) FROM (
+             SELECT RUN_ID AS ID FROM @BATCH_PURGED WHERE JOB_NAME = $1 UNION ALL
+             SELECT p.PARAMETER_VALUE::bigint
              FROM @BATCH_JOB_INSTANCE i
              JOIN @BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID
              JOIN @BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
              WHERE i.JOB_NAME = $1 AND p.PARAMETER_NAME = 'run.id' AND p.PARAMETER_TYPE = 'java.lang.Long'
-               AND p.IDENTIFYING = 'Y'",
+               AND p.IDENTIFYING = 'Y') known",
             &[&job],
         )?;
         get(&row, 0)

@@ -368,7 +368,7 @@ pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<()
                     &[&execution.0],
                 )?;
                 let job = get(&row, 0)?;
-                return Err(RepositoryError::AlreadyComplete { job, execution, status }.into());
+                return Err(RepositoryError::AlreadyComplete { job, execution, status, purged: false }.into());
             }
             if let Some(running) = running_execution(shared, tx, execution)?
                 && take_over_if_dead(shared, tx, &running)?.is_empty()

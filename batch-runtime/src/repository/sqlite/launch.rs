@@ -9,7 +9,7 @@ use super::error::{Trouble, unusable};
 use super::lock::Lock;
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
-use super::{journal, schema, unfinished};
+use super::{journal, purge, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::launch::{self, Ended, LastExecution};
 use crate::repository::{
@@ -23,6 +23,11 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     schema::migrate(&transaction, &shared.path)?;
     let key = job_key(request.parameters);
     let found = find_instance(&transaction, request.job, &key)?;
+    if found.is_none()
+        && let Some(complete) = purge::find(&transaction, request.job, &key)?
+    {
+        return Err(launch::purged(request.job, complete).into());
+    }
 
     let mut recovered = None;
     if let Some(instance) = found {

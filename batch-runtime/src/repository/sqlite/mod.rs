@@ -4,6 +4,7 @@
 //! per execution, which shows that the owner of a running execution is alive.
 
 mod advice;
+mod check;
 mod chunks;
 mod connections;
 mod elsewhere;
@@ -16,6 +17,7 @@ mod launch;
 mod lock;
 mod open;
 mod partitions;
+mod purge;
 mod queries;
 mod queue;
 mod rows;
@@ -49,10 +51,10 @@ use super::{
     Advice, Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish,
     FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance,
     JournalEntry, LaunchRequest, Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution,
-    Profile, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
-    Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
+    Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
+    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
-use crate::definition::{DatabaseHandle, ExecutionId, Sqlite, StepExecutionId};
+use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, Sqlite, StepExecutionId};
 
 /// A repository in a `SQLite` file. Clones share one repository.
 ///
@@ -314,6 +316,22 @@ impl Repository for SqliteRepository {
 
     fn statistics(&self) -> Result<Statistics, RepositoryError> {
         self.named(statistics::all(&self.shared))
+    }
+
+    fn purgeable(&self, filter: &PurgeFilter) -> Result<PurgePage, RepositoryError> {
+        self.named(purge::page(&self.shared, filter))
+    }
+
+    fn purge(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError> {
+        self.named(purge::purge(&self.shared, instances))
+    }
+
+    fn vacuum(&self) -> Result<(), RepositoryError> {
+        self.named(purge::vacuum(&self.shared))
+    }
+
+    fn check(&self) -> Result<Vec<(String, String)>, RepositoryError> {
+        self.named(check::check(&self.shared))
     }
 
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError> {

@@ -248,7 +248,7 @@ pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<()
             .query_row([execution.0], |row| row.get(0))
     };
     if matches!(status, BatchStatus::Completed | BatchStatus::Abandoned) {
-        return Err(RepositoryError::AlreadyComplete { job: job()?, execution, status }.into());
+        return Err(RepositoryError::AlreadyComplete { job: job()?, execution, status, purged: false }.into());
     }
     if status.is_running() {
         let running = transaction

@@ -103,7 +103,7 @@ impl Repository for Store {
         let job = || request.job.to_owned();
         if instance.complete {
             let status = BatchStatus::Completed;
-            return Err(RepositoryError::AlreadyComplete { job: job(), execution, status });
+            return Err(RepositoryError::AlreadyComplete { job: job(), execution, status, purged: false });
         }
         let unfinished: Vec<_> = instance
             .steps
@@ -317,6 +317,18 @@ impl Repository for Store {
 
     fn journal(&self, _: ExecutionId) -> Result<Vec<JournalEntry>, RepositoryError> {
         unreachable!("nobody asks")
+    }
+
+    fn purgeable(&self, _: &PurgeFilter) -> Result<PurgePage, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn purge(&self, _: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError> {
+        unreachable!("nobody purges")
+    }
+
+    fn vacuum(&self) -> Result<(), RepositoryError> {
+        unreachable!("nobody purges")
     }
 
     fn last_run_id(&self, _: &str) -> Result<Option<i64>, RepositoryError> {

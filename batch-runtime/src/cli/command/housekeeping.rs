@@ -1,0 +1,76 @@
+//! The commands that keep a repository in order.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command};
+
+use super::{OPTIONS, status};
+use crate::cli::times;
+use crate::repository::BatchStatus;
+
+pub(super) fn doctor() -> Command {
+    Command::new("doctor").about("Looks for what is wrong, and exits with 1 if something is")
+}
+
+pub(super) fn purge() -> Command {
+    let option =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
+    Command::new("purge")
+        .about("Deletes the record of old instances that are complete")
+        .long_about(
+            "Deletes the record of old instances that are complete: with `--yes`; without it, says only what would be deleted.\n\n\
+             An instance is deleted as a whole, if it is COMPLETED or ABANDONED and its last execution ended before the given \
+             time. A failed one stays, since it can be restarted: `abandon` it first. The identities stay, so that a run with \
+             the same parameters is refused as before, and so do the totals of `metrics`.",
+        )
+        .args([
+            option("older-than", 1)
+                .value_name("TIME")
+                .required(true)
+                .value_parser(times::time)
+                .help("Deletes only instances that ended before this time: 90d, which is ninety days ago, or 2026-08-30 (UTC)"),
+            option("job", 2).value_name("JOB").help("Deletes only instances of this job"),
+            option("keep", 3)
+                .value_name("N")
+                .value_parser(clap::value_parser!(u32))
+                .default_value("0")
+                .help("Keeps the N newest instances of each job, however old they are"),
+            option("status", 4)
+                .value_name("STATUS")
+                .value_delimiter(',')
+                .action(ArgAction::Append)
+                .value_parser(complete)
+                .help("Deletes only instances with this status: `completed` or `abandoned`"),
+            option("archive", 5)
+                .value_name("FILE")
+                .requires("yes")
+                .value_parser(clap::value_parser!(OsString))
+                .help("Appends each execution to this file before it is deleted, as a line of JSON such as `show --json` prints"),
+            option("vacuum", 6)
+                .action(ArgAction::SetTrue)
+                .requires("yes")
+                .help("Gives the space back afterwards; a SQLite file cannot be written meanwhile"),
+            option("yes", 7).action(ArgAction::SetTrue).help("Deletes them"),
+        ])
+}
+
+/// The status of an instance that is complete for good.
+fn complete(text: &str) -> Result<BatchStatus, String> {
+    match status(text)? {
+        status @ (BatchStatus::Completed | BatchStatus::Abandoned) => Ok(status),
+        status => Err(format!(
+            "an instance that is {} is not purged: only `completed` and `abandoned` ones are; `abandon ID` ends one for good",
+            status.as_str().to_lowercase()
+        )),
+    }
+}
+
+pub(super) fn completions() -> Command {
+    Command::new("completions").about("Prints the script by which a shell completes the command line").arg(
+        Arg::new("shell")
+            .value_name("SHELL")
+            .required(true)
+            .value_parser(clap::value_parser!(clap_complete::Shell))
+            .help("The shell"),
+    )
+}

@@ -1,0 +1,14 @@
+//! `completions`: a script by which a shell completes the command line.
+
+use clap_complete::{Shell, generate};
+
+use super::command;
+use super::console::Console;
+use crate::definition::JobInfo;
+
+/// `completions`
+pub(super) fn print(shell: Shell, program: &str, jobs: &[&'static JobInfo], console: &Console) {
+    let mut script = Vec::new();
+    generate(shell, &mut command::command(program, jobs, console.width), program, &mut script);
+    console.out.put(String::from_utf8_lossy(&script));
+}

@@ -1,0 +1,48 @@
+//! `recover`: ends the executions whose process is dead.
+
+use super::arguments::Globals;
+use super::console::Console;
+use super::on_end::{self, Ended};
+use super::refusal::Refusal;
+use super::{done, json};
+use crate::observe::words;
+use crate::operator::JobOperator;
+use crate::repository::JobExecution;
+
+/// `recover`
+pub(super) fn recover(
+    operator: &JobOperator,
+    command: Option<&str>,
+    globals: &Globals,
+    console: &Console,
+) -> Result<(), Refusal> {
+    let recovered = operator.recover()?;
+    for execution in &recovered {
+        let ended = Ended {
+            job: &execution.instance.job,
+            execution: Some(execution.id),
+            status: execution.status.as_str(),
+            exit_code: &execution.exit.code,
+        };
+        let details = operator.show(execution.id)?;
+        on_end::tell(command, &ended, &json::Details::from(&details), console);
+    }
+    done(&json::Recovered::of(&recovered), &text(&recovered), globals, console);
+    Ok(())
+}
+
+/// Reports the recovered executions.
+fn text(executions: &[JobExecution]) -> String {
+    if executions.is_empty() {
+        return "nothing to recover: every running execution has a living owner".to_owned();
+    }
+    let lines = executions.iter().map(|execution| {
+        format!(
+            "execution {} of job {} lost its owner and can be restarted: `restart {}`",
+            execution.id,
+            words::line(&execution.instance.job, 100),
+            execution.id
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

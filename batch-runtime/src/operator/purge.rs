@@ -1,0 +1,261 @@
+//! Deletes the record of instances that are complete and old.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{ExecutionDetails, JobOperator, OperatorError};
+use crate::definition::{BoxError, InstanceId};
+use crate::repository::{BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable};
+
+/// The instances of a transaction.
+const AT_ONCE: u32 = 500;
+/// The longest pause between two transactions, in which other writers have their turn.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Says which instances are purged: whole ones that are COMPLETED or ABANDONED, which no launch can continue.
+///
+/// A failed instance stays, because it can be restarted: [abandon](JobOperator::abandon) it first.
+#[derive(Debug, Clone)]
+pub struct Purge {
+    ended_before: Timestamp,
+    job: Option<String>,
+    keep: u32,
+    statuses: Vec<BatchStatus>,
+}
+
+impl Purge {
+    /// The instances of all jobs whose last execution ended before that time.
+    #[must_use]
+    pub fn ended_before(time: Timestamp) -> Self {
+        Self { ended_before: time, job: None, keep: 0, statuses: Vec::new() }
+    }
+
+    /// Purges only instances of this job.
+    #[must_use]
+    pub fn job(mut self, job: impl Into<String>) -> Self {
+        self.job = Some(job.into());
+        self
+    }
+
+    /// Keeps the newest instances of each job, whatever they are and however old: so many of them.
+    #[must_use]
+    pub fn keep(mut self, newest: u32) -> Self {
+        self.keep = newest;
+        self
+    }
+
+    /// Purges only instances with one of these statuses. Only COMPLETED and ABANDONED ones are ever purged.
+    #[must_use]
+    pub fn statuses(mut self, statuses: impl Into<Vec<BatchStatus>>) -> Self {
+        self.statuses = statuses.into();
+        self
+    }
+}
+
+/// What a purge deletes, or would delete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Purged {
+    /// By the names of jobs.
+    pub jobs: BTreeMap<String, PurgedJob>,
+}
+
+impl Purged {
+    /// The instances of all jobs.
+    #[must_use]
+    pub fn instances(&self) -> u64 {
+        self.jobs.values().map(|job| job.instances).sum()
+    }
+
+    /// The executions of all jobs.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.jobs.values().map(|job| job.executions).sum()
+    }
+
+    fn add(&mut self, purged: &Purgeable) {
+        let new = PurgedJob { instances: 0, executions: 0, oldest: purged.ended, newest: purged.ended };
+        let job = self.jobs.entry(purged.instance.job.clone()).or_insert(new);
+        job.instances += 1;
+        job.executions += purged.executions;
+        job.oldest = job.oldest.min(purged.ended);
+        job.newest = job.newest.max(purged.ended);
+    }
+}
+
+/// What a purge deletes of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PurgedJob {
+    /// The number of instances.
+    pub instances: u64,
+    /// The number of their executions.
+    pub executions: u64,
+    /// When the first of these instances ended.
+    pub oldest: Timestamp,
+    /// When the last of them ended.
+    pub newest: Timestamp,
+}
+
+impl JobOperator {
+    /// Says what [`purge`](Self::purge) would delete, and deletes nothing.
+    ///
+    /// # Errors
+    /// If the job is unknown, or the repository cannot be read.
+    pub fn purgeable(&self, purge: &Purge) -> Result<Purged, OperatorError> {
+        let mut found = Purged::default();
+        self.pages(purge, |page| {
+            page.instances.iter().for_each(|instance| found.add(instance));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Deletes the record of old instances, 500 in a transaction, with a pause after each in which others write. Returns what was
+    /// deleted.
+    ///
+    /// The identity of each instance stays: a launch with the same parameters is refused as already complete, as before. So do
+    /// the totals that [`metrics`](crate::observe::metrics) count.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::{JobInfo, JobOptions, Launch, Parameters};
+    /// # const NOTHING: &JobInfo = &JobInfo {
+    /// #     id: "demo::nothing", name: "nothing", doc: "", parameters: &[], flow: &[], options: JobOptions::DEFAULT,
+    /// # };
+    /// use batch_runtime::Timestamp;
+    /// use batch_runtime::operator::{JobOperator, Purge};
+    ///
+    /// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?)).with_jobs(&[NOTHING]);
+    /// operator.start(Launch { job: NOTHING, parameters: Parameters::new() })?;
+    ///
+    /// let old = Purge::ended_before(Timestamp::MAX);
+    /// assert_eq!(operator.purgeable(&old)?.instances(), 1);
+    /// assert_eq!(operator.purge(&old)?.executions(), 1);
+    /// let again = operator.start(Launch { job: NOTHING, parameters: Parameters::new() });
+    /// assert!(again.unwrap_err().to_string().contains("already COMPLETED"));
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the job is unknown, or the repository cannot be read or written. What was deleted before stays deleted.
+    pub fn purge(&self, purge: &Purge) -> Result<Purged, OperatorError> {
+        self.purge_pages(purge, |_| Ok(()))
+    }
+
+    /// [`purge`](Self::purge), which first gives every execution to `archive`. After a crash some are given to it again.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// # use batch_runtime::Timestamp;
+    /// # use batch_runtime::operator::{JobOperator, OperatorError, Purge};
+    /// # let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?));
+    /// let mut archived = Vec::new();
+    /// operator.purge_archiving(&Purge::ended_before(Timestamp::MAX), |details| {
+    ///     archived.push(details.execution.id);
+    ///     Ok::<_, std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`purge`](Self::purge); and if `archive` fails: then nothing more is deleted.
+    pub fn purge_archiving<E: Into<BoxError>>(
+        &self,
+        purge: &Purge,
+        mut archive: impl FnMut(&ExecutionDetails) -> Result<(), E>,
+    ) -> Result<Purged, OperatorError> {
+        self.purge_pages(purge, |instances| {
+            for instance in instances {
+                let filter = ExecutionFilter { instance: Some(*instance), ..ExecutionFilter::default() };
+                for execution in self.repository.executions(&filter)?.iter().rev() {
+                    let details = ExecutionDetails::of(&*self.repository, execution.id)?;
+                    archive(&details).map_err(|error| OperatorError::Archive(error.into()))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes page after page, each after `before` was told of it.
+    fn purge_pages(
+        &self,
+        purge: &Purge,
+        mut before: impl FnMut(&[InstanceId]) -> Result<(), OperatorError>,
+    ) -> Result<Purged, OperatorError> {
+        let mut purged = Purged::default();
+        self.pages(purge, |page| {
+            let ids: Vec<InstanceId> = page.instances.iter().map(|instance| instance.instance.id).collect();
+            if ids.is_empty() {
+                return Ok(());
+            }
+            before(&ids)?;
+            let began = Instant::now();
+            // One that somebody is launching stays.
+            let gone = self.repository.purge(&ids)?;
+            let is_gone = |instance: &&Purgeable| gone.contains(&instance.instance.id);
+            page.instances.iter().filter(is_gone).for_each(|instance| purged.add(instance));
+            // As long as others were kept out.
+            std::thread::sleep(began.elapsed().min(LONGEST_PAUSE));
+            Ok(())
+        })?;
+        Ok(purged)
+    }
+
+    /// Gives the space of what was deleted back: a `SQLite` file becomes shorter, a server uses the space again.
+    ///
+    /// # Errors
+    /// If the repository cannot be written, or somebody else uses a `SQLite` file.
+    pub fn vacuum(&self) -> Result<(), OperatorError> {
+        Ok(self.repository.vacuum()?)
+    }
+
+    /// Goes over the selected instances, page by page.
+    fn pages(
+        &self,
+        purge: &Purge,
+        mut each: impl FnMut(&PurgePage) -> Result<(), OperatorError>,
+    ) -> Result<(), OperatorError> {
+        let known = self.repository.job_names()?;
+        let jobs = match &purge.job {
+            Some(job) => {
+                self.check_known(Some(job))?;
+                vec![job.clone()]
+            }
+            None => known,
+        };
+        for job in jobs {
+            let before = match purge.keep {
+                0 => None,
+                keep => {
+                    let newest = InstanceFilter { job: Some(job.clone()), limit: Some(keep), offset: 0 };
+                    match self.repository.instances(&newest)?.last() {
+                        Some(oldest_kept) => Some(oldest_kept.id),
+                        None => continue,
+                    }
+                }
+            };
+            let mut filter = PurgeFilter {
+                job,
+                statuses: purge.statuses.clone(),
+                ended_before: purge.ended_before,
+                after: None,
+                before,
+                limit: AT_ONCE,
+            };
+            loop {
+                let page = self.repository.purgeable(&filter)?;
+                each(&page)?;
+                if page.next.is_none() {
+                    break;
+                }
+                filter.after = page.next;
+            }
+        }
+        Ok(())
+    }
+}
