@@ -15,6 +15,8 @@ mod syntax;
 use proc_macro::TokenStream;
 
 /// Marks a function that reads the items of a step: it returns an iterator or a reader object.
+///
+/// The page `guide::components` of batch-runtime shows it in a program.
 #[proc_macro_attribute]
 pub fn reader(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("reader", options, item, expand::reader)
@@ -30,30 +32,40 @@ pub fn reader(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `timeout = "2s"` limits each call of an `async fn`: a call that takes longer is dropped and fails with
 /// `batch_runtime::TimedOut`.
+///
+/// The page `guide::components` of batch-runtime shows it in a program.
 #[proc_macro_attribute]
 pub fn processor(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("processor", options, item, expand::processor)
 }
 
 /// Marks a function that writes the items of a chunk, or that returns a writer object.
+///
+/// The page `guide::components` of batch-runtime shows it in a program.
 #[proc_macro_attribute]
 pub fn writer(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("writer", options, item, expand::writer)
 }
 
 /// Marks a function that decides to which writer an item goes: a step has a `match` on its result.
+///
+/// The page `guide::components` of batch-runtime shows it in a program.
 #[proc_macro_attribute]
 pub fn classifier(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("classifier", options, item, expand::classifier)
 }
 
 /// Marks a function that creates a value shared by the components of a job.
+///
+/// The page `guide::components` of batch-runtime shows it in a program.
 #[proc_macro_attribute]
 pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("resource", options, item, expand::resource)
 }
 
 /// Marks a function that opens a database other than the repository's, in whose transaction steps can commit.
+///
+/// The page `guide::components` of batch-runtime lists what the function may ask for.
 #[proc_macro_attribute]
 pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("database", options, item, expand::database)
@@ -64,6 +76,8 @@ pub fn database(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It returns the partitions with their names, as `Vec<(String, Range)>` or as a `Result` of that type. The
 /// step's reader asks for its own partition as `Partition<Range>`. The function is called once per job instance:
 /// the partitions are stored, and a restart runs those that are not complete.
+///
+/// The page `guide::components` of batch-runtime lists what the function may ask for.
 #[proc_macro_attribute]
 pub fn partitioner(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("partitioner", options, item, expand::partitioner)
@@ -76,6 +90,8 @@ pub fn aggregator(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Marks a function that decides where a chunk ends: `#[step(chunk = 1, chunk_while = same_customer)]`.
+///
+/// The page `guide::components` of batch-runtime lists what the function may ask for.
 #[proc_macro_attribute]
 pub fn chunk_while(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("chunk_while", options, item, expand::chunk_while)
@@ -107,6 +123,8 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Marks a function that a job calls to choose its next step: the job has a `match` or a `while` on its result.
+///
+/// The page `guide::components` of batch-runtime lists what the function may ask for.
 #[proc_macro_attribute]
 pub fn decider(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("decider", options, item, expand::decider)

@@ -5,6 +5,7 @@
 //! | page | what it covers |
 //! |---|---|
 //! | [tour] | a first program, its command line, readers and writers, a table of all constructs, and a glossary |
+//! | [components] | the attributes, what a component may ask for, and readers and writers of your own |
 //! | [parameters] | the arguments of a job: types, ranges, checks, and what identifies an instance |
 //! | [restart] | what exactly survives a kill, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
@@ -27,6 +28,9 @@
 
 #[doc = include_str!("../docs/guide/tour.md")]
 pub mod tour {}
+
+#[doc = include_str!("../docs/guide/components.md")]
+pub mod components {}
 
 #[doc = include_str!("../docs/parameters.md")]
 pub mod parameters {}
