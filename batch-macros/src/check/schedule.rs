@@ -106,7 +106,7 @@ mod of_expression {
                 let fields = "minute, hour, day of the month, month, day of the week";
                 errors.at(
                     &schedule.expression,
-                    format!("`{text}` is no cron expression: {what}; the five fields are {fields}"),
+                    format!("`{text}` is not a cron expression: {what}; the five fields are {fields}"),
                 );
                 return;
             }
@@ -162,7 +162,7 @@ mod of_expression {
                     0..=2 | 4 if is(&MONTHS) => "a month",
                     _ => continue,
                 };
-                return Err(format!("`{word}` is {what} and stands in the field of the {}", FIELDS[at]));
+                return Err(format!("`{word}` is {what} and is in the field of the {}", FIELDS[at]));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ pub enum ScheduleError {
     #[error("job `{0}` has no schedule; write `#[job(schedule(\"0 3 * * MON\", zone = \"Asia/Seoul\"))]`")]
     NoSchedule(String),
     /// The expression cannot be parsed.
-    #[error("`{expression}` is no cron expression: {what}")]
+    #[error("`{expression}` is not a cron expression: {what}")]
     Expression {
         /// The expression.
         expression: String,

@@ -72,7 +72,7 @@ impl ScheduledJob {
     /// The parameters of the run for a scheduled time, as it was written.
     ///
     /// # Errors
-    /// If the text is no time, or the parameters are refused.
+    /// If the text is not a time, or the parameters are refused.
     pub fn parameters(&self, scheduled: &str, given: &Parameters) -> Result<Parameters, ParametersError> {
         let name = self.parameter();
         let text = [(name, scheduled)];
