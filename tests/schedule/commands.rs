@@ -171,3 +171,13 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn the_doctor_finds_a_schedule_that_nothing_follows() {
+    let world = World::new();
+    world.begin_ago("in_order", 90);
+    let run = world.run("doctor");
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.out.contains("job `in_order` has been due for 1 h"), "{run}");
+    assert!(run.out.contains("`run in_order --due` runs it"), "{run}");
+}

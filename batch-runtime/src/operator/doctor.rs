@@ -1,5 +1,8 @@
 //! Looks for what is wrong with a repository and with the executions in it.
 
+#[cfg(feature = "schedule")]
+mod schedules;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +22,7 @@ const SHORT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is, for programs: `owner_dead`, `long`, `clock`, or `repository`.
+    /// What it is, for programs: `owner_dead`, `long`, `clock`, `schedule`, or `repository`.
     pub kind: &'static str,
     /// What is wrong, and where.
     pub what: String,
@@ -29,7 +32,8 @@ pub struct Finding {
 
 impl JobOperator {
     /// Looks for running executions whose owners are dead, or that take longer than ever before; for a clock that differs from
-    /// the repository's; and for damage and lack of space in the repository. Changes nothing.
+    /// the repository's; for schedules that are paused, that nobody follows, or whose runs wait for a person; and for damage and
+    /// lack of space in the repository. Changes nothing.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -64,6 +68,8 @@ impl JobOperator {
             findings.extend(longest.and_then(|longest| long(execution, longest, now)));
         }
         findings.extend(clock(now, Timestamp::now()));
+        #[cfg(feature = "schedule")]
+        findings.extend(self.findings_of_schedules(now)?);
         for (what, remedy) in self.repository.check()? {
             findings.push(Finding { kind: "repository", what, remedy });
         }

@@ -1,0 +1,135 @@
+//! Looks for schedules that are paused, that nobody follows, or whose runs wait for a person.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Finding;
+use crate::observe::words;
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::{FireFilter, FireOutcome, FireRow, ScheduleRow};
+use crate::schedule::ScheduledJob;
+
+/// A time that has been due for longer than this has nobody who runs it.
+const LATE: SignedDuration = SignedDuration::from_hours(1);
+
+impl JobOperator {
+    /// The findings about the schedules of the jobs that this operator knows.
+    pub(super) fn findings_of_schedules(&self, now: Timestamp) -> Result<Vec<Finding>, OperatorError> {
+        let mut findings = Vec::new();
+        for job in self.jobs.iter().filter(|job| job.options.schedule.is_some()) {
+            let Some(schedule) = self.repository.schedule(job.name)? else { continue };
+            let filter = FireFilter { outcomes: vec![FireOutcome::Due], ..FireFilter::of(job.name) };
+            let due = self.repository.fires(&filter)?;
+            let held = self.repository.count_fires(job.name, FireOutcome::Held)?;
+            findings.extend(of_schedule(&ScheduledJob::of(job)?, &schedule, &due, held, now));
+        }
+        Ok(findings)
+    }
+}
+
+fn of_schedule(
+    job: &ScheduledJob,
+    schedule: &ScheduleRow,
+    due: &[FireRow],
+    held: u64,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let name = job.job.name;
+    let finding = |what: String, remedy: String| Finding { kind: "schedule", what, remedy };
+    if let Some(paused) = schedule.paused {
+        let since = words::time(words::between(paused, now));
+        let what = format!("the schedule of job `{name}` has been paused for {since}");
+        return vec![finding(what, format!("`schedule resume {name}` resumes it"))];
+    }
+    let mut findings = Vec::new();
+    let waiting = due.iter().filter(|fire| fire.run.is_none()).map(|fire| fire.time);
+    let unseen = job.times.after(schedule.planned).next().map(|time| time.instant);
+    if let Some(oldest) = waiting.chain(unseen).min().filter(|time| now.duration_since(*time) > LATE) {
+        let since = words::time(words::between(oldest, now));
+        findings.push(finding(
+            format!("job `{name}` has been due for {since}, and nothing has run it"),
+            format!("`run {name} --due` runs it; cron, systemd or `schedule` should do so by themselves"),
+        ));
+    }
+    if schedule.planned.duration_since(now) > LATE {
+        let ahead = words::time(words::between(now, schedule.planned));
+        findings.push(finding(
+            format!(
+                "the schedule of job `{name}` was followed up to a time that is {ahead} ahead of the clock"
+            ),
+            format!("a clock was wrong: until then run the job with `run {name} --backfill`"),
+        ));
+    }
+    if held > 0 {
+        let times =
+            if held == 1 { "1 scheduled time" } else { &format!("{} scheduled times", words::count(held)) };
+        findings.push(finding(
+            format!("{times} of job `{name}` failed or stopped, and will not run again by themselves"),
+            "`schedule list` names the last one; `restart ID` resumes its run".to_owned(),
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{JobInfo, JobOptions, Schedule};
+
+    const DAILY: &JobInfo = &JobInfo {
+        id: "demo::daily",
+        name: "daily",
+        doc: "",
+        parameters: &[],
+        flow: &[],
+        options: JobOptions::DEFAULT.schedule(Schedule::new("0 3 * * *", "UTC")),
+    };
+
+    fn found(planned: &str, paused: Option<&str>, due: &[FireRow], held: u64) -> Vec<String> {
+        let schedule = ScheduleRow {
+            job: "daily".to_owned(),
+            expression: "0 3 * * *".to_owned(),
+            zone: "UTC".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            planned: planned.parse().unwrap(),
+            paused: paused.map(|time| time.parse().unwrap()),
+        };
+        let job = ScheduledJob::of(DAILY).unwrap();
+        let now = "2026-11-23T04:30:00Z".parse().unwrap();
+        of_schedule(&job, &schedule, due, held, now).into_iter().map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn a_schedule_that_somebody_follows_is_in_order() {
+        assert_eq!(found("2026-11-23T03:00:00Z", None, &[], 0), [""; 0]);
+    }
+
+    #[test]
+    fn a_time_that_nobody_has_run_for_an_hour_is_found() {
+        let late = ["job `daily` has been due for 1 h 30 min, and nothing has run it"];
+        assert_eq!(found("2026-11-22T03:00:00Z", None, &[], 0), late);
+        let due = FireRow {
+            scheduled: "2026-11-23T03:00:00Z".to_owned(),
+            time: "2026-11-23T03:00:00Z".parse().unwrap(),
+            key: String::new(),
+            outcome: FireOutcome::Due,
+            run: None,
+        };
+        assert_eq!(found("2026-11-23T03:00:00Z", None, &[due], 0), late);
+    }
+
+    #[test]
+    fn a_pause_a_clock_that_was_wrong_and_runs_that_wait_for_a_person_are_found() {
+        let paused = found("2026-11-22T03:00:00Z", Some("2026-11-23T04:00:00Z"), &[], 3);
+        assert_eq!(paused, ["the schedule of job `daily` has been paused for 30 min 00 s"]);
+        let ahead = found("2026-11-24T03:00:00Z", None, &[], 0);
+        assert_eq!(
+            ahead,
+            ["the schedule of job `daily` was followed up to a time that is 22 h 30 min ahead of the clock"]
+        );
+        let held = found("2026-11-23T03:00:00Z", None, &[], 2);
+        assert_eq!(
+            held,
+            ["2 scheduled times of job `daily` failed or stopped, and will not run again by themselves"]
+        );
+    }
+}
