@@ -16,3 +16,4 @@ mod readme;
 mod state;
 mod transaction_files;
 mod weekly_top_user;
+mod within;
