@@ -114,8 +114,8 @@ fn steps(both: [&ExecutionDetails; 2]) -> String {
         });
         let [time, time_other] = took.map(|took| took.map(words::time).unwrap_or_default());
         let change = match took {
-            [Some(before), Some(now)] if !before.is_zero() => {
-                format!("{:+.0} %", (now.as_secs_f64() / before.as_secs_f64() - 1.0) * 100.0)
+            [Some(this), Some(other)] if !other.is_zero() => {
+                format!("{:+.0} %", (this.as_secs_f64() / other.as_secs_f64() - 1.0) * 100.0)
             }
             _ => String::new(),
         };
