@@ -7,9 +7,9 @@ mod format;
 mod layout;
 mod mermaid;
 mod node;
+mod reason;
 pub(crate) mod status;
 mod svg;
-mod telling;
 mod text;
 #[doc(hidden)]
 pub mod wiring;
@@ -18,5 +18,5 @@ mod words;
 pub(crate) use format::render_seen;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
-pub use telling::{Text, TextInfo};
+pub use reason::{Text, TextInfo};
 pub use text::render_text;

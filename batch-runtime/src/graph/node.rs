@@ -5,7 +5,7 @@ use std::any::Any;
 
 use crate::definition::{Binding, DeciderInfo, FlowInfo, JobInfo, StepInfo};
 
-use super::telling::{Text, TextInfo};
+use super::reason::{Text, TextInfo};
 
 /// One statement of a job's body.
 #[derive(Debug)]

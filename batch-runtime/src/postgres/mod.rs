@@ -2,20 +2,20 @@
 //!
 //! The module needs the feature `postgres`.
 
-mod asking;
 mod connection;
 mod copy;
 mod driver;
 mod error;
 mod frames;
 pub(crate) mod identifier;
-mod line;
 mod outcome;
 mod password;
+mod read_queries;
 mod remedy;
 mod sending;
 mod session;
 mod socket;
+mod stream;
 mod tap;
 #[cfg(feature = "postgres-tls")]
 mod tls;
@@ -28,11 +28,11 @@ mod wire;
 mod words;
 
 pub use crate::definition::TimeLimit;
-pub(crate) use asking::{Asked, Described, DescribedColumn, Given};
 pub use connection::Connection;
 pub use copy::CopyIn;
 pub use error::PgError;
 pub use outcome::CommitError;
+pub(crate) use read_queries::{Asked, Described, DescribedColumn, Given};
 pub use session::Session;
 pub use tap::TransactionStatus;
 pub use tokio_postgres::{Row, types};

@@ -20,8 +20,8 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::line::{Bound, Line};
 use super::socket::End;
+use super::stream::{Bound, Stream};
 use super::turns::Turns;
 use super::url::{Checks, Encryption};
 use super::{PgError, remedy};
@@ -36,7 +36,7 @@ pub(super) fn open(
     encryption: &Encryption,
     turns: &Turns,
     deadline: Instant,
-) -> Result<(Line, Bound), PgError> {
+) -> Result<(Stream, Bound), PgError> {
     let lost = |error| PgError::unreachable("the server closed the connection before TLS began", Some(error));
     let agreed = {
         let mut asking = pin!(async {
@@ -51,7 +51,7 @@ pub(super) fn open(
             .remedied("take `sslmode` out of the URL, or switch `ssl` on in the server"));
     }
     if !agreed {
-        return Ok((Line::Plain(end), Bound::default()));
+        return Ok((Stream::Plain(end), Bound::default()));
     }
     let connector = TlsConnector::from(Arc::new(configuration(encryption)?));
     let mut shaking = pin!(connector.connect(server_name(name), end));
@@ -62,7 +62,7 @@ pub(super) fn open(
     })?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let to = certificate.and_then(|certificate| end_point(certificate));
-    Ok((Line::Encrypted(Box::new(stream)), Bound { encrypted: true, to }))
+    Ok((Stream::Encrypted(Box::new(stream)), Bound { encrypted: true, to }))
 }
 
 /// The name that the server's certificate must have. A name that cannot be in a certificate becomes the unspecified

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error};
 
-use super::line::Line;
 use super::socket::{End, Socket};
+use super::stream::Stream;
 use super::tap::{Ear, Heard, Tap};
 use super::turns::Turns;
 use super::url::Encryption;
@@ -99,7 +99,7 @@ impl Wire {
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
         let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (line, bound) = Line::open(End(socket), &address, encryption, &turns, deadline)?;
+        let (line, bound) = Stream::open(End(socket), &address, encryption, &turns, deadline)?;
         let (stream, ear) = Tap::new(line);
         let mut config = config.clone();
         // The line is what it is by now: there is nothing more to agree on.
@@ -175,7 +175,7 @@ impl Wire {
         let deadline = Instant::now() + CANCEL;
         let socket = Arc::new(self.address.dial(deadline)?);
         let turns = Turns::new(Arc::clone(&socket));
-        let (line, bound) = Line::open(End(socket), &self.address, &self.encryption, &turns, deadline)?;
+        let (line, bound) = Stream::open(End(socket), &self.address, &self.encryption, &turns, deadline)?;
         let mut asking = pin!(self.cancel.cancel_query_raw(line, bound));
         let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
         asked.unwrap_or(Ok(())).map_err(PgError::driver)

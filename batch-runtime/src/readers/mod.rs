@@ -12,6 +12,7 @@ mod compressed;
 #[cfg(feature = "csv")]
 mod csv;
 mod error;
+mod exact_numbers;
 mod fields;
 mod files;
 #[cfg(feature = "fixed")]
@@ -35,7 +36,6 @@ mod member_starts;
 mod paging;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod real;
 mod rows;
 mod sorted_merge;
 mod source;

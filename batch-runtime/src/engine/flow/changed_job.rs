@@ -7,10 +7,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::engine::flow::form::Form;
 use crate::engine::flow::journal::{FAILED, Journal};
 use crate::engine::flow::journal_walk::{Halt, Replay};
 use crate::engine::flow::renames::{Renames, name_in};
+use crate::engine::flow::step_form::Form;
 use crate::engine::flow::steps::steps_by_name;
 use crate::engine::flow::walk::{Region, walk};
 use crate::graph::{Activity, Node};

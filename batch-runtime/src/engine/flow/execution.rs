@@ -10,9 +10,9 @@ use crate::definition::{
 use crate::engine::chunk::checkpoint::Checkpoint;
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
-use crate::engine::flow::form::Form;
 use crate::engine::flow::renames::earlier_paths;
 use crate::engine::flow::request::{Begun, Request};
+use crate::engine::flow::step_form::Form;
 use crate::engine::options::RunOptions;
 #[cfg(feature = "remote-chunks")]
 use crate::engine::partitions::handler::secrets;

@@ -3,7 +3,6 @@
 pub(super) mod beginning;
 pub(super) mod changed_job;
 pub(super) mod execution;
-pub(super) mod form;
 pub(super) mod job;
 pub(crate) mod journal;
 pub(super) mod journal_walk;
@@ -17,5 +16,6 @@ mod rerouting;
 pub(super) mod runner;
 pub(super) mod seek;
 pub(super) mod split;
+pub(super) mod step_form;
 pub(super) mod steps;
 pub(crate) mod walk;

@@ -8,9 +8,9 @@ use crate::definition::{
 };
 use crate::engine::chunk::checkpoint::{self, Place};
 use crate::engine::error::JobError;
-use crate::engine::flow::form::Form;
 use crate::engine::flow::journal::Journal;
 use crate::engine::flow::renames::{Renames, name_in};
+use crate::engine::flow::step_form::Form;
 use crate::engine::flow::steps::steps_by_name;
 use crate::engine::flow::walk::{Around, Branch, Driver, Place as JobPlace, Region, Ways, walk};
 use crate::graph::{Activity, Subject, Text};

@@ -5,9 +5,9 @@ mod message;
 mod needs;
 mod outputs;
 mod parameters;
+mod paths;
 mod places;
 mod probe;
-mod ways;
 
 pub use message::{Message, same};
 pub(crate) use needs::sizes;
@@ -74,7 +74,7 @@ pub const fn repeated(
         return None;
     }
     let Activity::Flow(flow) = &used.activity else {
-        if !ways::perhaps_run(wiring.nodes, place, used.name) {
+        if !paths::perhaps_run(wiring.nodes, place, used.name) {
             return None;
         }
         return Some(
@@ -98,7 +98,7 @@ pub const fn repeated(
         if !matches!(inner.activity, Activity::Step(_) | Activity::Job(_)) {
             continue;
         }
-        if ways::perhaps_run(wiring.nodes, place, inner.name) {
+        if paths::perhaps_run(wiring.nodes, place, inner.name) {
             return Some(
                 Message::of(inner.activity.noun())
                     .and(" ")

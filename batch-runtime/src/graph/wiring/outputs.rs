@@ -6,8 +6,8 @@ use crate::graph::{Activity, Use};
 
 use super::Wiring;
 use super::message::{Message, same};
+use super::paths::surely_completed;
 use super::places::{Place, runs_beside, use_at};
-use super::ways::surely_completed;
 
 /// The mistake of a step that asks for the output of a step that not every path to it runs.
 #[must_use]

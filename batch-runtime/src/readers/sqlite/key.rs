@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use crate::readers::real::whole_of;
+use crate::readers::exact_numbers::whole_of;
 use crate::readers::shown;
 
 /// The position of a query reader: after the row with this key.

@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::readers::any::Unfit;
-use crate::readers::real::whole_of;
+use crate::readers::exact_numbers::whole_of;
 use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
 
 /// Converts a row to an item with serde, given the names of its columns;

@@ -5,7 +5,7 @@ use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 
 use super::json::document;
 use super::{Form, Value};
-use crate::readers::real::{self, whole_of};
+use crate::readers::exact_numbers::{self, whole_of};
 use crate::readers::rows::{About, NoItem};
 
 /// The struct of `serde_json` that keeps a document as its text.
@@ -173,7 +173,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
         self.named(match self.value()? {
-            Some(Value::Integer(value)) => match real::of_whole(value) {
+            Some(Value::Integer(value)) => match exact_numbers::of_whole(value) {
                 Some(real) => visitor.visit_f64(real),
                 None => Err(NoItem::unfit("f64", &value.to_string())),
             },
@@ -189,11 +189,13 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
         self.named(match self.value()? {
-            Some(Value::Integer(value)) => match real::of_whole(value).and_then(real::single) {
-                Some(real) => visitor.visit_f32(real),
-                None => Err(NoItem::unfit("f32", &value.to_string())),
-            },
-            Some(Value::Double(value)) => match real::single(value) {
+            Some(Value::Integer(value)) => {
+                match exact_numbers::of_whole(value).and_then(exact_numbers::single) {
+                    Some(real) => visitor.visit_f32(real),
+                    None => Err(NoItem::unfit("f32", &value.to_string())),
+                }
+            }
+            Some(Value::Double(value)) => match exact_numbers::single(value) {
                 Some(real) => visitor.visit_f32(real),
                 None => Err(NoItem::unfit("f32", &value.to_string())),
             },

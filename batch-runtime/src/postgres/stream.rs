@@ -1,4 +1,4 @@
-//! The line to a server, plain or with TLS.
+//! The byte stream to a server, plain or with TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use super::turns::Turns;
 use super::url::Encryption;
 use super::wire::Address;
 
-/// A line to a server.
+/// A byte stream to a server.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum Stream {
     Plain(End),
     #[cfg(feature = "postgres-tls")]
     Encrypted(Box<tokio_rustls::client::TlsStream<End>>),
 }
 
-impl Line {
+impl Stream {
     /// Agrees on TLS, as far as it is wanted.
     #[cfg_attr(not(feature = "postgres-tls"), expect(clippy::unnecessary_wraps, unused_variables))]
     pub(super) fn open(
@@ -41,7 +41,7 @@ impl Line {
         Ok((Self::Plain(end), Bound::default()))
     }
 
-    fn inner(self: Pin<&mut Self>) -> Pin<&mut (dyn Stream + '_)> {
+    fn inner(self: Pin<&mut Self>) -> Pin<&mut (dyn ReadWrite + '_)> {
         match self.get_mut() {
             Self::Plain(end) => Pin::new(end),
             #[cfg(feature = "postgres-tls")]
@@ -50,11 +50,11 @@ impl Line {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
+trait ReadWrite: AsyncRead + AsyncWrite + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin> ReadWrite for S {}
 
-impl AsyncRead for Line {
+impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.inner().poll_write(context, bytes)
     }
