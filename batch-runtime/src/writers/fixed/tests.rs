@@ -5,18 +5,21 @@ use super::*;
 use crate::Reader;
 use crate::readers::FixedReader;
 
-/// A path of its own, removed at the end of the test.
+/// A path in a folder of its own, which is removed at the end of the test.
 struct Output(PathBuf);
 
 impl Output {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("batch-fixed-{}.txt", uuid::Uuid::new_v4())))
+        let folder = std::env::temp_dir().join(format!("batch-fixed-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder.join("rooms.txt"))
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // A refused item leaves the unfinished file beside it.
+        let _ = self.0.parent().map(std::fs::remove_dir_all);
     }
 }
 
