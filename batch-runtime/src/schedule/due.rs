@@ -40,8 +40,6 @@ pub struct OpenFire {
 pub struct Plan {
     /// The times that have come since the schedule was last looked at.
     pub new: Vec<NewFire>,
-    /// The last of them.
-    pub until: Option<Timestamp>,
     /// Times that need nothing more.
     pub settled: Vec<(Fire, FireOutcome)>,
     /// The times to run, in this order.
@@ -70,7 +68,6 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
         return plan;
     }
     plan.new = new(job, held.schedule.planned, now);
-    plan.until = plan.new.last().map(|fire| fire.time);
     let mut open: Vec<OpenFire> = held.open.clone();
     for fire in plan.new.iter().filter(|fire| fire.outcome == FireOutcome::Due) {
         // Another process may have written it already.

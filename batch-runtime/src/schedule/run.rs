@@ -51,12 +51,11 @@ impl JobOperator {
         let job = ScheduledJob::of(job)?;
         let now = self.repository.now()?;
         let held = self.held(&job, now)?;
-        let Plan { new, until, settled, start, waits_for, next } = due(&job, &held, now);
+        let Plan { new, settled, start, waits_for, next } = due(&job, &held, now);
         for some in new.chunks(AT_ONCE) {
             let until = some.last().map_or(now, |fire| fire.time);
             self.repository.plan_fires(job.job.name, some, until)?;
         }
-        debug_assert_eq!(until, new.last().map(|fire| fire.time));
         for (fire, outcome) in settled {
             self.repository.settle_fire(job.job.name, &fire.scheduled, outcome, &fire.key)?;
         }

@@ -1,7 +1,9 @@
-//! A folder for the files of a test, removed at its end.
+//! A folder for the files of a test, removed at its end, and the calls that a step makes around a commit.
 
 use std::fs;
 use std::path::PathBuf;
+
+use crate::definition::{Durability, Writer};
 
 pub(crate) struct Folder(pub(crate) PathBuf);
 
@@ -26,4 +28,21 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Prepares a commit, and returns the position as a restart gets it.
+pub(crate) fn prepared<W: Writer<Error: std::fmt::Debug>>(writer: &mut W) -> W::Position {
+    writer.prepare(Durability::Process).unwrap();
+    serde_json::from_str(&serde_json::to_string(&writer.position()).unwrap()).unwrap()
+}
+
+pub(crate) fn commit<W: Writer<Error: std::fmt::Debug>>(writer: &mut W) -> W::Position {
+    let position = prepared(writer);
+    writer.committed().unwrap();
+    position
+}
+
+pub(crate) fn end<W: Writer<Error: std::fmt::Debug>>(writer: &mut W) {
+    writer.seal(Durability::Process).unwrap();
+    writer.finish(Durability::Process).unwrap();
 }

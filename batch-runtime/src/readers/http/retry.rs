@@ -50,7 +50,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         429 => "the server asks for fewer requests",
         500 => "the server failed",
         503 => "the server is too busy",
-        502 | 504 => "the server behind the server does not answer",
+        502 | 504 => "the gateway gets no answer from the server",
         300..=399 => "the server sends the caller elsewhere",
         200..=299 => "the server sends no page",
         _ => "the server refuses the request",

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::*;
 use crate::writers::JsonLinesWriter;
-use crate::writers::test_folder::Folder;
+use crate::writers::test_folder::{Folder, commit, end};
 
 impl Folder {
     /// Writes numbers by their last digit.
@@ -34,18 +34,6 @@ type Digits = ByKey<JsonLinesWriter<u32>, u32>;
 fn write(writer: &mut Digits, items: &mut [u32]) {
     writer.arrange(&mut Arranged::new(items));
     writer.write(items, &ChunkTransaction::none()).unwrap();
-}
-
-fn commit(writer: &mut Digits) -> Vec<(u32, FilePosition)> {
-    writer.prepare(Durability::Process).unwrap();
-    let position = serde_json::from_str(&serde_json::to_string(&writer.position()).unwrap()).unwrap();
-    writer.committed().unwrap();
-    position
-}
-
-fn end(writer: &mut Digits) {
-    writer.seal(Durability::Process).unwrap();
-    writer.finish(Durability::Process).unwrap();
 }
 
 #[test]

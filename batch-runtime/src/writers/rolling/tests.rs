@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::writers::JsonLinesWriter;
-use crate::writers::test_folder::Folder;
+use crate::writers::test_folder::{Folder, commit, end, prepared};
 
 impl Folder {
     fn files(&self) -> RollingFiles<JsonLinesWriter<u32>> {
@@ -33,23 +33,6 @@ type Numbers = Rolling<JsonLinesWriter<u32>>;
 
 fn write(writer: &mut Numbers, items: &[u32]) {
     writer.write(items, &ChunkTransaction::none()).unwrap();
-}
-
-/// Prepares a commit, and returns the position as a restart gets it.
-fn prepared(writer: &mut Numbers) -> RollingPosition {
-    writer.prepare(Durability::Process).unwrap();
-    serde_json::from_str(&serde_json::to_string(&writer.position()).unwrap()).unwrap()
-}
-
-fn commit(writer: &mut Numbers) -> RollingPosition {
-    let position = prepared(writer);
-    writer.committed().unwrap();
-    position
-}
-
-fn end(writer: &mut Numbers) {
-    writer.seal(Durability::Process).unwrap();
-    writer.finish(Durability::Process).unwrap();
 }
 
 #[test]
