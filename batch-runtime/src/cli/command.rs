@@ -149,7 +149,7 @@ fn broker(order: usize) -> Arg {
         .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
-/// Where the events of a run are written.
+/// The file for the events of a run.
 fn log() -> [Arg; 2] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
@@ -340,7 +340,7 @@ fn show() -> Command {
                 .value_name("STEP:NO")
                 .requires("skipped")
                 .value_parser(|text: &str| text.parse::<SkippedKey>())
-                .help("Shows only skipped items after this one, by the ID of its step execution and its number: the next page"),
+                .help("Shows only skipped items after this one, given as the ID of its step execution and its number: the next page"),
             option("compare", 6)
                 .value_name("ID2")
                 .conflicts_with_all(["follow", "skipped"])
@@ -357,17 +357,17 @@ fn parameters_file() -> Arg {
         .value_parser(clap::value_parser!(OsString))
         .help_heading(OPTIONS)
         .display_order(2)
-        .help("Takes parameters from an object of JSON in this file, or on standard input: also secrets, which the command line shows to everybody; a flag comes before it")
+        .help("Takes parameters from a JSON object, in this file or on standard input (`-`); flags override them. Keeps secrets off the command line, which everybody can read")
 }
 
-/// What is run after the job.
+/// The command that runs after the job.
 fn on_end() -> Arg {
     Arg::new("on-end")
         .long("on-end")
         .value_name("COMMAND")
         .help_heading(OPTIONS)
         .display_order(14)
-        .help("Runs this shell command after the end, with the document of `--json` on its standard input and $BATCH_STATUS, for at most 30 s [environment: BATCH_ON_END]")
+        .help("Runs this shell command after the end, for at most 30 s, with the document of `--json` on its standard input and the status in $BATCH_STATUS [environment: BATCH_ON_END]")
 }
 
 fn metrics() -> Command {
@@ -457,7 +457,9 @@ fn durability() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(3)
-        .help("Which crash committed work survives: one of the machine (`machine`), or only one of the process (`process`, faster)")
+        .help(
+            "Commits survive a crash of the machine (`machine`), or only of the process (`process`, faster)",
+        )
 }
 
 fn recovery() -> Arg {

@@ -9,7 +9,7 @@ use crate::cli::times;
 use crate::repository::BatchStatus;
 
 pub(super) fn doctor() -> Command {
-    Command::new("doctor").about("Looks for what is wrong, and exits with 1 if something is")
+    Command::new("doctor").about("Looks for problems, and exits with 1 if it finds any")
 }
 
 pub(super) fn purge() -> Command {
@@ -18,10 +18,10 @@ pub(super) fn purge() -> Command {
     Command::new("purge")
         .about("Deletes the record of old instances that are complete")
         .long_about(
-            "Deletes the record of old instances that are complete: with `--yes`; without it, says only what would be deleted.\n\n\
+            "Deletes the record of old instances that are complete. Without `--yes`, it says only what it would delete.\n\n\
              An instance is deleted as a whole, if it is COMPLETED or ABANDONED and its last execution ended before the given \
-             time. A failed one stays, since it can be restarted: `abandon` it first. The identities stay, so that a run with \
-             the same parameters is refused as before, and so do the totals of `metrics`.",
+             time. A failed one stays, since it can be restarted: `abandon` it first. The identities stay, so a run with the \
+             same parameters is refused as before. The totals of `metrics` stay, too.",
         )
         .args([
             option("older-than", 1)
@@ -66,7 +66,7 @@ fn complete(text: &str) -> Result<BatchStatus, String> {
 }
 
 pub(super) fn completions() -> Command {
-    Command::new("completions").about("Prints the script by which a shell completes the command line").arg(
+    Command::new("completions").about("Prints the completion script for a shell").arg(
         Arg::new("shell")
             .value_name("SHELL")
             .required(true)
