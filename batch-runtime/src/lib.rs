@@ -64,7 +64,7 @@
 //!
 //! # Where to go next
 //!
-//! The [`guide`] begins with a [tour](guide::tour), which ends in a table of all constructs, and says
+//! The [`guide`] begins with a [tour](guide::tour), which has a table of all constructs, and says
 //! [what exactly is exact](guide::restart). Users of Spring Batch find [its words and five programs side by
 //! side](guide::spring_batch).
 //!
