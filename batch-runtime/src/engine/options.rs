@@ -23,7 +23,7 @@ pub struct RunOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Waits between the attempts of a retried call, and tells the time.
     pub pause: Arc<dyn Pause>,
-    /// Takes the place of what `#[resource]` and `#[database]` functions would return, for tests.
+    /// Replaces the results of `#[resource]` and `#[database]` functions, for tests.
     pub given: Given,
     /// Runs the partitions of steps.
     pub partitions: Arc<dyn PartitionHandler>,

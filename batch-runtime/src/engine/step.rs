@@ -19,7 +19,7 @@ use crate::repository::{
     RepositoryError, encode_context,
 };
 
-/// How often in a row a transaction that the database lost is repeated.
+/// The maximum number of times in a row that a transaction is repeated because the database lost it.
 pub(crate) const MAX_AGAIN: u32 = 5;
 
 /// The arms of the `match` that a step is the subject of, and the function that picks one for an outcome.
@@ -45,7 +45,7 @@ pub struct StepRun<'r> {
     pub(crate) info: &'static StepInfo,
     pub(crate) environment: &'r Environment,
     pub(crate) own: &'r StepEnvironment,
-    /// With the bindings of the step's use in its job.
+    /// The scope, with the bindings of the step's use in its job.
     pub(crate) scope: Scope<'r>,
     pub(crate) sizes: Sizes,
     pub(crate) store: RefCell<ChunkStore>,
@@ -55,13 +55,13 @@ pub struct StepRun<'r> {
     pub(crate) before: Counters,
     /// Identifies the owner of the output that its writers write.
     pub(crate) mark: Mark,
-    /// Whether an owner that the instance was taken over from may still live, and hold what its writers write.
+    /// Whether an owner that the instance was taken over from may still be alive, and hold what its writers write.
     pub(crate) owner_may_live: bool,
     /// In a replay, the places of the records that the step reads. It reads no others.
     pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
-    /// The way to workers that process its chunks, if there is one.
+    /// The connection to workers that process its chunks, if there is one.
     #[cfg(feature = "remote-chunks")]
     pub(crate) remote: Option<RemoteRun<'r>>,
 }
@@ -119,13 +119,13 @@ impl StepRun<'_> {
         PutSoFar { step: self.context().values.changes(), job: self.environment.job.values.changes() }
     }
 
-    /// Takes back every value that was put since then.
+    /// Takes back every value that was put after that moment.
     pub(crate) fn take_back(&self, since: &PutSoFar) {
         self.context().values.go_back(&since.step);
         self.environment.job.values.go_back(&since.job);
     }
 
-    /// Commits a record without rows, again if the database loses it.
+    /// Commits a record without rows. Repeats it if the database loses the transaction.
     pub(crate) fn commit_record(
         &self,
         record: &mut ChunkRecord,
@@ -216,7 +216,7 @@ pub(crate) enum Halt {
 }
 
 impl Halt {
-    /// Returns whether another owner has the execution. Then this one changes nothing more: it tells no listener either.
+    /// Returns whether another owner has the execution. If so, this one changes nothing more and notifies no listener.
     pub(crate) const fn is_fenced(&self) -> bool {
         matches!(self, Self::Lost(RepositoryError::Fenced { .. }))
     }

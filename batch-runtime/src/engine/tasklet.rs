@@ -60,7 +60,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
         return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
     }
     let name = run.info.name;
-    // As of the last commit: a call whose transaction the database lost begins with them again.
+    // The states of the last commit: if the database loses a transaction, the repeated call begins with them.
     let mut states = run.inherited.states.clone();
     let mut state: T::State = states.clone().of_only(name).map_err(failed)?;
     let mut record = ChunkRecord::default();

@@ -105,7 +105,7 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
         (self.last_source, self.produced) = (None, 0);
     }
 
-    /// Records that calls for the current record were retried.
+    /// Notes that calls for the current record were retried.
     #[cold]
     pub(crate) fn note(&mut self, attempts: Noted, item: Option<In>) {
         self.faults.repeated.push(Repeated { source: self.source, attempts, item });
@@ -200,11 +200,12 @@ pub(crate) enum Fault<E, In> {
 /// How far a chunk is filled.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent<'c> {
-    /// The number of items, which grows where the reader keeps a group in one chunk.
+    /// The number of items. It grows while the reader keeps a group in one chunk.
     pub(crate) items: u64,
     /// The upper bound on items.
     pub(crate) most: u64,
-    /// The deadline by that clock, which ends the chunk once it has an item. Checked only if `CAREFUL`.
+    /// The deadline, and the clock that it is on. Once it has passed, the chunk ends after its first item. Checked only
+    /// if `CAREFUL`.
     pub(crate) until: Option<(Instant, &'c dyn Pause)>,
 }
 

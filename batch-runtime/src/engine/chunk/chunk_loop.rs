@@ -190,7 +190,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         let run = self.shared.run;
         let detail = Detail { items: run.sizes.chunk, writers: W::PARTS > 1 };
         loop {
-            // The chunk before may have left another phase here, by a fault that was skipped.
+            // A skipped fault in the previous chunk may have left another phase here.
             self.shared.phase.set(Phase::Open);
             if run.is_stopping() {
                 return Err(Halt::Stopped);
@@ -212,7 +212,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 return Ok(());
             }
             let progress = if times.is_measured() { feed.progress() } else { None };
-            // A chunk that is not measured is so short that the one before it has come as far.
+            // An unmeasured chunk is so short that what the previous chunk has reached will do.
             record.reached = run.live.reached(progress).or(record.reached);
             let stop_requested = self
                 .commit(filled, feed, record, &mut times)
@@ -254,7 +254,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// Adds to a write failure which records the chunk was made of.
+    /// Adds to a write failure the records that the chunk was made of.
     #[cold]
     fn with_records<F: Feed<In, W::Item>>(halt: Halt, records: u64, feed: &F) -> Halt {
         match (halt, feed.location()) {
@@ -283,7 +283,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.shared.skip_rules.place(&places);
     }
 
-    /// Returns whether the reader moved without returning a record, as over comments at the end of a file.
+    /// Returns whether the reader moved without returning a record, for example over comments at the end of a file.
     fn has_moved<F: Feed<In, W::Item>>(&self, feed: &F) -> Result<bool, Failure> {
         let keeps = self.shared.run.store.borrow().keeps();
         Ok(keeps && feed.position()? != self.last.reader)
@@ -415,11 +415,11 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 if let Some(put) = &put {
                     run.take_back(put);
                 }
-                // Another owner has the execution, and goes back itself to what is committed.
+                // Another owner has the execution, and rolls the writer back itself.
                 if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
                     return Err(error);
                 }
-                // Written twice, its items would be twice in a target that cannot go back.
+                // If the chunk were written again, its items would be duplicated in a target that cannot roll back.
                 let error = match error {
                     ChunkError::Again(failure) if !W::GOES_BACK => ChunkError::Work(failure),
                     error => error,
@@ -427,7 +427,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 let Err(stuck) = self.writer.rollback(&before) else { return Err(error) };
                 let stuck = Failure::new(stuck);
                 return Err(match error {
-                    // Parts can be committed, and all be written again, only if the writer is back at its position
+                    // A chunk can be committed in parts, or written again, only if the writer is back at its position
                     // before the chunk.
                     ChunkError::Refused(refused) | ChunkError::Again(refused) => {
                         ChunkError::Work(refused.noting(format!("the writer could not roll back: {stuck}")))

@@ -16,7 +16,7 @@ use crate::engine::step::Halt;
 pub(crate) trait Feed<In, Out> {
     /// Fills the next chunk. Skips are recorded in the skip rules of `shared`.
     ///
-    /// It books its time, as far as that is not [filling](crate::engine::profile::Activity::Fill).
+    /// Books its time, except for the time of [filling](crate::engine::profile::Activity::Fill).
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, In, L>,

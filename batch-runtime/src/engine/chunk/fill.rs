@@ -37,7 +37,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         self.run::<L, false>(extent, filled, listener, phase, None)
     }
 
-    /// As [`fill`](Self::fill), timing reader and processors one by one: the reader has the number 0.
+    /// As [`fill`](Self::fill), but times reader and processors one by one. The reader has the number 0.
     #[inline(never)]
     pub(crate) fn fill_timed<L: StepListener<R::Item, P::Out>>(
         self,
@@ -213,7 +213,7 @@ fn lap<const TIMED: bool>(laps: &mut Option<&mut Laps>, lap: impl FnOnce(&mut La
     }
 }
 
-/// Returns the laps of a chunk that is timed. The compiler drops the code of the others.
+/// Returns the laps if the chunk is timed. Otherwise the compiler removes the code that uses them.
 #[inline]
 fn laps_of<'l, const TIMED: bool>(laps: &'l mut Option<&mut Laps>) -> Option<&'l mut Laps> {
     if TIMED { laps.as_deref_mut() } else { None }

@@ -1,8 +1,8 @@
 //! Reads one item ahead where a chunk could end, so that a function can say whether the next one still
 //! belongs to it.
 //!
-//! Items read ahead are not counted, and no checkpoint covers them: the stored position is the last one at
-//! which nothing was read ahead, with the number of records returned since, which a restart reads and drops.
+//! Items read ahead are not counted, and no checkpoint covers them. The stored position is the last one at which
+//! nothing was read ahead, with the number of records returned since; a restart reads those again and drops them.
 
 use std::collections::VecDeque;
 
@@ -58,7 +58,7 @@ fn is_none(records: &u64) -> bool {
 const READ_BACK: &str = "a position of the reader was written and read back before its first item";
 
 impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
-    /// For a step with these options, whose chunk size may be a parameter in the scope.
+    /// Wraps the reader of a step with these options. The chunk size may be a parameter in the scope.
     ///
     /// # Errors
     /// If that parameter is missing or invalid.

@@ -255,7 +255,7 @@ impl<P: Pipe> Mode<P> for OneThread {
 struct SharedReader<F, B> {
     order: Order,
     open: F,
-    /// What has chunks processed beside the workers.
+    /// How chunks are processed in addition to the workers.
     beside: PhantomData<B>,
 }
 

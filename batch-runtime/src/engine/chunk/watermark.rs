@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(stored(&watermark), place(1, vec![], 9));
     }
 
-    /// Returns the chunks, in turn of these sizes, that a reader makes of an input of that many records,
-    /// outside the ranges.
+    /// Returns the chunks that a reader makes of this many records outside the ranges. The sizes of the chunks repeat
+    /// `sizes`.
     fn chunks(
         mut committed_ranges: CommittedRanges,
         records: u64,

@@ -30,8 +30,9 @@ pub(crate) trait Calls<In, R> {
 
 /// A processor with at most `concurrency` calls in flight.
 ///
-/// Results wait for the calls of earlier items. At most `concurrency` more calls may wait so: one slow call
-/// does not block the others at once, and they do not run away from it.
+/// A result waits until all calls for earlier items are done. The calls in flight and the waiting results are together
+/// at most twice `concurrency`, so one slow call does not block the others at once, and they do not run far ahead of
+/// it.
 pub(crate) struct Window<In, R, K, C> {
     name: &'static str,
     concurrency: usize,
@@ -41,7 +42,7 @@ pub(crate) struct Window<In, R, K, C> {
     /// The calls started, in the order of the items.
     slots: VecDeque<Slot<In, R>>,
     running: usize,
-    /// The items whose calls are not started, because the processor before made several of one record, or
+    /// The items whose calls are not started, because the previous processor made several items of one record, or
     /// because there was no room.
     waiting: VecDeque<(u32, In)>,
     /// The items of failed calls, with the numbers of their records.

@@ -30,8 +30,9 @@ pub(crate) fn locate<'f, R: Reader>(
 
 /// The place of a panic about the record with that number within its chunk.
 ///
-/// A panic of a processor is at the record. A panic of a reader is after the record before, because a second reader would
-/// panic at the same record. `find` returns the place of a record, for `None` of the last one of the previous chunk.
+/// A panic of a processor is at the record. A panic of a reader is placed after the previous record, because a second
+/// reader would panic at the same record. `find` returns the place of a record; for `None`, that of the previous
+/// chunk's last record.
 #[cold]
 pub(crate) fn of_panic(
     phase: Phase,
@@ -44,7 +45,7 @@ pub(crate) fn of_panic(
     }
 }
 
-/// The place of one record, as by [`find`].
+/// The place of one record, as [`find`] finds it.
 #[cold]
 pub(crate) fn find_one<R: Reader>(
     record: u32,

@@ -44,7 +44,7 @@ impl Retrying {
         Self { faults: options.faults, pause, stop, deadline, skipped: None, repeated: Arc::default() }
     }
 
-    /// As `self`, for a step that began so long ago in another process.
+    /// As `self`, for a step that began this long `ago` in another process.
     pub(crate) fn begun_before(self, ago: Duration) -> Self {
         let deadline =
             self.deadline.map(|deadline| deadline.checked_sub(ago).unwrap_or_else(|| self.pause.now()));
@@ -161,7 +161,7 @@ impl Retrying {
     }
 }
 
-/// Returns whether the reader does not accept the input as a whole. Reading it again would not change that.
+/// Returns whether the reader rejects the input as a whole. Reading it again would not change that.
 fn is_of_the_input(failure: &Failure) -> bool {
     failure.phase() == Some(Phase::Read)
         && (failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)

@@ -147,7 +147,7 @@ impl<'r, In> SkipRules<'r, In> {
         Ok(())
     }
 
-    /// The room that these skips, the next of the step to be committed, need under the limits of their rules; `None` if only
+    /// The room that these skips need under the limits of their rules, if the step commits them next; `None` if only
     /// this process skips items of the step.
     pub(crate) fn room(&self, skips: &[&Skip<In>]) -> Option<SkipRoom> {
         let step = self.skipped.of_all()?;

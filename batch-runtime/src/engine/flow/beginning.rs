@@ -43,8 +43,8 @@ impl RestartFrom {
         &self.step
     }
 
-    /// The journal entries that let the job begin there. `passed` holds the places that a replay has passed before it
-    /// began.
+    /// The journal entries that let the job begin there. `passed` holds the places that count as passed when a replay
+    /// begins.
     ///
     /// # Errors
     /// When the job does not reach that step, or steps before it are not complete.

@@ -16,8 +16,8 @@ use crate::engine::flow::walk::{Region, walk};
 use crate::graph::{Activity, Node};
 use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
-/// Checks that the body still fits what an instance has done. Returns the steps that have another name in it. `passed`
-/// holds the places that a replay has passed before it began.
+/// Checks that the body still fits what an instance has done. Returns the steps that have another name now. `passed`
+/// holds the places that count as passed when a replay begins.
 ///
 /// # Errors
 /// The first place that was passed and is no longer reached, or the first step that was begun and that the body cannot

@@ -31,7 +31,7 @@ pub(crate) struct Journal {
     entries: BTreeMap<String, JournalEntry>,
     /// When each place was first passed.
     order: BTreeMap<String, usize>,
-    /// How often the activity at a place completed, also in arms that were left, or was abandoned to run again.
+    /// How often the activity at a place completed (also in arms that were left) or was abandoned to run again.
     completions: BTreeMap<String, u32>,
     /// True if a `match` or `while` has had different outcomes.
     pub(super) rerouted: bool,

@@ -19,7 +19,7 @@ use crate::repository::{BatchStatus, BegunStep, Counters, Repository, Repository
 pub(crate) enum As<'a> {
     /// By itself. A restart may begin at a step.
     Itself(Option<&'a RestartFrom>),
-    /// As the step with that name in another job.
+    /// As a step of another job, under that name.
     Step(&'a str),
 }
 

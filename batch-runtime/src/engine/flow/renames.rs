@@ -18,7 +18,7 @@ enum Heir {
     Unclear(String),
 }
 
-/// The parts of a path, which is that of a step or of a `match` on it, such as `match load#2[3]`.
+/// The parts of the path of a step or of a `match` on it, such as `match load#2[3]`.
 struct Parts<'p> {
     before: &'p str,
     name: &'p str,

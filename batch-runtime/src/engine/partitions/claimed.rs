@@ -26,7 +26,7 @@ use crate::repository::{Counters, ExecutionFilter, Ownership, Repository, Reposi
 /// The executions whose resources are kept for further partitions.
 const MOST_KNOWN: usize = 8;
 
-/// What became of a claimed partition.
+/// The result of running a claimed partition.
 #[derive(Debug)]
 pub(crate) enum Ran {
     /// It ended, and its end is recorded.
@@ -53,19 +53,19 @@ pub(crate) struct ClaimedRunner {
     known: Mutex<VecDeque<Arc<Known>>>,
 }
 
-/// An execution that this process runs partitions of.
+/// An execution whose partitions this process runs.
 struct Known {
     ownership: Ownership,
     job: &'static JobInfo,
     /// With the resources and databases that all partitions of the execution share.
     environment: Environment,
-    /// Whether the instance was never run before, so that the input is as it was split.
+    /// Whether the instance never ran before, so that the input is still as it was split.
     is_first: bool,
-    /// Its steps that partitions were run of.
+    /// The steps whose partitions have run here.
     steps: Mutex<BTreeMap<String, Arc<ClaimedStep>>>,
 }
 
-/// What the claimed partitions of a step share.
+/// The state that the claimed partitions of a step share.
 pub(super) struct ClaimedStep {
     pub(super) job: &'static JobInfo,
     pub(super) info: &'static StepInfo,
@@ -85,11 +85,11 @@ impl ClaimedRunner {
         Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
     }
 
-    /// Runs a claimed partition to its end. It stops after its chunk when `stop` is raised: because of `drain`, or because the
-    /// job is to stop.
+    /// Runs a claimed partition to its end, or until its next chunk boundary if `stop` is raised: because the worker
+    /// drains, or because the job is to stop.
     ///
     /// # Errors
-    /// When the repository is lost, or the worker: then the end of the partition is not recorded.
+    /// When the repository or the worker is lost. The end of the partition is then not recorded.
     pub(crate) fn run(
         &self,
         claim: &Claim,
@@ -102,7 +102,7 @@ impl ClaimedRunner {
             .unwrap_or_else(|panicked| Ok(Ran::Panicked(panicked.to_string())))
     }
 
-    /// Closes the resources of executions that no partition is run of any more.
+    /// Closes the resources of executions none of whose partitions is running any more.
     pub(crate) fn forget_ended(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| Arc::strong_count(known) > 1);
@@ -123,7 +123,7 @@ impl ClaimedRunner {
             Ok(claimed) => claimed,
             Err(why) => return Ok(Ran::Declined(why)),
         };
-        // Without rules nothing is skipped, and the count takes longer than all else that a claim reads.
+        // Without rules nothing is skipped, and counting takes longer than everything else that a claim reads.
         if !claimed.info.options.faults.skip.is_empty()
             && let Some(queue) = self.repository.work_queue()
         {
@@ -143,7 +143,7 @@ impl ClaimedRunner {
         Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
     }
 
-    /// The execution with its resources; or why this process cannot run anything of it.
+    /// The execution with its resources, or the reason why this process cannot run any part of it.
     fn known(&self, ownership: Ownership, name: &str) -> Result<Result<Arc<Known>, String>, RepositoryError> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = all.iter().position(|known| known.ownership == ownership)
@@ -213,8 +213,8 @@ impl ClaimedRunner {
         })
     }
 
-    /// The step at that place, found along what the instance has passed; the outputs on the way are left in the environment.
-    /// All its partitions share what the first one found.
+    /// Finds the step at that place by following what the instance has passed, and leaves the outputs on the way in the
+    /// environment. The partitions of a step share what was found for the first one.
     fn step(
         &self,
         known: &Known,

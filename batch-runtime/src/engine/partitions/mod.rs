@@ -77,7 +77,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     }
 }
 
-/// The failures that the step reports at most: more of them would say nothing new.
+/// At most this many failures are reported: more of them would say nothing new.
 const MOST_REPORTED: usize = 5;
 
 impl PartitionedRun<'_> {

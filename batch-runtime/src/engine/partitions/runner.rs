@@ -121,7 +121,8 @@ impl<'w> PartitionRunner<'w> {
         })
     }
 
-    /// The files of a folder are found before a part of them is checked.
+    /// Adds a remedy if the partition's folder has no files here. The folder is listed before the file of the partition
+    /// is checked.
     fn with_remedy(&self, failure: Failure) -> Failure {
         let finds_none = matches!(
             failure.find::<FilesError>(),
@@ -150,7 +151,7 @@ impl<'w> PartitionRunner<'w> {
                 (BatchStatus::Failed, ExitStatus::code("FAILED").because(failure.to_string()), None)
             }
             Err(Halt::Lost(error @ RepositoryError::Fenced { .. })) => return Err(error),
-            // The worker gives it up, and it goes on elsewhere after what is left of its commits.
+            // The worker gives the partition up, and another one resumes it after the commits that remain.
             Err(Halt::Lost(error)) if self.drain.is_some() => return Err(error),
             Err(Halt::Lost(error)) => {
                 values.revert();

@@ -44,7 +44,7 @@ impl Stopwatch {
         lap
     }
 
-    /// Returns what reading this clock takes.
+    /// Returns how long it takes to read this clock.
     pub(super) fn cost(self) -> u64 {
         let mut watch = self.again();
         (0..8).map(|_| watch.lap()).min().unwrap_or_default()
@@ -56,7 +56,7 @@ pub(crate) fn nanos_since(then: Instant) -> u64 {
     u64::try_from(then.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Returns the CPU time of the current thread in nanoseconds; 0 where the system does not tell.
+/// Returns the CPU time of the current thread in nanoseconds; 0 if the system does not report it.
 pub(crate) fn thread_cpu() -> u64 {
     let Ok(time) = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID) else { return 0 };
     let (seconds, nanos) = (u64::try_from(time.tv_sec()), u64::try_from(time.tv_nsec()));

@@ -17,7 +17,7 @@ const MOST_BY_CPU: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Laps {
     watch: Stopwatch,
-    /// What one reading of the clock takes.
+    /// How long one reading of the clock takes.
     cost: u64,
     stride: usize,
     until_next: usize,
@@ -68,7 +68,7 @@ impl Laps {
         self.until_next -= 1;
     }
 
-    /// Called before what is done once a chunk.
+    /// Called before the work that is done once per chunk.
     pub(crate) fn once_a_chunk(&mut self) {
         self.current = 0;
         (self.is_on, self.weight) = (true, 1);
@@ -102,7 +102,7 @@ impl Laps {
         self.readings += 1;
     }
 
-    /// What the readings of the clock took in total.
+    /// How long all readings of the clock took.
     pub(super) fn total_cost(&self) -> u64 {
         self.readings * self.cost
     }

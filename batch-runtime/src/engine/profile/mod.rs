@@ -14,11 +14,11 @@ pub(crate) use lanes::{CallsWatch, LaneWatch, Lanes};
 pub(crate) use laps::{Laps, Timed, in_writer, writing};
 pub(crate) use step_watch::StepWatch;
 
-/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks one is measured for each group
+/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks, one is measured per group
 /// that takes this long in total.
 const WORTH_MEASURING: u64 = 20_000;
 
-/// One in this many measured chunks is timed item by item, which tells components of a chain from each other.
+/// One in this many measured chunks is timed item by item, to tell the components of a chain apart.
 const ITEMS_ONE_IN: u32 = 16;
 /// One in this many measured chunks is timed by its CPU time too.
 const CPU_ONE_IN: u32 = 64;
@@ -32,7 +32,7 @@ pub(crate) enum Activity {
     Fill,
     /// It reads.
     Read,
-    /// It decodes records that were detached from a reader which other threads may use meanwhile.
+    /// It decodes records that were detached from the reader, which other threads may use meanwhile.
     Decode,
     /// It processes.
     Process,
@@ -72,7 +72,7 @@ impl Times {
     }
 }
 
-/// The times of the chunk that a thread is at. Does nothing if the chunk is not measured.
+/// The times of the chunk that a thread works on. Does nothing if the chunk is not measured.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkTimes {
     watch: Option<Stopwatch>,
@@ -120,7 +120,8 @@ pub(crate) struct Profiler {
 #[derive(Debug, Default)]
 struct Clocked {
     times: Times,
-    /// The times of reader and processors, and of the writers, in chunks that are timed so closely: they only tell shares.
+    /// The times of reader and processors, and of the writers, in chunks that are timed item by item. Only their
+    /// proportions count.
     items: Vec<u64>,
     writers: Vec<u64>,
 }
@@ -157,7 +158,7 @@ impl Profiler {
         }
     }
 
-    /// Ends it.
+    /// Ends the chunk.
     pub(crate) fn add(&mut self, chunk: &ChunkTimes) {
         if !chunk.is_measured() {
             return;
@@ -181,7 +182,7 @@ impl Profiler {
         self.wait = u32::try_from(WORTH_MEASURING / times.sum().max(1)).unwrap_or(u32::MAX);
     }
 
-    /// The times of a thread whose loop took `elapsed` in total, of that `cpu` on a core.
+    /// The times of a thread whose loop took `elapsed` in total, `cpu` of it on a core.
     pub(crate) fn split(&self, elapsed: u64, cpu: u64) -> Split {
         let times = &self.wall.times;
         // Measuring makes short chunks longer, and the chunks left out stand for others.

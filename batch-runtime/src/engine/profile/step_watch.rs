@@ -62,7 +62,7 @@ impl StepWatch {
         self.profiler.next(detail)
     }
 
-    /// Ends it.
+    /// Ends the chunk.
     #[inline]
     pub(crate) fn add(&mut self, chunk: &ChunkTimes) {
         self.chunks = self.chunks.saturating_add(1);
@@ -129,7 +129,7 @@ impl StepWatch {
 }
 
 impl StepWatch {
-    /// Where the time of a step went that ran as these partitions. Its own thread waited for them.
+    /// Where the time of a step with these partitions went. Its own thread waited for them.
     pub(crate) fn profile_over(&self, info: &StepInfo, partitions: Vec<Profile>) -> Profile {
         let mut profile = self.profile(info, &Lanes::default());
         if let Some(usage) = &mut profile.usage {
@@ -140,7 +140,7 @@ impl StepWatch {
             profile.add_partition(partition);
         }
         if let Some(usage) = &mut profile.usage {
-            // As many as ran at once on the average, wherever that was.
+            // The average number of threads that ran at once, on all machines.
             let at_once = usage.threads_elapsed.div_ceil(usage.wait.max(1)).clamp(1, count.max(1) as u64);
             usage.threads = u32::try_from(at_once).unwrap_or(u32::MAX);
         }

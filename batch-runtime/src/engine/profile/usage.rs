@@ -21,7 +21,7 @@ fn nanos(time: TimeVal) -> u64 {
     seconds.unwrap_or_default() * 1_000_000_000 + micros.unwrap_or_default() * 1_000
 }
 
-/// The memory that the process has resident now, in bytes; `None` where `/proc` does not tell.
+/// The memory that the process has resident now, in bytes; `None` if `/proc` does not report it.
 pub(super) fn memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -29,7 +29,7 @@ pub(super) fn memory() -> Option<u64> {
     Some(kilobytes * 1_024)
 }
 
-/// How long the current thread could have run but had no core, in nanoseconds; `None` where `/proc` does not tell.
+/// How long the current thread could have run but had no core, in nanoseconds; `None` if `/proc` does not report it.
 pub(super) fn delayed() -> Option<u64> {
     fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().nth(1)?.parse().ok()
 }

@@ -19,7 +19,7 @@ pub(crate) struct Common<'s> {
     pub(super) environment: &'s Environment,
     pub(super) context: Arc<StepContext>,
     pub(super) retrying: Retrying,
-    /// Where each thread leaves what its time went into.
+    /// Each thread records here where its time went.
     pub(super) lanes: Arc<Lanes>,
     pub(super) bindings: Vec<&'s [Binding]>,
     /// True once the step's thread takes no more chunks.
@@ -28,7 +28,7 @@ pub(crate) struct Common<'s> {
     pub(super) give_up: StopSignal,
     /// Ends the waits of lanes that have workers process their chunks.
     pub(super) at_end: Option<Box<dyn Fn() + Send + Sync>>,
-    /// What these lanes know of the run.
+    /// The parts of the run that these lanes need.
     #[cfg(feature = "remote-chunks")]
     pub(super) remote: Option<&'s RemoteRun<'s>>,
 }

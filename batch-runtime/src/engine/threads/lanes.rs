@@ -14,13 +14,13 @@ pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>:
 
 /// Has chunks of the pipe `P` processed elsewhere, in addition to the threads of its step.
 pub(crate) trait Beside<P: Pipe> {
-    /// The way to it.
+    /// The connection to the place where they are processed.
     type Way;
 
-    /// Opens the way; `None` if the threads are alone.
+    /// Opens the connection; `None` if the threads are alone.
     fn open(run: &StepRun<'_>) -> Result<Option<Self::Way>, Halt>;
 
-    /// What ends its waits.
+    /// Returns the function that ends its waits.
     fn at_end(way: &Self::Way) -> Option<Box<dyn Fn() + Send + Sync>>;
 
     /// Spawns a lane for each of these ends.

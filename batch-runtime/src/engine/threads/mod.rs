@@ -144,7 +144,7 @@ where
     threaded.wait_until_ready(workers + 1, None, order)
 }
 
-/// The number of lanes: one for each thread, and as many beside the threads if there is anything.
+/// The number of lanes: one for each thread, and as many again if chunks are also processed elsewhere.
 fn lanes<T>(workers: usize, beside: Option<&T>) -> usize {
     if beside.is_some() { 2 * workers } else { workers }
 }

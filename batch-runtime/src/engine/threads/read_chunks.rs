@@ -250,8 +250,8 @@ impl<R: Reader> Filling<'_, '_, R> {
     }
 }
 
-/// Returns whether no rule skips the failure after `skipped` skips. The step will fail on it, so that reading
-/// on would be in vain.
+/// Returns whether no rule skips the failure after `skipped` skips. The step will fail on it, so reading on would be in
+/// vain.
 fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
     let rule = common.info.options.faults.skipped_by(failure, skipped);
     is_never_skipped(failure) || rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))

@@ -16,8 +16,7 @@ impl<T> TurnLock<T> {
         Self { value: Mutex::new(value), commits: AtomicU64::new(0) }
     }
 
-    /// Waits for the lock. Returns it with the number of commits, of all of which the holder must notify the
-    /// value.
+    /// Waits for the lock. Returns it with the number of commits; the holder must notify the value of all of them.
     pub(super) fn lock(&self) -> (MutexGuard<'_, T>, u64) {
         // Panics of user code are caught while the lock is held, so they leave the value intact.
         let turn = self.value.lock().unwrap_or_else(PoisonError::into_inner);
@@ -27,8 +26,8 @@ impl<T> TurnLock<T> {
         (turn, commits)
     }
 
-    /// Publishes the number of commits. Returns the lock to notify of them, if it is free; otherwise its next
-    /// holder notifies.
+    /// Publishes the number of commits. Returns the lock if it is free, so that the caller notifies the value.
+    /// Otherwise its next holder does.
     pub(super) fn committed(&self, commits: u64) -> Option<MutexGuard<'_, T>> {
         self.commits.store(commits, Ordering::Release);
         self.value.try_lock().ok()

@@ -80,8 +80,8 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     }
 }
 
-/// Processes a chunk for the worker of that number. Returns no processor if the chunk did not come to its end, because it
-/// may hold items of it. Each processor is timed if there are laps.
+/// Processes a chunk for the worker of that number. If the chunk did not come to its end, returns no processor, because
+/// the processor may hold items of it. Times each processor if there are laps.
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     common: &Common<'_>,
     channel: usize,

@@ -9,7 +9,7 @@ use super::played;
 use crate::definition::{DeciderInfo, Ended, JobInfo, JobOptions, StepInfo, StepKind, StepOptions};
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
-/// A step of a random body. Its number makes its name.
+/// A step of a random body. Its number determines its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) number: usize,

@@ -17,11 +17,11 @@ impl ClaimedRunner {
         self.jobs.values().copied()
     }
 
-    /// Processes the chunks of a step until there are no more. `parts` are the step, the secret of its messages, the longest
-    /// of them, and the name of the worker.
+    /// Processes the chunks of a step until there are no more. `parts` are the step, the secret of its messages, their
+    /// maximum length, and the name of the worker.
     ///
     /// # Errors
-    /// If this process cannot process chunks of that step, and why.
+    /// If this process cannot process chunks of that step; the error says why.
     pub(crate) fn serve(
         &self,
         head: &StepHead,

@@ -1,4 +1,5 @@
-//! The state that the lanes of a step share about its workers, and the sending to them. It does not know the items.
+//! The state of a step's workers that its lanes share, and the messages to them. It does not know the types of the
+//! items.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use crate::engine::step::StepRun;
 use crate::repository::encode_context;
 use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
-/// At most this many replies wait to be read. The rest is dropped, and asked for again.
+/// At most this many replies wait to be read. Further ones are dropped, and asked for again.
 const MOST_WAITING: usize = 4_096;
 
 /// The state that all lanes of a step share with the carrier.
@@ -26,7 +27,7 @@ pub(crate) struct Exchange {
     requests: Mutex<Option<Box<dyn ChunkRequests>>>,
     inbox: Arc<Inbox>,
     pub(super) longest: usize,
-    /// How long an answer may stay away.
+    /// How long to wait for an answer before it counts as late.
     pub(super) patience: Duration,
     /// How long a chunk that is not processed here waits for a worker.
     pub(super) most_wait: Option<Duration>,
@@ -35,7 +36,7 @@ pub(crate) struct Exchange {
     step: (ExecutionId, String),
 }
 
-/// The replies that have arrived, and whether there is anybody to send to.
+/// The replies that have arrived, and whether a worker is there.
 #[derive(Default)]
 struct Inbox {
     state: Mutex<State>,
@@ -51,7 +52,7 @@ struct State {
     replies: VecDeque<Vec<u8>>,
 }
 
-/// What a lane that waits for a reply gets.
+/// The result of a lane's wait for a reply.
 pub(super) enum Received {
     Reply(Vec<u8>),
     Nothing,
@@ -66,7 +67,7 @@ impl Inbox {
 }
 
 impl Exchange {
-    /// Opens the way to the workers of a step.
+    /// Opens the connection to the workers of a step.
     pub(super) fn open(run: &StepRun<'_>, remote: &RemoteRun<'_>) -> Result<Self, Failure> {
         let RemoteRun { repository, ownership, job, chunks, secrets, tell } = remote;
         let owner = repository.execution(ownership.execution).map_err(Failure::new)?.owner;
@@ -160,7 +161,7 @@ impl Exchange {
         }
     }
 
-    /// Waits for the next reply, at most that long.
+    /// Waits for the next reply, for at most `most`.
     pub(super) fn receive(&self, most: Duration) -> Received {
         let waits = |state: &mut State| !state.is_over && state.replies.is_empty();
         let state = self.inbox.lock();
@@ -184,7 +185,7 @@ impl Exchange {
         self.inbox.lock().is_served
     }
 
-    /// Notes whether a worker serves the step.
+    /// Records whether a worker serves the step.
     pub(super) fn set_served(&self, yes: bool) {
         self.inbox.lock().is_served = yes;
         self.inbox.changed.notify_all();
@@ -192,12 +193,12 @@ impl Exchange {
 
     /// Starts workers if the run starts its own and some are missing.
     pub(super) fn tend_workers(&self) -> Result<(), Failure> {
-        // A step that has ended wants none, and its end waits for this.
+        // After the end of the step no workers are started. The end waits for this lock.
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.as_ref().map_or(Ok(()), |_| self.chunks.tend(&self.step))
     }
 
-    /// Tells the user.
+    /// Shows the user a message about the step.
     pub(super) fn tell(&self, what: &str) {
         (self.tell)(what);
     }

@@ -1,5 +1,5 @@
-//! Failures on their way between processes. They lose their types there, so the process where one arose says which rule of
-//! the step covers it.
+//! Failures on their way between processes. They lose their types there, so the sending process says which rule of the
+//! step covers each.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(crate) struct SentFailure {
     messages: Vec<String>,
     /// The number of the rule for skips that decides, and whether it applies.
     rule: Option<(usize, bool)>,
-    /// The error that a rule names and that is hidden in this one.
+    /// The error that a rule names and that this one hides.
     hidden: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl SentFailure {
     }
 
     pub(super) fn received(self, info: &StepInfo) -> Failure {
-        // Only names in this program are known as such.
+        // Names that this program does not know are dropped.
         let component = self.component.and_then(|name| {
             info.components.iter().map(|component| component.name).find(|known| *known == name)
         });

@@ -15,10 +15,10 @@ use crate::repository::work_queue::{Fate, WorkerId};
 
 /// How often it checks whether workers are to be started.
 const TEND: Duration = Duration::from_millis(500);
-/// How often the repository is asked at most what became of a worker.
+/// The minimum interval between two requests for workers' fates.
 const ASK: Duration = Duration::from_secs(1);
 
-/// Sees to what is late.
+/// Handles late results and missing workers.
 pub(super) struct Keeper {
     last_heard: Instant,
     last_asked: Option<Instant>,
@@ -71,7 +71,8 @@ impl Keeper {
         let reaches = lanes.exchange.reaches();
         self.look_for_losses(lanes, !reaches);
         if !reaches {
-            // No answer comes, and the threads need not wait for one: a chunk that is answered all the same counts once.
+            // No answer will come, so the threads do not wait for one. If one comes anyway, the chunk still counts
+            // once.
             lanes.exchange.set_served(false);
             let mut awaited = lock(&lanes.awaited);
             lock(&lanes.returned)
@@ -90,7 +91,7 @@ impl Keeper {
         self.see_to_late(lanes, now, is_served);
     }
 
-    /// Sends what is late again, or leaves it to the threads.
+    /// Sends late chunks again, or leaves them to the threads.
     fn see_to_late<In: Travelling, Out: Travelling, X>(
         &self,
         lanes: &Lanes<'_, In, Out, X>,
@@ -110,7 +111,7 @@ impl Keeper {
         for number in late {
             let Some(chunk) = awaited.get_mut(&number) else { continue };
             if !is_served || is_silent && chunk.sent > 1 {
-                // Nobody is there any more.
+                // No worker is there any more.
                 gone |= is_served;
                 if !chunk.takers.has_lost() {
                     lock(&lanes.returned).extend(awaited.remove(&number));
@@ -122,7 +123,7 @@ impl Keeper {
             chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
             match lanes.message(&chunk.unit, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
-                // It could be written before; it is processed here.
+                // The chunk was serialized once, so it is processed here.
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
                     if chunk.takers.has_lost() {
@@ -140,7 +141,7 @@ impl Keeper {
         }
     }
 
-    /// Finds the workers that were lost with a chunk. `all` looks at those of all chunks.
+    /// Finds the workers that were lost with a chunk. If `all` is true, it asks about the workers of every chunk.
     fn look_for_losses<In: Travelling, Out: Travelling, X>(&self, lanes: &Lanes<'_, In, Out, X>, all: bool) {
         let every = (self.patience / 6).min(ASK);
         let suspects: BTreeSet<WorkerId> = lock(&lanes.awaited)
@@ -175,7 +176,8 @@ impl Keeper {
         }
     }
 
-    /// Without workers, fails chunks that are not processed here if no worker will come, and says otherwise that they wait.
+    /// If no workers are there: fails the chunks that must not be processed here if none will come, and otherwise says
+    /// that they wait.
     fn abandon<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
         let most = lanes.exchange.most_wait.filter(|most| now - self.alone_since >= *most);
         let why = match (&self.cannot_start, most) {

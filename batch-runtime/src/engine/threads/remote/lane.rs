@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the other lanes check whether a chunk was returned.
 const LOOK_BESIDE: Duration = Duration::from_millis(100);
-/// After this many refusals in a row no worker serves the step.
+/// After this many refusals in a row, the step counts as not served by any worker.
 const MOST_REFUSED: u32 = 3;
 
 /// A chunk whose result is awaited.
@@ -40,9 +40,9 @@ pub(super) struct Awaited<In, Out> {
     pub(super) unit: Unit<In, Out>,
     /// The lane that owns the buffers.
     pub(super) channel: usize,
-    /// The position among all requests, by which later ones show that this one is lost.
+    /// Its position among all requests. If a later one was begun, this one may be lost.
     pub(super) turn: u64,
-    /// When it was sent, or a worker said last that it works on it.
+    /// When it was sent, or when a worker last said that it was working on it.
     pub(super) heard: Instant,
     /// How often it was sent.
     pub(super) sent: u32,
@@ -60,13 +60,13 @@ pub(super) struct Lanes<'s, In, Out, X> {
     pub(super) turns: AtomicU64,
     /// The latest turn that a worker has begun.
     pub(super) begun: AtomicU64,
-    /// Whether a worker was heard since the last look.
+    /// Whether a worker was heard from since the last look.
     pub(super) is_heard: AtomicBool,
-    /// Whether the items of a chunk were compared with what they become.
+    /// Whether the items of a chunk were compared with their copies after serialization.
     is_compared: AtomicBool,
-    /// How many were refused in a row.
+    /// How many requests were refused in a row.
     refused: AtomicU32,
-    /// What workers said they lack.
+    /// The reasons that workers gave for refusing.
     pub(super) refusals: Mutex<BTreeSet<String>>,
     careful: bool,
 }
@@ -131,7 +131,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         if unit.buffers.records.is_empty() && unit.buffers.unread.is_empty() {
             return self.hand_over_unprocessed(unit, channel);
         }
-        // Until one chunk has passed, each is compared.
+        // Items are compared chunk by chunk until one chunk agrees.
         let records = &unit.buffers.records;
         let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
@@ -178,20 +178,20 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         self.sender.send(FromWorker::Done(done));
     }
 
-    /// Ends the step with a failure once it comes to that chunk.
+    /// Fails the step when it reaches that chunk.
     pub(super) fn fail(&self, mut unit: Unit<In, Out>, channel: usize, failure: Failure) {
         unit.end.fatal = Some(failure.during(Phase::Process));
         self.hand_over_unprocessed(unit, channel);
     }
 
-    /// Hands over a chunk without outputs, for its end alone.
+    /// Hands over a chunk without outputs: only its end counts.
     fn hand_over_unprocessed(&self, unit: Unit<In, Out>, channel: usize) {
         let Unit { number, buffers, end } = unit;
         let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
         self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
     }
 
-    /// Takes results until the step ends. The first lane also sees to what is late.
+    /// Takes results until the step ends. The first lane also handles what is late.
     pub(super) fn receive_all<P, const CAREFUL: bool>(&self, is_first: bool)
     where
         P: Pipe<In = In, Out = Out>,
@@ -213,7 +213,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 if is_first {
                     keeper.look(self);
                 }
-                // One at a time: replies and what is late are seen to between two.
+                // One at a time, so that replies and late chunks are handled in between.
                 let Some(Awaited { unit, channel, .. }) = self.next_returned() else {
                     most = idle;
                     continue;
@@ -252,7 +252,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             tracing::debug!(bytes = reply.len(), "dropped a reply that cannot be read");
             return;
         };
-        // A worker that only says that it is there may have said so long ago.
+        // A worker's `Ready` may be old.
         if !matches!(answer, Answer::Ready(_)) || !self.exchange.is_served() {
             self.is_heard.store(true, Ordering::Relaxed);
         }
@@ -275,7 +275,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 }
             }
             Answer::Refused { number, worker, why } => {
-                // While others work, one that does not is no reason to send nothing more.
+                // One refusal is no reason to stop sending while other workers accept chunks.
                 if self.refused.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSED {
                     self.exchange.set_served(false);
                 }
@@ -298,7 +298,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    /// A worker does not process a chunk that it was sent: it is processed here, or by another worker soon.
+    /// Handles a worker's refusal of a chunk: it is processed here, or soon by another worker.
     fn is_refused(&self, number: u64, worker: WorkerId) {
         let mut awaited = lock(&self.awaited);
         let Some(chunk) = awaited.get_mut(&number) else { return };
@@ -311,7 +311,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    /// What became of a worker; if the repository cannot be asked now, it may live.
+    /// The fate of a worker. If the repository cannot be asked now, the worker counts as alive.
     pub(super) fn fate(&self, worker: WorkerId) -> Fate {
         let queue = self.common.remote.and_then(|remote| remote.repository.work_queue());
         queue.map_or(Fate::Lives, |queue| {
@@ -322,7 +322,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         })
     }
 
-    /// The chunk with what a worker has made of it.
+    /// Combines a chunk with a worker's result.
     fn done(
         &self,
         unit: Unit<In, Out>,
@@ -372,7 +372,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
     }
 }
 
-/// The failure of items that cannot travel.
+/// The failure of items that cannot be sent.
 fn of_items(failure: Failure, which: &str) -> Failure {
     failure.noting(format!("this is about the items that are {which}"))
 }

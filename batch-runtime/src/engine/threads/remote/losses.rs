@@ -17,7 +17,7 @@ pub(super) struct Takers {
     at_it: BTreeSet<WorkerId>,
     /// Those that were lost, each with its name for messages.
     lost: BTreeMap<WorkerId, String>,
-    /// When somebody asked last what became of them.
+    /// When the repository was last asked about them.
     asked: Option<Instant>,
 }
 
@@ -37,8 +37,8 @@ impl Takers {
         !self.lost.is_empty()
     }
 
-    /// The workers about which the repository is to be asked: if nothing was heard of the chunk for a while, or if a second
-    /// worker has begun it.
+    /// The workers that the repository must be asked about now: if nothing was heard of the chunk for a while, or if a
+    /// second worker has begun it.
     pub(super) fn suspects(&mut self, is_silent: bool, every: Duration) -> BTreeSet<WorkerId> {
         let is_due =
             (is_silent || self.at_it.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);
@@ -49,7 +49,7 @@ impl Takers {
         self.at_it.clone()
     }
 
-    /// Notes what became of a worker. Returns whether it was lost with this chunk.
+    /// Records what became of a worker. Returns whether it was lost with this chunk.
     pub(super) fn note(&mut self, worker: WorkerId, fate: &Fate) -> bool {
         match fate {
             Fate::Lives => false,
@@ -67,7 +67,7 @@ impl Takers {
         }
     }
 
-    /// Why the step fails, if too many were lost.
+    /// The failure of the step if too many workers were lost.
     pub(super) fn failure<In, Out>(&self, unit: &Unit<In, Out>) -> Option<Failure> {
         (self.lost.len() >= MOST_LOSSES as usize).then(|| {
             Failure::new(format!(
@@ -80,7 +80,7 @@ impl Takers {
         })
     }
 
-    /// Why the step fails, if no worker is there for a chunk that the manager does not process.
+    /// The failure of the step if no worker is there for a chunk that the manager must not process.
     pub(super) fn abandoned<In, Out>(&self, unit: &Unit<In, Out>, why: &str) -> Failure {
         Failure::new(format!(
             "{} is not processed here, because the workers that began it were lost ({}), and no other worker is there: {why}",
@@ -134,7 +134,7 @@ mod tests {
         let (worker, fate) = lost(1);
         takers.begins(worker);
         assert!(takers.note(worker, &fate));
-        // A message that it sent before may arrive later.
+        // A message that it sent earlier may arrive late.
         takers.begins(worker);
         assert!(!takers.note(worker, &fate));
         assert!(takers.has_lost());

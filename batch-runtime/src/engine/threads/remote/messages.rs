@@ -19,7 +19,7 @@ pub(crate) struct StepKey {
     pub(crate) id: i64,
 }
 
-/// What a worker needs to open the processors of the step.
+/// The information that a worker needs to open the processors of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StepHead {
     /// The hash of the manager's executable.
@@ -32,11 +32,11 @@ pub(crate) struct StepHead {
     pub(crate) age: u64,
     /// The values in the contexts of the step and of the job when it began, as JSON.
     pub(crate) values: Option<(String, String)>,
-    /// How often a worker says that it is still at a chunk, in milliseconds.
+    /// How often a worker says that it is still working on a chunk, in milliseconds.
     pub(crate) sign_every: u64,
 }
 
-/// What a manager asks for. It follows key and head.
+/// A manager's question, after the key and the head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ask {
     /// Whether anybody can process chunks of the step.
@@ -51,7 +51,7 @@ pub(crate) struct ChunkHead {
     pub(crate) number: u64,
     /// The position of the request among all of the step.
     pub(crate) turn: u64,
-    /// Whether single items are told apart.
+    /// Whether items are told apart one by one.
     pub(crate) careful: bool,
     /// The records that could not be read, each by the number of items before it.
     pub(crate) unread: Vec<usize>,
@@ -59,7 +59,7 @@ pub(crate) struct ChunkHead {
     pub(crate) is_fatal: bool,
 }
 
-/// What a worker says. It follows the key.
+/// A worker's answer, after the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// Its name follows: it can process chunks of the step.
@@ -100,7 +100,7 @@ pub(crate) struct ChunkResult {
 /// Why the step cannot go on after a chunk.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Fatal {
-    /// The manager knows: it could not read on.
+    /// It could not read on; the manager knows why.
     InReading,
     InProcessing(SentFailure),
 }
@@ -123,7 +123,8 @@ pub(crate) struct SentRepeated {
     pub(crate) is_held: bool,
 }
 
-/// The step that a message is about, which tells whose signature it must have; `None` if it is no message of this version.
+/// The step that a message is about, which determines whose signature it must have; `None` if it is no message of this
+/// version.
 pub(crate) fn key_of(message: &[u8]) -> Option<StepKey> {
     codec::read(&mut body(message)).ok().filter(|key: &StepKey| key.protocol == PROTOCOL)
 }

@@ -18,7 +18,7 @@ use crate::engine::chunk::batch::Repeated;
 use crate::engine::faults::retry::Retrying;
 use crate::repository::SkipPhase;
 
-/// A step whose chunks workers process, for its options.
+/// The code that processes a step's chunks in a worker, for the step's options.
 #[derive(Clone, Copy)]
 pub struct RemoteStep {
     /// Processes the chunks of requests until there are no more.
@@ -26,7 +26,7 @@ pub struct RemoteStep {
 }
 
 impl RemoteStep {
-    /// The chunks of a pipe.
+    /// The code for the chunks of a pipe.
     #[must_use]
     pub const fn of<P: Pipe<In: Travelling, Out: Travelling>>() -> Self {
         Self { serve: serve::<P> }
@@ -49,13 +49,13 @@ pub(crate) struct Serving<'s> {
     name: String,
     /// Waits for the next request; `None` if the step is to be closed.
     next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
-    /// Takes what became of it.
+    /// Receives the result of the request.
     served: &'s mut dyn FnMut(Served),
 }
 
-/// What became of a request.
+/// The result of a request.
 pub(crate) enum Served {
-    /// This is the answer.
+    /// The answer.
     Answer(Vec<u8>),
     /// Its processors cannot be opened, for this reason.
     Refused(String),
@@ -83,12 +83,12 @@ impl<'s> Serving<'s> {
         let At { info, bindings, environment, context, retrying, stop } = at;
         let common = Common {
             info,
-            // The manager has cut the chunks.
+            // The manager decides where chunks end.
             chunk: usize::MAX,
             environment,
             context: Arc::new(context),
             retrying,
-            // The manager does not hear of them.
+            // The manager does not receive these times.
             lanes: Arc::default(),
             bindings,
             cancelled: Arc::default(),

@@ -1,4 +1,4 @@
-//! The shape of a value, a tree of what the value says to serde, by which two values of any type are compared.
+//! Compares two values of any type by their shapes: trees of what the values tell serde.
 
 use std::fmt;
 
@@ -29,12 +29,12 @@ impl Shape {
         value.serialize(Shaping)
     }
 
-    /// Returns the first difference to what the value has become, in words.
+    /// Describes the first difference from the value after it was sent.
     pub(super) fn difference(&self, after: &Self) -> Option<String> {
         self.difference_at("", after)
     }
 
-    /// The same without the order of lists and maps: a set comes in any order, and a list keeps its own.
+    /// The same shape with sorted lists and maps, because a set has no fixed order.
     fn sorted(&self) -> Self {
         let boxed = |inner: &Self| Box::new(inner.sorted());
         match self {
@@ -143,7 +143,7 @@ impl ser::Error for ShapeError {
 /// Serializes into a [`Shape`], in a binary format's view of the value.
 struct Shaping;
 
-/// Several values.
+/// Collects the parts of a list, map, record or variant.
 #[derive(Default)]
 struct Several {
     variant: Option<&'static str>,

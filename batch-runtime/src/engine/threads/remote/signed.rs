@@ -7,7 +7,7 @@ use sha2::Sha256;
 /// The length of a signature.
 const LENGTH: usize = 32;
 
-/// Whose message it is. A request that comes back does not pass for a reply.
+/// The sender of a message. A request that is sent back does not pass as a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum From {
     Manager,
@@ -53,7 +53,7 @@ pub(crate) fn begin() -> Vec<u8> {
     vec![0; LENGTH]
 }
 
-/// What a message says, whether its signature is right or not; empty if it is too short to have one.
+/// The content of a message, whether its signature is right or not; empty if it is too short to have one.
 pub(crate) fn body(message: &[u8]) -> &[u8] {
     message.get(LENGTH..).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Items on their way between processes.
+//! Sends items between processes.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,12 +22,12 @@ pub trait Travels {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send> Travels for T {}
 
-/// The same, for bounds: it names what such items can do.
+/// The same as [`Travels`], with the bounds as supertraits.
 pub trait Travelling: Serialize + DeserializeOwned + Send {}
 
 impl<T: Serialize + DeserializeOwned + Send> Travelling for T {}
 
-/// At most this many items of a first chunk are compared with what they become on their way.
+/// At most this many items of the first chunk are compared with their copies after serialization.
 const COMPARED: usize = 1_000;
 
 /// Adds items to a message.
@@ -51,7 +51,7 @@ pub(super) fn unpack<T: Travelling>(mut message: &[u8]) -> Result<Vec<T>, Failur
     })
 }
 
-/// Fails if an item of a first chunk is another one after it was sent.
+/// Fails if an item of the first chunk differs from its copy after serialization.
 pub(super) fn compare<T: Travelling>(items: &[T]) -> Result<(), Failure> {
     let items = &items[..items.len().min(COMPARED)];
     let mut message = Vec::new();

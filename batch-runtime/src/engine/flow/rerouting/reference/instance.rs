@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::flow::rerouting::body::{Statement, Step};
 
-/// A statement and the iterations of the loops around it. Numbers of different kinds of statements never meet.
+/// A statement and the iterations of the loops around it. Numbers are unique only among statements of one kind.
 pub(super) type Key = (Kind, usize, Vec<u32>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
