@@ -54,8 +54,7 @@ pub const fn keeper(processors: &[Keeping]) -> Keeper {
     Keeper { name, before, stored }
 }
 
-/// The mistake of a step with an aggregator, if none of its processors keeps the state that the aggregator
-/// takes.
+/// Reports a step with an aggregator none of whose processors keeps the state that the aggregator takes.
 #[must_use]
 pub const fn no_keeper(step: &str, aggregator: &str, part: &str, processors: &[Keeping]) -> Option<Message> {
     let first = next_that_fits(processors, 0);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_put_together_in_a_constant() {
+    fn a_message_is_built_in_a_constant() {
         const MESSAGE: Message = Message::of("step `").and("load").and("`");
         assert_eq!(MESSAGE.as_str(), "step `load`");
     }

@@ -16,7 +16,7 @@ pub const fn splits<'s, R: Splits, F: Copy + FnOnce(&Scope<'s>) -> Result<R, Fai
 /// Named by generated code to check that partitions can share a bound writer.
 pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W, Failure>>(_: F) {}
 
-/// The reader, which has the signal that asks its step to stop.
+/// Gives the reader the signal that asks its step to stop.
 #[inline]
 pub fn told<R: Reader>(mut reader: R, scope: &Scope<'_>) -> R {
     reader.stops_with(scope.stop());
@@ -26,7 +26,7 @@ pub fn told<R: Reader>(mut reader: R, scope: &Scope<'_>) -> R {
 /// The reader, narrowed to the partition of the scope, if there is one.
 ///
 /// # Errors
-/// If the input no longer has that part, or is another one in this process.
+/// If the input no longer has that part, or differs from the one that was split.
 pub fn narrowed<'s, R: Splittable + 's>(
     mut reader: R,
     scope: &Scope<'_>,

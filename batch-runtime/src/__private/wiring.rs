@@ -13,7 +13,7 @@ pub const fn type_of<T: ConstantValue>(_: &T) -> TypeName {
     T::TYPE
 }
 
-/// The mistake in binding an argument of that name, if any.
+/// Reports the binding of an argument that does not exist.
 #[must_use]
 pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Option<Message> {
     if Need::is_hidden(needs) {
@@ -76,7 +76,7 @@ const fn list_parameters(message: Message, needs: &[Need]) -> Message {
     if any { message } else { message.and("; it takes no parameters: leave the binding out") }
 }
 
-/// The mistake in binding that constant to the argument, if any.
+/// Reports the binding of a constant that does not fit the argument.
 #[must_use]
 pub const fn does_not_fit(
     whose: &str,
@@ -141,7 +141,7 @@ pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
         }
 }
 
-/// The mistake in a text as the default of a parameter of that type, if any.
+/// Reports a text that cannot be the default of a parameter of that type.
 #[must_use]
 pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
     let message = Message::of("`").and(name).and("` is of type ");
@@ -272,7 +272,7 @@ const fn is_same(one: Of, other: Of) -> bool {
     }
 }
 
-/// The mistake of the component at `index`, given those before it.
+/// Reports a mistake of the component at `index`, given those before it.
 #[must_use]
 pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     match runs_ahead(components, index) {
@@ -281,7 +281,7 @@ pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize)
     }
 }
 
-/// The mistake if the component at `index` works on several items at once.
+/// Reports the component at `index` if it works on several items at once and must not.
 const fn runs_ahead(components: &[ComponentUse], index: usize) -> Option<Message> {
     if !is_ahead(&components[index]) {
         return None;
@@ -328,7 +328,7 @@ const fn kept(component: &ComponentUse) -> Option<&'static str> {
     None
 }
 
-/// The mistake if the component at `index` writes to another database than an earlier one.
+/// Reports the component at `index` if it writes to another database than an earlier one.
 const fn second_database(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     let Some(database) = transaction_of(&components[index]) else { return None };
     let mut i = 0;
@@ -354,7 +354,7 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
     None
 }
 
-/// The mistake of two components that take the repository's own database for two kinds.
+/// Reports two components that take the repository's own database for two kinds.
 const fn two_kinds(
     step: &str,
     (first, one): (&str, DatabaseKind),
@@ -373,7 +373,7 @@ const fn two_kinds(
         .and("`, and both mean the repository's own; ask for the same kind in both, or name a `#[database]`")
 }
 
-/// The mistake of a rule about errors in a step that cannot fail.
+/// Reports a rule about errors in a step that cannot fail.
 #[must_use]
 pub const fn nothing_fails(step: &str, components: &[ComponentUse]) -> Option<Message> {
     let mut i = 0;

@@ -69,7 +69,7 @@ impl Broker {
             .map_err(|error| refusal(&error))
     }
 
-    /// Refuses a server that does not let this user use these queues.
+    /// Fails if the server does not let this user use these queues.
     pub(super) fn check(&self, queues: &[String]) -> Result<(), Refusal> {
         self.broker.check(queues).map_err(|error| refusal(&error))
     }
@@ -86,12 +86,12 @@ impl Broker {
         (manager, operator.chunks(chunks))
     }
 
-    /// Lets a worker hear hints and take chunks.
+    /// Lets a worker receive hints and take chunks.
     pub(super) fn of_worker(self, worker: Worker) -> Worker {
         worker.hints(self.broker.clone()).chunks(RemoteChunks::over(self.broker))
     }
 
-    /// Lets a worker that its manager has started take chunks. It hears hints in another way.
+    /// Lets a worker that its manager has started take chunks. It receives hints in another way.
     pub(super) fn of_attached(self, worker: Worker) -> Worker {
         worker.chunks(RemoteChunks::over(self.broker))
     }
@@ -102,7 +102,7 @@ fn refusal(error: &crate::workers::BrokerError) -> Refusal {
     Refusal::usage(error.to_string())
 }
 
-/// There is none in this program.
+/// Never constructed: this program has no RabbitMQ.
 #[cfg(not(feature = "amqp"))]
 pub(super) enum Broker {}
 

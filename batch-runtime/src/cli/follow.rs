@@ -16,12 +16,12 @@ use crate::observe::{Observer as _, Progress, StepLive, StepProgress, Summary, w
 use crate::operator::{ExecutionDetails, JobOperator};
 use crate::repository::{OwnerState, RunningStep};
 
-/// Between two looks at the repository.
+/// The time between two looks at the repository.
 const FOR_BARS: Duration = Duration::from_millis(500);
 const FOR_LINES: Duration = Duration::from_secs(1);
-/// How soon a signal ends it.
+/// The longest time until a signal takes effect.
 const FOR_SIGNALS: Duration = Duration::from_millis(50);
-/// The code of a program that Ctrl-C has ended.
+/// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 /// `show --follow`. Returns the code that `run` would return.
@@ -77,7 +77,7 @@ enum Shown {
     },
 }
 
-/// The content of the headline besides the time.
+/// Everything in the headline except the time.
 type OwnerStatus = (crate::repository::BatchStatus, Option<OwnerState>);
 
 impl Shown {

@@ -23,7 +23,7 @@ impl LogArguments {
         }
     }
 
-    /// The arguments that make a process of this machine write to the same file.
+    /// The arguments that make a child process on this machine write to the same file.
     pub(super) fn of_child(&self) -> Result<Vec<OsString>, Refusal> {
         let Some(file) = &self.file else { return Ok(Vec::new()) };
         let file = absolute(file)?;
@@ -46,10 +46,10 @@ fn absolute(file: &OsStr) -> Result<PathBuf, Refusal> {
         .map_err(|error| Refusal::usage(format!("the folder of the log is unknown: {error}")))
 }
 
-/// The events of the program, on their way to a file.
+/// Writes the events of the program to a file.
 #[cfg(feature = "log")]
 pub(super) struct Logging {
-    /// Ends the way; `None` if it ends with the process.
+    /// Stops the writing when it is dropped; `None` if only the end of the process does.
     _until: Option<tracing::subscriber::DefaultGuard>,
 }
 
@@ -120,7 +120,7 @@ mod file {
     fn parsed(filter: &str) -> Result<EnvFilter, Refusal> {
         let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         for part in &parts {
-            // A word alone would be the name of a crate, and `warning` would log next to nothing without a word.
+            // A lone word would be the name of a crate, so `warning` would silently log next to nothing.
             let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c));
             if part.parse::<Directive>().is_err() || (is_word && part.parse::<LevelFilter>().is_err()) {
                 return Err(wrong(part));
@@ -137,7 +137,7 @@ mod file {
     }
 }
 
-/// There is none in this program.
+/// Never constructed: this program cannot write logs.
 #[cfg(not(feature = "log"))]
 pub(super) enum Logging {}
 

@@ -1,4 +1,4 @@
-//! `metrics`: what the repository knows, for Prometheus.
+//! `metrics`: prints the totals of the repository for Prometheus.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `--on-end`: runs a command of the user's after a job has ended, with the document of the run on its standard input.
+//! `--on-end`: runs the user's command after a job has ended, with the document of the run on its standard input.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -17,7 +17,7 @@ use crate::definition::ExecutionId;
 /// How long the command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the command finds in its environment.
+/// The variables in the environment of the command.
 pub(super) struct Ended<'a> {
     pub(super) job: &'a str,
     pub(super) execution: Option<ExecutionId>,
@@ -25,7 +25,7 @@ pub(super) struct Ended<'a> {
     pub(super) exit_code: &'a str,
 }
 
-/// Runs the command, if there is one. Its failure is reported, and changes nothing.
+/// Runs the command, if there is one. Its failure is reported and changes nothing.
 pub(super) fn tell(command: Option<&str>, ended: &Ended<'_>, document: &impl Serialize, console: &Console) {
     let variable = || (console.environment)("BATCH_ON_END").and_then(|text| text.into_string().ok());
     let command = command.map(str::to_owned).or_else(variable).filter(|command| !command.is_empty());
@@ -94,7 +94,7 @@ fn wait(mut child: Child, patience: Duration, end: impl FnOnce()) -> io::Result<
         Ok(ended) => ended.map(Some),
         Err(RecvTimeoutError::Timeout) => {
             end();
-            // Nothing of it is left when the run ends.
+            // The command is gone when the run ends.
             let _ = told.recv();
             Ok(None)
         }

@@ -45,7 +45,7 @@ fn parse(text: &str) -> Result<Vec<(String, OsString)>, String> {
     Ok(parameters)
 }
 
-/// A number keeps the form in which it is written, since a parameter may have more digits than any number of ours.
+/// A number keeps the form in which it is written, because a parameter may have more digits than our number types hold.
 fn scalar(json: &str) -> Option<String> {
     match json.as_bytes().first()? {
         b'"' => serde_json::from_str(json).ok(),
@@ -54,7 +54,7 @@ fn scalar(json: &str) -> Option<String> {
     }
 }
 
-/// The members of an object, also those that are there twice.
+/// The members of an object, including duplicates.
 struct Object(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Object {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_a_value() {
+    fn a_mistake_is_reported_without_the_value() {
         for (text, said) in [
             ("[]", "expected an object"),
             (r#"{"key": "hunter2""#, "it is no JSON: line 1, column 17"),

@@ -17,9 +17,9 @@ const DEFAULT: &str = "batch.db";
 /// Whether a missing repository is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
-    /// Creates it, as a run does.
+    /// Creates it, for a run.
     OrCreate,
-    /// Fails, as commands do that only look.
+    /// Fails, for commands that only look.
     Existing,
 }
 

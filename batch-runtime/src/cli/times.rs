@@ -12,7 +12,7 @@ use crate::observe::words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Typed {
     At(Timestamp),
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
 }
 

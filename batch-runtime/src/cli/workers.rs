@@ -22,7 +22,7 @@ use crate::workers::{LocalProcesses, Manager, Worker, WorkerSettings};
 /// How long a worker that a manager has started waits for further partitions.
 const IDLE_EXIT: Duration = Duration::from_secs(10);
 
-/// Refuses workers for a job that has nothing for them, and a broker that cannot be one.
+/// Refuses workers for a job that has nothing for them, and a broker that cannot be used.
 pub(super) fn check(
     job: &'static JobInfo,
     arguments: &RunArguments,
@@ -149,14 +149,14 @@ pub(super) fn work_attached(jobs: &[&'static JobInfo], console: &Console) -> Res
         None => worker,
     };
     let worker = worker.attached(Orders, |hint| {
-        // A manager that no longer listens has ended, and the end of the orders says so.
+        // A manager that no longer listens has ended; the end of its orders says so.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
     });
     run(worker, console)
 }
 
-/// The rest of the standard input.
+/// The rest of the standard input, which is the manager's orders.
 struct Orders;
 
 impl Read for Orders {
@@ -168,7 +168,7 @@ impl Read for Orders {
 fn run(worker: Worker, console: &Console) -> Result<u8, Refusal> {
     let environment = console.environment;
     let worker = worker.drain_on(console.stop.clone()).secrets(move |job| {
-        // A secret that does not fit is missed like one that is not there.
+        // A secret that does not fit its parameter counts as missing.
         parse_parameters(job, parameter::secrets(job, environment)).unwrap_or_else(|_| Parameters::new())
     });
     worker.run()?;

@@ -6,7 +6,7 @@ use crate::workers::CommandTemplate;
 /// The workers of a run, as `--workers` names them.
 #[derive(Debug, Clone)]
 pub(super) enum Workers {
-    /// Those that somebody has started.
+    /// Workers that somebody has started.
     Remote,
     /// Child processes on this machine, at most this many.
     Local(u32),

@@ -37,7 +37,7 @@ enum Cell {
 
 struct Canvas {
     rows: Vec<Vec<Cell>>,
-    /// True if the drawing shows the way of an execution.
+    /// True if the drawing shows the path of an execution.
     is_run: bool,
 }
 

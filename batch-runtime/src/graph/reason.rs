@@ -30,7 +30,7 @@ impl Text {
         Self { written: text, values: None }
     }
 
-    /// The text with the values of the job in that scope.
+    /// Returns the text with the values of the job in that scope.
     ///
     /// # Errors
     /// If a value cannot be read, such as the output of a step recorded by another version of the program.

@@ -31,7 +31,7 @@ pub(crate) struct StepSeen {
     was_before: bool,
 }
 
-/// How a step stands.
+/// The state of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
     #[default]
@@ -95,7 +95,7 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// The sign and the words: `✓ ok`.
+    /// Returns the sign and the words: `✓ ok`.
     pub(crate) fn line(&self) -> String {
         let sign = match self.state {
             State::NotReached => '○',
@@ -141,7 +141,7 @@ impl StepSeen {
 }
 
 impl Seen {
-    /// Collects what the executions of an instance have done up to one of them, whose steps are the last.
+    /// Collects what the executions of an instance have done, up to the one that ran `steps`.
     pub(crate) fn of<'s>(
         status: BatchStatus,
         is_alive: bool,
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_taken_is_heavy_and_a_step_in_a_loop_is_counted() {
+    fn the_path_taken_is_heavy_and_a_step_in_a_loop_is_counted() {
         let steps = [1, 2, 3].map(|at| step(&format!("page[{at}]"), BatchStatus::Completed, 10));
         let again =
             |at| [JournalEntry::at(&format!("while good[{at}]"), "true"), passed(&format!("page[{at}]"))];
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_step_shows_how_far_it_is() {
+    fn a_running_step_shows_its_progress() {
         let steps = [step("page[1]", BatchStatus::Started, 4)];
         let now = jiff::Timestamp::UNIX_EPOCH;
         let running = RunningStep {

@@ -6,7 +6,7 @@ use super::layout::{Area, Card, Frame, Kind, Label, Line, Picture, columns, lay_
 use super::status::{Seen, State};
 use crate::definition::JobInfo;
 
-/// The size of a cell. A character of a monospaced font is 0.6 times as wide as its size of 13 pixels, or less.
+/// The size of a cell. The font size is 13 pixels, and a character is at most 0.6 times as wide.
 const WIDE: usize = 8;
 const HIGH: usize = 16;
 const FONT: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace";

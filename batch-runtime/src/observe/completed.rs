@@ -1,4 +1,4 @@
-//! Makes an error of a report that says that its job did not complete.
+//! Turns the report of a job that did not complete into an error.
 
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl JobReport {
     /// ```
     ///
     /// # Errors
-    /// If it failed or was stopped: with the causes.
+    /// If it failed or was stopped. The error has the causes.
     pub fn completed(self) -> Result<Self, NotCompleted> {
         if self.status == BatchStatus::Completed {
             return Ok(self);

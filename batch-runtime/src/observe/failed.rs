@@ -31,7 +31,7 @@ pub struct StepFailure {
     pub error: String,
     /// True if the component panicked.
     pub panicked: bool,
-    /// The text of the record, if the reader could not read it and gives its text.
+    /// The text of the record, if the reader could not read it but provides its text.
     pub record: Option<String>,
 }
 

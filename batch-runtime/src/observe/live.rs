@@ -30,11 +30,11 @@ pub struct StepLive {
     total: AtomicU64,
     /// What was done before this execution; [`UNKNOWN`] until it is known.
     first: AtomicU64,
-    /// The step's own, if this one belongs to a partition.
+    /// The live state of the step, if this one belongs to a partition.
     step: Option<Arc<StepLive>>,
 }
 
-/// The size of one partition in the total, in any unit.
+/// The weight of one partition in the total; its unit does not matter.
 const SHARE: u64 = Reached::PARTITION;
 /// No position of any input.
 const UNKNOWN: u64 = u64::MAX;
@@ -206,7 +206,7 @@ impl StepLive {
         self.first.load(Ordering::Relaxed)
     }
 
-    /// How far it is with that progress, for people in other processes.
+    /// Turns that progress into what is stored for people in other processes.
     pub(crate) fn reached(&self, progress: Option<Progress>) -> Option<Reached> {
         let Progress { done, total } = progress?;
         let before = self.first();

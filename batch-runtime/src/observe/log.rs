@@ -32,7 +32,7 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     }
 }
 
-/// Whether this is one of the spans that tell the place in a run.
+/// Returns whether this is one of the spans that tell the place in a run.
 pub(crate) fn is_place(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == spans::TARGET
 }
@@ -139,7 +139,7 @@ impl Visit for Fields {
 /// A line that is being put together.
 struct Line {
     fields: Fields,
-    /// So many of the fields tell when and where it was written, and have their names for themselves.
+    /// The number of fields, from the first, that tell when and where it was written. No other field takes their names.
     ours: usize,
 }
 
@@ -177,7 +177,7 @@ impl Line {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(256);
         let mut json = serde_json::Serializer::new(&mut text);
-        // Nothing in it can fail, and a line that could would be no reason to fail the job.
+        // This cannot fail, and a failure would be no reason to fail the job.
         let _ = json.serialize_map(None).and_then(|mut map| {
             self.fields.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
             map.end()

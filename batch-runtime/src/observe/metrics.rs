@@ -59,7 +59,7 @@ struct Active {
     dead: u64,
 }
 
-/// A kind of work of steps with chunks: its name, its help text, and a function that returns how often it succeeded, how
+/// A kind of work of chunk steps: its name, its help text, and a function that returns how often it succeeded, how
 /// often it failed, and its time in nanoseconds.
 type Phase = (&'static str, &'static str, fn(&Counters, &Profile) -> (u64, u64, u64));
 
@@ -174,7 +174,7 @@ impl Page {
         }
     }
 
-    /// The work of steps with chunks, and the items of all steps.
+    /// The work of chunk steps, and the items of all steps.
     fn work(&mut self, all: &Statistics) {
         for (prefix, what, of) in PHASES {
             let name = format!("{prefix}_seconds");

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_has_no_rate() {
+    fn a_time_of_zero_has_no_rate() {
         assert_eq!(rate(10, Duration::ZERO), None);
         assert_eq!(rate(336_776, Duration::from_secs(2)), Some(168_388));
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_gives_no_time() {
+    fn a_clock_that_was_set_back_gives_a_time_of_zero() {
         assert_eq!(between(Timestamp::MAX, Timestamp::MIN), Duration::ZERO);
     }
 }

@@ -11,9 +11,9 @@ use super::{JobOperator, OperatorError};
 use crate::observe::words;
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState};
 
-/// A difference of the clocks that is no accident of asking.
+/// Clocks that differ by more than this are wrong: reading them does not take that long.
 const CLOCKS: Duration = Duration::from_secs(5);
-/// An execution is long if it takes so many times as long as the longest one before it.
+/// An execution is long if it takes this many times as long as the longest one before it.
 const LONG: u32 = 2;
 /// A job that takes less than this is not worth a look.
 const SHORT: Duration = Duration::from_mins(1);
@@ -52,7 +52,7 @@ impl JobOperator {
         let now = self.repository.now()?;
         let running =
             self.repository.executions(&ExecutionFilter { running: true, ..ExecutionFilter::default() })?;
-        // All rows are added up for it, and only a running execution needs the sums.
+        // This adds up all rows, and only a running execution needs the sums.
         let statistics = if running.is_empty() { None } else { Some(self.repository.statistics()?) };
         for execution in &running {
             if self.repository.owner_state(execution)? == OwnerState::Dead {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_execution_is_long_from_twice_the_longest_time_on() {
+    fn an_execution_is_long_once_it_takes_twice_the_longest_time() {
         let now = "2026-11-23T04:00:00Z".parse().unwrap();
         let found = |started, minutes| long(&running(started), Duration::from_mins(minutes), now);
         assert_eq!(found("2026-11-23T03:00:00Z", 31), None);

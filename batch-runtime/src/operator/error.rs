@@ -75,7 +75,7 @@ pub enum OperatorError {
     /// No greater `run.id` is left.
     #[error("job `{0}` has used the greatest possible `run.id`; pass a free `run.id` yourself")]
     RunIdsUsedUp(String),
-    /// An execution could not be archived, so that it was not purged.
+    /// An execution could not be archived, so it was not purged.
     #[error("an execution cannot be archived, and is not purged: {0}")]
     Archive(#[source] BoxError),
     /// The engine did not run the job.

@@ -122,8 +122,8 @@ impl JobOperator {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
     }
 
-    /// Draws the job of an execution with the state and the counters of each step, and the ways that the execution and the
-    /// earlier ones of its instance took. A Mermaid flowchart or a Graphviz graph shows only the job.
+    /// Draws the job of an execution with the state and the counters of each step, and the paths that the execution and
+    /// the earlier ones of its instance took. A Mermaid flowchart or a Graphviz graph shows only the job.
     ///
     /// ```
     /// use std::sync::Arc;

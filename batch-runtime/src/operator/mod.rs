@@ -112,7 +112,7 @@ impl JobOperator {
         self
     }
 
-    /// Sets who runs the partitions of steps: by default, threads of this process.
+    /// Sets the handler that runs the partitions of steps. By default, they run on threads of this process.
     #[must_use]
     pub fn partitions(mut self, handler: Arc<dyn PartitionHandler>) -> Self {
         self.options.partitions = handler;

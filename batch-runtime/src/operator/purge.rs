@@ -9,12 +9,13 @@ use super::{ExecutionDetails, JobOperator, OperatorError};
 use crate::definition::{BoxError, InstanceId};
 use crate::repository::{BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable};
 
-/// The instances of a transaction.
+/// The number of instances in a transaction.
 const AT_ONCE: u32 = 500;
 /// The longest pause between two transactions, in which other writers have their turn.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Says which instances are purged: whole ones that are COMPLETED or ABANDONED, which no launch can continue.
+/// Selects the instances to purge. Only whole instances that are COMPLETED or ABANDONED are purged, because no launch
+/// can continue them.
 ///
 /// A failed instance stays, because it can be restarted: [abandon](JobOperator::abandon) it first.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ impl Purge {
         self
     }
 
-    /// Keeps the newest instances of each job, whatever they are and however old: so many of them.
+    /// Keeps this many of the newest instances of each job, whatever their status and age.
     #[must_use]
     pub fn keep(mut self, newest: u32) -> Self {
         self.keep = newest;
@@ -54,11 +55,11 @@ impl Purge {
     }
 }
 
-/// What a purge deletes, or would delete.
+/// The instances that a purge deletes, or would delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purged {
-    /// By the names of jobs.
+    /// The instances of each job, by its name.
     pub jobs: BTreeMap<String, PurgedJob>,
 }
 
@@ -85,7 +86,7 @@ impl Purged {
     }
 }
 
-/// What a purge deletes of a job.
+/// The instances of a job that a purge deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PurgedJob {
@@ -113,11 +114,11 @@ impl JobOperator {
         Ok(found)
     }
 
-    /// Deletes the record of old instances, 500 in a transaction, with a pause after each in which others write. Returns what was
-    /// deleted.
+    /// Deletes the record of old instances, 500 in a transaction, with a pause after each so that others can write.
+    /// Returns what was deleted.
     ///
-    /// The identity of each instance stays: a launch with the same parameters is refused as already complete, as before. So do
-    /// the totals that [`metrics`](crate::observe::metrics) count.
+    /// The identity of each instance stays: a launch with the same parameters is refused as already complete, as
+    /// before. The totals of [`metrics`](crate::observe::metrics) stay too.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -146,7 +147,8 @@ impl JobOperator {
         self.purge_pages(purge, |_| Ok(()))
     }
 
-    /// [`purge`](Self::purge), which first gives every execution to `archive`. After a crash some are given to it again.
+    /// As [`purge`](Self::purge), but passes every execution to `archive` first. After a crash, some are passed to it
+    /// again.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -163,7 +165,7 @@ impl JobOperator {
     /// ```
     ///
     /// # Errors
-    /// As for [`purge`](Self::purge); and if `archive` fails: then nothing more is deleted.
+    /// As for [`purge`](Self::purge), and if `archive` fails. Nothing more is deleted then.
     pub fn purge_archiving<E: Into<BoxError>>(
         &self,
         purge: &Purge,
@@ -181,7 +183,7 @@ impl JobOperator {
         })
     }
 
-    /// Deletes page after page, each after `before` was told of it.
+    /// Deletes page after page, each after a call of `before`.
     fn purge_pages(
         &self,
         purge: &Purge,
@@ -195,18 +197,18 @@ impl JobOperator {
             }
             before(&ids)?;
             let began = Instant::now();
-            // One that somebody is launching stays.
+            // An instance that is being launched stays.
             let gone = self.repository.purge(&ids)?;
             let is_gone = |instance: &&Purgeable| gone.contains(&instance.instance.id);
             page.instances.iter().filter(is_gone).for_each(|instance| purged.add(instance));
-            // As long as others were kept out.
+            // Pause for as long as other writers were kept out.
             std::thread::sleep(began.elapsed().min(LONGEST_PAUSE));
             Ok(())
         })?;
         Ok(purged)
     }
 
-    /// Gives the space of what was deleted back: a `SQLite` file becomes shorter, a server uses the space again.
+    /// Frees the space of what was deleted: a `SQLite` file becomes smaller, and a server uses the space again.
     ///
     /// # Errors
     /// If the repository cannot be written, or somebody else uses a `SQLite` file.

@@ -20,7 +20,7 @@ impl JobOperator {
         self.run(job, &resolve_parameters(job, &parameters)?)
     }
 
-    /// [`start`](Self::start) by the name of the job.
+    /// As [`start`](Self::start), by the name of the job.
     ///
     /// # Errors
     /// As for [`start`](Self::start), and if there is no such job.
@@ -74,8 +74,8 @@ impl JobOperator {
         self.restart_with(execution, &Parameters::new())
     }
 
-    /// [`restart`](Self::restart) with additional parameters: those that the repository does not store, such
-    /// as secrets, and those that replace stored ones.
+    /// As [`restart`](Self::restart), with additional parameters: those that the repository does not store, such as
+    /// secrets, and those that replace stored ones.
     ///
     /// # Errors
     /// As for [`restart`](Self::restart), and if the parameters identify another instance.
@@ -118,8 +118,9 @@ impl JobOperator {
         Ok((job, parameters))
     }
 
-    /// [`restart_with`](Self::restart_with) from a step on. That step and everything after it run again in full and in order,
-    /// even if they are complete, and decisions after it are made again. Everything before it is kept.
+    /// As [`restart_with`](Self::restart_with), beginning at a step. That step and everything after it run again in
+    /// full and in order, even if they are complete, and decisions after it are made again. Everything before it is
+    /// kept.
     ///
     /// A step that runs again starts from nothing, as one with `allow_start_if_complete` does: it writes its rows once more,
     /// and its files from scratch, if the writer may overwrite finished ones. A nested job runs as a new instance. In a

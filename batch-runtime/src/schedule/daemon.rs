@@ -11,11 +11,11 @@ use nix::unistd::Pid;
 use crate::definition::{JobInfo, Overlap, StopSignal};
 use crate::operator::{JobOperator, OperatorError};
 
-/// The longest wait: after it the clock is read again, which a person may have set.
+/// The longest wait. The clock is read again after it, because somebody may have set the clock.
 const LONGEST: Duration = Duration::from_mins(1);
-/// How often it looks whether a child has ended.
+/// How often the daemon checks whether a child has ended.
 const LOOK: Duration = Duration::from_millis(100);
-/// The first wait after a child that has changed nothing. Each next one is twice as long, up to [`LONGEST`].
+/// The first wait after a child that has changed nothing. Each further one is twice as long, up to [`LONGEST`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs jobs when they are due.
@@ -24,10 +24,10 @@ pub(crate) struct Daemon<'a> {
     pub(crate) jobs: Vec<&'static JobInfo>,
     /// The largest number of children.
     pub(crate) most: usize,
-    /// The command that runs what is due of a job.
+    /// The command that runs the due times of a job.
     pub(crate) command: &'a dyn Fn(&JobInfo) -> Command,
     pub(crate) say: &'a dyn Fn(&str),
-    /// Ends it.
+    /// Ends the daemon.
     pub(crate) stop: StopSignal,
 }
 
@@ -39,17 +39,17 @@ struct Running {
 
 /// A job whose children change nothing: perhaps its program does not start.
 struct Idle {
-    /// The time that was to run first.
+    /// The first time that was due.
     scheduled: String,
     wait: Duration,
     until: Instant,
 }
 
 impl Daemon<'_> {
-    /// Follows the schedules until it is stopped, and its children have ended.
+    /// Follows the schedules until it is stopped and its children have ended.
     ///
     /// # Errors
-    /// If the repository cannot be used at the beginning. Later it is tried again.
+    /// If the repository cannot be used at the beginning. Later failures are retried.
     pub(crate) fn follow(&self) -> Result<(), OperatorError> {
         let mut children: Vec<Running> = Vec::new();
         let mut idle: BTreeMap<&'static str, Idle> = BTreeMap::new();
@@ -76,7 +76,7 @@ impl Daemon<'_> {
         self.jobs.iter().map(|job| job.name).collect::<Vec<_>>().join(", ")
     }
 
-    /// Starts what is due, and returns how long nothing will be.
+    /// Starts what is due. Returns how long to wait before anything else can be due.
     fn look(
         &self,
         children: &mut Vec<Running>,
@@ -115,7 +115,7 @@ impl Daemon<'_> {
         Ok(wait)
     }
 
-    /// Waits until a child ends, or that long.
+    /// Waits until a child ends, for at most `wait`.
     fn wait(&self, wait: Duration, children: &mut Vec<Running>) {
         let until = Instant::now() + wait;
         loop {
@@ -150,7 +150,7 @@ impl Daemon<'_> {
     fn end(&self, mut children: Vec<Running>) {
         for running in &children {
             if let Ok(pid) = i32::try_from(running.child.id()) {
-                // One that has just ended cannot be told.
+                // A child that has just ended cannot receive it.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
@@ -164,11 +164,11 @@ impl Daemon<'_> {
     }
 }
 
-/// How long a job still rests, because its last child has left this time as it was.
+/// How long a job still has to wait, because its last child did not change this time.
 fn resting(idle: &mut BTreeMap<&'static str, Idle>, job: &'static str, scheduled: &str) -> Option<Duration> {
     let now = Instant::now();
     let wait = match idle.get(job).filter(|idle| idle.scheduled == scheduled) {
-        // It was not tried yet.
+        // It has not been tried yet.
         None => Duration::ZERO,
         Some(idle) if now < idle.until => return Some(idle.until - now),
         Some(idle) => (idle.wait * 2).clamp(FIRST_WAIT, LONGEST),

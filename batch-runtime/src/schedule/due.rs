@@ -1,4 +1,4 @@
-//! Decides what a schedule asks for now: a pure function of what the repository holds.
+//! Decides what is due now: a pure function of what the repository holds.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::{Fire, ScheduledJob};
 use crate::definition::{ExecutionId, Missed, Overlap};
 use crate::repository::{BatchStatus, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
-/// After this time, `missed = none` takes a time for missed.
+/// With `missed = none`, a time that is this late is missed.
 const ON_TIME: Duration = Duration::from_mins(5);
-/// The first pause before a failed run is restarted. Each next one is twice as long.
+/// The first pause before a failed run is restarted. Each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
-/// The longest of them.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// What the repository holds of a schedule.
+/// The state of a schedule in the repository.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// The schedule itself.
@@ -35,7 +35,7 @@ pub struct OpenFire {
     pub is_dead: bool,
 }
 
-/// What to do now.
+/// The actions to take now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The times that have come since the schedule was last looked at.
@@ -50,7 +50,7 @@ pub struct Plan {
     pub next: Option<Timestamp>,
 }
 
-/// What an open time needs.
+/// The next action for an open time.
 enum Needs {
     Start,
     /// A pause until then.
@@ -158,7 +158,7 @@ fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
             }
         }
         _ if !job.job.options.restartable => Needs::Settle(FireOutcome::Held),
-        // A signal has stopped it, as at the shutdown of the machine. A stop by a person holds the time.
+        // A signal has stopped it, as when the machine shuts down. A stop by a person holds the time.
         BatchStatus::Stopped => Needs::Start,
         _ if run.failures > job.schedule.restarts => Needs::Settle(FireOutcome::Held),
         _ => match pause_after(run) {
@@ -168,7 +168,7 @@ fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
     }
 }
 
-/// The end of the pause after a failure; `None` if it lost its process, which needs no pause.
+/// The end of the pause after a failure; `None` if the run lost its process, which needs no pause.
 fn pause_after(run: FireRun) -> Option<Timestamp> {
     let doubled = run.failures.checked_sub(1)?;
     let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doubled).unwrap_or(u32::MAX));

@@ -1,5 +1,5 @@
-//! Schedules as units of other schedulers, which call `run JOB --due`: they may be coarse, late or double, and still each time
-//! runs once.
+//! Writes schedules as units of other schedulers, which call `run JOB --due`. Even if a scheduler is coarse, late or
+//! fires twice, each time runs once.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ pub(crate) struct Unit {
     pub(crate) text: String,
 }
 
-/// What the units call.
+/// The command that the units call.
 #[derive(Debug)]
 pub(crate) struct Called<'a> {
     pub(crate) program: &'a Path,
@@ -68,7 +68,7 @@ fn fields(job: &ScheduledJob) -> Vec<String> {
     job.times.cron().pattern.as_str().split_whitespace().map(|field| field.replace('?', "*")).collect()
 }
 
-/// What the cron of other systems does not understand.
+/// Returns the part of the expression that other crons do not understand, if any.
 fn not_in_cron(job: &ScheduledJob) -> Option<&'static str> {
     let pattern = &job.times.cron().pattern;
     if pattern.days.has_modifiers() {
@@ -82,7 +82,7 @@ fn not_in_cron(job: &ScheduledJob) -> Option<&'static str> {
     }
 }
 
-/// What the calendar of systemd does not understand.
+/// Returns the part of the expression that systemd's calendar does not understand, if any.
 fn not_in_systemd(job: &ScheduledJob) -> Option<&'static str> {
     let pattern = &job.times.cron().pattern;
     let either = !pattern.is_dom_wildcard() && !pattern.is_dow_wildcard() && !pattern.matches_dom_and_dow();
@@ -159,7 +159,7 @@ fn listed(field: &CronComponent) -> String {
     values.iter().map(|value| format!("{value:02}")).collect::<Vec<_>>().join(",")
 }
 
-/// The fields for a cron, and why they are not those of the schedule.
+/// The fields for a cron, and the reason if they are not those of the schedule.
 fn asked(job: &ScheduledJob, of: &str) -> (String, Option<String>) {
     let fields = fields(job);
     match not_in_cron(job) {
@@ -298,7 +298,7 @@ WantedBy=timers.target
     }
 
     #[test]
-    fn a_scheduler_that_cannot_say_it_asks_every_hour_and_says_why() {
+    fn a_scheduler_that_cannot_express_it_asks_every_hour_and_says_why() {
         for (format, expression, call) in [
             (Format::Systemd, "15 3 L * *", "OnCalendar=*-*-* *:15:00"),
             (Format::Systemd, "15 3 1 * MON", "OnCalendar=*-*-* *:15:00"),

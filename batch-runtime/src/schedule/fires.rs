@@ -1,8 +1,8 @@
 //! The times that a cron expression names in a time zone.
 //!
-//! croner finds the times of the clock that fit an expression, without a zone. What happens when the clocks change is decided
-//! here: croner carries a fixed time over a change only on the same day and at most two hours far, and takes `0 2,14 * * *` for an
-//! interval, which it leaves out where the clocks go forward.
+//! croner finds the wall-clock times that fit an expression, without a zone. This module handles clock changes itself,
+//! because croner moves a fixed time only within the same day and by at most two hours, and takes `0 2,14 * * *` for an
+//! interval, which it leaves out when the clocks go forward.
 
 use croner::Cron;
 use croner::errors::CronError;
@@ -15,9 +15,9 @@ use super::ScheduleError;
 
 /// The times that a cron expression names in a time zone.
 ///
-/// Where the clocks go forward, a time of the clock that does not exist comes at the end of the gap. Where they go back, a time
-/// that exists twice comes the first time. An interval, which has `*` as its minute or hour, goes on as time passes: it leaves out
-/// the gap, and it comes in both of two equal hours.
+/// When the clocks go forward, a wall-clock time that does not exist comes at the end of the gap. When they go back, a
+/// time that exists twice comes the first time. An interval, which has `*` in its minute or hour, follows the elapsed
+/// time: it leaves out the gap, and it comes in both of two equal hours.
 ///
 /// ```
 /// use batch_runtime::schedule::Times;
@@ -40,7 +40,7 @@ pub struct Times {
 pub struct ScheduledTime {
     /// The instant.
     pub instant: Timestamp,
-    /// The time of the clock that the expression names. Where the clocks went forward, it may not exist.
+    /// The wall-clock time that the expression names. It may not exist on a day when the clocks went forward.
     pub local: DateTime,
 }
 
@@ -48,7 +48,7 @@ impl Times {
     /// The times of an expression with five fields, in the zone of that IANA name.
     ///
     /// # Errors
-    /// If the expression or the zone is none.
+    /// If the expression or the zone is invalid.
     pub fn of(expression: &str, zone: &str) -> Result<Self, ScheduleError> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(expression).map_err(|error| {
@@ -78,7 +78,7 @@ impl Times {
         self.after(after).take_while(|time| time.instant <= until).last()
     }
 
-    /// The instants of a range of dates of the clock: from the first moment of `first` to the last one of `last`.
+    /// The times of a range of wall-clock dates, from the first moment of `first` to the last one of `last`.
     ///
     /// # Errors
     /// If a date is out of the range of instants.
@@ -115,26 +115,27 @@ impl Times {
         &self.cron
     }
 
-    /// The first time of the clock at or after another.
+    /// The first wall-clock time at or after another.
     fn matching(&self, from: DateTime) -> Option<DateTime> {
         self.cron.find_next_occurrence(&from, true).ok()
     }
 }
 
-/// The zone of the system, or of the program where the system does not know it: an image may come without zones.
+/// The zone as the system defines it, or as the program does if the system does not know it: an image may come without
+/// zones.
 fn zone_named(name: &str) -> Result<TimeZone, ScheduleError> {
     let zone = jiff::tz::db().get(name).or_else(|_| TimeZoneDatabase::bundled().get(name));
     zone.map_err(|_| ScheduleError::Zone(name.to_owned()))
 }
 
-/// Walks from one change of the clocks to the next: in between, times of the clock and instants differ by a fixed offset.
+/// Walks from one clock change to the next: in between, wall-clock times and instants differ by a fixed offset.
 struct After<'t> {
     times: &'t Times,
     /// The offset since the last change.
     offset: Offset,
     /// The next change: its instant, and the offset from then on.
     change: Option<(Timestamp, Offset)>,
-    /// The first time of the clock that was not looked at. `None` after the last one.
+    /// The first wall-clock time that was not looked at. `None` after the last one.
     from: Option<DateTime>,
 }
 
@@ -145,7 +146,7 @@ impl<'t> After<'t> {
         let whole = now.with().subsec_nanosecond(0).build().unwrap_or(now);
         let mut from = second_after(whole);
         if !times.is_interval {
-            // Times of the clock before the last change are over, also those that come again.
+            // Wall-clock times before the last change are over, even those that come again.
             let soon = instant.checked_add(SignedDuration::from_nanos(1)).unwrap_or(instant);
             if let Some(change) = times.zone.preceding(soon).next() {
                 let before = change.timestamp().checked_sub(SignedDuration::from_nanos(1));
@@ -156,7 +157,7 @@ impl<'t> After<'t> {
         Self { times, offset, change: change_after(&times.zone, instant), from }
     }
 
-    /// Goes on after a change.
+    /// Continues after a change.
     fn pass(&mut self, (instant, offset): (Timestamp, Offset), from: DateTime) {
         self.offset = offset;
         self.change = change_after(&self.times.zone, instant);
@@ -191,7 +192,7 @@ impl Iterator for After<'_> {
             if self.times.is_interval {
                 self.pass(change, goes_on);
             } else if local < goes_on {
-                // Between the two is the gap.
+                // The time is in the gap.
                 self.from = second_after(local);
                 return Some(ScheduledTime { instant, local });
             } else {

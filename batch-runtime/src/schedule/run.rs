@@ -8,10 +8,10 @@ use crate::repository::{
     BatchStatus, ExecutionFilter, FireFilter, FireOutcome, OwnerState, RepositoryError, job_key,
 };
 
-/// As many times are written in one transaction.
+/// The number of times that are written in one transaction.
 const AT_ONCE: usize = 1_000;
 
-/// What a schedule asks for now.
+/// The runs that a schedule asks for now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Due {
     /// The times to run, in this order.
@@ -91,11 +91,11 @@ impl JobOperator {
         Ok(Held { schedule, open, running })
     }
 
-    /// Runs a job for a scheduled time to the end of the run, on this thread. `given` are parameters beside the scheduled time:
-    /// secrets. Returns `None` if another process runs it, or has run it.
+    /// Runs a job for a scheduled time to the end of the run, on this thread. `given` are parameters in addition to the
+    /// scheduled time, such as secrets. Returns `None` if another process runs it, or has run it.
     ///
     /// # Errors
-    /// As for [`start`](Self::start). A time that cannot be run until a person has looked is held.
+    /// As for [`start`](Self::start). A time that needs a person before it can run is held.
     pub fn start_fire(
         &self,
         job: &'static JobInfo,

@@ -12,10 +12,10 @@ use crate::observe::table::{Align, Table};
 use crate::repository::{Clock as _, FireFilter, FireOutcome, FireRow, Repository, ScheduleRow, SystemClock};
 use crate::schedule::{ScheduledJob, ScheduledTime};
 
-/// As many of the next times are shown.
+/// The number of next times that are shown.
 const NEXT: usize = 3;
 
-/// What the repository holds of a schedule.
+/// The state of a schedule in the repository.
 #[derive(Default)]
 struct Found {
     row: Option<ScheduleRow>,

@@ -68,7 +68,7 @@ impl Runs {
     }
 }
 
-/// The parameters beside the scheduled time: those that do not tell instances apart, and secrets.
+/// The parameters in addition to the scheduled time: those that do not tell instances apart, and secrets.
 fn beside(job: &'static JobInfo, run: &RunArguments, console: &Console) -> Result<Parameters, Refusal> {
     let given = parse_parameters(job, run.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, false))?;
@@ -94,7 +94,7 @@ pub(super) fn due(
         let due = operator.due(job)?;
         let mut has_run = false;
         for fire in due.start {
-            // What another process has begun meanwhile, or what cannot begin, is passed over.
+            // A time that another process has begun meanwhile, or that cannot begin, is passed over.
             if runs.refused.iter().any(|(scheduled, _)| *scheduled == fire.scheduled) {
                 continue;
             }

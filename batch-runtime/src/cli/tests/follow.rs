@@ -1,4 +1,4 @@
-//! How far running executions are shown to be, at one moment and until they end.
+//! The progress that is shown of running executions, at one moment and until they end.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn end(folder: &Folder, owner: &Launched, step: StepExecutionId, status: BatchSt
 const LINE: &str = "load_delays: 25 %, 5,000 read, 5 min 00 s left, 50 items/s, 0 written";
 
 #[test]
-fn running_executions_are_listed_with_how_far_they_are() {
+fn running_executions_are_listed_with_their_progress() {
     let folder = Folder::new();
     let (running, _) = a_quarter(&folder);
     assert_eq!(folder.ask(JOBS, "run flight_delays --input /other.csv").code, 0);
@@ -84,7 +84,7 @@ fn running_executions_are_listed_with_how_far_they_are() {
 }
 
 #[test]
-fn a_running_execution_is_shown_with_how_far_it_is() {
+fn a_running_execution_is_shown_with_its_progress() {
     let folder = Folder::new();
     let _running = a_quarter(&folder);
     let shown = folder.ask(JOBS, "show 1").out;

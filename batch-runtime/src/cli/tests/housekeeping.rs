@@ -1,4 +1,4 @@
-//! Commands that keep a repository in order, and what a run takes from files and tells to others.
+//! Commands that keep a repository in order, and runs with `--parameters` and `--on-end`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -176,7 +176,7 @@ fn a_failure_of_the_command_at_the_end_is_reported_and_changes_nothing() {
 }
 
 #[test]
-fn a_recovered_execution_has_ended_too() {
+fn the_command_at_the_end_runs_for_a_recovered_execution() {
     let folder = Folder::new();
     drop(launched(&folder));
     let told = folder.path("told");

@@ -101,7 +101,7 @@ fn an_unknown_status_or_time_is_refused_with_what_was_probably_meant() {
 }
 
 #[test]
-fn executions_of_a_job_that_is_not_there_name_the_nearest() {
+fn listing_the_executions_of_an_unknown_job_names_the_nearest() {
     let answer = two_runs().ask(JOBS, "executions flight_delay");
     assert_eq!(answer.code, 2);
     assert_eq!(answer.err, "error: there is no job `flight_delay`; did you mean `flight_delays`?\n");
@@ -169,7 +169,7 @@ fn nothing_is_recovered_while_every_owner_lives() {
 }
 
 #[test]
-fn a_run_has_its_shape_in_json() {
+fn the_json_of_a_run_keeps_its_shape() {
     let report = Folder::new().json(JOBS, "run flight_delays --input /flights.csv");
     has_shape(&report, include_str!("golden/run.json"));
     assert_eq!(report["status"], "COMPLETED");
@@ -177,14 +177,14 @@ fn a_run_has_its_shape_in_json() {
 }
 
 #[test]
-fn executions_have_their_shape_in_json() {
+fn the_json_of_executions_keeps_its_shape() {
     let executions = two_runs().json(JOBS, "executions --limit 1");
     has_shape(&executions, include_str!("golden/executions.json"));
     assert_eq!(executions["more"], true);
 }
 
 #[test]
-fn an_execution_has_its_shape_in_json() {
+fn the_json_of_an_execution_keeps_its_shape() {
     let details = two_runs().json(JOBS, "show 2");
     has_shape(&details, include_str!("golden/show.json"));
     assert_eq!(details["steps"][0]["before"]["read"], 20);
@@ -226,7 +226,7 @@ fn one_of_several_jobs_is_drawn_by_its_name() {
 }
 
 #[test]
-fn a_drawing_of_an_execution_shows_states_counters_and_the_way_taken() {
+fn a_drawing_of_an_execution_shows_states_counters_and_the_path_taken() {
     let folder = Folder::new();
     let run = "run flight_delays --input x.csv --fail-at 15";
     let ran = folder.ask(JOBS, run);

@@ -315,7 +315,7 @@ fn a_restart_from_a_step_runs_it_in_full_and_an_unknown_one_is_refused_with_4() 
 }
 
 #[test]
-fn force_says_nothing_without_a_step_to_begin_at() {
+fn force_without_a_step_to_begin_at_is_refused() {
     let answer = Folder::new().ask(JOBS, "restart 1 --force");
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("--from"), "{}", answer.err);

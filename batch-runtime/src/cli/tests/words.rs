@@ -28,7 +28,7 @@ fn an_unknown_job_names_the_nearest() {
 
 #[cfg(feature = "log")]
 #[test]
-fn a_filter_that_is_none_is_named_and_how_to_write_one() {
+fn a_bad_filter_is_named_with_how_to_write_one() {
     for (filter, wrong) in [
         ("info,flights=loud", "flights=loud"),
         ("warning", "warning"),

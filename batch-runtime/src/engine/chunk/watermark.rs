@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_commit_is_known_before_it() {
+    fn the_stored_text_is_known_before_the_commit() {
         let mut watermark = begun();
         watermark.commit(5..9, Some(&at(9)));
         let with = watermark.text_with(0..5, Some(&at(5))).unwrap();

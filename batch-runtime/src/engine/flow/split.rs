@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_of_the_branches_is_that_of_the_split() {
+    fn the_worst_result_of_the_branches_is_the_result_of_the_split() {
         let made: [fn() -> Result<(), Halt>; 5] =
             [|| Ok(()), || Err(Halt::Ended(ExitStatus::code("E"))), stopped, || failed("x"), fenced];
         let shown = |result: Result<(), Halt>| result.map_err(|halt| rank(&halt));

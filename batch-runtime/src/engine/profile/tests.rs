@@ -88,7 +88,7 @@ fn an_item_on_which_a_component_failed_shifts_nothing() {
 }
 
 #[test]
-fn a_time_is_divided_without_a_rest() {
+fn a_time_is_divided_without_a_remainder() {
     assert_eq!(divided(100, &[1, 1, 1]).iter().sum::<u64>(), 100);
     assert_eq!(divided(7, &[]), [7]);
     assert_eq!(divided(0, &[]), [0; 0]);

@@ -13,9 +13,9 @@ pub(super) struct Block {
     pub(super) parts: Parts,
     pub(super) width: usize,
     pub(super) height: usize,
-    /// The column of the way through it.
+    /// The column of the path through it.
     pub(super) axis: usize,
-    /// Whether the way goes on after it, and if so, whether the execution took it.
+    /// Whether the path goes on after it, and if so, whether the execution took it.
     pub(super) exit: Option<bool>,
     /// True if it begins with a card, so that the line to it ends with an arrowhead.
     pub(super) head: bool,
@@ -31,7 +31,7 @@ pub(super) struct Broken {
 }
 
 impl Block {
-    /// No card, only the way.
+    /// No card, only the path.
     pub(super) fn empty(taken: bool) -> Self {
         Self {
             parts: Parts::default(),
@@ -66,7 +66,7 @@ impl Block {
         Self { parts, width: 8, axis: 3, exit: None, broken, ..Self::empty(taken) }
     }
 
-    /// Adds a word to the way that leaves it.
+    /// Adds a word to the path that leaves it.
     pub(super) fn labelled(mut self, text: &str) -> Self {
         let row = self.height;
         let taken = self.exit.unwrap_or_default();
@@ -115,7 +115,7 @@ pub(super) fn stacked(blocks: Vec<Block>) -> Option<Block> {
     Some(Block { parts, width, height, axis, exit: before, head, broken })
 }
 
-/// An arm with the words on the way to it.
+/// An arm with the words on the path to it.
 pub(super) struct ArmOf {
     pub(super) label: Vec<String>,
     pub(super) body: Block,
@@ -134,7 +134,7 @@ fn beside<'b>(arms: impl Iterator<Item = (&'b Block, usize)>) -> (Vec<(usize, us
     (places, x.saturating_sub(BESIDE).max(1))
 }
 
-/// The column of the way through arms: that of the only one that goes on, or of the one in the middle, or between two.
+/// The column where the path goes on after arms: that of the only arm that goes on, else the middle of all arms.
 fn middle<'b>(places: &[(usize, usize)], arms: impl Iterator<Item = &'b Block>) -> usize {
     let open: Vec<usize> =
         arms.zip(places).filter(|(arm, _)| arm.exit.is_some()).map(|(_, (_, axis))| *axis).collect();

@@ -57,7 +57,7 @@ impl Pen<'_> {
         stacked(blocks).unwrap_or_else(|| Block::empty(entered))
     }
 
-    /// Adds the blocks of the nodes. `way` is the way to the next one, if there is any.
+    /// Adds the blocks of the nodes. `way` is the path to the next one, if there is any.
     fn nodes(&mut self, nodes: &[Node], way: &mut Option<bool>, blocks: &mut Vec<Block>) {
         for node in nodes {
             let block = self.node(node, way.unwrap_or_default());

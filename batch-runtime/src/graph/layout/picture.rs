@@ -2,7 +2,7 @@
 
 use crate::graph::status::Status;
 
-/// A drawing whose parts have their places. Columns and rows are counted from the top left.
+/// A drawing in which every part has its place. Columns and rows are counted from the top left.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::graph) struct Picture {
     pub(in crate::graph) width: usize,
@@ -50,7 +50,7 @@ pub(in crate::graph) struct Card {
     pub(in crate::graph) kind: Kind,
     /// The first line is the title.
     pub(in crate::graph) lines: Vec<String>,
-    /// How it went; `None` if the drawing shows no execution or the box is none that can go well or badly.
+    /// The outcome; `None` if the drawing shows no execution, or if a box of this kind has none.
     pub(in crate::graph) status: Option<Status>,
     /// True if the execution came here.
     pub(in crate::graph) taken: bool,

@@ -6,7 +6,7 @@ use super::picture::{Label, Parts, columns};
 /// The columns of the way back.
 const BACK: usize = 3;
 
-/// The ways from the decider of a `while`.
+/// The paths from the decider of a `while`.
 pub(super) struct Asked {
     pub(super) on: &'static str,
     pub(super) out: &'static str,
@@ -67,7 +67,7 @@ fn back(parts: &mut Parts, body: &Block, (axis, top): (usize, usize), to: (usize
     last
 }
 
-/// Draws the way of the `break`s in the body.
+/// Draws the path of the `break`s in the body.
 fn leave(
     parts: &mut Parts,
     body: &Block,

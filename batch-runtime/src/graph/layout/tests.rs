@@ -246,7 +246,7 @@ fn a_text_from_the_user_is_escaped() {
 }
 
 #[test]
-fn a_drawing_has_a_title_and_colours_for_the_dark() {
+fn a_drawing_has_a_title_and_colours_for_dark_mode() {
     let drawn = render(job(&[]), GraphFormat::Svg);
     assert!(drawn.contains("<title>The job nightly</title>"), "{drawn}");
     assert!(drawn.contains("@media (prefers-color-scheme:dark)"), "{drawn}");

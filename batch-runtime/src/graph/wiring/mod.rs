@@ -55,7 +55,7 @@ pub const fn name_of(
     }
 }
 
-/// The mistake of a name that is run twice. `first` is true if no earlier name reads the same.
+/// Reports a name that is run twice. `first` is true if no earlier name reads the same.
 #[must_use]
 pub const fn repeated(
     wiring: &Wiring,
@@ -64,8 +64,8 @@ pub const fn repeated(
     first: bool,
     after: Place,
 ) -> Option<Message> {
-    // Comparing all names with all takes the compiler long, and is not needed while every name is what it
-    // reads as.
+    // It takes the compiler long to compare all names with each other, and it need not do so while every name is what
+    // it reads as.
     if first && after.is_as_written() {
         return None;
     }
@@ -120,7 +120,7 @@ pub const fn repeated(
     None
 }
 
-/// The mistake of a name after `as` where nothing can be named.
+/// Reports a name after `as` where nothing can be named.
 #[must_use]
 pub const fn needless_name(used: &Use) -> Option<Message> {
     match &used.activity {

@@ -9,7 +9,7 @@ use super::message::{Message, same};
 use super::paths::surely_completed;
 use super::places::{Place, runs_beside, use_at};
 
-/// The mistake of a step that asks for the output of a step that not every path to it runs.
+/// Reports a step that asks for the output of another step if not every path to it runs that step.
 #[must_use]
 pub const fn unsure_output(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();
@@ -58,7 +58,7 @@ const fn of_use(wiring: &Wiring, used: &Use, place: usize) -> Option<Message> {
     }
 }
 
-/// The mistake of a step that asks for a partition without a partitioner.
+/// Reports a step that asks for a partition and has no partitioner.
 const fn unpartitioned(step: &StepInfo, used: &Use) -> Option<Message> {
     if let Some(Partitioning { has_partitioner: true, .. }) = step.options.partitioning {
         return None;

@@ -81,8 +81,8 @@ const fn fault(parameters: &'static [ParameterSpec], asked: &Asked) -> bool {
     }
 }
 
-/// The mistake of a use whose parameters are missing in the job, or declared with another type. If an earlier
-/// use misses the same parameter, it is only reported there.
+/// Reports a use whose parameters are missing in the job, or declared with another type. If an earlier use lacks the
+/// same parameter, it is only reported there.
 #[must_use]
 pub const fn missing(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();
@@ -209,7 +209,7 @@ const fn tell(
         .and(" does; put `#[param(secret)]` on it there, too")
 }
 
-/// The mistake of a listener of the job whose parameters are missing there, or declared with another type.
+/// Reports a listener of the job whose parameters are missing there, or declared with another type.
 #[must_use]
 pub const fn missing_for_listener(
     wiring: &Wiring,
@@ -281,7 +281,7 @@ const fn has_fault(wiring: &Wiring) -> bool {
     false
 }
 
-/// The mistake of binding an argument that nothing has.
+/// Reports the binding of an argument that nothing has.
 #[must_use]
 pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
     if super::probe::is_unknown(&used.activity) || is_hidden(&used.activity) {
@@ -316,7 +316,7 @@ pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
     })
 }
 
-/// The mistake of binding a value that does not fit the argument.
+/// Reports the binding of a value that does not fit the argument.
 #[must_use]
 pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Option<i128>) -> Option<Message> {
     let Some(binding) = bound(used.bindings, argument) else {

@@ -13,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) has_state: bool,
     /// Whether the end of a chunk is decided by something else than its number of items.
     pub(crate) has_own_ends: bool,
-    /// The time of a commit without rows, as far as it is known.
+    /// The time of a commit without rows, if known.
     pub(crate) empty_commit: u64,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Demands {
     pub(super) write: u64,
     pub(super) writer: String,
     pub(super) commit: u64,
-    /// The CPU time of all of them.
+    /// The CPU time of the whole step.
     pub(super) cpu: u64,
     pub(super) cores: u64,
     pub(super) commits: u64,
@@ -69,7 +69,7 @@ impl Demands {
         self.processors.iter().map(|(_, wall, _)| wall).sum()
     }
 
-    /// What the thread of the step does alone, and its share of the time, in percent.
+    /// The share of that time in the step's time, in percent.
     pub(super) fn share(&self, time: u64) -> u64 {
         time * 100 / self.elapsed.max(1)
     }

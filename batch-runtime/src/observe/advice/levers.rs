@@ -11,32 +11,33 @@ pub(super) struct Offer {
     pub(super) component: Option<String>,
     /// The number that the setting gets; 0 if there is no setting.
     pub(super) setting: u64,
-    /// What the step would take.
+    /// How long the step would take.
     pub(super) time: u64,
 }
 
-/// A commit without rows must take this part of the time for a larger chunk to be worth it, in percent, and so much of it may
-/// be left.
+/// A larger chunk is worth it if commits without rows take at least this part of the time, in percent, and is large
+/// enough if `COMMITS_LEFT` of it is left.
 const COMMITS_COST: u64 = 10;
 const COMMITS_LEFT: u64 = 3;
 const LARGER: [u64; 3] = [2, 5, 10];
-/// A processor waits if it computes for less than this part of its time, in percent, and is worth it from this part of the
-/// step's time on.
+/// A processor waits if it computes for less than this part of its time, in percent. Its calls are worth running at
+/// once if it takes at least `WORTH_WAITING_FOR` of the step's time.
 const COMPUTES: u64 = 30;
 const WORTH_WAITING_FOR: u64 = 20;
-/// More calls at once are nothing to propose unasked: the other side has to stand them.
+/// More calls at once are not proposed unasked: the other side has to cope with them.
 const MOST_CALLS: u64 = 64;
 const MOST_THREADS: u64 = 16;
-/// A step that computes for less than this part of its time gets twice the threads that it needs on the average, in percent.
+/// A step that computes for less than this part of its time, in percent, gets twice the threads that it needs on
+/// average.
 const MOSTLY_COMPUTES: u64 = 70;
-/// Threads that compute on all cores keep each other waiting: for this part of the time, in percent, and for so many
-/// nanoseconds before a finished chunk is written. Both are from measurements on two cores.
+/// Threads that compute on all cores keep each other waiting: for this part of the time, in percent, and for `HANDOVER`
+/// nanoseconds before each finished chunk is written. Both were measured on two cores.
 const CROWDED: u64 = 5;
 const HANDOVER: u64 = 100_000;
-/// Without another lever the largest activity is named from these shares on, in percent.
+/// If no lever helps, the largest activity is named if it takes at least this part of the time, in percent.
 const MUCH_WRITING: u64 = 40;
 const MUCH_READING: u64 = 50;
-/// A thread or a core that is busy for this part of the time has no more to give, in percent.
+/// A thread or a core that is busy for at least this part of the time, in percent, has no more to give.
 const BUSY: u64 = 90;
 const CORES_BUSY: u64 = 80;
 
@@ -57,7 +58,7 @@ pub(super) fn offers(demands: &Demands, settings: &Settings) -> Vec<Offer> {
 
 /// `chunk = x` times as many: fewer commits.
 fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
-    // A commit has rows too, so that it cannot be cheaper without.
+    // A commit without rows cannot cost more than the commits of this step, which have rows.
     let empty = settings.empty_commit.min(demands.commit / demands.commits);
     let all = empty * demands.commits;
     if settings.has_own_ends || demands.share(all) < COMMITS_COST {
@@ -66,7 +67,7 @@ fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
     let left = |times: u64| empty * demands.commits.div_ceil(times);
     let times = LARGER.into_iter().find(|times| demands.share(left(*times)) <= COMMITS_LEFT).unwrap_or(10);
     let saved = all - left(times);
-    // With threads the commits count only as far as the others wait for them.
+    // With threads, commits count only as far as the other threads wait for them.
     let time = match demands.threads {
         0 => demands.elapsed.saturating_sub(saved),
         _ => demands.elapsed.saturating_sub(saved.min(own(demands).saturating_sub(busiest_thread(demands)))),
@@ -98,7 +99,7 @@ fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     let candidates = 2..=demands.cores.max(4);
     let least = candidates.clone().map(time).min()?;
     let least = candidates.into_iter().find(|threads| time(*threads) <= least + least / 20)?;
-    // Threads that wait leave cores to others, but not at the moments when these need them.
+    // Waiting threads leave cores to others, but not always at the moment when the others need them.
     // A processor that only waits gets calls in flight, which cost less than threads.
     let waits = demands.share(demands.cpu) < MOSTLY_COMPUTES && concurrency(demands).is_none();
     let threads = if waits { (2 * least).min(MOST_THREADS) } else { least };
@@ -114,7 +115,7 @@ fn on_cores(demands: &Demands, threads: u64) -> u64 {
     time + time / 100 * CROWDED + demands.commits * HANDOVER
 }
 
-/// More threads, if those there are have no rest while cores have.
+/// More threads, if the present ones are busy and the cores are not.
 fn more_threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     if demands.threads == 0 || settings.is_concurrent {
         return None;
@@ -139,9 +140,9 @@ fn concurrency(demands: &Demands) -> Option<Offer> {
     };
     let (name, wall, _) = demands.processors.iter().filter(waits).max_by_key(|(_, wall, _)| *wall)?;
     let rest = demands.elapsed.saturating_sub(*wall).saturating_sub(demands.fixed);
-    // Twice as many as would be busy on the average: calls do not end when it suits.
+    // Twice as many as are busy on average, because calls do not end at regular intervals.
     let calls = (2 * wall).div_ceil(rest.max(1)).clamp(2, MOST_CALLS);
-    // The calls compute on other threads, as far as they compute.
+    // The calls do their computing on other threads.
     let time = rest.max(wall / calls).max(demands.cpu / demands.cores) + demands.fixed;
     Some(Offer { lever: Lever::Concurrency, component: Some(name.clone()), setting: calls, time })
 }

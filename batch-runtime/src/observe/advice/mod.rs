@@ -20,16 +20,16 @@ use crate::repository::{Advice, Followed, Lever, Profile};
 pub(crate) const WORTH_A_LOOK: u64 = SHORTEST / 10;
 /// A step below this time, in nanoseconds, is fast enough.
 const SHORTEST: u64 = 200_000_000;
-/// A step with fewer chunks says too little.
+/// The advice for a step with fewer chunks would be a guess.
 const FEWEST_CHUNKS: u64 = 20;
-/// A lever is worth a word from this gain on, in percent.
+/// A lever is mentioned if it saves at least this part of the time, in percent.
 const LEAST_GAIN: u64 = 10;
 /// Of two levers whose times differ by less, in percent, the smaller change is offered.
 const AS_GOOD: u64 = 3;
-/// A step whose thread was kept waiting for a core for longer, in percent, says nothing about itself.
+/// If the thread of a step had to wait for a core for longer than this, in percent, the step gets no advice.
 const MOST_DELAY: u64 = 20;
 
-/// Returns what would make a step faster that read this many items, if anything would.
+/// Returns the advice that would make a step which read this many items faster, if there is any.
 pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits: u64) -> Option<Advice> {
     let usage = profile.usage.as_ref()?;
     if usage.elapsed < SHORTEST || commits < FEWEST_CHUNKS || items == 0 {
@@ -54,7 +54,7 @@ pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits
     })
 }
 
-/// Compares advice with an execution that has followed it and has read so many items.
+/// Compares advice with an execution that followed it and read this many items.
 pub(crate) fn follow(
     advice: &Advice,
     profile: &Profile,

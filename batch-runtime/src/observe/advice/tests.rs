@@ -5,11 +5,11 @@ use crate::repository::{ComponentTime, StepUsage};
 
 const MS: u64 = 1_000_000;
 
-/// A step on one thread and two cores, that computes all the time; its parts are wall times.
+/// A step on one thread and two cores that computes all the time. Its parts are wall times.
 struct Case {
     read: u64,
     process: u64,
-    /// How much of it the processor computes.
+    /// How much of `process` is computing.
     process_cpu: u64,
     write: u64,
     commit: u64,
@@ -68,7 +68,7 @@ fn a_step_that_computes_in_its_processor_gets_as_many_threads_as_there_are_cores
 }
 
 #[test]
-fn a_step_that_waits_half_of_its_time_gets_twice_the_threads_that_it_needs_on_the_average() {
+fn a_step_that_waits_half_of_its_time_gets_twice_the_threads_that_it_needs_on_average() {
     // With four threads 950 / 4 = 238 are left; with eight of them the cores have the most to do: 400 / 2, and 5 % and 10 more.
     let case = Case { process_cpu: 300, ..Case::new(50, 900, 30, 20) };
     assert_eq!(case.advised(), Some((Lever::Threads, 8, 220)));
@@ -105,7 +105,7 @@ fn a_processor_that_waits_gets_as_many_calls_as_hide_its_waiting() {
 }
 
 #[test]
-fn what_no_setting_changes_is_named_with_its_bound() {
+fn a_bottleneck_that_no_setting_changes_is_named_with_its_bound() {
     let mut case = Case::new(100, 100, 700, 100);
     case.settings.has_state = true;
     assert_eq!(case.advised(), Some((Lever::Writer, 0, 300)));
@@ -138,7 +138,7 @@ fn a_step_that_others_kept_from_the_cores_gets_no_advice() {
 }
 
 #[test]
-fn threads_that_have_no_rest_get_more_if_cores_have() {
+fn busy_threads_get_more_threads_if_cores_are_idle() {
     let mut case = Case::new(100, 700, 100, 100);
     case.process_cpu = 100;
     case.settings.threads = 2;
@@ -152,7 +152,7 @@ fn threads_that_have_no_rest_get_more_if_cores_have() {
 }
 
 #[test]
-fn an_advice_is_held_against_the_next_run_with_its_setting() {
+fn advice_is_compared_with_the_next_run_that_has_its_setting() {
     let case = Case::new(100, 700, 150, 50);
     let given = advise(&case.profile(), &case.settings, 10_000, 100).unwrap();
     let mut profile = case.profile();
@@ -167,7 +167,7 @@ fn an_advice_is_held_against_the_next_run_with_its_setting() {
 }
 
 #[test]
-fn an_advice_is_said_in_a_line() {
+fn advice_is_given_in_one_line() {
     let said = |lever, setting| {
         let component = matches!(lever, Lever::Concurrency | Lever::Reader | Lever::Writer);
         words::advice(&Advice {

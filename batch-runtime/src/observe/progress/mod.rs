@@ -107,7 +107,7 @@ impl Progress {
         self.shared.began.load(Ordering::Relaxed)
     }
 
-    /// Shows nothing more of a step.
+    /// Stops showing a step.
     pub(crate) fn forget(&self, step: &str) {
         let mut running = self.shared.running();
         if let Some(index) = running.iter().position(|running| running.live.name() == step) {
@@ -119,7 +119,7 @@ impl Progress {
         }
     }
 
-    /// Removes the bars and shows nothing more.
+    /// Removes the bars and stops showing anything.
     pub fn finish(&self) {
         let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Ticker { quit, thread }) = ticker {

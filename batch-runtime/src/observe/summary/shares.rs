@@ -3,8 +3,8 @@
 use crate::observe::words;
 use crate::repository::{ComponentTime, Profile, StepUsage};
 
-/// A component mostly waits if it computes for less than one part in this many of its time, and takes long enough
-/// (in nanoseconds).
+/// A component mostly waits if it computes for less than a third of its time, and takes at least `LONG_ENOUGH`
+/// nanoseconds.
 const MOSTLY_WAITS: u64 = 3;
 const LONG_ENOUGH: u64 = 50_000_000;
 /// Growth of the memory is reported if it is at least this share of the peak memory, in percent, and at least this many

@@ -62,7 +62,7 @@ impl Summary {
         table
     }
 
-    /// How earlier advice worked out, and what would make a step faster.
+    /// Says how earlier advice worked out, and what would make a step faster.
     fn advice(&self) -> Option<String> {
         let mut lines = String::new();
         for step in &self.steps {

@@ -11,8 +11,8 @@ fn counters(read: u64, write: u64, commit: u64) -> Counters {
 
 const MS: u64 = 1_000_000;
 
-/// The profile of a step that took 1,000 ms, of them 180 for its commits, with components that computed all the time. The
-/// times are in milliseconds.
+/// The profile of a step that took 1,000 ms, 180 of them for its commits, with components that computed all the time.
+/// The times are in milliseconds.
 fn profile(threads: u32, components: &[(&str, &str, u64)]) -> Profile {
     let of = |(role, name, wall): &(&str, &str, u64)| ComponentTime {
         role: (*role).to_owned(),
@@ -59,7 +59,7 @@ fn a_component_that_hardly_computes_is_said_to_wait() {
 }
 
 #[test]
-fn memory_that_grows_by_much_is_told() {
+fn memory_that_grows_a_lot_is_reported() {
     let mut profile = profile(0, &[("reader", "flights", 820)]);
     let grown = |growth| {
         move |usage: StepUsage| StepUsage {

@@ -8,7 +8,7 @@ use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{FireFilter, FireOutcome, FireRow, ScheduleRow};
 use crate::schedule::ScheduledJob;
 
-/// A time that has been due for longer than this has nobody who runs it.
+/// If a time has been due for longer than this, nothing runs it.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
 
 impl JobOperator {

@@ -269,7 +269,7 @@ fn case(seed: u64, figures: &mut Figures) {
 }
 
 #[test]
-fn a_restart_of_an_edited_program_does_what_that_does_alone_or_is_refused() {
+fn a_restart_of_an_edited_program_does_the_same_as_that_program_alone_or_is_refused() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
     let from: u64 = std::env::var("MODEL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let mut figures = Figures::default();

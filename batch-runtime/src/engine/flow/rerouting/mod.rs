@@ -58,7 +58,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_a_body_comes_to_and_wherever_it_dies_what_runs_is_what_the_reference_runs(
+    fn a_body_runs_what_the_reference_runs_whatever_fails_and_wherever_it_dies(
         body in body(),
         outcomes in vec(0..64_u8, 1..40),
         deaths in vec(prop::option::weighted(0.5, 0..25_u32), 0..EXECUTIONS - 1),

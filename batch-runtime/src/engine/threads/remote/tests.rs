@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_read_as_a_message_does_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_read_as_a_message_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = super::key_of(&bytes);
         let _ = super::asked(&bytes);
         let _ = super::messages::answered(&bytes);
@@ -160,13 +160,13 @@ proptest! {
 }
 
 #[test]
-fn maps_and_sets_without_an_order_are_no_difference() {
+fn another_order_of_a_map_or_set_is_no_difference() {
     let map: HashMap<u32, HashSet<u32>> = (0..50).map(|key| (key, (0..50).collect())).collect();
     compare(&[map]).unwrap();
 }
 
 #[test]
-fn a_difference_is_told_with_its_place() {
+fn a_difference_is_reported_with_its_place() {
     #[derive(Clone)]
     struct Rounded(f64);
 
