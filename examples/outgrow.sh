@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs the example `transaction_files` as on five machines: a PostgreSQL server, a RabbitMQ server, three workers, and the
-# manager. Both servers are private to the script, listen on 127.0.0.1 only, and end with it.
+# Runs the example `transaction_files` with its parts in separate processes, as on several machines: a PostgreSQL server, a
+# RabbitMQ server, three workers, and the manager. Both servers are private to the script, listen on 127.0.0.1 only, and end
+# with it.
 #
 #     examples/outgrow.sh [RECORDS]
 #
-# RECORDS is the number of transactions in each of the twelve files, 100000 if it is left out.
+# RECORDS is the number of transactions in each of the twelve files; the default is 100000.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,8 @@
 //! Loads a folder of account transactions, one file per partition, and adds them up by account: with threads of one
 //! process, with three worker processes, or with workers on other machines. The program is the same each time.
 //!
-//! `run make_files` creates the files. Then `run transaction_files`, with `--workers local:3` for three child processes, or
-//! with `--workers remote` for those that `worker` started.
+//! `run make_files` creates the files. Then `run transaction_files` loads them: with `--workers local:3` by three child
+//! processes, or with `--workers remote` by those that `worker` started.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -39,7 +39,7 @@ fn entries(file: &Partition<PathBuf>) -> Result<CsvReader<Entry>, ReadError> {
     CsvReader::open(&**file)
 }
 
-/// Lets pass what has a valid account. The check takes some microseconds, as checks do.
+/// Keeps the entries with a valid account. The check takes some microseconds, as such checks do.
 #[processor]
 fn valid(entry: Entry) -> Option<Entry> {
     let check = (0..200).fold(entry.account / 10 + 7, |hash, _| (hash * 48_271 + 11) % 2_147_483_647);

@@ -1,8 +1,8 @@
-//! Finds, for every room, the members who did the most chores in a week, all of them if they tie: one result, five
+//! Finds, for every room, the members who did the most chores in a week (all of them if they tie): one result, five
 //! ways.
 //!
-//! Each way changes one thing of the way before it. The summary shows the time of each step; `compare` fails the run
-//! where the results of two ways differ.
+//! Each way differs from the previous one in a single point. The summary shows the time of each step; `compare` fails
+//! the run if the results of two ways differ.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use batch_runtime::readers::{Pages, PagingReader, SqliteReadError, SqliteReader}
 use batch_runtime::writers::SqliteTable;
 use rayon::prelude::*;
 
-/// Rooms in a page: as many as a screen shows, which is where queries with pages come from.
+/// Rooms per page: as many as a screen shows, because most paged queries are written for screens.
 const PAGE: usize = 20;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -27,8 +27,8 @@ struct Top {
     chores: i64,
 }
 
-/// Creates rooms, ten members and a hundred chores for each of them, unless they are there. The numbers are
-/// computed from the key of each row, so that they are the same in every run.
+/// Creates rooms, with ten members and a hundred chores each, unless they exist. The numbers are computed from the key
+/// of each row, so they are the same in every run.
 #[step]
 fn generate(rooms: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     let known = "SELECT count(*) FROM sqlite_schema WHERE name = 'chore'";

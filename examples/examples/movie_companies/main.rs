@@ -3,9 +3,9 @@
 //! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies per page and
 //! this delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
 //!
-//! Now and then the server is too busy, or, if FAULT says so, its answers are `cut` off or `slow`. The page is then requested
-//! again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages are read, and the
-//! job fails instead of missing another one.
+//! Now and then the server is too busy or, if FAULT says so, its answers are `cut` off or `slow`. The page is then
+//! requested again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages
+//! are read, and the job fails instead of missing another one.
 
 mod server;
 

@@ -14,7 +14,7 @@ pub(crate) const PAGE: u64 = 20;
 /// In every group of this many pages, the first request for the last page fails.
 const GROUP: u64 = 25;
 
-/// The pages after which a company disappears.
+/// After this many pages, a company disappears.
 const SHIFTED_AFTER: usize = 10;
 
 /// How requests fail.
@@ -26,7 +26,7 @@ pub(crate) enum Fault {
     Cut,
     /// The second half of the answer comes too late.
     Slow,
-    /// A company disappears, so that all after it move.
+    /// A company disappears, so all after it move up by one.
     Shifting,
 }
 
@@ -137,7 +137,7 @@ impl Listing {
         (fails, self.page(page, u64::from(is_shifted)))
     }
 
-    /// The companies of a page, without so many that were the first ones.
+    /// The companies of a page after the first `gone` companies have disappeared.
     fn page(&self, page: u64, gone: u64) -> String {
         let first = page.saturating_mul(PAGE).saturating_add(gone);
         let companies: Vec<String> = (first..self.companies.min(first.saturating_add(PAGE)))

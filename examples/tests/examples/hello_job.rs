@@ -15,7 +15,7 @@ fn it_prints_the_lines_with_the_word() {
 }
 
 #[test]
-fn a_missing_parameter_is_named_and_exits_with_the_code_of_usage() {
+fn a_missing_parameter_is_named_and_exits_with_the_usage_code() {
     let folder = Folder::new();
     let ran = folder.run("hello_job", ["run", "--input", "text.txt"]).ended_with(2);
     assert!(ran.err.contains("word"), "{}", ran.err);

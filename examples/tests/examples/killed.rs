@@ -61,7 +61,7 @@ fn killed(folder: &Folder, input: &Path, delay: Duration) -> Option<ExitStatus> 
 }
 
 /// How many executions were killed, and whether one completed. There are none yet if the first kill came before the
-/// first launch, and a kill after the last commit of a job, before the process exits, leaves a complete execution.
+/// first launch. A kill between the last commit of a job and the exit of its process leaves a complete execution.
 fn so_far(folder: &Folder) -> (u32, bool) {
     if !folder.file("batch.db").exists() {
         return (0, false);

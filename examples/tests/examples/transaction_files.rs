@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::program::{Folder, counted};
 
-/// What the files hold, computed from their text: the entries with a valid account, and their sums by account.
+/// The contents of the files, computed from their text: the entries with a valid account, and their sums by account.
 struct Expected {
     read: u64,
     entries: BTreeMap<i64, (i64, i64)>,

@@ -46,7 +46,7 @@ fn found(database: &Connection, way: &str) -> Vec<Top> {
 }
 
 #[test]
-fn every_way_finds_the_best_members_of_the_week_in_every_room_that_is_kept() {
+fn every_way_finds_the_best_members_of_the_week_in_every_room_that_is_not_deleted() {
     let folder = Folder::new();
     for (week, last, monday) in
         [("2024-01-08", "2024-01-14", "2024-01-15"), ("2024-01-22", "2024-01-28", "2024-01-29")]
@@ -74,7 +74,7 @@ fn a_week_without_chores_has_no_best_member() {
 }
 
 #[test]
-fn the_mondays_of_some_weeks_are_run_afterwards_each_once() {
+fn a_backfill_runs_each_monday_of_some_weeks_once() {
     let folder = Folder::new();
     let backfill = ["run", "--rooms", "40", "--backfill", "2024-01-08..2024-01-22", "--yes"];
     folder.run("weekly_top_user", backfill).ended_with(0);
