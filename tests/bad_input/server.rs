@@ -1,5 +1,5 @@
-//! A server that cannot be the repository: one line that says what and what to do, exit code 2, nothing written, and no
-//! password in any output.
+//! A server that cannot be the repository: one line says what is wrong and what to do, the exit code is 2, nothing is
+//! written, and no output contains a password.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ fn tables(database: &Database) -> i64 {
 }
 
 #[test]
-fn a_wrong_password() {
+fn a_wrong_password_is_refused() {
     let Some(server) = server() else { return };
     refused(
         &url(&server, "me:hunter2no", "postgres"),
@@ -87,7 +87,7 @@ fn a_wrong_password() {
 }
 
 #[test]
-fn a_database_that_does_not_exist() {
+fn a_database_that_does_not_exist_is_refused_with_how_to_create_it() {
     let Some(server) = server() else { return };
     refused(
         &url(&server, "batch:hunter2", "nowhere"),
@@ -96,7 +96,7 @@ fn a_database_that_does_not_exist() {
 }
 
 #[test]
-fn no_right_to_create_tables() {
+fn a_user_who_may_not_create_tables_is_refused_with_what_to_grant() {
     let Some(server) = server() else { return };
     let database = server.database();
     let url = database.url().replace("batch@", "me:hunter2@");
@@ -120,7 +120,7 @@ fn no_right_to_create_tables() {
 }
 
 #[test]
-fn a_schema_of_a_newer_program() {
+fn a_schema_of_a_newer_program_is_refused() {
     let Some(server) = server() else { return };
     let database = server.database();
     let run = |line: &str| ask(database.url(), line);
@@ -135,7 +135,7 @@ fn a_schema_of_a_newer_program() {
 }
 
 #[test]
-fn a_server_that_wants_tls() {
+fn a_server_that_wants_tls_says_which_option_to_add() {
     let Some(server) = server() else { return };
     let url = format!("{}?sslmode=disable", url(&server, "secret:hunter2", "postgres"));
     let ended = ask(&url, "run --to 3");
@@ -147,7 +147,7 @@ fn a_server_that_wants_tls() {
 }
 
 #[test]
-fn a_host_that_is_not_there_or_does_not_answer() {
+fn a_host_that_is_not_there_or_does_not_answer_is_refused() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     refused(
         &format!("postgres://me:hunter2@127.0.0.1:{free}/db"),
@@ -167,7 +167,7 @@ fn a_host_that_is_not_there_or_does_not_answer() {
 }
 
 #[test]
-fn connections_that_are_used_up() {
+fn a_server_without_free_connections_is_refused() {
     let Some(server) = server() else { return };
     let connect = || Session::connect(&Postgres::at(server.url()), "a test");
     let held: Vec<_> = (0..20).map_while(|_| connect().ok()).collect();
@@ -183,7 +183,7 @@ fn connections_that_are_used_up() {
 }
 
 #[test]
-fn a_standby_or_a_read_only_database() {
+fn a_read_only_database_is_refused() {
     let Some(server) = server() else { return };
     let database = server.database();
     let url = format!(

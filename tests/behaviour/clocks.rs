@@ -16,7 +16,7 @@ use crate::support::step;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000;
 
-/// The machine's clock, set wrong by so many milliseconds.
+/// The machine's clock, wrong by this many milliseconds.
 #[derive(Debug, Clone, Default)]
 struct Hands(Arc<AtomicI64>);
 

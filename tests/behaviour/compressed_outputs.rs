@@ -142,7 +142,7 @@ fn a_restart_ends_with_the_same_bytes_wherever_it_stopped() {
 }
 
 #[test]
-fn what_is_committed_is_a_whole_file_at_any_time() {
+fn the_committed_part_is_a_whole_file_at_any_time() {
     for (csv, lines) in NAMES {
         let world = world_of(20);
         for bad in [5, 8, 11, 20] {
@@ -253,7 +253,7 @@ fn ids(mut reader: JsonLinesReader<Note>) -> Vec<u32> {
 
 // Other programs
 
-/// What a program prints, or `None` if it is not installed.
+/// Returns what a program prints, or `None` if it is not installed.
 fn printed(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));

@@ -19,9 +19,9 @@ const ITEMS: usize = 203;
 /// The interface is one for all tests here, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 static REQUESTS: AtomicUsize = AtomicUsize::new(0);
-/// Every request that is no multiple of this number is answered; 0 answers all.
+/// One in this many requests is refused; 0 refuses none.
 static FAILS_EVERY: AtomicUsize = AtomicUsize::new(0);
-/// Asks for a pause of an hour, and asks the job to stop.
+/// If true, the server asks for a pause of an hour, and asks the job to stop.
 static IS_ASLEEP: AtomicBool = AtomicBool::new(false);
 static STOP: LazyLock<Mutex<StopSignal>> = LazyLock::new(|| Mutex::new(StopSignal::new()));
 

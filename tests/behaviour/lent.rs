@@ -1,4 +1,4 @@
-//! Items that borrow from the reader's record: a job that takes them does what it does with items of its own.
+//! Items that borrow from the reader's record: a job that takes them does the same as with owned items.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -150,7 +150,7 @@ fn wall(profile: &Profile, name: &str) -> u64 {
     profile.components.iter().find(|component| component.name == name).unwrap().wall
 }
 
-/// What the thread of the step did, as far as it was alone.
+/// The time of the thread of a step that works alone.
 fn own(profile: &Profile, usage: &StepUsage) -> u64 {
     let components: u64 = profile.components.iter().map(|ComponentTime { wall, .. }| wall).sum();
     components + usage.open + usage.wait + usage.finish

@@ -305,7 +305,7 @@ fn cleaned(tag: String) {
 }
 
 #[test]
-fn a_step_that_completed_before_a_fail_is_a_fact_and_the_decision_around_it_is_made_again() {
+fn a_step_that_completed_before_a_fail_stays_complete_and_the_decision_around_it_is_made_again() {
     let (world, tag) = (World::new(), "cleaned");
     plays(tag, "quality", &["bad"]);
     world.fails(&cleaned(tag.to_owned()));

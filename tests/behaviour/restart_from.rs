@@ -10,14 +10,14 @@ use batch_runtime::{ExecutionId, Launch, Parameters};
 
 use crate::support::{World, step};
 
-/// What ran, by the job's `tag`.
+/// The steps that ran, by the job's `tag`.
 static RAN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 fn note(tag: &str, what: &str) {
     RAN.lock().unwrap().push((tag.to_owned(), what.to_owned()));
 }
 
-/// What ran since this was asked last.
+/// Returns the steps that ran since the last call.
 fn ran(tag: &str) -> Vec<String> {
     let mut ran = RAN.lock().unwrap();
     let (of, others) = ran.drain(..).partition(|(of, _)| of == tag);
@@ -94,7 +94,7 @@ fn a_decision_before_the_step_stands() {
 }
 
 #[test]
-fn the_restart_after_one_that_failed_goes_on_where_that_was() {
+fn the_restart_after_a_failed_one_goes_on_where_that_one_was() {
     let (world, mut launch) = failed("goes on", "d");
     launch.parameters = in_order("goes on".to_owned(), Some("c".to_owned())).parameters;
     assert_eq!(from(&world, &launch, "b"), Ok(BatchStatus::Failed));
@@ -113,7 +113,7 @@ fn an_unknown_step_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn a_step_to_which_the_way_does_not_lead_is_refused() {
+fn a_step_that_the_path_does_not_reach_is_refused() {
     let (world, launch) = failed("elsewhere", "d");
     let what = from(&world, &launch, "other").unwrap_err();
     assert!(what.contains("does not reach `other`"), "{what}");
@@ -273,7 +273,7 @@ fn a_step_that_runs_again_begins_with_nothing_whether_it_is_complete_or_not() {
 }
 
 #[test]
-fn a_step_that_is_to_run_again_and_is_not_come_to_begins_with_nothing_in_the_next_restart() {
+fn a_step_that_was_to_run_again_and_was_not_reached_begins_with_nothing_in_the_next_restart() {
     let world = World::new();
     let launch = |fail: &str, fail_at| two_loads("later".to_owned(), Some(fail.to_owned()), Some(fail_at));
     world.fails(&launch("", 6));

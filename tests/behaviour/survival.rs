@@ -1,4 +1,4 @@
-//! `testing::survives` passes jobs that lose and double nothing, and names the commit and the rows where one does.
+//! `testing::survives` passes jobs that lose and double nothing, and names the commit and the rows if a job does.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

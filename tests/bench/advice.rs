@@ -17,7 +17,7 @@ use crate::measure::Spread;
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, places};
 
-/// Computes for about so many microseconds.
+/// Computes for about this many microseconds.
 fn spin(micros: u64) {
     let end = Instant::now() + Duration::from_micros(micros);
     let mut sum = 0_u64;
@@ -126,7 +126,7 @@ fn several(
     threaded;
 }
 
-/// What an item costs, in microseconds.
+/// The cost of an item, in microseconds.
 struct Shape {
     name: &'static str,
     items: u64,
@@ -233,7 +233,7 @@ impl Shape {
         Ok((Spread::of(times).median, advice))
     }
 
-    /// The setting that the advice comes to, if there is one to try.
+    /// The setting that follows from the advice, if there is one to try.
     fn advised(&self, advice: &Advice) -> Option<Setting> {
         let (own, number) = (self.setting(), usize::try_from(advice.setting).ok()?);
         match advice.lever {
@@ -249,8 +249,8 @@ impl Shape {
     }
 }
 
-/// In how many of the shapes the advised setting is within 5 % of the best one tried, or nothing is advised where no setting
-/// saves a tenth. The table of all shapes goes to standard error.
+/// Counts the shapes for which the advised setting is within 5 % of the best one tried, or for which nothing is advised
+/// and no setting saves a tenth. The table of all shapes goes to standard error.
 pub(crate) fn shapes(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let mut table = "| step | took, ms | advice | predicted | then took | best tried | its time |\n\
                      |---|---|---|---|---|---|---|\n"

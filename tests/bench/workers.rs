@@ -13,7 +13,7 @@ use crate::measure::{Spread, interleaved, median_seconds};
 use crate::report::{Row, Target};
 use crate::{Impossible, Outcome, Plan};
 
-/// A worker has then looked for work as rarely as it ever does.
+/// After this time, a worker looks for work as rarely as it ever does.
 const IDLE: Duration = Duration::from_secs(8);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -141,7 +141,7 @@ pub(crate) fn chunks(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// The time that a chunk of 1,000 small items costs more in a worker than in the thread of the step.
+/// How much more time a chunk of 1,000 small items takes in a worker than in the thread of the step.
 pub(crate) fn chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     const CHUNKS: u32 = 500;
     let broker = rabbitmq()?;

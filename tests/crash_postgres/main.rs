@@ -42,7 +42,7 @@ struct World {
 /// The calls before which the process dies, run after run; then it is left alone.
 type Deaths = Vec<(&'static str, usize)>;
 
-/// What is left in the end: the rows, and the sums of the counters of each step.
+/// The final result: the rows, and the sums of the counters of each step.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     rows: Vec<String>,

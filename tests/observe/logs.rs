@@ -266,7 +266,7 @@ fn a_filter_that_leaves_events_out_leaves_the_place_in() {
 }
 
 #[test]
-fn a_chunk_is_named_at_the_level_trace_alone() {
+fn a_chunk_is_named_only_at_the_level_trace() {
     let job = <within as batch_runtime::JobDefinition>::INFO;
     let (_, lines) = Logged::new().run(job, &[]);
     assert!(lines.iter().all(|line| line["chunk"].is_null()));

@@ -239,14 +239,14 @@ fn tells_all(repository: &str) {
 }
 
 #[test]
-fn all_executions_are_told_by_the_names_that_dashboards_of_spring_batch_know() {
+fn all_executions_are_counted_under_the_names_that_spring_batch_dashboards_know() {
     let folder = tempfile::tempdir().unwrap();
     tells_all(folder.path().join("batch.db").to_str().unwrap());
 }
 
 #[cfg(feature = "postgres")]
 #[test]
-fn a_repository_in_postgresql_tells_the_same() {
+fn a_repository_in_postgresql_has_the_same_metrics() {
     let Some(database) = batch_tests::postgres::database() else { return };
     tells_all(database.url());
 }
@@ -296,7 +296,7 @@ fn a_textfile_is_replaced_as_a_whole() {
     let said = ask(repository, &format!("metrics --textfile {}", file.display()), 0);
     assert_eq!(said, format!("wrote the metrics to {}\n", file.display()));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), ask(repository, "metrics", 0));
-    // Who has opened the old file reads the old text.
+    // A reader that opened the old file reads the old text.
     assert_eq!(std::io::read_to_string(before).unwrap(), "old");
     let names: BTreeSet<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

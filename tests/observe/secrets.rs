@@ -5,7 +5,7 @@ use std::path::Path;
 use batch_runtime::prelude::*;
 use batch_runtime::{JobDefinition, JobInfo, cli};
 
-/// What no output may contain.
+/// The secret, which no output may contain.
 const PLANTED: &str = "open-sesame-4711";
 
 #[resource]

@@ -43,7 +43,7 @@ fn connect(url: &str) -> Result<Session, String> {
 }
 
 #[test]
-fn a_server_that_wants_tls_gets_it_with_the_password_bound_to_the_line() {
+fn a_server_that_wants_tls_gets_it_with_the_password_bound_to_the_connection() {
     let folder = tempfile::tempdir().unwrap();
     let Some(()) = certificates(folder.path()) else { return };
     let Some(server) = encrypted(folder.path(), "server") else { return };

@@ -23,7 +23,7 @@ fn a_statement_is_cancelled_ten_seconds_after_the_stop() {
     let took = began.elapsed();
     assert!(error.is_stopped(), "{error}");
     assert!(took > Duration::from_secs(10) && took < Duration::from_secs(40), "{took:?}");
-    // What is quick is not disturbed, and the session goes on.
+    // A quick statement is not disturbed, and the session goes on.
     assert_eq!(session.query_one("SELECT 1", &[]).unwrap().get::<_, i32>(0), 1);
 }
 
@@ -44,7 +44,7 @@ fn a_terminated_backend_and_a_server_that_is_gone_are_errors_of_the_connection()
     assert!(error.to_string().contains("terminating connection due to administrator command"), "{error}");
     assert!(session.is_closed());
 
-    // Before `COMMIT` is sent it is rolled back for certain, afterwards nobody knows.
+    // Before `COMMIT` is sent, the transaction is certainly rolled back. Afterwards nobody knows.
     let session = database.connect();
     session.begin("").unwrap();
     session.execute("CREATE TABLE t (id INT)", &[]).unwrap();

@@ -89,7 +89,7 @@ fn a_server_that_is_not_there_is_refused_in_time() {
     let text = refusal("postgres://me:hunter2@nowhere.invalid/db");
     assert!(text.ends_with("; check the host in the URL, and the network"), "{text}");
 
-    // Somebody who takes the connection and says nothing.
+    // A server that accepts the connection and says nothing.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let began = Instant::now();

@@ -34,7 +34,7 @@ fn statements_run_prepared_and_unnamed_alike() {
 }
 
 #[test]
-fn what_is_sent_is_in_order_and_its_first_error_comes_out_of_the_next_wait() {
+fn statements_are_sent_in_order_and_the_first_error_comes_out_of_the_next_wait() {
     for option in ["statements=named", "statements=unnamed"] {
         let Some((_database, session)) = session(option) else { return };
         let insert = "INSERT INTO t (id) VALUES ($1)";
@@ -124,7 +124,7 @@ fn many_statements_are_sent_with_bounded_memory() {
 }
 
 #[test]
-fn large_values_go_both_ways_while_others_are_under_way() {
+fn large_values_go_both_ways_while_others_are_in_flight() {
     let Some((_database, session)) = session("") else { return };
     session.begin("").unwrap();
     let large = "y".repeat(20_000_000);

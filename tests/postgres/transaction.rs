@@ -48,7 +48,7 @@ fn copied_rows_are_committed_with_what_is_sent_around_them() {
 }
 
 #[test]
-fn a_copy_of_many_rows_is_sent_as_it_comes_and_counts_them() {
+fn a_copy_of_many_rows_is_sent_as_it_comes_and_counts_its_rows() {
     let Some((_database, tx)) = transaction("") else { return };
     let mut copy = tx.copy("t", ["id", "name"]).unwrap();
     let name = "x".repeat(1000);
@@ -160,7 +160,7 @@ fn a_component_cannot_end_the_transaction() {
 
 #[test]
 fn a_transaction_that_ended_all_the_same_is_found_out() {
-    // What the look at the words does not see, in each form.
+    // Statements whose words do not show that they end the transaction, in each form.
     let hidden = "CREATE FUNCTION f() RETURNS INT BEGIN ATOMIC SELECT 1; END; ";
     for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN", "COMMIT AND CHAIN"] {
         let Some((_database, tx)) = transaction("") else { return };
@@ -220,7 +220,7 @@ fn a_transaction_that_is_given_up_begins_again_as_it_began() {
 }
 
 #[test]
-fn a_limit_of_time_ends_a_statement() {
+fn a_time_limit_ends_a_statement() {
     let Some(database) = postgres::database() else { return };
     let limited = Postgres::at(database.url()).statement_timeout("200ms");
     let tx = Transaction::on(Session::connect(&limited, "a test").unwrap());

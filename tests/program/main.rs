@@ -147,7 +147,7 @@ fn a_running_execution_is_followed_from_another_process_until_it_stops() {
 }
 
 #[test]
-fn the_death_of_a_followed_process_is_noticed_and_a_signal_ends_only_the_look() {
+fn the_death_of_a_followed_process_is_noticed_and_a_signal_ends_only_the_display() {
     let world = World::new();
     let running = world.start("run --to 1000 --pause 20");
     let (mut looking, _lines) = follow(&world);

@@ -26,7 +26,8 @@ fn numbers(count: u32) -> impl Iterator<Item = i64> {
     0..i64::from(count)
 }
 
-/// Takes its time, or computes for so many rounds. Ends its process at a deadly number, which a manager leaves to workers.
+/// Takes its time, or computes for this many rounds. Ends its process at a deadly number, which a manager leaves to
+/// workers.
 #[processor]
 fn price(n: i64, micros: u64, rounds: u32, deadly_at: Option<i64>) -> Priced {
     tracing::debug!(n, "price");

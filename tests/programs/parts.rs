@@ -216,7 +216,7 @@ fn load_even(parts: u32, size: u32, #[param(default = 0)] micros: u64, odd_every
     fill_even;
 }
 
-// What a partition takes from the job around it
+// Values that a partition takes from the job around it
 
 /// The output of a step.
 #[derive(Debug, Serialize, Deserialize)]
@@ -227,7 +227,7 @@ fn decide_offset(page: i64) -> Offset {
     Offset(page * 1_000)
 }
 
-/// Built once an execution and process.
+/// Built once per execution and process.
 #[derive(Debug)]
 struct Factor(i64);
 

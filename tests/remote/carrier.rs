@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use batch_runtime::Failure;
 use batch_runtime::workers::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 
-/// What goes wrong, each in so many of a hundred messages.
+/// The mishaps, each in this many of a hundred messages.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mishaps {
     pub(super) lost: u64,
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl State {
-    /// Returns true in so many of a hundred cases.
+    /// Returns true in this many of a hundred cases.
     fn happens(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

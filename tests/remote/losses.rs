@@ -21,7 +21,7 @@ use crate::support::World;
 
 const POISON: &str = "poison";
 
-/// What becomes of a worker that takes the poisoned chunk.
+/// The fate of a worker that takes the poisoned chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Dies,
@@ -40,7 +40,7 @@ struct Mortal {
     database: PathBuf,
     drain: StopSignal,
     is_dead: Arc<AtomicBool>,
-    /// How often it loses an answer.
+    /// How often the answer to the poisoned chunk is lost, over all workers.
     losses: u64,
     case: usize,
 }
@@ -176,7 +176,7 @@ struct Ran {
     kept: usize,
 }
 
-/// Runs the job with so many workers, of whom so many lose the answer to the poisoned chunk.
+/// Runs the job with this many workers. The first `losses` answers to the poisoned chunk are lost.
 fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>) -> Ran {
     let world = World::new();
     let carrier = Carrier::new(1, Mishaps::default());

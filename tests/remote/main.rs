@@ -28,7 +28,7 @@ use batch_runtime::{Launch, StopSignal};
 use crate::support::World;
 use carrier::{Carrier, Mishaps};
 
-/// How long an answer may stay away in these tests.
+/// How long these tests wait for an answer before it is late.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 fn chunks(carrier: &Carrier) -> RemoteChunks {

@@ -1,4 +1,4 @@
-//! Steps with `remote` beside the same ones without.
+//! Compares steps with `remote` with the same steps without it.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

@@ -20,7 +20,7 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/data/flights-5000.csv")
 }
 
-/// What the job makes of the sample, computed without the framework.
+/// The expected result for the sample, computed without the framework.
 struct Expected {
     /// Carrier, number, route and minutes of each late flight, sorted.
     late: Vec<String>,

@@ -129,7 +129,7 @@ fn added<P: Place>(id: usize, row: &Row) -> String {
     sql
 }
 
-/// The filter in words that no SQL knows.
+/// The filter, written without SQL.
 fn is_wanted(execution: &JobExecution, filter: &ExecutionFilter) -> bool {
     let is_in = |between: Between, time: Option<Timestamp>| {
         between.from.is_none_or(|from| time.is_none_or(|time| time >= from))

@@ -1,4 +1,4 @@
-//! How far running steps are, as other processes see it.
+//! The progress of running steps, as other processes see it.
 
 use std::time::Duration;
 

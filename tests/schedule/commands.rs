@@ -68,7 +68,7 @@ fn a_schedule_is_paused_and_resumed() {
 }
 
 #[test]
-fn the_times_of_some_days_are_run_afterwards_oldest_first() {
+fn a_backfill_runs_the_times_of_some_days_oldest_first() {
     let world = World::new();
     let shown = world.run("run weekly --backfill 2026-01-05..2026-01-20");
     assert_eq!(shown.code, Some(0), "{shown}");
@@ -83,7 +83,7 @@ fn the_times_of_some_days_are_run_afterwards_oldest_first() {
 }
 
 #[test]
-fn only_the_failed_times_are_run_afterwards_if_that_is_asked() {
+fn a_backfill_runs_only_the_failed_times_if_asked() {
     let world = World::new();
     let none = world.run("run failing --backfill 2026-01-05 --failed-only --yes");
     assert!(none.out.contains("nothing to run"), "{none}");

@@ -1,4 +1,4 @@
-//! What is due, and what becomes of it: with a clock that the test sets, and with runs that it holds in its hand.
+//! Scheduled times, from when they are due to their end, with a clock and runs that the test controls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -303,7 +303,7 @@ fn instant(time: &str) -> Timestamp {
     format!("2026-11-21T{time}:00Z").parse().unwrap()
 }
 
-/// The plan at 12:30, where the run of 11:00 is in this state and nobody has looked since 11:30.
+/// The plan at 12:30, when the run of 11:00 is in this state and nobody has looked since 11:30.
 fn plan(job: &'static JobInfo, run: Option<FireRun>) -> Plan {
     let job = ScheduledJob::of(job).unwrap();
     let eleven = job.fire(job.times.after(instant("10:30")).next().unwrap());

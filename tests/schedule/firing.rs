@@ -61,7 +61,7 @@ fn fire(world: &World, job: &str, micros: u32) {
             ends += its_ends;
         }
     });
-    // What a killed process has left.
+    // Runs everything that killed processes have left.
     let last = world.run(&line);
     assert_eq!(last.code, Some(0), "{last}");
     check(world, job, times);

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// What a command has printed, and its exit code.
+/// The output of a command, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -75,7 +75,7 @@ impl World {
         query.query_map([], text).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    /// Lets the schedules of the program begin so many minutes ago.
+    /// Lets the schedules of the program begin this many minutes ago.
     pub(crate) fn begin_ago(&self, job: &str, minutes: u32) {
         let first = self.run(&format!("run {job} --due"));
         assert_eq!(first.code, Some(0), "{first}");

@@ -41,8 +41,8 @@ pub fn unfinished(path: &Path) -> PathBuf {
     entries.find(is_it).map_or_else(|| path.to_owned(), |entry| entry.path())
 }
 
-/// Makes an authority `ca`, a certificate `server` of its for `localhost`, and a certificate `own` that nobody but itself has
-/// signed, as `.crt` and `.key` in the folder.
+/// Makes a certificate authority `ca`, a certificate `server` that it signed for `localhost`, and a self-signed
+/// certificate `own`, as `.crt` and `.key` files in the folder.
 ///
 /// Returns `None` if there is no `openssl`.
 ///

@@ -318,7 +318,8 @@ impl Pooler {
         Some(pooler)
     }
 
-    /// That URL, led through pgbouncer, before whose version 1.21 statements cannot be prepared.
+    /// That URL, led through pgbouncer. Statements are not prepared, because pgbouncer before version 1.21 cannot do
+    /// that.
     ///
     /// # Panics
     /// If the URL is not one of a server of the tests.

@@ -14,9 +14,9 @@ pub enum Cut {
     Before(&'static [u8]),
     /// After the server has these bytes of the client, and before its answer is passed on.
     After(&'static [u8]),
-    /// After so many more bytes to the server.
+    /// After this many more bytes to the server.
     ToServer(usize),
-    /// After so many more bytes to the client.
+    /// After this many more bytes to the client.
     ToClient(usize),
 }
 
@@ -95,7 +95,7 @@ impl Proxy {
         self.rules().cut.is_some()
     }
 
-    /// Swallows all that comes, as a network that is gone does; connections stay open.
+    /// Swallows everything, as a dead network does; connections stay open.
     pub fn swallow(&self, swallows: bool) {
         self.rules().swallows = swallows;
     }
@@ -175,7 +175,7 @@ impl Proxy {
                 // No answer gets through any more.
                 dead.store(true, Relaxed);
             } else if dead.load(Relaxed) {
-                // Read all the same, so that the server does not notice before it has read what it was sent.
+                // Keep reading, so that the server does not notice before it has read everything that it was sent.
                 continue;
             }
             let due = Instant::now() + rules.delay;
@@ -191,7 +191,7 @@ impl Proxy {
     }
 }
 
-/// If the connection is to be cut in this piece: how much of it is passed on.
+/// Returns how much of this piece is passed on, if the connection is to be cut in it.
 fn until_cut(cut: &mut Option<Cut>, way: Way, tail: &mut Vec<u8>, piece: &[u8]) -> Option<usize> {
     let kept = match (&mut *cut, way) {
         (Some(Cut::ToServer(left)), Way::ToServer) | (Some(Cut::ToClient(left)), Way::ToClient) => {
@@ -209,7 +209,7 @@ fn until_cut(cut: &mut Option<Cut>, way: Way, tail: &mut Vec<u8>, piece: &[u8]) 
     Some(kept)
 }
 
-/// Where in a piece the bytes begin and end, which may begin in the piece before.
+/// Returns where the bytes begin and end in a piece. They may begin in the piece before.
 fn found(tail: &mut Vec<u8>, piece: &[u8], wanted: &[u8]) -> Option<(usize, usize)> {
     let before = tail.len();
     tail.extend_from_slice(piece);

@@ -11,7 +11,7 @@ fn lines(world: &World, file: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("mixed: {line}"))).collect()
 }
 
-/// The lines that the component `slowly` has logged, whose fields of the place are checked.
+/// The lines that the component `slowly` has logged, after a check of the fields that tell their place.
 fn slowly(lines: &[Value]) -> Vec<&Value> {
     let said: Vec<_> = lines.iter().filter(|line| line["message"] == "slowly").collect();
     for line in &said {

@@ -51,7 +51,7 @@ fn load(parts: u32) {
     fill;
 }
 
-/// Delivers hints as badly as it may.
+/// Delivers hints as badly as the contract allows.
 #[derive(Clone)]
 struct Lossy(Arc<Inner>);
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::world::{Run, World, numbers, until};
 
-/// The folder as the manager sees it, and its name until the worker sees it as that.
+/// The manager's folder, and the worker's folder until it is renamed to the manager's.
 const HERE: &str = "data";
 const THERE: &str = "there";
 
@@ -41,7 +41,7 @@ impl Machines {
         run
     }
 
-    /// What the worker has left.
+    /// The files that the worker has left.
     fn files(&self) -> Vec<PathBuf> {
         fs::read_dir(self.0.path(HERE)).unwrap().map(|file| file.unwrap().path()).collect()
     }

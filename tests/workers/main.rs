@@ -61,7 +61,7 @@ fn nested_jobs_splits_loops_outputs_resources_and_secrets_reach_the_workers() {
     }
     expected.sort_unstable();
     assert_eq!(world.items(), expected);
-    // What a worker prints is not lost.
+    // The output of a worker is not lost.
     assert!(run.err.contains("] the first number is moved"), "{run}");
 }
 

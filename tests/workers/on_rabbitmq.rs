@@ -12,7 +12,7 @@ fn workers(world: &World, broker: &str) -> Vec<Running> {
     (0..3).map(|_| world.start_with(line, &[("BATCH_BROKER", broker)])).collect()
 }
 
-/// Waits until so many workers have joined.
+/// Waits until this many workers have joined.
 #[track_caller]
 fn until_joined(world: &World, many: usize) {
     until("the workers", || world.run("workers --json").out.matches("\"pid\"").count() == many);
@@ -137,7 +137,7 @@ fn workers_that_have_lost_the_server_hear_from_it_again_when_it_is_back() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told_once() {
+fn a_server_that_is_not_there_is_reported_once() {
     let world = World::new();
     // Nothing listens on the port for telnet's discard service.
     let nowhere = "amqp://guest:hunter2@127.0.0.1:9";
@@ -206,7 +206,7 @@ fn messages_of_others_in_the_queue_change_nothing() {
 }
 
 #[test]
-fn what_no_waiting_helps_against_is_refused_in_one_line_and_nothing_is_written() {
+fn a_problem_that_waiting_does_not_solve_is_refused_in_one_line_and_nothing_is_written() {
     let Some(server) = rabbitmq::server() else { return };
     server.control(&["add_user", "reader", "hunter2"]);
     server.control(&["set_permissions", "reader", "^$", "^$", ".*"]);

@@ -1,4 +1,4 @@
-//! The example on four machines: a manager, three workers, one repository, and a broker.
+//! The example with its parts in separate processes: a manager, three workers, a repository on a server, and a broker.
 
 use std::collections::BTreeMap;
 use std::fs;

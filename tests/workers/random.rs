@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// What was killed in a round.
+/// The number of processes killed in a round.
 #[derive(Debug, Default)]
 struct Killed {
     workers: u32,
@@ -64,7 +64,7 @@ fn round(world: &World, seed: u64) -> Killed {
 }
 
 #[test]
-fn of_two_hundred_partitions_nothing_is_lost_or_doubled_whoever_is_killed() {
+fn of_two_hundred_partitions_nothing_is_lost_or_doubled_whichever_process_is_killed() {
     let all = std::env::var("CRASH").is_ok_and(|crash| crash == "all");
     let rounds = if all { 50 } else { 2 };
     let mut killed = Killed::default();

@@ -8,7 +8,7 @@ use super::world::{Run, World, numbers};
 
 /// The calls that change something that another process could find.
 const CALLS: &str = "write,writev,pwrite64,fsync,fdatasync,ftruncate,rename,unlink,openat,fcntl,exit_group";
-/// How many points of each shape the sample takes.
+/// The number of points of each shape in the sample.
 const SAMPLE: usize = 5;
 
 /// The number of calls in a row that kill nobody, after which a shape is done.

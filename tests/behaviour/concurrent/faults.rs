@@ -174,7 +174,7 @@ fn left_by(launch: impl Fn(PathBuf) -> Launch, lines: u32) -> Left {
 }
 
 #[test]
-fn everything_is_left_as_by_one_item_at_a_time() {
+fn a_run_leaves_the_same_as_one_item_at_a_time() {
     let expected = left_by(serial, 200);
     assert_eq!(expected.status, BatchStatus::Completed, "{}", expected.why);
     assert!(expected.counters.filter > 10 && expected.skipped.len() > 30, "{expected:?}");

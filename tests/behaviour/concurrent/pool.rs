@@ -135,7 +135,7 @@ fn long(count: u32, bad: Option<u32>) {
 }
 
 #[test]
-fn several_fit_in_one_pipe_with_stateful_and_bulk_processors_after_them() {
+fn several_pools_fit_in_one_pipe_with_stateful_and_bulk_processors_after_them() {
     let world = World::new();
     let report = world.completes(&long(10, Some(5)));
     let counters = step(&report, "long_pipe").counters;

@@ -24,7 +24,7 @@ fn as_many_as_the_limit_are_skipped() {
 }
 
 #[test]
-fn one_more_fails_the_step_and_the_message_names_the_limit() {
+fn one_skip_above_the_limit_fails_the_step_and_the_message_names_the_limit() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [1, 2, 10, 12], ALWAYS);
     let report = world.fails(&load_job());

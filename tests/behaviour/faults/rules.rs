@@ -348,7 +348,7 @@ fn an_error_inside_a_transparent_one_is_not_among_its_sources_and_the_failure_sa
 }
 
 #[test]
-fn the_variant_that_holds_it_is_found() {
+fn the_variant_that_holds_a_hidden_error_is_found() {
     let world = World::new();
     let report = world.completes(&named_job());
     assert_eq!(step(&report, "named").counters.process_skip, 10);

@@ -40,17 +40,17 @@ fn is_stopped_in_the_wait(place: Place) {
 }
 
 #[test]
-fn before_a_processor_is_called_again_it_leaves_no_half_chunk() {
+fn a_stop_before_a_processor_is_called_again_leaves_no_half_chunk() {
     is_stopped_in_the_wait(Place::Process);
 }
 
 #[test]
-fn before_a_chunk_is_written_again_it_leaves_no_half_chunk() {
+fn a_stop_before_a_chunk_is_written_again_leaves_no_half_chunk() {
     is_stopped_in_the_wait(Place::Write);
 }
 
 #[test]
-fn before_a_reader_is_reopened_it_leaves_no_half_chunk() {
+fn a_stop_before_a_reader_is_reopened_leaves_no_half_chunk() {
     is_stopped_in_the_wait(Place::Read);
 }
 
@@ -65,7 +65,7 @@ fn search_job() {
 }
 
 #[test]
-fn during_the_search_for_a_bad_item_it_leaves_no_half_chunk() {
+fn a_stop_during_the_search_for_a_bad_item_leaves_no_half_chunk() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [1], ALWAYS);
     fails(Place::Write, Trouble::Busy, [8], ALWAYS);
@@ -144,7 +144,7 @@ fn waiting_on_threads() {
 }
 
 #[test]
-fn while_a_reader_waits_it_is_no_failure() {
+fn a_stop_while_a_reader_waits_is_no_failure() {
     let world = World::new();
     let report = world.run_with(&waiting_alone(), &RunOptions::default());
     assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);

@@ -118,7 +118,7 @@ fn a_writer_that_ends_the_transaction_fails_the_step_and_no_row_is_lost_or_dupli
 }
 
 #[test]
-fn the_same_holds_in_another_database() {
+fn a_writer_that_ends_the_transaction_fails_the_step_in_another_database_too() {
     for how in ENDS {
         let world = World::new();
         let file = world.path("there.db");

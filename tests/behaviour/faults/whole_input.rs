@@ -66,7 +66,7 @@ fn a_restart_rereads_an_input_of_which_nothing_could_be_read() {
 }
 
 #[test]
-fn the_only_record_is_every_record() {
+fn an_input_whose_only_record_is_unreadable_fails_the_step() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), "a,1\n").unwrap();
     let report = world.fails(&load_job(world.path("in.csv"), world.path("out.csv")));
@@ -221,7 +221,7 @@ fn unordered_job(input: PathBuf) {
 }
 
 #[test]
-fn on_threads_it_is_the_same() {
+fn on_threads_an_unreadable_input_fails_the_step_too() {
     for (launch, name) in
         [(threads_job as fn(PathBuf) -> batch_runtime::Launch, "on_threads"), (unordered_job, "unordered")]
     {
@@ -247,7 +247,7 @@ fn partitions_job(input: PathBuf) {
 }
 
 #[test]
-fn partitions_that_all_skip_all_fail_the_step_and_every_restart_of_it() {
+fn partitions_that_skip_everything_fail_the_step_and_every_restart_of_it() {
     let world = World::new();
     let launch = partitions_job(world.path("in.csv"));
     std::fs::write(world.path("in.csv"), BAD).unwrap();

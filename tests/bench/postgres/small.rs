@@ -50,7 +50,7 @@ pub(crate) fn empty_chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// How long so many bare commits take, after some that do not count.
+/// How long this many bare commits take, after some that do not count.
 async fn commit(url: &str, times: u64) -> Outcome<Duration> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
     tokio::spawn(connection);

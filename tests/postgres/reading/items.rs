@@ -146,7 +146,7 @@ fn a_string_takes_the_texts_that_the_server_writes() {
 }
 
 #[test]
-fn a_document_is_whatever_it_holds() {
+fn a_document_becomes_whatever_it_holds() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Address {
         street: String,

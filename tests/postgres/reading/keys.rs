@@ -86,7 +86,7 @@ fn a_key_that_changes_by_itself_is_refused() {
 }
 
 #[test]
-fn equal_is_what_the_collation_or_the_type_says() {
+fn the_collation_or_the_type_decides_which_keys_are_equal() {
     let Some(database) = database() else { return };
     let session = database.connect();
     session
@@ -301,7 +301,7 @@ fn a_position_of_another_key_is_refused() {
 }
 
 #[test]
-fn what_is_no_key_is_refused_with_what_to_do() {
+fn a_column_that_cannot_be_a_key_is_refused_with_what_to_do() {
     let Some(database) = database() else { return };
     people(&database, 2);
     let error = |sql: &str, key: &[&str]| error::<serde_json::Value>(query(&database, sql).key(key.to_vec()));

@@ -17,7 +17,7 @@ fn query(database: &Database, sql: &str) -> PostgresQuery {
     PostgresReader::query(&Postgres::at(database.url()), sql)
 }
 
-/// What is left to read.
+/// Reads the rest.
 fn rest<R: Reader<Error = PostgresReadError>>(reader: &mut R) -> Vec<R::Item> {
     std::iter::from_fn(|| reader.read().unwrap()).collect()
 }

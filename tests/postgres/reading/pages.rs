@@ -29,7 +29,7 @@ fn every_page_size_and_every_restart_reads_each_row_once() {
 }
 
 #[test]
-fn rows_added_and_removed_after_the_page_under_way_are_seen_and_those_before_the_key_are_not() {
+fn rows_added_and_removed_after_the_page_in_flight_are_seen_and_those_before_the_key_are_not() {
     let Some(database) = database() else { return };
     people(&database, 9);
     let writer = database.connect();
@@ -58,7 +58,7 @@ fn the_row_of_the_last_key_may_be_gone() {
 }
 
 #[test]
-fn an_empty_result_has_no_rows_and_stays_at_its_begin() {
+fn an_empty_result_has_no_rows_and_stays_at_its_beginning() {
     let Some(database) = database() else { return };
     people(&database, 0);
     for sql in ["SELECT id FROM person", "SELECT id FROM person UNION SELECT id FROM person"] {
@@ -83,7 +83,7 @@ fn parameters_are_bound_in_their_order() {
 }
 
 #[test]
-fn a_statement_that_is_no_select_is_refused_and_nothing_is_written() {
+fn a_statement_that_is_not_a_select_is_refused_and_nothing_is_written() {
     let Some(database) = database() else { return };
     people(&database, 2);
     database

@@ -101,7 +101,7 @@ fn an_error_without_a_row_shows_the_key() {
 }
 
 #[test]
-fn the_error_is_the_writers_wherever_it_comes_out() {
+fn an_error_that_comes_out_later_is_still_the_writers() {
     let Some(place) = Place::with(&format!("{TABLE}; INSERT INTO person VALUES (41, 'x', 1)")) else {
         return;
     };
@@ -109,7 +109,7 @@ fn the_error_is_the_writers_wherever_it_comes_out() {
     let mut writer = PostgresTable::into("person");
     let mut other = PostgresTable::into("person").columns(["id", "name"]).upsert(&["id"]);
 
-    // What waits next settles the chunk, runs a statement, or is another writer that looks up its table.
+    // The next wait settles the chunk, runs a statement, or comes from another writer that looks up its table.
     place.tx.begin("7", false).unwrap();
     writer.write(&people([1, 41]), &chunk).unwrap();
     let failure = place.tx.settle().unwrap_err();

@@ -130,7 +130,7 @@ fn is_same_sequence(value: &Any, column: &str, text: &str, row: &Row) -> bool {
         }
         Any::Bytes(value) if column == "bytea" => row.get::<_, Vec<u8>>(1) == *value,
         Any::Numbers(value) if column == "bytea" => row.get::<_, Vec<u8>>(1) == *value,
-        // Nothing has no type.
+        // The elements of an empty sequence have no type.
         Any::Integers(_) | Any::Reals(_) | Any::Texts(_) if column == "bytea" => text == "\\x",
         Any::Numbers(value) => {
             let value: Vec<_> = value.iter().map(|byte| Some(i64::from(*byte))).collect();

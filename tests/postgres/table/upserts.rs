@@ -57,7 +57,7 @@ fn upserts_and_ignored_rows_do_what_a_map_does() {
 }
 
 #[test]
-fn what_is_not_written_stays_as_it_is() {
+fn columns_that_are_not_written_stay_as_they_are() {
     let Some(place) = Place::with(
         "CREATE TABLE person (id BIGINT PRIMARY KEY, name TEXT, seen BIGINT DEFAULT 5);
          INSERT INTO person VALUES (1, 'old', 77)",

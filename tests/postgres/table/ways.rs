@@ -141,7 +141,7 @@ fn views_rules_and_row_level_security_work_as_with_insert() {
 }
 
 #[test]
-fn partitions_and_defaults_are_the_servers() {
+fn the_server_applies_partitions_and_defaults() {
     let Some(place) = Place::with(
         "CREATE TABLE t (id BIGINT, day DATE NOT NULL, made SERIAL) PARTITION BY RANGE (day);
          CREATE TABLE t_2024 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
@@ -156,7 +156,7 @@ fn partitions_and_defaults_are_the_servers() {
 }
 
 #[test]
-fn a_column_that_is_dropped_or_added_beside_those_written_is_no_matter() {
+fn dropping_or_adding_an_unwritten_column_does_not_matter() {
     let Some(place) = Place::with("CREATE TABLE t (gone INT, id BIGINT, kept INT); ALTER TABLE t DROP gone")
     else {
         return;

@@ -91,7 +91,7 @@ fn a_violated_constraint_is_refused_whether_it_is_seen_at_once_or_by_the_commit(
 
 #[test]
 fn a_transaction_that_a_component_ends_by_a_trick_is_found_out() {
-    // The look at the words does not see it.
+    // The words of the statement do not show that it ends the transaction.
     let hidden = "CREATE FUNCTION f() RETURNS INT BEGIN ATOMIC SELECT 1; END; ";
     for end in ["COMMIT", "ROLLBACK", "ROLLBACK; BEGIN", "COMMIT AND CHAIN"] {
         let Some(mut chunks) = chunks() else { return };
@@ -172,7 +172,7 @@ fn begin_in(chunks: &Chunks, database: Postgres) -> BegunStep {
 }
 
 #[test]
-fn a_limit_of_time_ends_a_statement_and_fails_the_chunk() {
+fn a_time_limit_ends_a_statement_and_fails_the_chunk() {
     let Some(chunks) = chunks() else { return };
     let mut step = begin_in(&chunks, chunks.place.database().statement_timeout("300ms"));
     for run in [Schema::execute, send] {

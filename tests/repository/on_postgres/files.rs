@@ -99,11 +99,11 @@ fn an_owner_whose_lease_ran_out_cannot_reach_the_file_of_its_successor() {
 }
 
 #[test]
-fn nor_the_files_of_its_partitions() {
+fn an_owner_whose_lease_ran_out_cannot_reach_the_files_of_its_successors_partitions() {
     lose_a_lease_over_a_file("files of partitions", parts);
 }
 
 #[test]
-fn nor_the_file_of_a_nested_job() {
+fn an_owner_whose_lease_ran_out_cannot_reach_the_file_of_its_successors_nested_job() {
     lose_a_lease_over_a_file("file of a nested job", outer);
 }

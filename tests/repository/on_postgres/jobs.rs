@@ -18,14 +18,14 @@ use crate::support::items;
 
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// What happens to the second chunk, or to the second call of a tasklet, the first time.
+/// The names of events that have happened once: in the second chunk, or in the second call of a tasklet.
 static ONCE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn is_first(name: &str) -> bool {
     ONCE.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
 }
 
-/// What a test does to the server while a chunk is written.
+/// Something that a test does to the server while a chunk is written.
 type Trouble = Box<dyn Fn() + Send>;
 static TROUBLES: Mutex<Vec<(String, Trouble)>> = Mutex::new(Vec::new());
 

@@ -281,7 +281,7 @@ fn a_session_of_another_program_that_holds_the_rows_of_a_lost_owner_is_named() {
 }
 
 #[test]
-fn a_chunk_under_way_is_waited_for_or_ended_by_a_takeover_and_never_doubled() {
+fn a_takeover_waits_for_a_chunk_in_flight_or_ends_it_and_never_doubles_it() {
     let Some(place) = schema() else { return };
     make_items(&place);
     let (old, new) = (place.open(), place.open());

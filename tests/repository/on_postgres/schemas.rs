@@ -74,7 +74,7 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
 
 /// The version of the schema that this program writes.
 const VERSION: usize = SCRIPTS.len();
-/// What makes each version from the one before; the first needs the tables of Spring Batch.
+/// The scripts that make each version from the one before. The first needs the tables of Spring Batch.
 const SCRIPTS: [&str; 3] = [
     include_str!("../../../batch-runtime/src/repository/schema/postgres_1.sql"),
     include_str!("../../../batch-runtime/src/repository/schema/postgres_2.sql"),

@@ -157,7 +157,7 @@ fn an_execution_whose_owner_is_dead_offers_nothing<P: Place>(place: &P) {
     let claim = worker.claim();
     drop(launched.lock);
     nothing(&worker.look());
-    // What it holds already goes on, and counts.
+    // The partition that it already holds goes on, and counts.
     commit::<P>(&mut worker.begin(&claim), 1).unwrap();
     worker.complete(&claim);
     let again = launch(&repository);
