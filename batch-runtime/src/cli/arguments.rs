@@ -57,7 +57,7 @@ pub(super) struct RunArguments {
     pub(super) on_end: Option<String>,
 }
 
-/// What `purge` deletes.
+/// The options of `purge`.
 #[derive(Debug)]
 pub(super) struct PurgeArguments {
     pub(super) older_than: Typed,

@@ -142,7 +142,7 @@ impl Times {
 struct Detailed<'a> {
     components: &'a [ComponentTime],
     usage: Option<&'a StepUsage>,
-    /// What would make the step faster.
+    /// The setting that would make the step faster.
     advice: Option<&'a Advice>,
     /// How earlier advice worked out.
     followed: Option<Followed>,

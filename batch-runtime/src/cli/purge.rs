@@ -58,7 +58,7 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", words::count(number), if number == 1 { "" } else { "s" })
 }
 
-/// What would be purged, as a table.
+/// The table of the instances that would be purged.
 fn would(found: &Purged) -> String {
     let mut table = Table::new(&[
         ("job", Align::Left),

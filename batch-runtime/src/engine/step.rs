@@ -51,7 +51,7 @@ pub struct StepRun<'r> {
     pub(crate) store: RefCell<ChunkStore>,
     pub(crate) inherited: Checkpoint,
     pub(crate) durability: Durability,
-    /// What the step did in earlier executions of the instance.
+    /// The work of the step in earlier executions of the instance.
     pub(crate) before: Counters,
     /// Identifies the owner of the output that its writers write.
     pub(crate) mark: Mark,

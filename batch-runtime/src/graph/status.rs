@@ -9,7 +9,7 @@ use crate::observe::StepProgress;
 use crate::observe::words::count;
 use crate::repository::{BatchStatus, Counters, JournalEntry, RunningStep, StepExecution};
 
-/// What an execution has done, by place.
+/// The progress of an execution, by place.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     steps: BTreeMap<String, StepSeen>,

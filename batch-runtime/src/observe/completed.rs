@@ -23,7 +23,7 @@ impl NotCompleted {
         self.status
     }
 
-    /// What went wrong, a line each.
+    /// The causes of the failure, a line each.
     #[must_use]
     pub fn causes(&self) -> &[String] {
         &self.causes

@@ -28,7 +28,7 @@ pub struct StepLive {
     commit: AtomicU64,
     done: AtomicU64,
     total: AtomicU64,
-    /// What was done before this execution; [`UNKNOWN`] until it is known.
+    /// The progress before this execution; [`UNKNOWN`] until it is known.
     first: AtomicU64,
     /// The live state of the step, if this one belongs to a partition.
     step: Option<Arc<StepLive>>,

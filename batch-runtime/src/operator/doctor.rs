@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is, for programs: `owner_dead`, `long`, `clock`, `schedule`, or `repository`.
+    /// Its kind, for programs: `owner_dead`, `long`, `clock`, `schedule`, or `repository`.
     pub kind: &'static str,
     /// What is wrong, and where.
     pub what: String,

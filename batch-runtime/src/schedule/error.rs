@@ -1,4 +1,4 @@
-//! What can be wrong with a schedule.
+//! The error of schedules: why a schedule cannot be followed.
 
 /// Why a schedule cannot be followed. `#[job]` finds these mistakes when it compiles.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum ScheduleError {
     Expression {
         /// The expression.
         expression: String,
-        /// What the parser says.
+        /// The parser's message.
         what: String,
     },
     /// There is no such time zone.

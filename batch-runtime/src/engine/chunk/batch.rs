@@ -204,7 +204,8 @@ pub(crate) struct Extent<'c> {
     pub(crate) items: u64,
     /// The upper bound on items.
     pub(crate) most: u64,
-    /// The deadline, and the clock that it is on. Once it has passed, the chunk ends after its first item. Checked only
+    /// The deadline, and the clock that it is on. Once it has passed, the chunk ends as soon as it has an item. Checked
+    /// only
     /// if `CAREFUL`.
     pub(crate) until: Option<(Instant, &'c dyn Pause)>,
 }

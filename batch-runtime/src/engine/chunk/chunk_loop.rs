@@ -212,7 +212,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 return Ok(());
             }
             let progress = if times.is_measured() { feed.progress() } else { None };
-            // An unmeasured chunk is so short that what the previous chunk has reached will do.
+            // An unmeasured chunk is so short that the progress of the previous one will do.
             record.reached = run.live.reached(progress).or(record.reached);
             let stop_requested = self
                 .commit(filled, feed, record, &mut times)

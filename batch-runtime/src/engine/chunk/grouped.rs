@@ -30,7 +30,7 @@ pub struct Grouped<R: Reader, G> {
     base: Option<(Value, u64)>,
     /// The place of the last record returned, if something was read ahead of it.
     place: Option<String>,
-    /// What the inner reader says about the last error returned.
+    /// Whether the inner reader steps over the last error returned.
     steps_over: bool,
     record: Option<String>,
 }

@@ -28,7 +28,7 @@ pub(crate) struct Skip<In> {
     pub(crate) item: Skipped<In>,
 }
 
-/// What is skipped.
+/// The item that is skipped, if it is still there.
 #[derive(Debug)]
 pub(crate) enum Skipped<In> {
     /// A record without an item: it could not be read, or its item is gone.

@@ -25,7 +25,7 @@ pub(super) use crate::repository::RUN_AGAIN;
 /// The outcome of an incomplete step that a restart with `--from` and `--force` passes over.
 pub(super) const PASSED_OVER: &str = "PASSED OVER";
 
-/// What an instance has passed, by place.
+/// The places that an instance has passed, with their outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: BTreeMap<String, JournalEntry>,

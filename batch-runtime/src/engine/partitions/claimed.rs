@@ -85,7 +85,7 @@ impl ClaimedRunner {
         Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
     }
 
-    /// Runs a claimed partition to its end, or until its next chunk boundary if `stop` is raised: because the worker
+    /// Runs a claimed partition to its end, or to its next chunk boundary if `stop` is raised: because the worker
     /// drains, or because the job is to stop.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl ClaimedRunner {
             .unwrap_or_else(|panicked| Ok(Ran::Panicked(panicked.to_string())))
     }
 
-    /// Closes the resources of executions none of whose partitions is running any more.
+    /// Closes the resources of executions that have no running partition here.
     pub(crate) fn forget_ended(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| Arc::strong_count(known) > 1);

@@ -76,7 +76,7 @@ impl Laps {
         self.readings += 1;
     }
 
-    /// The component that is running calls the one that is so many `deeper` in the chain.
+    /// The component that is running calls the one that is this much `deeper` in the chain.
     #[inline]
     pub(crate) fn enter(&mut self, deeper: usize) {
         self.book();

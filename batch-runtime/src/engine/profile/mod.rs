@@ -23,7 +23,7 @@ const ITEMS_ONE_IN: u32 = 16;
 /// One in this many measured chunks is timed by its CPU time too.
 const CPU_ONE_IN: u32 = 64;
 
-/// What a thread of a step does.
+/// The activity of a thread of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
     /// It waits for another thread, or for calls in flight.

@@ -35,7 +35,8 @@ pub(super) struct Demands {
     pub(super) cpu: u64,
     pub(super) cores: u64,
     pub(super) commits: u64,
-    /// What other threads did, if there are any: their number, the time they lived, waited, and read while no other could.
+    /// The other threads, if there are any: their number, how long they lived and waited, and how long they read while
+    /// no other could.
     pub(super) threads: u64,
     pub(super) threads_elapsed: u64,
     pub(super) threads_wait: u64,

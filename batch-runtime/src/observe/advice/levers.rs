@@ -15,8 +15,8 @@ pub(super) struct Offer {
     pub(super) time: u64,
 }
 
-/// A larger chunk is worth it if commits without rows take at least this part of the time, in percent, and is large
-/// enough if `COMMITS_LEFT` of it is left.
+/// A larger chunk is offered if commits without rows take at least this part of the time, in percent. It is large
+/// enough if they then take at most `COMMITS_LEFT`.
 const COMMITS_COST: u64 = 10;
 const COMMITS_LEFT: u64 = 3;
 const LARGER: [u64; 3] = [2, 5, 10];
@@ -75,7 +75,7 @@ fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
     Some(Offer { lever: Lever::Chunk, component: None, setting: settings.chunk * times, time })
 }
 
-/// What the thread of the step does alone.
+/// The time that the thread of the step works alone.
 fn own(demands: &Demands) -> u64 {
     demands.write + demands.commit
 }

@@ -29,7 +29,7 @@ const AS_GOOD: u64 = 3;
 /// If the thread of a step had to wait for a core for longer than this, in percent, the step gets no advice.
 const MOST_DELAY: u64 = 20;
 
-/// Returns the advice that would make a step which read this many items faster, if there is any.
+/// Returns advice for a step that read this many items, if anything would make it faster.
 pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits: u64) -> Option<Advice> {
     let usage = profile.usage.as_ref()?;
     if usage.elapsed < SHORTEST || commits < FEWEST_CHUNKS || items == 0 {

@@ -176,7 +176,7 @@ impl Keeper {
         }
     }
 
-    /// If no workers are there: fails the chunks that must not be processed here if none will come, and otherwise says
+    /// Called without workers. Fails the chunks that must not be processed here if no worker will come; otherwise says
     /// that they wait.
     fn abandon<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
         let most = lanes.exchange.most_wait.filter(|most| now - self.alone_since >= *most);

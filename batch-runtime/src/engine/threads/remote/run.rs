@@ -8,7 +8,7 @@ use crate::definition::JobInfo;
 use crate::repository::{Ownership, Repository};
 use crate::workers::RemoteChunks;
 
-/// What a step needs to have its chunks processed by workers.
+/// The parts of a run that a step needs to have its chunks processed by workers.
 pub(crate) struct RemoteRun<'r> {
     pub(crate) repository: &'r dyn Repository,
     pub(crate) ownership: Ownership,
