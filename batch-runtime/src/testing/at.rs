@@ -2,7 +2,7 @@
 
 use crate::repository::{Commit, FailPoint, Records, Side};
 
-/// A commit by its number or its chunk, and the side of it on which a run is stopped dead.
+/// A commit, by its number or its chunk, and the side of it on which a run is stopped dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailAt {
     place: Place,
@@ -16,20 +16,20 @@ enum Place {
 }
 
 impl FailAt {
-    /// On that side of the commit of that number, counted from 1 in the run.
+    /// Stops the run on one side of its `number`th commit, counted from 1.
     #[must_use]
     pub fn commit(number: u64, side: Side) -> Self {
         Self { place: Place::Number(number), side }
     }
 
-    /// Before that chunk of a step execution is committed, counted from 1: its rows are written, and are rolled back. For a
-    /// tasklet, 1 is its call.
+    /// Stops the run before it commits chunk `number` of a step execution, counted from 1: the rows are written, then rolled
+    /// back. The call of a tasklet is chunk 1.
     #[must_use]
     pub fn before_chunk(step: impl Into<String>, number: u64) -> Self {
         Self { place: Place::Chunk(step.into(), number), side: Side::Before }
     }
 
-    /// After that chunk is committed.
+    /// Stops the run after it commits chunk `number` of a step execution.
     #[must_use]
     pub fn after_chunk(step: impl Into<String>, number: u64) -> Self {
         Self { side: Side::After, ..Self::before_chunk(step, number) }

@@ -1,11 +1,11 @@
-//! Says in words how two results differ: what is lost, doubled, or otherwise there.
+//! Describes how two results differ: which rows are lost, doubled or unexpected.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The rows that a message shows of each kind, at most.
+/// The most rows of each kind that a message shows.
 const SHOWN: usize = 5;
 
 /// The difference between what an undisturbed run leaves and what is left now, in words; `None` if there is none.
@@ -34,7 +34,7 @@ pub(super) fn between(expected: &Value, left: &Value) -> Option<String> {
     })
 }
 
-/// The rows of a list, or the lines of a text of several.
+/// The elements of a list, or the lines of a text of several lines.
 fn rows(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(rows) => Some(rows.iter().map(Value::to_string).collect()),
@@ -45,7 +45,7 @@ fn rows(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// The differences of the parts of two objects, or of two texts of which one is a single line.
+/// The differences between two objects, field by field; `None` for anything else.
 fn inside(expected: &Value, left: &Value) -> Option<String> {
     let (Value::Object(expected), Value::Object(left)) = (expected, left) else { return None };
     let mut text = String::new();

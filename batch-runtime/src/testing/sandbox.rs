@@ -18,10 +18,10 @@ use crate::observe::JobReport;
 use crate::repository::sqlite::{SqliteOptions, SqliteRepository};
 use crate::repository::{FailPoint, Failing, Repository, RepositoryError};
 
-/// A private folder with a repository in it, for several runs of your jobs. Both are removed with it.
+/// A private folder with a repository in it, for several runs of your jobs. Both are removed when it is dropped.
 ///
-/// Each run opens the repository again, as a new process would. What the process keeps beside it, such as a `static` of your
-/// own, is the same in all runs.
+/// Each run opens the repository again, as a new process would. Anything else in the process, such as a `static` of your
+/// own, is shared by all runs.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -66,7 +66,7 @@ pub struct Sandbox {
     setting: Mutex<Setting>,
 }
 
-/// What the next run is given.
+/// The settings of the next run.
 #[derive(Default)]
 struct Setting {
     given: Given,
@@ -86,19 +86,19 @@ impl std::fmt::Debug for Setting {
 }
 
 impl Sandbox {
-    /// Creates a folder of its own in the temporary folder.
+    /// Creates its folder within the system's temporary folder.
     ///
     /// # Errors
-    /// If that cannot be written.
+    /// If the folder cannot be created.
     pub fn new() -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("batch-test-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder)?;
-        // Through links, so that a path in it compares equal to what a job stores of it.
+        // Resolves links, so that a path in it compares equal to the one that a job stores.
         let folder = folder.canonicalize()?;
         Ok(Self { folder, setting: Mutex::default() })
     }
 
-    /// Its folder.
+    /// The path of its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -120,7 +120,7 @@ impl Sandbox {
         Ok(path)
     }
 
-    /// Gives the value of a `#[resource]` function, which the runs do not call then.
+    /// Sets the value of a `#[resource]`, so that the runs do not call its function.
     ///
     /// The type is the name of the function: `sandbox.resource::<quota>(limit)`.
     pub fn resource<R: ResourceDefinition>(&self, value: R::Value) -> &Self {
@@ -130,7 +130,7 @@ impl Sandbox {
         self
     }
 
-    /// Gives the database of a `#[database]` function, which the runs do not call then.
+    /// Sets the database of a `#[database]`, so that the runs do not call its function.
     ///
     /// The type is the name of the function: `sandbox.database::<warehouse>(Sqlite::open(sandbox.path("w.db")))`.
     ///
@@ -143,14 +143,14 @@ impl Sandbox {
         Ok(self)
     }
 
-    /// Sets the time of the runs: that of the repository, of `timeout` and `chunk_time`, and of backoffs.
+    /// Sets the clock of the runs: for the repository, for `timeout` and `chunk_time`, and for backoffs.
     pub fn time(&self, time: &TestTime) -> &Self {
         self.setting().time = Some(time.clone());
         self
     }
 
-    /// Stops the next run dead where the fail point says: see [`FailAt`](super::FailAt). If the run does not come there, the one
-    /// after it may.
+    /// Stops the next run dead where the fail point says: see [`FailAt`](super::FailAt). The fail point stays set until it
+    /// stops a run.
     pub fn fail_at(&self, point: impl FailPoint + 'static) -> &Self {
         self.setting().fail_point = Some(Arc::new(point));
         self
@@ -158,7 +158,8 @@ impl Sandbox {
 
     /// Runs a job on this thread: a new instance, or the next execution of one that failed, was stopped, or died.
     ///
-    /// Its commits survive a crash of the process, which is what a sandbox makes of it, but not of the machine: that is faster.
+    /// Its commits survive a crash of the process, which is all that a sandbox simulates, but not of the machine: that is
+    /// faster.
     ///
     /// # Errors
     /// [`SandboxError::Died`] if the fail point stopped it; or if it cannot be launched. A job that fails is not an error: its
@@ -214,8 +215,8 @@ impl Sandbox {
         options.open(self.path("batch.db"))
     }
 
-    /// A connection to the database of the repository, in which the rows of steps are that name no other database. A test may
-    /// create and fill tables there before the first run.
+    /// A connection to the repository's database, which also has the rows of each step that names no other database. A test
+    /// may create and fill tables there before the first run.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -226,7 +227,8 @@ impl Sandbox {
         Ok(connection)
     }
 
-    /// The rows of a query in the database of the repository, a text each: its columns in the form of SQL, separated by ` | `.
+    /// The rows of a query on the repository's database, one string each: the columns separated by ` | `, `NULL` for a null,
+    /// and bytes in hexadecimal.
     ///
     /// # Errors
     /// If the query fails.
@@ -234,7 +236,7 @@ impl Sandbox {
         rows(&self.connection()?, query)
     }
 
-    /// The rows of a query in another `SQLite` file of the folder, as [`rows`](Self::rows) gives them.
+    /// The rows of a query on another `SQLite` file in the folder, in the form of [`rows`](Self::rows).
     ///
     /// # Errors
     /// If the query fails.
@@ -242,7 +244,7 @@ impl Sandbox {
         rows(&rusqlite::Connection::open(self.path(name))?, query)
     }
 
-    /// The lines of a text file in the folder, or of one that a job was given the path of; none if it does not exist.
+    /// The lines of a text file; none if it does not exist. A relative path starts at the sandbox's folder.
     ///
     /// # Errors
     /// If it cannot be read, or is not UTF-8.
@@ -254,7 +256,7 @@ impl Sandbox {
         }
     }
 
-    /// The output that a step left in the instance of an execution, as its last run returned it.
+    /// The latest output of a step in the instance of an execution; `None` if it left none.
     ///
     /// # Errors
     /// If the repository cannot be read, or the output has another type.
@@ -270,14 +272,14 @@ impl Sandbox {
     }
 
     fn setting(&self) -> MutexGuard<'_, Setting> {
-        // Nothing that panics leaves it half changed.
+        // No panic can leave the settings half changed.
         self.setting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // What is left over, the system clears with its temporary folder.
+        // The system clears leftovers in its temporary folder.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

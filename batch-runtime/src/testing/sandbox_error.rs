@@ -1,9 +1,9 @@
-//! Says why a run in a sandbox has no report.
+//! The reasons why a run in a sandbox has no report.
 
 use crate::engine::JobError;
 use crate::repository::{Commit, RepositoryError, Side};
 
-/// Why a run in a [`Sandbox`](super::Sandbox) has no report.
+/// The reason why a run in a [`Sandbox`](super::Sandbox) has no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
@@ -18,7 +18,7 @@ pub enum SandboxError {
     /// The job could not be run.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// Nothing was run yet, so that nothing can be restarted.
+    /// There is no run yet to restart.
     #[error("nothing was run in this sandbox yet: `run` a launch first")]
     NothingToRestart,
 }

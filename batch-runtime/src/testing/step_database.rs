@@ -1,4 +1,4 @@
-//! Commits the chunks of a step test in a database of the test's.
+//! Commits the chunks of a step test in the test's own database.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use rusqlite::TransactionBehavior;
 use crate::definition::{ChunkTransaction, Failure, Sqlite};
 use crate::repository::{ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, RepositoryError};
 
-/// A connection on which each chunk is one transaction. Nothing but the rows is stored.
+/// A connection on which each chunk is one transaction. Only the rows are stored.
 pub(super) struct RowsOnly {
     connection: rusqlite::Connection,
     place: String,

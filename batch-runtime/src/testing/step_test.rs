@@ -126,7 +126,7 @@ impl<S: StepDefinition> StepTest<S> {
         Ok(self)
     }
 
-    /// Has the step work on one partition, with the range that the partitioner would give it.
+    /// Lets the step work on one partition, with the range that the partitioner would give it.
     ///
     /// # Errors
     /// If the range cannot be serialised.
@@ -135,7 +135,7 @@ impl<S: StepDefinition> StepTest<S> {
         Ok(self)
     }
 
-    /// Gives the value of a `#[resource]` function, which is not called then: `.resource::<quota>(limit)`.
+    /// Sets the value of a `#[resource]`, so that its function is not called: `.resource::<quota>(limit)`.
     pub fn resource<R: ResourceDefinition>(mut self, value: R::Value) -> Self {
         self.given = self.given.resource::<R>(value);
         self
@@ -156,7 +156,7 @@ impl<S: StepDefinition> StepTest<S> {
         Ok(self)
     }
 
-    /// Gives the database of a `#[database]` function, which is not called then: `.database_of::<warehouse>(database)`.
+    /// Sets the database of a `#[database]`, so that its function is not called: `.database_of::<warehouse>(database)`.
     ///
     /// # Errors
     /// If the type is a kind of database, such as `Sqlite`: use [`database`](Self::database) for the repository's own.
@@ -165,13 +165,13 @@ impl<S: StepDefinition> StepTest<S> {
         Ok(self)
     }
 
-    /// Sets the time for `timeout`, `chunk_time` and backoffs.
+    /// Sets the clock for `timeout`, `chunk_time` and backoffs.
     pub fn time(mut self, time: &TestTime) -> Self {
         self.time = Some(time.clone());
         self
     }
 
-    /// Runs the step as it is, reader and writer included.
+    /// Runs the whole step, with its reader and writer.
     ///
     /// # Errors
     /// The step's own.

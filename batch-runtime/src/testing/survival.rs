@@ -12,7 +12,7 @@ use crate::definition::Launch;
 use crate::engine::JobError;
 use crate::repository::{BatchStatus, Commit, RepositoryError, Side};
 
-/// The faults that a panic reports, at most.
+/// The most differences that a panic reports.
 const REPORTED: usize = 5;
 
 /// Tests that a job loses and doubles nothing, wherever it dies: runs it undisturbed, then stops it dead before and after each
@@ -21,11 +21,11 @@ const REPORTED: usize = 5;
 /// `launch` makes the launch, and what the job needs: input files ([`Sandbox::file`]), tables ([`Sandbox::connection`]),
 /// resources. All that the job writes must be in the sandbox: in its database or in files of its folder, so pass paths from
 /// [`Sandbox::path`]. `left` returns what the job has left there, such as its rows, as anything that serialises. It may also
-/// assert and return nothing. Where the order may differ, as with `partitions`, let it sort.
+/// assert and return nothing. Let it sort the rows if their order may differ, as with `partitions`.
 ///
-/// Returns how often the job was stopped. A run is stopped by an error in place of the commit, at which the engine lets
-/// everything fall: open files are closed without another write, listeners are told nothing. With `n` commits the job runs
-/// some `4 n` times, so let its input be small: a few chunks.
+/// Returns how often the job was stopped. An error in place of the commit stops a run, and the engine drops everything: it
+/// closes open files without another write, and calls no listener. With `n` commits the job runs some `4 n` times, so let
+/// its input be small: a few chunks.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -58,8 +58,8 @@ const REPORTED: usize = 5;
 /// ```
 ///
 /// # Panics
-/// If the job does not complete undisturbed; or if what it left differs after a stop: then the message names each such commit
-/// and side, and the rows that are lost or doubled.
+/// If the job does not complete undisturbed, or if it leaves something else after a stop. The message names the first such
+/// commits and sides, and the rows that are lost or doubled.
 #[track_caller]
 pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn(&Sandbox) -> T) -> usize {
     match sweep(&launch, &|sandbox| found(sandbox, &left)) {
@@ -70,7 +70,7 @@ pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn
 
 type Left<'l> = dyn Fn(&Sandbox) -> Result<Value, String> + 'l;
 
-/// What is left, or the message of a failed assertion.
+/// The value that `left` returns, or the message of its failed assertion.
 fn found<T: Serialize>(sandbox: &Sandbox, left: &impl Fn(&Sandbox) -> T) -> Result<Value, String> {
     let left = catch_unwind(AssertUnwindSafe(|| left(sandbox))).map_err(|panicked| words_of(&*panicked))?;
     serde_json::to_value(left).map_err(|error| format!("what is left does not serialise: {error}"))
@@ -94,7 +94,7 @@ fn sweep(launch: &dyn Fn(&Sandbox) -> Launch, left: &Left<'_>) -> Result<usize, 
         for side in [Side::Before, Side::After] {
             let sandbox = new_sandbox()?;
             match stopped_at(&sandbox, &launch(&sandbox), number, side) {
-                // Under threads another run may have fewer commits.
+                // With threads, another run may have fewer commits.
                 None => {}
                 Some((commit, restarted)) => {
                     stops += 1;
@@ -111,8 +111,8 @@ fn sweep(launch: &dyn Fn(&Sandbox) -> Launch, left: &Left<'_>) -> Result<usize, 
     if faults.is_empty() { Ok(stops) } else { Err(report_of(&faults, stops)) }
 }
 
-/// Stops the run there and restarts it. Returns the commit, and whether the job is complete now; `None` if the run did not come
-/// there.
+/// Stops the run at that commit and restarts it. Returns the commit, and whether the job is complete now; `None` if the run
+/// did not reach that commit.
 fn stopped_at(
     sandbox: &Sandbox,
     launch: &Launch,
@@ -123,7 +123,7 @@ fn stopped_at(
     let Err(SandboxError::Died { commit, .. }) = sandbox.run(launch) else { return None };
     let restarted = match sandbox.restart() {
         Ok(report) => report.completed().map(drop).map_err(|error| format!("the restart failed: {error}")),
-        // It died after its last commit, or its nested job did.
+        // It died after the last commit of the job or of a nested job.
         Err(SandboxError::Job(JobError::Repository(RepositoryError::AlreadyComplete {
             status: BatchStatus::Completed,
             ..

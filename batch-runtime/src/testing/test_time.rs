@@ -1,4 +1,4 @@
-//! A time that a test sets.
+//! A clock that a test sets.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,8 @@ use crate::definition::StopSignal;
 use crate::engine::Pause;
 use crate::repository::Clock;
 
-/// A time that stands still, or moves on by the same amount at each look. Waits are over at once, and move it on. Clones share
-/// one time.
+/// A clock that stands still, or advances by the same amount each time it is read. A wait returns at once and advances it.
+/// Clones share one time.
 ///
 /// It is the clock of the repository ([`SqliteOptions::clock`](crate::repository::sqlite::SqliteOptions::clock)) and, as
 /// [`Pause`], that of `timeout`, `chunk_time` and backoffs, and of a [`RateLimit`](crate::RateLimit).
@@ -43,24 +43,24 @@ pub struct TestTime {
 }
 
 impl TestTime {
-    /// A time that stands still until it is [advanced](Self::advance).
+    /// A clock that stands still until it is [advanced](Self::advance).
     #[must_use]
     pub fn fixed(now: Timestamp) -> Self {
         Self::advancing(now, Duration::ZERO)
     }
 
-    /// A time that moves on by `a_look` after each look at it.
+    /// A clock that advances by `a_look` each time it is read.
     #[must_use]
     pub fn advancing(from: Timestamp, a_look: Duration) -> Self {
         Self { origin: Instant::now(), from, a_look, elapsed: Arc::default() }
     }
 
-    /// Moves the time on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.look(by);
     }
 
-    /// The time that has passed, which moves on by `by` after that.
+    /// Returns the time elapsed so far, then advances it by `by`.
     fn look(&self, by: Duration) -> Duration {
         let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = *elapsed;
@@ -85,7 +85,7 @@ impl Pause for TestTime {
         true
     }
 
-    /// The middle, so that a jitter is always the same.
+    /// Always the middle, so that jitter is reproducible.
     fn random(&self) -> f64 {
         0.5
     }

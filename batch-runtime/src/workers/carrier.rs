@@ -1,4 +1,4 @@
-//! Carries the chunks of steps with `remote` to workers, and their results back: what a message broker has to offer.
+//! The interface of a message broker that carries the chunks of steps with `remote` to workers, and their results back.
 //!
 //! Everything here may go wrong without harm to the result. A message may be lost, duplicated, late, out of order or
 //! forged: the manager sends again what stays unanswered, counts the first answer to a chunk and drops all others, and
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::definition::Failure;
 
-/// Is called with each reply that arrives, on a thread of the carrier. It only puts the reply aside, and never blocks.
+/// A callback for each reply, on a thread of the carrier. It only stores the reply, and never blocks.
 pub type OnReply = Box<dyn Fn(Vec<u8>) + Send + Sync>;
 
 /// Carries the chunks of steps with `remote` to workers, and their results back.
 ///
-/// A carrier that loses its broker connects again by itself. Meanwhile it drops what is sent.
+/// A carrier that loses its broker reconnects by itself, and drops all messages until then.
 ///
 /// ```
 /// use std::sync::mpsc::{Receiver, Sender, channel};
@@ -88,14 +88,14 @@ pub type OnReply = Box<dyn Fn(Vec<u8>) + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait ChunkCarrier: Send + Sync + fmt::Debug {
-    /// For a manager: the way to the workers that serve that queue. `on_reply` is told each reply to a request that is sent
-    /// there, for as long as the returned value exists. The queue is made if it is missing.
+    /// For a manager: sends requests to the workers that serve a queue, which is created if it is missing. `on_reply` is
+    /// called with each reply for as long as the returned value exists.
     ///
     /// # Errors
-    /// If the carrier can never work as it is set up. A broker that is unreachable for now is no error.
+    /// If the carrier can never work with its settings. An unreachable broker is no error.
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure>;
 
-    /// For a worker: the requests of these queues. Each slot of a worker calls it once.
+    /// For a worker: receives requests from queues. Each slot of a worker calls it once.
     ///
     /// # Errors
     /// As [`requests`](Self::requests).
@@ -107,10 +107,10 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     }
 }
 
-/// A manager's end of a [`ChunkCarrier`]. Dropping it ends the wait for replies: those in flight are dropped.
+/// The manager's side of a [`ChunkCarrier`]. Dropping it drops the replies in flight.
 pub trait ChunkRequests: Send + Sync {
-    /// Sends a request to one of the workers. Returns at once; what cannot be sent is lost. A request that nobody has taken
-    /// for ten minutes may be dropped.
+    /// Sends a request to one of the workers. Returns at once; a request that cannot be sent is lost. A carrier may drop a
+    /// request that no worker has taken for ten minutes.
     fn send(&self, request: Vec<u8>);
 
     /// Returns whether messages get through, as far as the carrier knows. While they do not, nobody waits for an answer.
@@ -119,10 +119,10 @@ pub trait ChunkRequests: Send + Sync {
     }
 }
 
-/// The end of a worker's slot of a [`ChunkCarrier`].
+/// A worker slot's side of a [`ChunkCarrier`].
 pub trait ChunkOffers: Send {
-    /// Waits for the next request, at most that long. It is this slot's until its answer is settled or dropped, and no
-    /// further one is fetched before that: another worker may have time for it.
+    /// Waits for the next request, for at most `most`. The request is this slot's until its answer is settled or dropped.
+    /// Until then the slot fetches no other, which an idle worker could take.
     fn next(&mut self, most: Duration) -> Option<ChunkOffer>;
 }
 
@@ -130,7 +130,7 @@ pub trait ChunkOffers: Send {
 pub struct ChunkOffer {
     /// The request.
     pub request: Vec<u8>,
-    /// The way back.
+    /// Sends its replies.
     pub answer: Box<dyn ChunkAnswer>,
 }
 
@@ -140,12 +140,12 @@ impl fmt::Debug for ChunkOffer {
     }
 }
 
-/// The way back to the manager that sent a request. If it is dropped without [`settle`](Self::settle), the request is
-/// offered again, to any worker. So it is when the worker dies.
+/// Replies to the manager that sent a request. If it is dropped without [`settle`](Self::settle), or if the worker dies, the
+/// request is offered again to any worker.
 pub trait ChunkAnswer: Send + Sync {
     /// Sends a reply. There may be several: a worker that works on a long chunk says so from time to time.
     fn send(&self, reply: Vec<u8>);
 
-    /// Says that the request is done, and not to be offered again.
+    /// Marks the request as done, so that it is not offered again.
     fn settle(self: Box<Self>);
 }

@@ -19,15 +19,15 @@ use crate::repository::{BatchStatus, Repository, RepositoryError};
 
 /// How many steps a slot keeps open.
 const MOST_OPEN: usize = 4;
-/// The wait between two checks whether the worker is to drain.
+/// The time between two checks whether the worker is to drain.
 const LOOK: Duration = Duration::from_millis(200);
 /// The slot closes its steps after this time without a request.
 const IDLE: Duration = Duration::from_secs(30);
-/// The worker believes for this time that an execution still runs.
+/// For this long, the worker assumes that an execution still runs.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// The executions that are remembered at most: their numbers may be forged.
+/// The most executions that are remembered: a forged request can name any number.
 const MOST_KNOWN: usize = 1_000;
-/// After a refusal another worker may be quicker.
+/// The pause after a refusal, in which another worker can take the chunk.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
 /// The slots of a worker that take chunks.
@@ -42,7 +42,7 @@ pub(super) struct ChunkSlots<'w> {
     pub(super) executions: Mutex<BTreeMap<i64, Looked>>,
 }
 
-/// What the repository says about an execution.
+/// An execution, as the repository has it.
 #[derive(Clone)]
 pub(super) struct Execution {
     secret: Secret,
@@ -50,33 +50,33 @@ pub(super) struct Execution {
     runs: bool,
 }
 
-/// The same, and when it said so; `None` if there is no such execution.
+/// The result of a look-up, and its time; `None` if there is no such execution.
 pub(super) type Looked = (Option<Execution>, Instant);
 
-/// A step that a thread of its own keeps open.
+/// A step that its own thread keeps open.
 struct Open {
     key: StepKey,
     requests: Sender<(Ask, Vec<u8>)>,
     outcomes: Receiver<Outcome>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 enum Outcome {
     Served(Served),
     /// The step cannot be opened.
     Refused(String),
 }
 
-/// What is done with a request.
+/// Whether a request is done.
 enum Verdict {
-    /// It is settled.
+    /// It is done.
     Settled,
     /// It is offered again.
     Again,
 }
 
 impl ChunkSlots<'_> {
-    /// Takes and processes chunks, one after the other. `busy` is told when it begins and ends one.
+    /// Takes and processes chunks, one after the other. `busy` is called when a chunk begins and ends.
     pub(super) fn slot(&self, busy: &(dyn Fn(bool) + Sync)) {
         let queues: Vec<String> = (self.runner.jobs())
             .filter(|job| crate::engine::has_remote_steps(job))
@@ -205,7 +205,7 @@ impl ChunkSlots<'_> {
         Verdict::Settled
     }
 
-    /// Opens a step in a thread of its own, which ends when the slot drops it.
+    /// Opens a step in its own thread, which ends when the slot drops the step.
     fn open<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -234,13 +234,13 @@ impl ChunkSlots<'_> {
         Open { key, requests, outcomes }
     }
 
-    /// What the repository says about an execution; `None` if it has none like that.
+    /// Looks up an execution, in memory or in the repository; `None` if there is no such execution.
     fn execution(&self, key: &StepKey) -> Result<Option<Execution>, RepositoryError> {
         let known = self.executions().get(&key.execution).cloned();
         if let Some((known, _)) = known.filter(|(_, looked)| looked.elapsed() < BELIEVED) {
             return Ok(known);
         }
-        // Other slots need not wait for this look.
+        // Without the lock, so that other slots need not wait.
         let execution = match self.repository.execution(ExecutionId(key.execution)) {
             Ok(row) => row.owner.map(|owner| Execution {
                 secret: Secret::of_owner(&owner.uuid),

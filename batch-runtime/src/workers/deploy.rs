@@ -1,4 +1,4 @@
-//! Says how workers are started.
+//! Starts worker processes by commands.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The arguments of a program that make it a worker of the manager that starts it.
+/// The arguments that make a program a worker of the manager that starts it.
 pub(super) const ATTACHED: [&str; 2] = ["worker", "--attached"];
 
 /// The longest list of hosts.
@@ -14,8 +14,8 @@ const MOST_HOSTS: usize = 10_000;
 
 /// Starts workers for a [`Manager`](super::Manager), each as a child process that lives as long as its worker.
 ///
-/// The manager tells the child on its standard input what to do, keeps that open while it wants the worker, and reads what
-/// the worker says on standard output and standard error. So `ssh` and the like serve as well as the program itself.
+/// The manager sends orders to the child's standard input, closes it to end the worker, and reads standard output and
+/// standard error. So the command may also be `ssh` or the like.
 pub trait Deployer: Send + Sync + fmt::Debug {
     /// The command for the worker with this number, counted from 1. It must run the program with the arguments `worker
     /// --attached`. `place` is the lowest number from 0 that no running worker has.
@@ -34,7 +34,7 @@ impl LocalProcesses {
     /// Workers of this program.
     ///
     /// # Errors
-    /// If the system does not say which program this is.
+    /// If the system does not know the path of this program.
     pub fn new() -> io::Result<Self> {
         Ok(Self { program: std::env::current_exe()?, arguments: Vec::new() })
     }
@@ -62,7 +62,7 @@ impl Deployer for LocalProcesses {
     }
 }
 
-/// Starts workers by a command of the user's, such as `ssh {host} /opt/etl/job {worker}`.
+/// Starts workers by a shell command such as `ssh {host} /opt/etl/job {worker}`.
 #[derive(Debug, Clone)]
 pub struct CommandTemplate {
     template: String,
@@ -74,25 +74,25 @@ pub struct CommandTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
-    /// It does not say where the arguments of the worker go.
+    /// It has no place for the worker's arguments.
     #[error(
         "the command for workers, `{0}`, does not contain `{{worker}}`, which stands for the arguments of the program"
     )]
     NoWorker(String),
-    /// It wants hosts, and there are none.
+    /// It needs hosts, and none are given.
     #[error("the command for workers, `{0}`, contains `{{host}}`: name the hosts, as in `--hosts a,b*2`")]
     NoHosts(String),
-    /// There are hosts, and it does not want them.
+    /// Hosts are given, and it does not use them.
     #[error("the command for workers, `{0}`, does not contain `{{host}}`, but hosts are given")]
     NoHost(String),
-    /// A host cannot be understood.
+    /// The list of hosts is malformed.
     #[error("`{0}` is not a list of hosts: write `a,b*2` for one worker on a and two on b")]
     Hosts(String),
 }
 
 impl CommandTemplate {
-    /// A command for the shell, in which `{worker}` stands for the arguments of the program and `{n}` for the number of the
-    /// worker. With `{host}` in it, `hosts` lists where workers run: `a,b*2` for one on a and two on b.
+    /// A shell command, in which `{worker}` stands for the arguments of the program and `{n}` for the number of the worker.
+    /// With `{host}` in it, `hosts` lists where workers run: `a,b*2` for one on a and two on b.
     ///
     /// ```
     /// use batch_runtime::workers::CommandTemplate;
@@ -119,7 +119,7 @@ impl CommandTemplate {
         Ok(Self { template: of(), hosts })
     }
 
-    /// A host for each worker that may run at the same time; empty if the command wants none.
+    /// A host for each worker that may run at the same time; empty if the command uses none.
     #[must_use]
     pub fn hosts(&self) -> &[String] {
         &self.hosts
@@ -134,7 +134,7 @@ fn parsed(list: &str) -> Option<Vec<String>> {
             Some((host, many)) => (host, many.parse().ok().filter(|many| (1..=MOST_HOSTS).contains(many))?),
             None => (part.trim(), 1),
         };
-        // It becomes a word of the shell.
+        // The host becomes a word of the shell command.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:@[]%".contains(c);
         if host.is_empty() || host.starts_with('-') || !host.chars().all(is_plain) {
             return None;

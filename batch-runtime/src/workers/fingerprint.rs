@@ -7,11 +7,11 @@ use md5::{Digest as _, Md5};
 use crate::definition::JobInfo;
 use crate::graph::render_text;
 
-/// The version of what a manager and its workers expect of each other.
+/// The version of the protocol between managers and workers.
 const PROTOCOL: u32 = 1;
 
-/// Identifies a job as this program knows it, in 16 hexadecimal digits: workers take partitions only of jobs that look the
-/// same to them as to the manager.
+/// Identifies a job as this program defines it, in 16 hexadecimal digits. Workers take partitions only of jobs that they
+/// define as the manager does.
 ///
 /// ```
 /// use batch_runtime::workers::fingerprint;
@@ -52,7 +52,7 @@ pub(super) fn build() -> &'static str {
     static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     BUILD.get_or_init(|| {
         let hash = || -> std::io::Result<String> {
-            // On Linux this is the file that runs, even if another one has its name by now.
+            // On Linux this is the file that runs, even if another one has taken its name.
             let path = std::path::Path::new("/proc/self/exe");
             let mut file = match std::fs::File::open(path) {
                 Ok(file) => file,
@@ -67,12 +67,12 @@ pub(super) fn build() -> &'static str {
                 }
             }
         };
-        // A program that does not know itself finds no other like it.
+        // A program that cannot read itself must not match any other.
         hash().unwrap_or_else(|_| hexadecimal(uuid::Uuid::new_v4().as_bytes(), 4))
     })
 }
 
-/// The name of the queue for the partitions of a job: of any manager, or of that with this token alone.
+/// The name of the queue for the partitions of a job: of any manager, or only of the one with this token.
 pub(super) fn queue_of(token: Option<&str>, job: &JobInfo) -> String {
     let fingerprint = fingerprint(job);
     match token {

@@ -1,4 +1,4 @@
-//! The worker processes that a manager has started: starts the missing ones, listens to them, and notices their ends.
+//! Starts a manager's worker processes, listens to them, and notices when they end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,29 +18,29 @@ use serde::Serialize;
 use crate::definition::{ExecutionId, Failure};
 use crate::repository::work_queue::WorkerId;
 
-/// A worker that ends sooner without having taken a partition has failed to start.
+/// A worker that ends sooner, and has taken no partition, has failed to start.
 const AT_ONCE: Duration = Duration::from_secs(10);
 /// The number of failed starts in a row after which no worker is started any more.
 const MOST_FAILED: u32 = 5;
-/// The longest wait between two failed starts; the first is one second, each further one twice the one before.
+/// The longest wait after a failed start; the first is one second, and it doubles each time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// The last lines of a worker that are kept for the failure.
+/// How many of a worker's last lines a failure shows.
 const KEPT_LINES: usize = 5;
-/// How long workers may take to end by themselves once the manager wants them no more.
+/// How long workers may take to end by themselves once they are no longer needed.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A step, by its execution and its name there.
 pub(crate) type Step = (ExecutionId, String);
 
-/// Is told each line that a worker writes on standard error, with the name of the worker.
+/// Receives each line that a worker prints, with its number in front.
 pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The worker processes of a manager.
 pub(crate) struct Fleet {
     deployer: Box<dyn Deployer>,
-    /// The number of workers at most.
+    /// The maximum number of workers.
     most: u32,
-    /// For each worker, with a number of its own.
+    /// The settings of each worker, apart from its number.
     settings: WorkerSettings,
     /// The secrets of the executions so far, as orders for workers that start later.
     secrets: BTreeMap<ExecutionId, Vec<u8>>,
@@ -49,7 +49,7 @@ pub(crate) struct Fleet {
     running: Vec<Running>,
     /// The number of partitions that each step has left.
     wanted: BTreeMap<Step, u64>,
-    /// The number of the worker that was started last.
+    /// The number of the latest worker.
     number: u32,
     failed: u32,
     not_before: Option<Instant>,
@@ -70,18 +70,18 @@ struct Running {
     /// The lowest number that no other running worker has.
     place: usize,
     child: Child,
-    /// Open while the worker is wanted.
+    /// Open while the worker is needed.
     orders: Option<Orders>,
     began: Instant,
     heard: Arc<Heard>,
-    /// Whether it counts as one that runs.
+    /// Whether it has taken a partition.
     counted: bool,
 }
 
-/// The way to the standard input of a worker. A thread of its own writes there, because a worker that sleeps does not read.
+/// Writes to the standard input of a worker, in a thread, because a worker may not read for a while.
 struct Orders {
     lines: Sender<Vec<u8>>,
-    /// Whether the worker is about to be told to look for work.
+    /// Whether an order to look for work is in the channel.
     looks: Arc<AtomicBool>,
 }
 
@@ -91,7 +91,7 @@ impl Orders {
         let looks = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&looks);
         thread::Builder::new().name("orders".to_owned()).spawn(move || {
-            // The end of the orders closes the input, and so does the end of the worker.
+            // The input closes when the orders end, or the worker does.
             for line in told {
                 pending.store(false, Ordering::Relaxed);
                 if input.write_all(&line).is_err() {
@@ -115,7 +115,7 @@ impl Orders {
     }
 }
 
-/// What a worker has said so far.
+/// The state of a worker, from the lines that it has printed.
 #[derive(Default)]
 struct Heard {
     /// Its number in the repository, once it has joined.
@@ -158,7 +158,7 @@ impl Fleet {
         self.settings.broker = Some(url);
     }
 
-    /// Sets who is told what the workers write on standard error.
+    /// Sets the receiver of the lines that workers print.
     pub(super) fn set_lines(&mut self, lines: Lines) {
         self.lines = lines;
     }
@@ -173,12 +173,13 @@ impl Fleet {
         }
     }
 
-    /// Sets the identity of the repository, which workers compare with that of theirs.
+    /// Sets the identity of the repository, for workers to compare with that of theirs.
     pub(super) fn set_identity(&mut self, identity: String) {
         self.settings.identity = identity;
     }
 
-    /// Ends a worker that was declared lost, so that another one takes its place: it may only be cut off.
+    /// Kills a worker that was declared lost, so that another one takes its place: the process may still be alive, cut off
+    /// from the repository.
     pub(super) fn is_lost(&mut self, worker: WorkerId) {
         let lost = self.running.iter().position(|one| one.heard.id.load(Ordering::Relaxed) == worker.0);
         if let Some(mut lost) = lost.map(|at| self.running.swap_remove(at)) {
@@ -191,8 +192,8 @@ impl Fleet {
         self.running.iter().filter_map(|worker| worker.orders.as_ref())
     }
 
-    /// Starts workers until there are enough for the partitions of all steps, and tells idle ones if there is something to
-    /// take. `step` wants that many, `waiting` of which nobody has taken.
+    /// Starts workers until there are enough for the partitions of all steps, and wakes idle ones. `step` needs workers for
+    /// `partitions`, of which `waiting` are not yet taken.
     ///
     /// # Errors
     /// If workers end again and again before they have taken a partition.
@@ -214,7 +215,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Starts workers for a step that has chunks for as many as there may be.
+    /// Starts as many workers as allowed, for a step with `remote`.
     ///
     /// # Errors
     /// As for [`tend`](Self::tend).
@@ -223,12 +224,12 @@ impl Fleet {
         self.tend(step, u64::from(self.most) * u64::from(self.settings.slots), 0)
     }
 
-    /// A step wants no workers any more.
+    /// Notes that a step needs no more workers.
     pub(super) fn release(&mut self, step: &Step) {
         self.wanted.remove(step);
     }
 
-    /// The time until the next start, after one that failed.
+    /// The time until the next start, after a failed one.
     pub(super) fn pause(&self) -> Option<Duration> {
         self.not_before.map(|pause| pause.saturating_duration_since(Instant::now()))
     }
@@ -281,7 +282,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Removes the workers that have ended.
+    /// Removes workers that have ended, and counts failed starts.
     fn bury(&mut self) -> Result<(), Failure> {
         let mut at = 0;
         while at < self.running.len() {
@@ -320,7 +321,7 @@ impl Fleet {
 
     fn has_failed(&mut self, why: &str, lines: &[String]) -> Result<(), Failure> {
         if self.not_before.is_some_and(|pause| Instant::now() < pause) {
-            // Several that were started together count as one.
+            // Workers that were started together count as one failure.
             return Ok(());
         }
         self.failed += 1;
@@ -346,7 +347,7 @@ fn line_of(order: &impl Serialize) -> Vec<u8> {
     line
 }
 
-/// Reads lines in a thread of its own until they end. Calls `hear` with each, and with an empty one at the end.
+/// Starts a thread that reads lines until they end. It calls `hear` with each, and with an empty line at the end.
 fn listen(
     name: &str,
     lines: impl Read + Send + 'static,
@@ -371,7 +372,7 @@ fn listen(
 }
 
 impl Drop for Fleet {
-    /// Closes the orders of all workers, which ends them, and kills those that do not end.
+    /// Closes the orders of all workers, which makes them end, and kills those that do not.
     fn drop(&mut self) {
         self.running.iter_mut().for_each(|worker| worker.orders = None);
         let until = Instant::now() + GRACE;

@@ -7,10 +7,10 @@ use crate::repository::Ownership;
 /// Wakes idle workers when partitions wait for them, and managers when partitions have ended.
 ///
 /// The rows of the repository decide everything. A hint only says "look now". An implementation may lose hints, or deliver
-/// them twice, late or without a cause: a run may take longer then, but its rows are the same. No method waits for
-/// another process.
+/// them twice, late or for no reason: the run may then take longer, but its rows are the same. No method waits for another
+/// process.
 pub trait Hints: Send + Sync + fmt::Debug {
-    /// Tells idle workers that this many partitions wait in a queue.
+    /// Tells idle workers that partitions wait in a queue.
     fn offer(&self, queue: &str, partitions: u64);
 
     /// Tells the manager of an execution that one of its partitions has ended.
@@ -19,8 +19,8 @@ pub trait Hints: Send + Sync + fmt::Debug {
     /// Calls `wake` whenever a partition of this execution has ended, until the returned value is dropped.
     fn on_ended(&self, owner: Ownership, wake: Box<dyn Fn() + Send + Sync>) -> Box<dyn Send + Sync>;
 
-    /// Passes the offers in these queues to `wake` while the worker is [idle](Listening::set_idle), until the returned value is
-    /// dropped.
+    /// Calls `wake` with each offer in these queues while the worker is [idle](Listening::set_idle), until the returned
+    /// value is dropped.
     fn on_offer(
         &self,
         queues: &[String],
@@ -28,28 +28,28 @@ pub trait Hints: Send + Sync + fmt::Debug {
         wake: Box<dyn Fn(Offer) + Send + Sync>,
     ) -> Box<dyn Listening>;
 
-    /// Returns whether hints arrive, as far as this process knows. While they do not, it polls the rows more often.
+    /// Returns whether hints arrive, as far as this process knows. While they do not, the process polls the rows more often.
     fn arrive(&self) -> bool;
 }
 
 /// A worker that listens for offers.
 pub trait Listening: Send + Sync {
-    /// Says whether the worker has a free slot. A busy worker receives no offers, so that none waits for it.
+    /// Says whether the worker has a free slot. A busy worker receives no offers, because an offer would have to wait for
+    /// it.
     fn set_idle(&self, idle: bool);
 }
 
-/// An offer that a worker has received. Dropped, it is offered to other workers.
+/// An offer that a worker has received. If it is dropped without being accepted, it goes to other workers.
 pub struct Offer(Option<Box<dyn FnOnce(bool) + Send>>);
 
 impl Offer {
-    /// An offer. `settle` is called once: with true if the worker has looked for the partition, with false if the offer is
-    /// for others.
+    /// Makes an offer. `settle` is called once: with true if the offer is accepted, with false if it is dropped.
     #[must_use]
     pub fn new(settle: impl FnOnce(bool) + Send + 'static) -> Self {
         Self(Some(Box::new(settle)))
     }
 
-    /// The worker has looked for the partition, and has committed its claim if it found one.
+    /// Settles the offer, after the worker has looked for a partition and committed its claim if there was one.
     pub fn accept(mut self) {
         if let Some(settle) = self.0.take() {
             settle(true);

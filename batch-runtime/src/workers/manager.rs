@@ -1,4 +1,4 @@
-//! Lets workers run the partitions of steps.
+//! Lets workers run the partitions of a job's steps.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,19 +17,19 @@ use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
 use crate::repository::work_queue::{Tend, Tended, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
-/// The first wait between two polls of the partitions; each is twice the one before while nothing changes.
+/// The first wait between two polls of the partitions; it doubles each time while nothing changes.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// The wait while partitions are taken and end.
+/// The longest wait while partitions change their states.
 const STEADY: Duration = Duration::from_millis(100);
-/// The longest.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The longest while hints arrive.
+/// The longest wait while hints arrive.
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
-/// Another hint is sent for partitions that nobody has taken for that long.
+/// The time after which partitions that nobody has taken are hinted at again.
 const HINT_AGAIN: Duration = Duration::from_secs(10);
-/// The wait between two polls is at least this many times the duration of the first one.
+/// The time between the starts of two polls is at least this many times the duration of the first.
 const SHARE: u32 = 5;
-/// How long partitions may wait for a first worker before the user is told what is missing.
+/// How long partitions may wait for a worker before the user is told why.
 const ALONE: Duration = Duration::from_secs(10);
 
 /// Offers the partitions of steps to workers, and waits until they have run them.
@@ -67,8 +67,8 @@ impl Manager {
         Self { fleet: None, token: None, most_wait: None, hints: None, replies: true, wake: Wake::default() }
     }
 
-    /// Starts up to `most` workers on that repository, a path or a URL, when partitions wait for one, and ends them with the
-    /// job. Each runs one partition at a time.
+    /// Starts up to `most` workers when partitions wait, each for one partition at a time, and ends them with the job.
+    /// `repository` is a path or a URL.
     #[must_use]
     pub fn starting(repository: impl Into<String>, deployer: impl Deployer + 'static, most: u32) -> Self {
         let (token, wake) = (uuid::Uuid::new_v4().simple().to_string(), Wake::default());
@@ -81,7 +81,7 @@ impl Manager {
             broker: None,
         };
         let lines: Lines = Arc::new(|line| {
-            // If standard error is closed, there is nobody to tell.
+            // If standard error is closed, nobody can read the line.
             let _ = writeln!(std::io::stderr(), "{line}");
         });
         let fleet = Fleet::new(Box::new(deployer), most, settings, wake.clone(), lines);
@@ -104,7 +104,7 @@ impl Manager {
         self
     }
 
-    /// Says who is told the lines that the workers write on standard error (default: they go to that of this process).
+    /// Sets the receiver of the lines that the workers print (default: standard error).
     #[must_use]
     pub fn lines(self, lines: impl Fn(&str) + Send + Sync + 'static) -> Self {
         if let Some(fleet) = &self.fleet {
@@ -120,22 +120,22 @@ impl Manager {
         self
     }
 
-    /// Wakes workers when partitions wait, and is woken when they have ended. Without hints, both poll the rows every
-    /// second or two.
+    /// Lets hints wake workers when partitions wait, and this manager when they have ended. Without hints, both poll the
+    /// rows every second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
         self.hints = Some(hints);
         self
     }
 
-    /// Says whether hints also wake this manager when partitions have ended (default: yes). If not, it only polls.
+    /// Sets whether hints also wake this manager when partitions have ended (default: yes). If not, it only polls.
     #[must_use]
     pub fn replies(mut self, replies: bool) -> Self {
         self.replies = replies;
         self
     }
 
-    /// Lets the workers that it starts take chunks of steps with `remote` too, over the server at that URL.
+    /// Lets the workers that it starts also take chunks of steps with `remote`, over the broker at a URL.
     #[cfg(feature = "amqp")]
     #[must_use]
     pub fn broker(self, url: impl Into<String>) -> Self {
@@ -151,13 +151,13 @@ impl Manager {
         self.fleet.clone()
     }
 
-    /// How long a step waits for a worker; `None` if as long as it takes.
+    /// How long a step waits for a worker; `None` for ever.
     #[cfg(feature = "remote-chunks")]
     pub(super) fn most_wait(&self) -> Option<Duration> {
         self.most_wait
     }
 
-    /// The queues in which it offers the partitions of a job, without those of nested jobs.
+    /// The queues in which it offers the partitions of a job, without its nested jobs.
     #[must_use]
     pub fn queues(&self, job: &JobInfo) -> Vec<String> {
         vec![queue_of(self.token.as_deref(), job)]
@@ -197,7 +197,7 @@ struct Managing<'m> {
     name: String,
 }
 
-/// Whether no partition has changed its state between two looks.
+/// Whether no partition has changed its state between two polls.
 fn is_same(now: &Tended, before: &Tended) -> bool {
     now.waiting == before.waiting && now.held == before.held && now.completed == before.completed
 }
@@ -218,9 +218,9 @@ impl Managing<'_> {
         let mut last = Tended::default();
         let mut ends = false;
         let mut stop_passed_on = false;
-        // Why the step fails although no partition has.
+        // The reason why the step fails although no partition has failed.
         let mut failure = None;
-        // Since when no worker has been at the partitions.
+        // The time since which no worker has held a partition.
         let mut alone_since = Some(Instant::now());
         let mut told = false;
         loop {
@@ -257,7 +257,7 @@ impl Managing<'_> {
             let next_start = match next_start {
                 Ok(next_start) => next_start,
                 Err(failed) => {
-                    // The workers that are there end what they hold, as after a partition that failed.
+                    // The remaining workers finish the partitions that they hold, as after a failed partition.
                     (failure, ends) = (Some(failed), true);
                     continue;
                 }
@@ -280,7 +280,7 @@ impl Managing<'_> {
                 }
             }
             let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
-            // Workers may wake it all the time, and a look at thousands of partitions is work for the database.
+            // Workers may wake the manager all the time, and a poll of thousands of partitions is work for the database.
             let spacing = (took * SHARE).clamp(SHORTEST, LONGEST);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
             pause = match (woken, is_same(&tended, &last)) {
@@ -292,7 +292,7 @@ impl Managing<'_> {
         }
     }
 
-    /// Waits until it is woken after that moment, at most that long, or until the job is to stop. Returns whether it was
+    /// Waits until it is woken after `moment`, until the job is to stop, or for at most `most`. Returns whether it was
     /// woken.
     fn wait_after(&self, moment: u64, most: Duration) -> bool {
         let until = Instant::now() + most;
@@ -317,18 +317,18 @@ impl Managing<'_> {
         let Some(hints) = &self.manager.hints else { return };
         let room = self.work.limit().map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
         let open = now.waiting.min(room);
-        // With a limit, the end of a partition is what offers the next one.
+        // With a limit, the next partition is only offered when another one ends.
         let is_new = now.waiting > before.waiting || (self.work.limit().is_some() && !is_same(now, before));
         let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
         if open > 0 && (is_new || is_due) {
-            // While all workers are busy, nobody takes an offer, and each further one would only wait beside it.
+            // While all workers are busy, one unanswered offer is enough.
             hints.offer(&self.name, if is_new { open } else { 1 });
             *last_hint = Some(Instant::now());
         }
     }
 
-    /// Lets the workers hear of a stop that only this process knows of. Returns whether they will; if the repository is
-    /// locked for now, the next look tries again.
+    /// Records a stop that only this process knows of, so that the workers see it. Returns whether it is recorded; if not,
+    /// the next poll tries again.
     fn pass_stop_on(&self) -> Result<bool, RepositoryError> {
         match self.work.repository().request_stop(self.work.ownership().execution) {
             Err(RepositoryError::NotRunning { .. }) | Ok(()) => Ok(true),
@@ -344,7 +344,7 @@ impl Managing<'_> {
         (self.work.ownership().execution, self.work.step().to_owned())
     }
 
-    /// The workers that this manager starts need the secrets of the job, which no repository stores.
+    /// Sends the job's secrets, which no repository stores, to the workers that this manager starts.
     fn share_secrets(&self) {
         if let Some(fleet) = &self.manager.fleet {
             let secrets = Secrets { execution: self.work.ownership().execution, values: self.work.secrets() };
@@ -354,7 +354,7 @@ impl Managing<'_> {
         }
     }
 
-    /// Returns the time until the next start, if that is to be waited for.
+    /// Starts workers. Returns the time until the next start, if a failed one has to be waited out.
     fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
@@ -365,7 +365,7 @@ impl Managing<'_> {
         Ok(fleet.pause())
     }
 
-    /// Why no worker takes a partition, as far as the repository knows.
+    /// Explains why no worker takes a partition, as far as the repository shows.
     fn why_alone(&self) -> Result<String, RepositoryError> {
         let mut workers = self.queue.workers()?;
         workers.retain(|worker| worker.state == OwnerState::Alive && !worker.drains);

@@ -1,8 +1,8 @@
-//! The lines of JSON that a manager writes to the standard input of the workers that it starts.
+//! The lines that pass between a manager and the workers that it starts, over standard input and output.
 //!
-//! The first line holds the settings. They may contain passwords, and other users can see arguments and environments.
-//! Every further line makes the worker look for work at once; it may carry secrets that the worker will need. The end
-//! of the input is the order to drain.
+//! The manager writes JSON. Its first line holds the settings, which may contain passwords: other users could see those in
+//! arguments and environments. Every further line makes the worker look for work at once; it may carry secrets that the
+//! worker will need. The end of the input makes it drain.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::ExecutionId;
 
-/// What a worker writes on standard output when it takes a partition. Everything else there is output of the job.
+/// A worker writes this line to standard output when it takes a partition. All other lines are output of the job.
 pub(super) const CLAIMED: &str = "batch-worker: claimed";
-/// What it writes when it has joined, with its number in the repository after it.
+/// It writes this when it has joined, followed by its number in the repository.
 pub(super) const JOINED: &str = "batch-worker: joined ";
-/// What it writes when it has ended one.
+/// It writes this when it has ended a partition.
 pub(super) const ENDED: &str = "batch-worker: ended";
 
 /// The settings of a worker that a manager starts.
@@ -23,15 +23,15 @@ pub(super) const ENDED: &str = "batch-worker: ended";
 pub struct WorkerSettings {
     /// The repository, as a path or a URL.
     pub repository: String,
-    /// The token of the manager, whose partitions alone the worker takes.
+    /// The token of the manager. The worker takes only its partitions.
     pub token: String,
-    /// The identity of that repository: under the same name, another machine may have another one.
+    /// The identity of that repository: another machine may have another repository of the same name.
     pub identity: String,
     /// The number of partitions that it runs at the same time.
     pub slots: u32,
     /// Its number, for messages.
     pub number: u32,
-    /// The URL of the server that carries chunks of steps with `remote`, if there is one.
+    /// The URL of the broker that carries chunks of steps with `remote`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
 }
@@ -43,7 +43,7 @@ impl fmt::Debug for WorkerSettings {
     }
 }
 
-/// An order to a worker: to look for work.
+/// An order to a worker to look for work.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Order {
     /// The secret parameters of an execution, as texts by their names.

@@ -1,4 +1,4 @@
-//! How a run has workers process the chunks of its steps with `remote`.
+//! Configures how workers process the chunks of steps with `remote`.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +15,9 @@ use crate::repository::Repository;
 /// How long to wait for an answer before a chunk is sent again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Has workers process the chunks of steps with `remote`: a run sends them, and a [`Worker`](super::Worker) takes them.
+/// Lets workers process the chunks of steps with `remote`: a run sends them, and a [`Worker`](super::Worker) takes them.
 ///
-/// Both sides must be the same executable, down to the last byte: what an item is in a message is nobody else's business.
+/// Both sides must be the same executable, byte for byte: no other program can read an item from a message.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -45,15 +45,15 @@ impl fmt::Debug for RemoteChunks {
 }
 
 impl RemoteChunks {
-    /// Chunks that this carrier carries.
+    /// Uses a carrier for the chunks.
     #[must_use]
     pub fn over(carrier: Arc<dyn ChunkCarrier>) -> Self {
         Self { carrier, patience: PATIENCE, build: None, most_wait: None, fleet: None }
     }
 
-    /// Sets how long to wait for an answer to a chunk before it is sent again (default: 30 seconds). A worker that works on a
-    /// chunk says so six times in that time, so a slow chunk is not sent twice. After twice that time without any answer the
-    /// threads of the step process the chunk.
+    /// Sets how long to wait for an answer to a chunk before it is sent again (default: 30 seconds). A worker reports six
+    /// times in that time that it works on a chunk, so a slow chunk is not sent twice. After twice that time without any
+    /// answer, the threads of the step process the chunk.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.max(Duration::from_millis(1));
@@ -75,8 +75,8 @@ impl RemoteChunks {
         self
     }
 
-    /// Has this manager start its workers when a step has chunks for them, and end them with the job. They need to know the
-    /// carrier as well, for example by `Manager::broker`. A chunk waits for a worker as long as partitions do.
+    /// Lets a manager start its workers when a step has chunks for them, and end them with the job. The workers need the
+    /// same carrier, for example by `Manager::broker`. A chunk waits for a worker as long as partitions do.
     #[must_use]
     pub fn started_by(mut self, manager: &Manager) -> Self {
         self.fleet = manager.fleet();
@@ -84,7 +84,7 @@ impl RemoteChunks {
         self
     }
 
-    /// Starts workers for a step if some are missing. To be called again and again while the step runs.
+    /// Starts workers for a step if some are missing. The step calls it repeatedly while it runs.
     ///
     /// # Errors
     /// If workers end again and again before they can work.
@@ -95,7 +95,7 @@ impl RemoteChunks {
         }
     }
 
-    /// Passes on what the workers that are started for a step have to know.
+    /// Sends the repository's identity and the execution's secrets to the workers.
     pub(crate) fn share(&self, identity: String, secrets: Secrets) {
         if let Some(fleet) = &self.fleet {
             let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +104,7 @@ impl RemoteChunks {
         }
     }
 
-    /// A step has no more chunks.
+    /// Notes that a step has no more chunks.
     pub(crate) fn release(&self, step: &Step) {
         if let Some(fleet) = &self.fleet {
             fleet.lock().unwrap_or_else(PoisonError::into_inner).release(step);
@@ -127,7 +127,7 @@ impl RemoteChunks {
         &self.carrier
     }
 
-    /// The queue for the chunks of a job. Programs that differ never meet in one.
+    /// The queue for the chunks of a job. Programs that differ use different queues.
     pub(crate) fn queue(&self, repository: &dyn Repository, job: &JobInfo) -> String {
         let repository = repository.identity();
         let repository = repository.get(..8).unwrap_or(&repository);

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Wakes all threads that wait. Clones share one.
+/// Wakes all threads that wait on it or on a clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wake(Arc<(Mutex<u64>, Condvar)>);
 
 impl Wake {
-    /// The moment up to which a thread has seen everything.
+    /// The current moment. Pass it to `wait_after`, so that no call of `wake` from then on is missed.
     pub(super) fn now(&self) -> u64 {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -19,7 +19,7 @@ impl Wake {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is woken after that moment, at most that long. Returns whether it was woken.
+    /// Waits until it is woken after `moment`, for at most `most`. Returns whether it was woken.
     pub(super) fn wait_after(&self, moment: u64, most: Duration) -> bool {
         let (now, woken) = &*self.0;
         let now = now.lock().unwrap_or_else(PoisonError::into_inner);

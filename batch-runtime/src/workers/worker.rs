@@ -20,11 +20,11 @@ use crate::observe::spans;
 use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
 use crate::repository::{Ownership, Repository, RepositoryError};
 
-/// The first wait of an idle worker for work; each is twice the one before.
+/// The first wait of an idle worker; it doubles each time.
 const SHORTEST: Duration = Duration::from_millis(20);
-/// The longest.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(2);
-/// The longest while hints arrive.
+/// The longest wait while hints arrive.
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
 /// The time between two checks whether the worker is to drain.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -55,14 +55,14 @@ pub struct Worker {
     /// The secrets that a manager has told it, by execution.
     told: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
     wake: Wake,
-    /// How it takes chunks of steps with `remote`.
+    /// How it takes chunks of steps with `remote`, if it does.
     #[cfg(feature = "remote-chunks")]
     chunks: Option<super::RemoteChunks>,
     /// The executions that it cannot run partitions of.
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
     hints: Option<Arc<dyn Hints>>,
-    /// Is told when the worker takes a partition and when it has ended one.
+    /// Is called when the worker takes a partition and when it has ended one.
     hint: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker for these jobs and those that are nested in them, which runs one partition at a time.
+    /// A worker for these jobs and their nested jobs, which runs one partition at a time.
     #[must_use]
     pub fn new(repository: Arc<dyn Repository>, jobs: &[&'static JobInfo]) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl Worker {
         self
     }
 
-    /// Takes partitions only of the manager with that token, which starts its own workers.
+    /// Takes partitions only from the manager with a token: a manager that starts its own workers has one.
     #[must_use]
     pub fn only_for(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -139,8 +139,8 @@ impl Worker {
         self
     }
 
-    /// Takes chunks of steps with `remote` as well: as many at the same time as partitions. They are processed here, and
-    /// written by their manager. Once it is told to drain, each ends after its chunk.
+    /// Also takes chunks of steps with `remote`, as many at a time as partitions. The worker processes them, and the manager
+    /// writes the results. When it drains, each slot ends after its current chunk.
     #[cfg(feature = "remote-chunks")]
     #[must_use]
     pub fn chunks(mut self, chunks: super::RemoteChunks) -> Self {
@@ -148,9 +148,9 @@ impl Worker {
         self
     }
 
-    /// Ends when its manager ends: looks for work at each line from `orders`, and drains when they end. `hint` is told when
-    /// the worker takes a partition and when it has ended one. The first line of a manager, the [`WorkerSettings`](super::WorkerSettings), is no
-    /// longer among the orders.
+    /// Attaches the worker to the manager that started it: it looks for work at each line from `orders`, and drains when
+    /// they end. `hint` is called when it takes a partition and when it has ended one. The manager's first line, the
+    /// [`WorkerSettings`](super::WorkerSettings), must already be read.
     #[must_use]
     pub fn attached(
         mut self,
@@ -162,15 +162,15 @@ impl Worker {
         self
     }
 
-    /// Is woken when partitions wait, and wakes managers when they have ended. Without hints, both poll the rows every
-    /// second or two.
+    /// Lets hints wake this worker when partitions wait, and managers when they have ended. Without hints, both poll the
+    /// rows every second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
         self.hints = Some(hints);
         self
     }
 
-    /// Listens to the manager in a thread of its own.
+    /// Listens to the manager in another thread.
     fn listen(&mut self) {
         let Some(orders) = self.orders.take() else { return };
         let (drain, wake) = (self.drain.clone(), self.wake.clone());
@@ -181,7 +181,7 @@ impl Worker {
                 if let Ok(Order { secrets: Some(secrets) }) = serde_json::from_str(&line) {
                     let execution = secrets.execution;
                     told.lock().unwrap_or_else(PoisonError::into_inner).insert(execution, secrets.values);
-                    // It may have declined because they were not there yet.
+                    // The worker may have declined the execution because it did not have these secrets.
                     declined.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
                 }
                 wake.wake();
@@ -195,7 +195,7 @@ impl Worker {
         }
     }
 
-    /// The secrets of this process, and those of the manager in front of them.
+    /// The secrets of this process and of the manager, whose values win.
     fn all_secrets(&self) -> Secrets {
         let (own, told) = (Arc::clone(&self.secrets), Arc::clone(&self.told));
         Arc::new(move |job, execution| {
@@ -208,7 +208,7 @@ impl Worker {
                 .filter(|(name, _)| job.parameters.iter().any(|spec| spec.secret && spec.name == **name))
                 .map(|(name, text)| (name.as_str(), text.as_str()))
                 .collect();
-            // A text that does not fit is missed like one that is not there.
+            // A text that does not parse counts as missing.
             if let Ok(parsed) = parse_parameters(job, texts) {
                 for (name, parameter) in parsed.iter() {
                     secrets.insert(name, parameter.clone());
@@ -284,7 +284,7 @@ impl Worker {
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
                 self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
-                // A manager wakes it for other reasons, and often.
+                // A manager wakes the worker often, and for other reasons.
                 if last_look.elapsed() < BETWEEN_LOOKS {
                     continue;
                 }
@@ -302,23 +302,23 @@ impl Worker {
     }
 }
 
-/// A worker at work. Its slots share it.
+/// The state that the slots of a running worker share.
 struct Working<'w> {
     worker: &'w Worker,
     queue: &'w dyn WorkQueue,
     runner: &'w ClaimedRunner,
     queues: &'w [String],
     id: WorkerId,
-    /// The signals that stop the partitions that it runs, by their step executions.
+    /// The stop signals of the running partitions, by their step executions.
     held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
     /// The slots that run a partition.
     busy: AtomicUsize,
     /// The slots that process a chunk.
     chunks: AtomicUsize,
-    /// Whether any has processed one.
+    /// Whether any slot has processed a chunk.
     #[cfg(feature = "remote-chunks")]
     has_worked: AtomicBool,
-    /// The offers that no slot has looked for yet.
+    /// The offers that no slot has acted on yet.
     heard: Arc<Mutex<Vec<Offer>>>,
     listening: OnceLock<Box<dyn Listening>>,
     last_busy: Mutex<Instant>,
@@ -364,7 +364,7 @@ impl Working<'_> {
             let woken = wake.wait_after(moment, pause);
             pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
         }
-        // Offers from now on, and those that it has not looked for, are for others.
+        // All offers that are left, and any new ones, are for other workers.
         self.set_idle(false);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         wake.wake();
@@ -375,7 +375,7 @@ impl Working<'_> {
         if arrive { LONGEST_HINTED } else { LONGEST }
     }
 
-    /// Receives offers from now on, while a slot is free.
+    /// Starts to receive offers while a slot is free.
     fn listen(&self) {
         let Some(hints) = &self.worker.hints else { return };
         let (heard, wake) = (Arc::clone(&self.heard), self.worker.wake.clone());
@@ -397,7 +397,8 @@ impl Working<'_> {
         }
     }
 
-    /// Settles the offers that were there before a slot looked for a partition. If it found one, the others are still good.
+    /// Settles the offers that had arrived before a slot looked for a partition. If it found one, the other offers are still
+    /// good.
     fn settle(&self, mut heard: Vec<Offer>, claimed: &Result<Claimed, RepositoryError>) {
         match claimed {
             Ok(Claimed::Partition(_)) => {
@@ -407,7 +408,7 @@ impl Working<'_> {
                 let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
                 if busy >= self.worker.slots as usize {
                     self.set_idle(false);
-                    // They are for others.
+                    // They are for other workers.
                     drop(heard);
                     drop(std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner)));
                 } else {
@@ -416,7 +417,7 @@ impl Working<'_> {
             }
             Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
             Ok(Claimed::Drain) | Err(_) => {
-                // An offer that is given back would come again at once.
+                // Otherwise an offer that is given back would return at once.
                 self.set_idle(false);
                 drop(heard);
             }
@@ -427,8 +428,7 @@ impl Working<'_> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the partitions of jobs that are to stop, and of executions that were taken over, without waiting for their next
-    /// commits.
+    /// Stops the partitions of jobs that are to stop or were taken over, before their next commits.
     fn hear_stops(&self) {
         let held: Vec<_> = self.held().values().cloned().collect();
         for (ownership, stop) in held {
@@ -444,7 +444,7 @@ impl Working<'_> {
     fn note_chunk(&self, begins: bool) {
         if begins {
             self.chunks.fetch_add(1, Ordering::Relaxed);
-            // It has come as far as a worker can. If it ends now, that is no failed start.
+            // The worker has done real work: an end from now on is not a failed start.
             if !self.has_worked.swap(true, Ordering::Relaxed) {
                 (self.worker.hint)(CLAIMED);
             }
@@ -481,7 +481,7 @@ impl Working<'_> {
                 drop(declined);
                 self.insist(|| self.queue.decline(self.id, claim, Some(&why)));
             }
-            // It may be this worker's still: then nobody else will end it.
+            // The partition may still belong to this worker, and then nobody else will end it.
             Err(error) => {
                 tracing::warn!(step = partition.step, %error, "the worker gives a partition up");
                 let why = format!("worker {} gave it up: {error}", self.id);
@@ -490,7 +490,7 @@ impl Working<'_> {
         }
     }
 
-    /// Repeats a write until it succeeds. A worker that ends need not: what it holds is lost with it.
+    /// Repeats a write until it succeeds, or the worker drains: its partitions are then lost with it.
     fn insist(&self, write: impl Fn() -> Result<(), RepositoryError>) {
         let mut pause = SHORTEST;
         while let Err(error) = write() {

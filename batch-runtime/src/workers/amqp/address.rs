@@ -7,18 +7,18 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::BrokerError;
 
-/// The seconds between two signs of life, unless the URL says otherwise.
+/// The seconds between two heartbeats, unless the URL sets them.
 const HEARTBEAT: u16 = 10;
-/// The milliseconds that a connection may take, unless the URL says otherwise.
+/// The milliseconds that connecting may take, unless the URL sets them.
 const CONNECT: u64 = 10_000;
-/// The bytes of a frame, unless the URL says otherwise. The client keeps 64 of them in memory.
+/// The bytes of a frame, unless the URL sets them. The client keeps 64 of them in memory.
 const FRAME: u32 = 32 * 1024;
 
 /// A URL such as `amqp://user:password@host:5672/vhost`, checked.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) uri: AMQPUri,
-    /// Certificates of authorities to trust, in the PEM format.
+    /// Certificates of trusted authorities, in the PEM format.
     pub(super) authorities: Option<String>,
 }
 
@@ -45,14 +45,14 @@ impl Address {
         if host.is_empty() || host.starts_with(':') {
             return Err(invalid("it names no host"));
         }
-        // The client's own message may quote the password.
+        // The client's own message could quote the password.
         let mut uri = AMQPUri::from_str(url)
             .map_err(|_| invalid("its user, password, host or port cannot be understood"))?;
-        // The client takes an address in brackets for no address, and connects to this machine.
+        // The client does not recognise an address in brackets, and connects to this machine instead.
         if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
             host[1..=end].clone_into(&mut uri.authority.host);
         }
-        // `amqp://host/` would be the virtual host without a name, which nobody means.
+        // `amqp://host/` would mean the virtual host with an empty name, which nobody wants.
         if uri.vhost.is_empty() {
             "/".clone_into(&mut uri.vhost);
         }
@@ -65,7 +65,7 @@ impl Address {
                     let read = std::fs::read_to_string(value);
                     authorities = Some(read.map_err(|error| invalid(&format!("`{value}`: {error}")))?);
                 }
-                // It may be a part of a password.
+                // The unknown setting may be a part of a password, so it is not shown.
                 _ => {
                     let known = "heartbeat, connection_timeout, frame_max, channel_max, auth_mechanism and cacertfile";
                     return Err(invalid(&format!("the settings of a connection are {known}")));
@@ -96,7 +96,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The text of a URL that may not be one, without what may be a password.
+/// A string that may not even be a URL, without anything that could be a password.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let shown = match rest.rsplit_once('@') {
@@ -106,7 +106,7 @@ fn without_password(url: &str) -> String {
         }
         None => rest.to_owned(),
     };
-    // Settings are not shown either: someone may take them for a place for secrets.
+    // Settings may contain secrets too, so they are not shown.
     let shown = shown.split_once('?').map_or(shown.as_str(), |(shown, _)| shown);
     if scheme.is_empty() { shown.to_owned() } else { format!("{scheme}://{shown}") }
 }

@@ -1,4 +1,4 @@
-//! Chunks as messages.
+//! Carries chunks as RabbitMQ messages.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl ChunkCarrier for Broker {
     }
 }
 
-/// A manager's end.
+/// The manager's side of the carrier.
 struct Requests {
     queue: String,
     reply_to: String,
@@ -66,7 +66,7 @@ impl ChunkRequests for Requests {
     }
 }
 
-/// The request that a slot has been given.
+/// A worker's slot, and the request that it was given.
 #[derive(Default)]
 struct Slot {
     state: Mutex<SlotState>,
@@ -84,8 +84,8 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request if the slot waits for one. A busy slot is given none from the same queue, but may be from another
-    /// one: it then closes all of them, so that other workers get it.
+    /// Takes a request if the slot waits for one. RabbitMQ delivers nothing more from the queue of a request in progress,
+    /// but another queue may still deliver: the slot then stops all its consumers, so that other workers get that request.
     fn receive(&self, received: Received, open: &watch::Sender<bool>) {
         let mut state = self.lock();
         if state.waits && state.given.is_none() {
@@ -97,7 +97,7 @@ impl Slot {
     }
 }
 
-/// The end of a worker's slot.
+/// A worker slot's side of the carrier.
 struct Offers {
     slot: Arc<Slot>,
     open: watch::Sender<bool>,
@@ -121,7 +121,7 @@ impl ChunkOffers for Offers {
     }
 }
 
-/// The way back of one request.
+/// Answers one request.
 struct Answer {
     received: Received,
     orders: UnboundedSender<Order>,
@@ -129,7 +129,7 @@ struct Answer {
 
 impl ChunkAnswer for Answer {
     fn send(&self, reply: Vec<u8>) {
-        // A request that says nothing of a way back is not one of ours.
+        // A request that names no queue for replies is not one of ours.
         if let Some(queue) = self.received.reply_to.clone() {
             let letter = Letter { queue, kind: Kind::Replies, body: reply, reply_to: None };
             let _ = self.orders.send(Order::Publish(Message::Letter(letter)));

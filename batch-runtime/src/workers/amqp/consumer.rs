@@ -21,26 +21,26 @@ use super::publisher::declare;
 /// The pause before a consumer that was refused or cancelled tries again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long an answer of the server is waited for.
+/// How long to wait for an answer from the server.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Where messages come from, and who is told.
+/// A subscription to queues: where messages come from, and who receives them.
 pub(super) struct Consumption {
     pub(super) queues: Vec<String>,
     pub(super) kind: Kind,
-    /// The messages at most that are received and not settled.
+    /// The most messages that are received and not yet settled.
     pub(super) prefetch: u16,
     /// False while no messages are wanted.
     pub(super) wanted: watch::Receiver<bool>,
     pub(super) receive: Box<dyn Fn(Received) + Send + Sync>,
 }
 
-/// A message. Dropped without being accepted, it goes to another consumer.
+/// A message. If it is dropped without being accepted, it goes to another consumer.
 pub(super) struct Received {
     pub(super) body: Vec<u8>,
     /// The queue for replies, if the message names one.
     pub(super) reply_to: Option<String>,
-    /// `None` once it is settled, and for messages that need not be.
+    /// `None` once the message is settled, or if it needs no settling.
     delivery: Option<(Delivery, Handle)>,
 }
 
@@ -69,9 +69,9 @@ impl Drop for Received {
     }
 }
 
-/// Consumes from all queues until the connection is lost. Is aborted when the messages are no longer wanted at all.
+/// Consumes from all queues until the connection is lost. The task is aborted when nobody wants messages any more.
 ///
-/// Each queue has a channel of its own: one that the server has lost would hold the others up.
+/// Each queue has its own channel, because a queue that the server has lost would hold up the others.
 pub(super) async fn run(connection: Arc<Connection>, consumption: Arc<Consumption>) {
     join_all(consumption.queues.iter().map(|queue| run_one(&connection, &consumption, queue))).await;
 }
@@ -100,7 +100,8 @@ async fn consume(connection: &Connection, consumption: &Consumption, queue: &str
     .await?;
     let consumed = consume_on(&channel, consumption, queue).await;
     if consumed.is_err() {
-        // A consumer that the server makes late would keep what it is given. Dropping the channel does not end it.
+        // The server may confirm a consumer late, which would then keep its messages. Dropping the channel does not close
+        // it.
         tokio::spawn(async move { channel.close(200, "".into()).await });
     }
     consumed
@@ -125,7 +126,7 @@ async fn consume_on(channel: &Channel, consumption: &Consumption, queue: &str) -
             }
         }
         answered(channel.basic_cancel(messages.tag(), BasicCancelOptions::default())).await?;
-        // Messages that have arrived since go to others.
+        // Messages that have arrived in the meantime go to other consumers.
         while let Some(delivery) = messages.next().await {
             drop(Received::of(delivery?, *kind));
         }
@@ -133,7 +134,7 @@ async fn consume_on(channel: &Channel, consumption: &Consumption, queue: &str) -
     Ok(())
 }
 
-/// Waits for an answer of the server, but not for ever: it may have lost the queue.
+/// Waits for an answer from the server, but not for ever: the server may have lost the queue.
 pub(super) async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(ANSWER, answer).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
 }

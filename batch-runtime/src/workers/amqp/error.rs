@@ -1,11 +1,11 @@
-//! Why a RabbitMQ server cannot be used.
+//! Errors that rule out a RabbitMQ server for good.
 
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::{Error, ErrorKind};
 
 use super::address::Address;
 
-/// Why a RabbitMQ server cannot be used, however long one waits. No message shows the password.
+/// A RabbitMQ server cannot be used, and waiting does not help. No message shows the password.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -16,7 +16,7 @@ pub enum BrokerError {
     Url {
         /// The URL without its password.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// The URL asks for TLS, and the program is built without it.
@@ -30,7 +30,7 @@ pub enum BrokerError {
     Host {
         /// The server.
         place: String,
-        /// The words of the system.
+        /// The system's message.
         why: String,
     },
     /// The server does not know the user, or the password is wrong.
@@ -38,7 +38,7 @@ pub enum BrokerError {
     Login {
         /// The server.
         place: String,
-        /// The words of the server.
+        /// The server's message.
         why: String,
     },
     /// The virtual host does not exist, or the user may not use it.
@@ -48,17 +48,17 @@ pub enum BrokerError {
     VirtualHost {
         /// The server.
         place: String,
-        /// The words of the server.
+        /// The server's message.
         why: String,
     },
-    /// Something answers there that does not speak AMQP 0-9-1, or speaks it with TLS, or without.
+    /// The peer does not speak AMQP 0-9-1, or one side uses TLS and the other does not.
     #[error(
         "{place} does not answer like RabbitMQ ({why}): check the port; 5672 is usual for `amqp://`, 5671 with TLS for `amqps://`"
     )]
     Protocol {
         /// The server.
         place: String,
-        /// What happened.
+        /// The reason.
         why: String,
     },
     /// A queue cannot be declared.
@@ -68,15 +68,15 @@ pub enum BrokerError {
     Queue {
         /// The name of the queue.
         queue: String,
-        /// The words of the server.
+        /// The server's message.
         why: String,
     },
-    /// The system starts no thread for the connection.
+    /// The system cannot start a thread for the connection.
     #[error("no thread can be started for the connection to {place}: {why}")]
     NoThread {
         /// The server.
         place: String,
-        /// The words of the system.
+        /// The system's message.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Hints as messages.
+//! Carries hints as RabbitMQ messages.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use super::{Broker, Consuming, Kind, Order};
 use crate::repository::Ownership;
 use crate::workers::hints::{Hints, Listening, Offer};
 
-/// The version of the messages.
+/// The version of the message format.
 const VERSION: u32 = 1;
-/// The offers that are sent at most for one call. They wake idle workers, and a busy one needs none.
+/// The most offers that one call sends. They wake idle workers; a busy worker needs none.
 const MOST_OFFERS: u64 = 256;
 
-/// A message. It says where to look, and not what is there: that is in the rows.
+/// A message. It only says where to look: the work itself is in the rows of the repository.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 struct Hint {
     v: u32,
-    /// The queue of an offer, as it is called in the repository.
+    /// The queue of an offer, by its name in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queue: Option<String>,
     /// The execution of a partition that has ended.
@@ -80,7 +80,7 @@ impl Hints for Broker {
         let receive = move |received: Received| {
             let hint = Hint::of(&received.body);
             if !hint.is_some_and(|hint| hint.queue.is_some_and(|queue| known.contains(&queue))) {
-                // Nobody who reads this queue could do anything with it.
+                // No reader of this queue could use the message.
                 tracing::debug!("a message in a queue of offers is none, and is dropped");
                 return received.accept();
             }

@@ -1,4 +1,4 @@
-//! RabbitMQ, which wakes managers and workers at once, and carries chunks.
+//! Uses RabbitMQ to wake managers and workers at once, and to carry chunks.
 //!
 //! One thread per process talks to the server, over one connection. It reconnects whenever the connection is lost, and
 //! every message that was in flight may then be lost too. A sender does not wait for its message to arrive.
@@ -27,9 +27,9 @@ use consumer::{Consumption, Received};
 use publisher::Message;
 use session::Session;
 
-/// How long to wait for the first connection.
+/// How long `open` waits for the first connection.
 const FIRST: Duration = Duration::from_secs(15);
-/// How long to wait for the end of the connection.
+/// How long dropping waits for the connection to end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A RabbitMQ server, and the connection of this process to it.
@@ -52,17 +52,17 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Broker {
     orders: UnboundedSender<Order>,
     state: Arc<State>,
-    /// The first part of the names of all queues: messages about another repository go elsewhere.
+    /// The first part of the names of all queues, which keeps repositories apart.
     prefix: String,
     next_number: AtomicU64,
     thread: Option<(JoinHandle<()>, crossbeam_channel::Receiver<()>)>,
 }
 
-/// What the connection is like at the moment.
+/// The current state of the connection.
 #[derive(Debug, Default)]
 struct State {
     connected: AtomicBool,
-    /// The server takes no messages for now, because it is short of memory or disk.
+    /// The server accepts no messages for now, because it is short of memory or disk.
     blocked: AtomicBool,
 }
 
@@ -99,10 +99,11 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Connects to the server with a URL of the form `amqp://user:password@host:5672/vhost`, on behalf of the repository with
-    /// that [identity](crate::repository::Repository::identity). `tell` is told when the connection is lost and made again.
+    /// Connects to the server with a URL of the form `amqp://user:password@host:5672/vhost`, on behalf of the repository
+    /// with that [identity](crate::repository::Repository::identity). `tell` is called with a message when the connection is
+    /// lost or back.
     ///
-    /// A server that cannot be reached is no error: it is tried again, first every second, later twice a minute.
+    /// An unreachable server is no error: the broker tries to connect again, first after a second, later twice a minute.
     ///
     /// # Errors
     /// If waiting cannot help: the URL is malformed, the host has no address, or the server refuses the user, the virtual host
@@ -126,7 +127,7 @@ impl Broker {
                 let _ = ended.send(());
             })
             .map_err(|error| BrokerError::NoThread { place: place.clone(), why: error.to_string() })?;
-        // One that does not answer in time may still come.
+        // A server that does not answer in time may still do so later.
         if let Ok(Err(refused)) = is_first.recv_timeout(FIRST) {
             return Err(refused);
         }
@@ -149,8 +150,8 @@ impl Broker {
         Address::parse(url).map(drop)
     }
 
-    /// Makes the queues of a [manager](super::Manager::queues) or a [worker](super::Worker::queues), as a run does later anyway.
-    /// Returns at once if the server cannot be reached.
+    /// Makes the queues of a [manager](super::Manager::queues) or a [worker](super::Worker::queues), as a run would do
+    /// later. Returns at once if the server cannot be reached.
     ///
     /// # Errors
     /// If the user may not declare them, or if queues of these names have other arguments.
@@ -166,12 +167,12 @@ impl Broker {
         format!("{}.{queue}", self.prefix)
     }
 
-    /// If the thread has ended, the process ends too.
+    /// If the thread has ended, the process is ending too.
     fn order(&self, order: Order) {
         let _ = self.orders.send(order);
     }
 
-    /// Consumes until the returned value is dropped.
+    /// Receives messages until the returned value is dropped.
     fn consume(&self, consumption: Consumption) -> Consuming {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.order(Order::Consume(number, Arc::new(consumption)));
@@ -196,7 +197,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.order(Order::End);
         if let Some((thread, has_ended)) = self.thread.take() {
-            // A server that does not answer is not waited for.
+            // A server that does not answer must not hold the process up.
             if has_ended.recv_timeout(GOODBYE).is_ok() {
                 let _ = thread.join();
             }

@@ -1,4 +1,4 @@
-//! Sends messages, one after the other.
+//! Sends messages in order.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::consumer::answered;
 use super::{BrokerError, Kind, State};
 
-/// The messages that wait to be sent at most. Beyond that, further ones are lost.
+/// The most messages that wait to be sent. Further ones are lost.
 pub(super) const MOST_WAITING: usize = 1_000;
 /// The time between two checks whether the server takes messages again.
 const BLOCKED: Duration = Duration::from_millis(100);
@@ -25,13 +25,13 @@ const KEEP_REPLY: u32 = 60 * 1_000;
 /// How long it keeps a queue that nobody uses, in milliseconds.
 const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 
-/// What the publisher sends.
+/// An order to the publisher.
 pub(super) enum Message {
     /// The same message this many times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
-    /// A message that is worth waiting for the server.
+    /// A message that waits while the server accepts none.
     Letter(Letter),
-    /// Declares queues, and answers whether they can be used.
+    /// Declares queues, and reports whether they can be used.
     Check { queues: Vec<String>, answer: mpsc::SyncSender<std::result::Result<(), BrokerError>> },
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Letter {
 }
 
 impl Message {
-    /// Gives the message up, because there is no connection or too much to send.
+    /// Gives up the message, because there is no connection or too much to send.
     pub(super) fn lose(self) {
         match self {
             Self::Hint { .. } | Self::Letter(_) => {}
@@ -61,7 +61,7 @@ pub(super) struct Publisher {
     connection: Arc<Connection>,
     state: Arc<State>,
     channel: Option<Channel>,
-    /// The queues that are there for certain.
+    /// The queues that certainly exist.
     declared: BTreeSet<String>,
 }
 
@@ -72,14 +72,14 @@ impl Publisher {
 
     /// Sends until there is nothing more to send, or the connection is lost.
     pub(super) async fn run(mut self, mut messages: Receiver<Message>) {
-        // There is a limit of channels, and consumers may use them up.
+        // The number of channels is limited, and consumers could use them all.
         if let Err(error) = self.channel().await {
             tracing::warn!(%error, "no channel for messages");
         }
         while let Some(message) = messages.recv().await {
             match message {
                 Message::Hint { queue, kind, body, times } => {
-                    // A server that takes no messages for now would let them wait here.
+                    // A hint is not worth waiting for a server that accepts no messages.
                     if self.state.blocked.load(Ordering::Relaxed) {
                         continue;
                     }
@@ -111,10 +111,10 @@ impl Publisher {
         }
     }
 
-    /// Returns whether it could be sent.
+    /// Returns whether the message was sent.
     async fn send(&mut self, queue: &str, kind: Kind, body: &[u8], properties: BasicProperties) -> bool {
         let sent = async {
-            // A queue of replies belongs to its process. While it is not there, nobody waits for them.
+            // A reply queue belongs to its process. While the queue does not exist, nobody waits for replies.
             if kind != Kind::Replies {
                 self.declare(queue, kind).await?;
             }
@@ -150,7 +150,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// An error closes the channel, and the next message needs another one.
+    /// Returns the open channel, or opens one: an error closes the channel.
     async fn channel(&mut self) -> Result<Channel> {
         match &self.channel {
             Some(channel) if channel.status().connected() => Ok(channel.clone()),
@@ -163,7 +163,7 @@ impl Publisher {
     }
 }
 
-/// Makes sure that a queue is there. All processes ask for the same arguments.
+/// Makes sure that a queue exists. All processes declare it with the same arguments.
 pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Result<()> {
     let mut arguments = FieldTable::default();
     let options = match kind {
@@ -173,7 +173,7 @@ pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Resul
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
             QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
         }
-        // Its messages are large, and the manager still has what they hold: they need not survive the server.
+        // These messages are large, and the manager keeps a copy of each chunk: they need not survive the server.
         Kind::Chunks => {
             arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_MESSAGE));
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));

@@ -1,4 +1,4 @@
-//! The thread of the connection: it connects, and reconnects whenever the connection is lost.
+//! The connection's thread, which reconnects whenever the connection is lost.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -24,17 +24,17 @@ use super::consumer::{self, Consumption};
 use super::publisher::{MOST_WAITING, Message, Publisher};
 use super::{BrokerError, Order, State};
 
-/// The first pause after a connection that failed; each further one is twice the one before.
+/// The first pause after a failed connection; it doubles each time.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// The longest.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a connection may take in all.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How long the first answer of the server is waited for.
+/// How long to wait for the server's first answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long the server may take to say goodbye.
+/// How long the server may take to close the connection.
 const CLOSE: Duration = Duration::from_secs(1);
-/// Between two looks at the state of the connection.
+/// The time between two checks of the connection's state.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The thread of the connection.
@@ -43,16 +43,16 @@ pub(super) struct Session {
     orders: UnboundedReceiver<Order>,
     state: Arc<State>,
     tell: Box<dyn Fn(&str) + Send>,
-    /// What each connection begins with.
+    /// The subscriptions that each new connection starts with.
     consumptions: BTreeMap<u64, Arc<Consumption>>,
     ends: bool,
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 enum NoConnection {
-    /// Another try may help.
+    /// Trying again may help.
     Yet(String),
-    /// No other try will help.
+    /// Trying again will not help.
     Ever(BrokerError),
 }
 
@@ -66,8 +66,8 @@ impl Session {
         Self { address, orders, state, tell, consumptions: BTreeMap::new(), ends: false }
     }
 
-    /// Holds the connection until the order to end. Answers `first` after the first try; if that will never succeed, there is no
-    /// other one.
+    /// Keeps a connection until it is ordered to end. Sends the outcome of the first attempt to `first`, and gives up if no
+    /// attempt can ever succeed.
     pub(super) fn run(mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
@@ -79,7 +79,7 @@ impl Session {
             }
         };
         runtime.block_on(self.hold(first));
-        // Settling and closing tasks that are left need not hold the process back.
+        // Leftover tasks, which settle and close, must not hold up the process.
         runtime.shutdown_background();
     }
 
@@ -139,7 +139,7 @@ impl Session {
             let _known = tokio::net::lookup_host((host, port)).await.map_err(|error| {
                 NoConnection::Ever(BrokerError::Host { place: place(), why: error.to_string() })
             })?;
-            // The client never gives up on a server that accepts a connection and then says nothing.
+            // The client waits for ever for a server that accepts a connection and then says nothing.
             if uri.scheme == AMQPScheme::AMQP {
                 let spoken = speaks(&uri.authority.host, uri.authority.port).await;
                 spoken.map_err(|error| match error.kind() {
@@ -166,7 +166,7 @@ impl Session {
             .unwrap_or_else(|_| Err(NoConnection::Yet("it does not answer".to_owned())))
     }
 
-    /// Takes orders while there is no connection. Messages are lost.
+    /// Takes orders while there is no connection, and drops messages.
     async fn idle(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         while let Ok(order) = timeout_at(until, self.orders.recv()).await {
@@ -219,7 +219,7 @@ impl Session {
                     }
                 },
                 event = events.next() => match event {
-                    // The errors of channels are told here too.
+                    // Errors of channels arrive here too.
                     Some(Event::Error(error)) if !connection.status().connected() => break error.to_string(),
                     Some(Event::ConnectionBlocked(why)) => {
                         self.state.blocked.store(true, Ordering::Relaxed);
@@ -235,7 +235,7 @@ impl Session {
             }
         };
         if self.ends {
-            // Messages that were sent before the end still have to arrive.
+            // Messages from before the order to end must still be sent.
             drop(messages);
             let _ = timeout(CLOSE, &mut publisher).await;
             let _ = timeout(CLOSE, connection.close(200, "the process ends".into())).await;
@@ -246,12 +246,12 @@ impl Session {
     }
 }
 
-/// Fails if the server does not answer to the first bytes of the protocol.
+/// Fails if the server does not answer the first bytes of the protocol.
 async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
     let asked = async {
         let mut stream = TcpStream::connect((host, port)).await?;
         stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
-        // A frame, or the version of the protocol that it speaks instead.
+        // The server answers with a frame, or with the version of the protocol that it speaks instead.
         match stream.read_u8().await? {
             1 | b'A' => Ok(()),
             _ => Err(ErrorKind::InvalidData.into()),
@@ -260,7 +260,7 @@ async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
     timeout(ANSWER, asked).await.unwrap_or_else(|late| Err(late.into()))
 }
 
-/// Messages that nobody has room for are lost.
+/// Drops the message if too many wait.
 fn send(messages: &Sender<Message>, message: Message) {
     if let Err(error) = messages.try_send(message) {
         error.into_inner().lose();
