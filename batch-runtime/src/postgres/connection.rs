@@ -7,8 +7,8 @@ use super::{CommitError, PgError, Postgres, Session};
 
 /// A connection to a `PostgreSQL` database that only reads: a statement that writes is refused.
 ///
-/// Each query is a transaction of its own, so it sees what is committed by then, and holds nothing between two queries.
-/// Through pgbouncer it works alike.
+/// Each query is a transaction of its own, so it sees everything committed so far, and holds no locks between two queries.
+/// It also works through pgbouncer.
 ///
 /// ```no_run
 /// use batch_runtime::postgres::{Connection, PgError, Postgres};
@@ -27,7 +27,7 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// If the URL is wrong, or the server is not reached, or refuses.
+    /// If the URL is wrong, or the server cannot be reached, or refuses.
     pub fn open(database: &Postgres) -> Result<Self, PgError> {
         Ok(Self { session: Session::connect(database, "batch reader")? })
     }

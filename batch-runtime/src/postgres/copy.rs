@@ -12,7 +12,7 @@ use super::{PgError, Session, identifier};
 
 /// The bytes of rows that are sent at once.
 const AT_ONCE: usize = 32 * 1024;
-/// The bytes that may wait for the network before `add` waits for it.
+/// The most unsent bytes before `add` waits for the network.
 const MOST: usize = 1024 * 1024;
 /// The type and length of a frame.
 const HEAD: usize = 5;
@@ -20,8 +20,8 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// Rows on their way into a table, made by [`Transaction::copy`](super::Transaction::copy).
 ///
-/// The rows are sent as they come. [`end`](Self::end) waits until the server has taken them,
-/// [`end_later`](Self::end_later) does not. Without either the copy is given up, and the chunk fails.
+/// The rows are sent as they are added. [`end`](Self::end) waits until the server has taken them,
+/// [`end_later`](Self::end_later) does not. If it is dropped without either, the copy is given up and the chunk fails.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Transaction};
@@ -38,7 +38,7 @@ pub struct CopyIn<'t> {
     columns: Vec<String>,
     types: Arc<[Type]>,
     feed: Feed,
-    /// `None` after it has come.
+    /// `None` once it has arrived.
     answer: Option<Answer<Answered>>,
     /// The frame that is filled.
     buffer: BytesMut,
@@ -79,7 +79,7 @@ impl<'t> CopyIn<'t> {
     /// Adds a row: a value for each column, in their order.
     ///
     /// # Errors
-    /// If a value does not fit its column, in which case the row is left out; or if the server has refused meanwhile.
+    /// If a value does not fit its column, in which case the row is left out; or if the server has refused an earlier row.
     pub fn add(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         let start = self.buffer.len();
         if let Err(error) = self.encode(values) {
@@ -89,7 +89,7 @@ impl<'t> CopyIn<'t> {
         self.added()
     }
 
-    /// Begins a copy whose rows come encoded.
+    /// Begins a copy of encoded rows.
     pub(crate) fn of_encoded(session: &'t Session, statement: &str) -> Result<Self, PgError> {
         Self::begin_with(session, statement, Vec::new(), Arc::default())
     }
@@ -116,7 +116,7 @@ impl<'t> CopyIn<'t> {
             let message = format!("the copy has {has} columns, and {given} values are given");
             return Err(PgError::used(message).in_statement(&self.statement));
         }
-        // The server allows no more columns than that.
+        // The server allows fewer columns than this maximum.
         self.buffer.put_i16(i16::try_from(values.len()).unwrap_or(i16::MAX));
         for ((value, type_), column) in values.iter().zip(&*self.types).zip(&self.columns) {
             let start = self.buffer.len();
@@ -140,7 +140,7 @@ impl<'t> CopyIn<'t> {
     fn push(&mut self) {
         let mut frame = self.buffer.split();
         frame[0] = b'd';
-        // A frame holds some 32 KB and one row more, whose values the server limits to 1 GB.
+        // A frame is at most about 32 KB and one row, whose values the server limits to 1 GB.
         let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
         frame[1..HEAD].copy_from_slice(&length.to_be_bytes());
         self.feed.push(frame.freeze());
@@ -148,7 +148,7 @@ impl<'t> CopyIn<'t> {
         self.buffer.put_bytes(0, HEAD);
     }
 
-    /// Lets the network have rows, and checks whether the server has refused.
+    /// Lets the driver send rows, and checks whether the server has refused.
     fn advance(&mut self) -> Result<(), PgError> {
         let Some(answer) = &mut self.answer else { return Err(self.over()) };
         match self.session.feed(&self.statement, answer, &self.feed, MOST) {
@@ -181,7 +181,7 @@ impl<'t> CopyIn<'t> {
         self.end_explained(None)
     }
 
-    /// As [`end_later`](Self::end_later); `explain` is told if the server refuses a row.
+    /// As [`end_later`](Self::end_later); calls `explain` if the server refuses a row.
     pub(crate) fn end_explained(mut self, explain: Option<Explain>) -> Result<(), PgError> {
         let answer = self.finish()?;
         self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer, explain });
@@ -198,7 +198,7 @@ impl<'t> CopyIn<'t> {
     }
 }
 
-/// The frame that makes the server give a copy up.
+/// The frame that makes the server give up a copy.
 pub(super) fn failing() -> Bytes {
     let why = b"the copy was not ended: call `end` or `end_later`\0";
     let mut frame = BytesMut::new();

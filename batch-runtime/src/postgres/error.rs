@@ -31,22 +31,22 @@ struct Parts {
     statement: Option<String>,
     /// The database, if the error is about all of it.
     place: Option<String>,
-    /// What to do.
+    /// The remedy.
     remedy: Option<&'static str>,
 }
 
 enum Kind {
-    /// The server or the driver says so.
+    /// The server or the driver reported it.
     Driver(tokio_postgres::Error),
-    /// The connection is gone, and its last words, if any.
+    /// The connection is lost, with its last error, if any.
     Closed(Option<tokio_postgres::Error>),
-    /// The server was not reached.
+    /// The server could not be reached.
     Unreachable(String, Option<std::io::Error>),
-    /// The caller did something wrong.
+    /// The caller misused the session.
     Used(String),
     /// The program was asked to stop while a statement ran.
     Stopped,
-    /// The sender of the statement says more about the server's error, which is the source of its own.
+    /// An error of the statement's sender, which adds to the server's error, its source.
     Explained(BoxError),
 }
 
@@ -81,10 +81,10 @@ impl PgError {
         self
     }
 
-    /// Lets the sender of the statement say more about its failure.
+    /// Lets the statement's sender add to the server's error.
     pub(super) fn explained(self, explain: Option<Explain>) -> Self {
         match explain {
-            // The connection is nobody's fault.
+            // A lost connection says nothing about the statement.
             Some(explain) if self.server().is_some() && !self.is_connection() => {
                 Self::new(Kind::Explained(explain(self)))
             }
@@ -92,12 +92,12 @@ impl PgError {
         }
     }
 
-    /// Whether the sender of the statement says more.
+    /// Whether the statement's sender has added to it.
     pub(crate) fn is_explained(&self) -> bool {
         matches!(self.0.kind, Kind::Explained(_))
     }
 
-    /// Leaves out the statement, for an error that says more than that.
+    /// Leaves out the statement, for an error that is clearer without it.
     pub(crate) fn without_statement(mut self) -> Self {
         self.0.statement = None;
         self
@@ -142,7 +142,7 @@ impl PgError {
         }
     }
 
-    /// The server's own words with all their fields, if the server refused.
+    /// The server's own error with all its fields, if the server refused.
     #[must_use]
     pub fn server(&self) -> Option<&DbError> {
         self.cause().and_then(tokio_postgres::Error::as_db_error)
@@ -166,7 +166,7 @@ impl PgError {
         self.server().and_then(DbError::table)
     }
 
-    /// Whether the connection or the server is at fault and not the statement: the same statement may succeed later.
+    /// Whether the connection or the server is at fault, not the statement: the same statement may succeed later.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         match &self.0.kind {
@@ -203,7 +203,7 @@ impl PgError {
     }
 }
 
-/// The driver's errors, such as that of [`Row::try_get`](super::Row::try_get).
+/// The driver's errors, such as the one of [`Row::try_get`](super::Row::try_get).
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::driver(error)
@@ -211,7 +211,8 @@ impl From<tokio_postgres::Error> for PgError {
 }
 
 impl Error for PgError {
-    /// The failure of the network, or the error of the writer that had sent the statement. The server's words are in [`server`](Self::server): the message has them all.
+    /// The network's error, or the error of the writer that sent the statement. For the server's error, see
+    /// [`server`](Self::server): this message already contains all of it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {
             Kind::Unreachable(_, Some(error)) => Some(error),

@@ -1,26 +1,26 @@
-//! Cuts a stream of bytes into the frames of the protocol, however they are cut into reads and writes.
+//! Splits a byte stream into the protocol's frames, wherever reads and writes cut it.
 
-/// The frame that is being cut.
+/// The current frame.
 #[derive(Debug, Clone)]
 pub(super) struct Frames {
-    /// The frame's first bytes: its type, its length, and as much of its body as somebody looks at.
+    /// The frame's first bytes: its type, its length, and the inspected part of its body.
     head: [u8; HEAD],
     filled: usize,
-    /// The bytes of the frame that are not there yet, after its head.
+    /// The bytes of the frame after its head that have not arrived yet.
     skip: usize,
     /// The first frame of a client has no type.
     untyped: bool,
 }
 
-/// One byte of type, four of length, and enough for `START TRANSACTION`, the longest text that is looked at.
+/// One byte of type, four of length, and enough for `START TRANSACTION`, the longest text that is inspected.
 const HEAD: usize = 5 + 24;
 
-/// What a byte stream has brought.
+/// The position in the stream after some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event<'h> {
-    /// The bytes end in the middle of a frame of that type.
+    /// The bytes end within a frame of this type.
     Within(u8),
-    /// A frame of that type ends, whose body begins so.
+    /// A frame of this type ends; its body begins with these bytes.
     End(u8, &'h [u8]),
 }
 
@@ -42,7 +42,7 @@ impl Frames {
         self.filled = 1;
     }
 
-    /// Takes bytes up to the end of the frame, and returns how many those were.
+    /// Takes bytes up to the end of the frame, and returns their number.
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Event<'_>) {
         let mut taken = 0;
         loop {
@@ -74,7 +74,7 @@ impl Frames {
         usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(4)
     }
 
-    /// Whether all is there of the frame that is looked at.
+    /// Whether the inspected part of the frame has arrived.
     fn is_headed(&self) -> bool {
         if self.filled < 5 {
             return false;

@@ -1,11 +1,11 @@
-//! [`CommitError`] says what is known after a commit that was not confirmed.
+//! [`CommitError`] reports a commit that failed, or whose outcome is unknown.
 
 use std::error::Error;
 use std::fmt;
 
 use super::PgError;
 
-/// A transaction that was not committed, or of which nobody knows whether it was.
+/// A transaction was not committed, or its outcome is unknown.
 ///
 /// ```
 /// use batch_runtime::postgres::{CommitError, PgError, Session};

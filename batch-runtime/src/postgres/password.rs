@@ -18,7 +18,7 @@ pub(super) fn find(config: &Config, environment: &dyn Fn(&str) -> Option<OsStrin
     }
     let named = environment("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let file = named.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".pgpass")))?;
-    // As `psql` does: a file that others can read is not believed.
+    // Like `psql`, ignores a file that others can read.
     let meta = file.metadata().ok()?;
     if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
         tracing::warn!("{} is left aside, as others can read it: chmod 600 it", file.display());

@@ -32,13 +32,13 @@ impl Given {
         Self { value: Encoded::of(Bytes::copy_from_slice(bytes)), type_: type_.clone() }
     }
 
-    /// A value as SQL writes it.
+    /// A value in its text form.
     pub(crate) fn text(text: &str, type_: &Type) -> Self {
         Self { value: Encoded::text(text), type_: type_.clone() }
     }
 }
 
-/// What the server says about a query.
+/// The server's description of a query.
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) parameters: Vec<Type>,
@@ -65,7 +65,7 @@ pub(crate) struct DescribedColumn {
     pub(crate) is_of_a_table: bool,
 }
 
-/// A query that is sent and whose answer nobody has waited for.
+/// A query that was sent, and whose answer is still to be fetched.
 pub(crate) struct Asked {
     statement: Arc<str>,
     answer: Answer<Answered>,
@@ -101,7 +101,7 @@ impl Session {
         Ok(Asked { statement: sent.statement, answer: sent.answer, done: None })
     }
 
-    /// Takes what has arrived of an answer, so that the server can send the rest. Returns whether it is all there.
+    /// Takes the part of an answer that has arrived, so that the server can send the rest. Returns whether it is complete.
     pub(crate) fn take_arrived(&self, asked: &mut Asked) -> bool {
         if asked.done.is_none() {
             let inner = &mut *self.inner.borrow_mut();
@@ -130,7 +130,7 @@ impl Session {
         Ok(self.finish(&statement, answer)?.rows)
     }
 
-    /// Asks and waits: in the transaction that is open, or in one of its own.
+    /// Runs a query in the open transaction, or else in one of its own.
     pub(crate) fn read(&self, query: &str, values: &[Given]) -> Result<Vec<Row>, PgError> {
         if self.status() == TransactionStatus::None && self.is_settled() {
             return self.answer(self.ask(query, values)?);
@@ -139,14 +139,14 @@ impl Session {
         Ok(self.finish(&statement, answer)?.rows)
     }
 
-    /// Runs several queries in one transaction, which all see the same rows.
+    /// Runs several queries in one transaction, so that they all see the same rows.
     pub(crate) fn in_one_snapshot<T, E: From<PgError>>(
         &self,
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         self.begin("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         let done = read();
-        // It has changed nothing.
+        // The transaction has changed nothing.
         let ended = self.rollback();
         let done = done?;
         ended?;

@@ -14,7 +14,7 @@ use super::{PgError, Session, values};
 
 /// The most statements that are kept prepared.
 const STATEMENTS: usize = 256;
-/// The bytes of parameters after which the driver gets a turn to send them.
+/// The bytes of parameters after which the driver sends them.
 const SENT_AT_ONCE: usize = 16 * 1024;
 /// The bytes of a statement besides its parameters.
 const STATEMENT: usize = 64;
@@ -35,7 +35,8 @@ impl Session {
         }
     }
 
-    /// Makes a statement ready to be sent with the first poll, with its text and some idea of its size.
+    /// Prepares a future that sends a statement when it is first polled. Also returns the statement's text and approximate
+    /// size.
     pub(super) fn start(
         &self,
         statement: &str,
@@ -57,8 +58,8 @@ impl Session {
         Ok((text, Box::pin(answer), size))
     }
 
-    /// Sends a statement with one parameter, which is encoded already, without waiting for the answer. `explain` is told
-    /// if the server refuses it.
+    /// Sends a statement with one encoded parameter, without waiting for the answer. Calls `explain` if the server refuses
+    /// it.
     pub(crate) fn send_encoded(
         &self,
         statement: &str,
@@ -88,7 +89,7 @@ impl Session {
         Ok(Arc::clone(&inner.client))
     }
 
-    /// The prepared statement, prepared now if it is new.
+    /// Returns the prepared statement, after preparing it if it is new.
     pub(super) fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
         if let Some((text, prepared)) = self.inner.borrow().statements.get_key_value(statement) {
             return Ok((Arc::clone(text), prepared.clone()));
@@ -110,7 +111,7 @@ impl Session {
             return Ok(Arc::clone(types));
         }
         let (client, text) = (self.client()?, query.to_owned());
-        // Closed at once: where statements are not prepared, this one is gone by the end of the transaction.
+        // Not kept: with `statements=unnamed`, no statement outlives its transaction.
         let described: Answer<_> = Box::pin(async move { client.prepare(&text).await });
         let described = self.finish(query, described)?;
         let types: Arc<[Type]> = described.columns().iter().map(|column| column.type_().clone()).collect();
@@ -137,7 +138,7 @@ impl Session {
         Ok((feed, sent.answer, sent.statement))
     }
 
-    /// Sends rows, and waits until no more than `most` bytes of them are left here. An error ends the copy.
+    /// Sends rows, and waits until no more than `most` bytes of them are unsent. An error ends the copy.
     pub(super) fn feed(
         &self,
         statement: &str,
@@ -156,7 +157,7 @@ impl Session {
         Err(inner.failed.take().unwrap_or(error))
     }
 
-    /// Waits for the answer to a copy whose rows are all handed over.
+    /// Ends a copy and waits for its answer.
     pub(super) fn end_copy(&self, statement: &str, answer: Answer<Answered>) -> Result<u64, PgError> {
         self.inner.borrow_mut().copying = None;
         Ok(self.finish(statement, answer)?.count)
@@ -169,12 +170,12 @@ impl Session {
         inner.under_way.push_back(copied);
     }
 
-    /// What the server has said.
+    /// The state according to the answers so far.
     pub(super) fn heard(&self) -> Heard {
         self.inner.borrow().wire.heard()
     }
 
-    /// Whether the connection is known to be lost.
+    /// Whether the session knows that the connection is lost.
     pub(super) fn is_cut(&self) -> bool {
         self.inner.borrow().wire.is_closed()
     }

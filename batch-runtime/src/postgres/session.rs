@@ -20,9 +20,9 @@ use super::{CommitError, PgError, Postgres};
 const CONNECT: Duration = Duration::from_secs(10);
 /// A connection to a `PostgreSQL` database, used without `async`.
 ///
-/// Every method that returns something of the database waits for the answer on the calling thread. [`send`](Self::send)
-/// does not wait: what it sends goes out together with the next statement that is waited for, in one packet, and costs
-/// no round trip of its own. Its error is returned by the next call that waits.
+/// Every method that returns a result of the database waits for it on the calling thread. [`send`](Self::send) does not
+/// wait: its statement goes out together with the next one that waits, and costs no round trip of its own. The next call
+/// that waits returns its error.
 ///
 /// ```no_run
 /// use batch_runtime::postgres::{PgError, Postgres, Session};
@@ -36,7 +36,7 @@ pub struct Session {
     pub(super) inner: RefCell<Inner>,
     place: Arc<str>,
     pub(super) named: bool,
-    /// The most that a statement of a transaction may take.
+    /// The most time that a statement of a transaction may take.
     limit: Option<Duration>,
 }
 
@@ -44,12 +44,12 @@ impl Session {
     /// Connects within 10 seconds, under a name that `pg_stat_activity` shows.
     ///
     /// # Errors
-    /// If the URL is wrong, or the server is not reached, or refuses.
+    /// If the URL is wrong, or the server cannot be reached, or refuses.
     pub fn connect(database: &Postgres, application_name: &str) -> Result<Self, PgError> {
         Self::connect_within(database, application_name, CONNECT)
     }
 
-    /// As [`connect`](Self::connect), within that time for each host, unless the URL says how long.
+    /// As [`connect`](Self::connect), with a time limit for each host, unless the URL sets one.
     pub(crate) fn connect_within(
         database: &Postgres,
         application_name: &str,
@@ -145,7 +145,7 @@ impl Session {
 
     /// Sends a statement without waiting for its answer.
     ///
-    /// A statement that this session has not seen before is prepared first, which is waited for.
+    /// The session prepares a new statement first, and waits for that.
     ///
     /// # Errors
     /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next call
@@ -175,7 +175,7 @@ impl Session {
     /// Sends a query and `COMMIT` together with everything that was sent before, waits for all of it, and returns the
     /// query's rows: one round trip.
     ///
-    /// The query decides. If it, or anything before it, fails, the server answers `COMMIT` with a rollback.
+    /// If the query, or anything before it, fails, the server answers `COMMIT` with a rollback.
     ///
     /// ```
     /// use batch_runtime::postgres::{CommitError, PgError, Session};
@@ -191,7 +191,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// If the transaction is not committed, or if nobody can know whether it is.
+    /// If the transaction is not committed, or if its outcome is unknown.
     pub fn commit_after(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, CommitError> {
         match self.start(query, values) {
             Ok((text, answer, _)) => self.commit_with(&text, answer),
@@ -210,7 +210,7 @@ impl Session {
         }
         inner.abandon_copy();
         let commit = inner.batch("COMMIT").map_err(CommitError::rolled_back)?;
-        // Each outcome on its own: what is known depends on which of the two failed.
+        // Both outcomes matter: which of the two failed decides whether the commit is unknown.
         let mut both: Answer<_> = Box::pin(async { Ok(future::join(answer, commit).await) });
         let waited = inner.wait(&mut both);
         let earlier = inner.failed.take();
@@ -230,8 +230,8 @@ impl Session {
         }
     }
 
-    /// Begins a transaction together with the next statement that is waited for: `BEGIN`, the database's
-    /// [limit of time](Postgres::statement_timeout), and then `settings`, such as `SET LOCAL …` statements.
+    /// Begins a transaction together with the next statement that waits: `BEGIN`, the database's [limit of
+    /// time](Postgres::statement_timeout), and then `settings`, such as `SET LOCAL …` statements.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -244,7 +244,7 @@ impl Session {
     /// Waits for everything that was sent, and commits.
     ///
     /// # Errors
-    /// If the transaction is not committed, or if nobody can know whether it is.
+    /// If the transaction is not committed, or if its outcome is unknown.
     pub fn commit(&self) -> Result<(), CommitError> {
         let nothing = Answered { rows: Vec::new(), count: 0 };
         self.commit_with("COMMIT", Box::pin(future::ready(Ok(nothing)))).map(|_| ())
@@ -258,7 +258,7 @@ impl Session {
         self.take_back("ROLLBACK")
     }
 
-    /// Runs statements that make good whatever became of those that were sent.
+    /// Runs statements that undo all that was sent before, and forgets its errors.
     pub(super) fn take_back(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
         inner.abandon_copy();
@@ -268,18 +268,18 @@ impl Session {
         answered.map(|_| ()).map_err(|error| inner.blame(error, statements))
     }
 
-    /// Where the transaction stands, as far as answers were waited for.
+    /// The state of the transaction, according to the answers so far.
     pub fn status(&self) -> TransactionStatus {
         self.inner.borrow().wire.heard().status
     }
 
-    /// Whether nothing was sent that is not answered yet.
+    /// Whether everything that was sent is answered.
     pub fn is_settled(&self) -> bool {
         let inner = self.inner.borrow();
         inner.under_way.is_empty() && inner.failed.is_none()
     }
 
-    /// Whether the connection is lost. A cut that no statement has met is not known yet.
+    /// Whether the connection is lost. The session notices a lost connection only when it uses it.
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
         inner.drive();
@@ -300,8 +300,8 @@ impl Session {
         version[..digits].parse().unwrap_or_default()
     }
 
-    /// Sets what is asked every 50 milliseconds while an answer is awaited: whether to stop. Ten seconds after it first
-    /// said so, the statement is cancelled.
+    /// Sets a function that is called every 50 milliseconds while an answer is awaited, and returns whether to stop. Ten
+    /// seconds after it first returns true, the statement is cancelled.
     pub fn set_watch(&self, watch: Option<Box<dyn Fn() -> bool + Send>>) {
         self.inner.borrow_mut().watch = watch;
     }

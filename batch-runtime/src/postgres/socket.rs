@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The connection is lost if the server has not acknowledged sent data for this time.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
-/// The most that one call reads.
+/// The most bytes that one call reads.
 const READ_AT_ONCE: usize = 1 << 16;
 
 /// A socket, shared by the driver, which reads and writes it, and by the session, which waits for it.
@@ -35,7 +35,7 @@ enum Stream {
 }
 
 impl Socket {
-    /// Dials a host, and the next of its addresses if one does not answer.
+    /// Dials the addresses of a host, one after the other, until one answers.
     pub(super) fn dial(host: &str, port: u16, deadline: Instant) -> io::Result<Self> {
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in addresses(host, port, deadline)? {
@@ -61,7 +61,7 @@ impl Socket {
         Ok(Self { stream: Stream::Tcp(stream), full: AtomicBool::new(false) })
     }
 
-    /// Dials a server on this machine through the socket in that folder.
+    /// Dials a server on this machine through the socket in a folder.
     pub(super) fn dial_unix(folder: &Path, port: u16) -> io::Result<Self> {
         let stream = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}")))?;
         stream.set_nonblocking(true)?;
@@ -110,7 +110,7 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// Looks the name up. The system's resolver has no time limit, so it runs on a thread that is left behind.
+/// Looks the name up. The system's resolver has no time limit, so it runs on a thread that may outlive the call.
 fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);

@@ -23,7 +23,7 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Agrees on TLS, as far as it is wanted.
+    /// Negotiates TLS, unless `sslmode` rules it out.
     #[cfg_attr(not(feature = "postgres-tls"), expect(clippy::unnecessary_wraps, unused_variables))]
     pub(super) fn open(
         end: End,
@@ -78,8 +78,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Binds the proof of the password to the connection, so that nobody in the middle can pass it on. The driver takes it from the
-/// stream of a TLS library, for which this stands in on a line that is encrypted already.
+/// Binds the proof of the password to the connection (SCRAM channel binding), so that no man in the middle can pass it on.
+/// The driver expects it from a TLS library; this stands in for one, since the stream is already encrypted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bound {
     pub(super) encrypted: bool,

@@ -1,8 +1,8 @@
-//! Stands between the driver and the network, and adds what the driver cannot do.
+//! Sits between the driver and the network, and adds what the driver cannot do.
 //!
-//! It sees how transactions end: the driver hides that the `COMMIT` of a failed transaction is answered with
-//! `ROLLBACK`. And it sends the rows of a `COPY` directly after its statement: the driver would first wait a round trip
-//! for the server's permission, and lose the connection if the server refuses.
+//! It sees how transactions end: the driver hides that the `COMMIT` of a failed transaction is answered with `ROLLBACK`. And
+//! it sends the rows of a `COPY` directly after its statement: the driver would first wait a round trip for the server's
+//! permission, and would lose the connection if the server refused.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Event, Frames};
 
-/// Where the session's transaction stands, as the server said last.
+/// The state of the session's transaction, according to the server's last answer.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Session, TransactionStatus};
@@ -34,11 +34,11 @@ pub enum TransactionStatus {
     None,
     /// It is open.
     Open,
-    /// A statement failed in it: until it is rolled back, or a savepoint is, the server refuses everything.
+    /// A statement failed in it. The server refuses all others until a rollback, of all or to a savepoint.
     Failed,
 }
 
-/// What the answers so far said.
+/// The state of transactions, according to the answers so far.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Heard {
     pub(super) status: TransactionStatus,
@@ -50,7 +50,7 @@ pub(super) struct Heard {
     pub(super) commits: u64,
 }
 
-/// The beginning of the statements whose rows follow them.
+/// The comment that marks a `COPY` statement whose rows the tap sends.
 const COPY: &str = "/*batch ";
 
 /// The part that the session shares with its tap.
@@ -111,7 +111,7 @@ impl Feed {
         self.lock().ended = true;
     }
 
-    /// Ends it without the frames that were not sent, as nobody reads them. One that was begun is still sent to its end.
+    /// Drops the frames that were not sent, because nobody will read them. A frame that was begun is still sent to its end.
     pub(super) fn cancel(&self) {
         let mut rows = self.lock();
         let begun = usize::from(rows.begun);
@@ -150,7 +150,7 @@ impl<S> Tap<S> {
         (Self { stream, ear: ear.clone(), answers, requests, feed: None, leaves: 0 }, ear)
     }
 
-    /// Listens to bytes of the server, and returns how many of them are left for the driver, at the front.
+    /// Inspects bytes from the server, and returns how many are left, at the front, for the driver.
     fn hear(&mut self, bytes: &mut [u8]) -> usize {
         let mut shared = self.ear.lock();
         let (mut from, mut to) = (0, 0);
@@ -229,7 +229,7 @@ impl Shared {
 }
 
 impl<S: AsyncWrite + Unpin> Tap<S> {
-    /// Sends the rows that are there, and returns whether all of the feed is sent.
+    /// Sends the rows that have been added, and returns whether the feed is finished.
     fn poll_feed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let Some(feed) = &self.feed else { return Poll::Ready(Ok(true)) };
         let mut rows = feed.lock();
@@ -263,7 +263,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             let read = buffer.filled().len() - before;
             let left = self.hear(&mut buffer.filled_mut()[before..]);
             buffer.set_filled(before + left);
-            // No bytes would be the end of the stream.
+            // Returning no bytes would mean the end of the stream.
             if read == 0 || left > 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -278,7 +278,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if !ready!(self.poll_feed(context))? {
-            // The next row wakes nobody: the thread that adds one lets the driver work.
+            // No waker is needed: the thread that adds the next row also polls the driver.
             return Poll::Pending;
         }
         let allowed = self.before_rows(bytes);
@@ -302,13 +302,13 @@ mod tests {
     use super::super::frames::frame;
     use super::*;
 
-    /// Gives bytes in pieces, and keeps what is written, also in pieces.
+    /// A stream that reads and writes in small pieces, and keeps all that is written.
     #[derive(Debug)]
     struct Pieces {
         bytes: Vec<u8>,
         size: usize,
         written: Vec<u8>,
-        /// The most that is written until there is no room.
+        /// The most bytes that can be written until it is full.
         most: usize,
     }
 

@@ -1,4 +1,4 @@
-//! [`Transaction`]: the transaction of a chunk, with methods for components, and others by which the engine rolls it back.
+//! [`Transaction`]: the transaction of a chunk, with methods for components, and others for the engine.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -44,15 +44,15 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Runs one transaction after the other on that session, which has none open.
+    /// Runs one transaction after the other on a session without an open one.
     #[doc(hidden)]
     #[must_use]
     pub fn on(session: Session) -> Self {
         Self { session, settings: RefCell::default(), before: Cell::default(), refused: Cell::default() }
     }
 
-    /// Begins the transaction together with the next statement that waits for its answer. `token` is the text of
-    /// `batch.chunk`, which the guard of the commit looks for. If the transaction is not `durable`, a crash of the server's
+    /// Begins the transaction together with the next statement that waits for its answer. `token` becomes the setting
+    /// `batch.chunk`, which the guard of the commit checks. If the transaction is not `durable`, a crash of the server's
     /// machine may lose it.
     ///
     /// # Errors

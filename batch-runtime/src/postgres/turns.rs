@@ -1,8 +1,8 @@
 //! Runs the driver's futures on the thread that waits for them, without a runtime: between two turns the thread
 //! sleeps in `poll(2)` until the socket is ready.
 //!
-//! Nothing here belongs to a runtime of the program, so it works on any thread, the workers of tokio included, which
-//! it blocks as a query of `SQLite` does.
+//! It uses no async runtime, so it works on any thread, tokio's worker threads included, and blocks them as a query of
+//! `SQLite` does.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::socket::Socket;
 
-/// Notes that a future can go on. They all run on one thread.
+/// A waker that notes that a future can make progress. All futures run on one thread.
 #[derive(Debug, Default)]
 struct Woken(AtomicBool);
 
@@ -43,7 +43,7 @@ impl Turns {
         Self { socket, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// Takes a turn, and again as long as it makes something ready that does not need the socket.
+    /// Takes a turn, and repeats it while it wakes something that does not need the socket.
     pub(super) fn go<T>(&self, mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut context = Context::from_waker(&self.waker);
         loop {
@@ -55,19 +55,19 @@ impl Turns {
         }
     }
 
-    /// Waits until the socket is ready, for at most that long.
+    /// Waits until the socket is ready, for at most `at_most`.
     pub(super) fn sleep(&self, at_most: Option<Duration>) {
         let mut wanted = PollFlags::POLLIN;
         wanted.set(PollFlags::POLLOUT, self.socket.is_full());
         let timeout = at_most.map_or(PollTimeout::NONE, |wait| {
-            // Rounded up, so that the last millisecond is not spent awake.
+            // Rounded up, so that the last millisecond is not a busy wait.
             let wait = wait.checked_add(Duration::from_millis(1)).unwrap_or(wait);
             PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
         });
         match poll(&mut [PollFd::new(self.socket.as_fd(), wanted)], timeout) {
-            // A signal is as good as a ready socket: the waiting thread looks again.
+            // After a signal, the waiting thread polls again too.
             Ok(_) | Err(Errno::EINTR) => {}
-            // Out of memory at worst; the socket itself cannot be wrong.
+            // The system is out of memory: the socket is valid.
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }

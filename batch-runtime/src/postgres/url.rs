@@ -24,7 +24,7 @@ use crate::definition::TimeLimit;
 /// |---|---|
 /// | `schema=batch` | the schema of the tables; `public` if it is left out |
 /// | `statements=unnamed` | prepares no statements, for pgbouncer before 1.21 in transaction mode |
-/// | `sslmode=require` | TLS or nothing, with the feature `postgres-tls`, which uses TLS also without this if the server can |
+/// | `sslmode=require` | TLS or nothing, with the feature `postgres-tls`, which also uses TLS without this if the server can |
 /// | `sslmode=verify-full`, `sslrootcert=FILE` | checks the server's certificate too, by the system's roots without a file |
 /// | `sslcert=FILE`, `sslkey=FILE` | this client's own certificate and key |
 /// | `host=a,b`, `target_session_attrs=read-write`, `options=…`, `connect_timeout=10`, … | as for `psql` |
@@ -41,7 +41,7 @@ pub struct Postgres {
     statement_timeout: Result<Option<Duration>, String>,
 }
 
-/// What the URL says.
+/// The settings in a URL.
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) schema: String,
@@ -51,7 +51,7 @@ pub(super) struct Settings {
     pub(super) encryption: Encryption,
 }
 
-/// What the URL says about TLS.
+/// The settings of TLS in a URL.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "postgres-tls"), expect(dead_code))]
 pub(super) struct Encryption {
@@ -64,15 +64,15 @@ pub(super) struct Encryption {
     pub(super) key: Option<PathBuf>,
 }
 
-/// What is checked of a server's certificate.
+/// The checks of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Checks {
     /// Nothing, unless there is a file of roots.
     #[default]
     Nothing,
-    /// That somebody trusted has signed it.
+    /// A trusted authority has signed it.
     Authority,
-    /// And that it is for the host's name.
+    /// A trusted authority has signed it for the host's name.
     Name,
 }
 
@@ -88,7 +88,7 @@ impl Encryption {
 }
 
 impl Postgres {
-    /// The database at that URL. A URL that is wrong is an error of the first connection.
+    /// The database at that URL. A wrong URL is an error of the first connection.
     #[must_use]
     pub fn at(url: impl AsRef<str>) -> Self {
         Self::with(url.as_ref(), &|name| std::env::var_os(name))
@@ -166,7 +166,7 @@ impl fmt::Debug for Postgres {
 impl Settings {
     fn parse(url: &str, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-        // The text may hold a password, wherever it is wrong.
+        // Wherever the text is wrong, it may hold a password.
         let rest =
             rest.ok_or("this is not a PostgreSQL URL: write it as in `postgres://user@host:5432/db`")?;
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -202,7 +202,7 @@ impl Settings {
     }
 }
 
-/// The driver's complaint names the option and never its value.
+/// The driver's message names the option and never its value.
 fn wrong(error: &tokio_postgres::Error) -> String {
     let what = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     format!("the PostgreSQL URL is wrong: {what}; write it as in `postgres://user@host:5432/db`")

@@ -36,7 +36,7 @@ impl Encoded {
 }
 
 impl Encoded {
-    /// A value as SQL writes it.
+    /// A value in its text form.
     pub(super) fn text(text: &str) -> Self {
         Self { bytes: Some(Bytes::copy_from_slice(text.as_bytes())), text: true }
     }
@@ -99,7 +99,7 @@ pub(super) fn encode(
     encoded.collect()
 }
 
-/// The types that values are tried as where the server is not asked, those before others that also take the value.
+/// The types to try for a value if the server is not asked, in order of preference.
 const KNOWN: [Type; 34] = [
     Type::INT8,
     Type::INT4,
@@ -137,7 +137,7 @@ const KNOWN: [Type; 34] = [
     Type::NUMERIC_ARRAY,
 ];
 
-/// Encodes the parameters of a statement that is not prepared: the values say their types.
+/// Encodes the parameters of a statement that is not prepared: the values determine their types.
 pub(super) fn encode_untold(
     values: &[&(dyn ToSql + Sync)],
     statement: &str,

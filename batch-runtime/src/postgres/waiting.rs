@@ -17,13 +17,13 @@ use crate::definition::BoxError;
 
 /// The interval at which a wait checks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-/// How long a statement may go on after it is not wanted any more, and how long its cancelling may take.
+/// How long a statement may go on once it is no longer wanted, and how long cancelling it may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 type Watch = Box<dyn Fn() -> bool + Send>;
 
-/// Makes an error of its own of what the server says about a statement.
+/// Turns the server's error about a statement into an error of its sender.
 pub(crate) type Explain = Box<dyn FnOnce(PgError) -> BoxError + Send>;
 
 /// The answer to a statement.
@@ -32,11 +32,11 @@ pub(super) struct Answered {
     pub(super) count: u64,
 }
 
-/// A statement that was sent and is not awaited.
+/// A statement in flight.
 pub(super) struct UnderWay {
     pub(super) statement: Arc<str>,
     pub(super) answer: Answer<Answered>,
-    /// Its sender says more about its failure.
+    /// Adds the sender's explanation to its error.
     pub(super) explain: Option<Explain>,
 }
 
@@ -48,23 +48,23 @@ impl UnderWay {
 
 /// The parts of a session that change.
 ///
-/// The fields are dropped in this order: the users of the client first, so that the wire says goodbye, and the
-/// statements after it, so that they are not closed one by one.
+/// The fields are dropped in this order: the users of the client first, so that the wire closes the connection politely, and
+/// the statements after it, so that they are not closed one by one.
 pub(super) struct Inner {
     pub(super) under_way: VecDeque<UnderWay>,
     pub(super) client: Arc<Client>,
     pub(super) statements: HashMap<Arc<str>, Statement>,
     pub(super) wire: Wire,
-    /// The first error of what was sent.
+    /// The first error of the statements in flight.
     pub(super) failed: Option<PgError>,
-    /// The bytes that the driver had no turn to send.
+    /// The bytes that the driver could not send yet.
     pub(super) unsent: usize,
     pub(super) watch: Option<Watch>,
-    /// The types of the columns of queries that were asked for them.
+    /// The column types of queries, by their text.
     pub(super) columns: HashMap<Arc<str>, Arc<[Type]>>,
     /// The copy that is not ended, and its statement.
     pub(super) copying: Option<(Arc<str>, Feed)>,
-    /// Whether a cancelled statement was cancelled from here.
+    /// Whether this session has asked the server to cancel a statement.
     cancelled: bool,
 }
 
@@ -84,7 +84,7 @@ impl Inner {
         }
     }
 
-    /// Refuses a statement in the middle of a copy, whose answer would never come.
+    /// Refuses a statement in the middle of a copy, because its answer would never arrive.
     pub(super) fn check_copy(&self) -> Result<(), PgError> {
         match &self.copying {
             None => Ok(()),
@@ -100,7 +100,7 @@ impl Inner {
         }
     }
 
-    /// Makes several statements without parameters ready to be sent with the first poll.
+    /// Prepares a future that sends several statements without parameters when it is first polled.
     pub(super) fn batch(&self, statements: &str) -> Result<Answer<Answered>, PgError> {
         self.check_copy()?;
         let (client, statements) = (Arc::clone(&self.client), statements.to_owned());
@@ -142,7 +142,7 @@ impl Inner {
         });
     }
 
-    /// Takes the answers that are there.
+    /// Takes the answers that have arrived.
     pub(super) fn collect(&mut self, context: &mut Context<'_>) {
         while let Some(mut first) = self.under_way.pop_front() {
             match first.answer.as_mut().poll(context) {
@@ -194,7 +194,7 @@ impl Inner {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Waits for an answer, after the answers to all that was sent before it. No error is an answer that does not come.
+    /// Waits for the answers to everything sent before, then for this one. `Err(None)` means that no answer will arrive.
     pub(super) fn wait<T>(&mut self, answer: &mut Answer<T>) -> Result<T, Option<Error>> {
         let mut done = None;
         self.wait_until(|inner, context| {
@@ -209,7 +209,7 @@ impl Inner {
         done.map_or(Err(None), |answered| answered.map_err(Some))
     }
 
-    /// Takes turns until the condition holds, or the connection has ended and it cannot hold any more.
+    /// Takes turns until the condition holds, or until the connection has ended.
     fn wait_until(&mut self, mut is_done: impl FnMut(&mut Self, &mut Context<'_>) -> bool) {
         self.unsent = 0;
         self.cancelled = false;
@@ -246,7 +246,7 @@ impl Inner {
             Some(end) if end <= Instant::now() => {
                 patience.end = Some(Instant::now() + PATIENCE);
                 if self.cancelled {
-                    // The server does not answer at all: nobody can say what became of the statement.
+                    // The server does not answer at all: the outcome of the statement is unknown.
                     self.wire.cut();
                 } else {
                     self.cancelled = true;
@@ -259,7 +259,7 @@ impl Inner {
         }
     }
 
-    /// The error of a statement.
+    /// Makes the error of a statement.
     pub(super) fn blame(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
         let error = match error.into().filter(|error| !error.is_closed()) {
             None => self.wire.closed(),
@@ -276,11 +276,11 @@ impl Inner {
     }
 }
 
-/// How long an answer is still waited for.
+/// The times of a wait for an answer.
 struct Patience {
-    /// When to look next whether it is wanted.
+    /// The next check whether the answer is still wanted.
     look: Instant,
-    /// When the wait ends, after it is not wanted any more.
+    /// The end of the wait, once the answer is no longer wanted.
     end: Option<Instant>,
 }
 

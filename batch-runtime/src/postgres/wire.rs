@@ -21,7 +21,7 @@ const CANCEL: Duration = Duration::from_secs(5);
 
 /// The driver's connection, of whatever kind of stream.
 trait Drive: Send {
-    /// What the server says about itself.
+    /// A parameter that the server reports.
     fn parameter(&self, name: &str) -> Option<&str>;
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
@@ -45,7 +45,7 @@ where
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     host: Host,
-    /// The address of the host, which is then not looked up.
+    /// The address of the host, if it needs no look-up.
     number: Option<IpAddr>,
     port: u16,
 }
@@ -55,7 +55,7 @@ impl Address {
         Self { host, number, port }
     }
 
-    /// The name for which the server has its certificate; `None` on this machine's own socket, where there is no TLS.
+    /// The name in the server's certificate; `None` on a Unix socket, which has no TLS.
     #[cfg(feature = "postgres-tls")]
     pub(super) fn name(&self) -> Option<&str> {
         match &self.host {
@@ -82,7 +82,7 @@ pub(super) struct Wire {
     /// `None` after the connection has ended.
     driver: Option<Box<dyn Drive>>,
     pub(super) ear: Ear,
-    /// Why it ended.
+    /// The error that ended it.
     last_words: Option<Error>,
     address: Address,
     encryption: Encryption,
@@ -90,7 +90,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Connects to the server at that address.
+    /// Connects to the server at an address.
     pub(super) fn connect(
         address: Address,
         config: &Config,
@@ -102,7 +102,7 @@ impl Wire {
         let (line, bound) = Stream::open(End(socket), &address, encryption, &turns, deadline)?;
         let (stream, ear) = Tap::new(line);
         let mut config = config.clone();
-        // The line is what it is by now: there is nothing more to agree on.
+        // TLS is already negotiated.
         config.ssl_mode(if bound.encrypted { SslMode::Require } else { SslMode::Disable });
         config.ssl_negotiation(SslNegotiation::Direct);
         let mut connecting = pin!(config.connect_raw(stream, bound));
@@ -141,13 +141,13 @@ impl Wire {
         }
     }
 
-    /// Ends the connection: all answers that are awaited fail.
+    /// Ends the connection: all awaited answers fail.
     fn end(&mut self, context: &Context<'_>) {
         self.driver = None;
         context.waker().wake_by_ref();
     }
 
-    /// Ends the connection without a word.
+    /// Ends the connection without notice to the server.
     pub(super) fn cut(&mut self) {
         self.driver = None;
     }
@@ -156,7 +156,7 @@ impl Wire {
         self.driver.is_none()
     }
 
-    /// What the server says about itself, such as `server_version`.
+    /// A parameter that the server reports, such as `server_version`.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.driver.as_ref().and_then(|driver| driver.parameter(name))
     }
@@ -165,7 +165,7 @@ impl Wire {
         self.ear.heard()
     }
 
-    /// The error of an answer that does not come any more.
+    /// The error of an answer that will never arrive.
     pub(super) fn closed(&mut self) -> PgError {
         PgError::closed(self.last_words.take())
     }
@@ -184,7 +184,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // The client is gone by now: the driver says goodbye and closes.
+        // The client is already dropped, so the driver ends the session and closes the connection.
         let Some(mut driver) = self.driver.take() else { return };
         let _: Poll<()> = self.turns.go(|context| {
             while let Poll::Ready(Some(Ok(_))) = driver.poll(context) {}

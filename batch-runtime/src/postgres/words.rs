@@ -1,6 +1,6 @@
 //! Looks at the first words of statements, to refuse those that a component must not execute.
 
-/// Why a component must not execute a statement.
+/// The reason why a component must not execute a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It would begin or end the transaction.
@@ -9,8 +9,8 @@ pub(super) enum Refused {
     Copy,
 }
 
-/// Looks at all statements of a text. This finds most mistakes and proves nothing: if a statement ends the transaction
-/// all the same, the server's answer shows it.
+/// Looks at all statements of a text. This finds most mistakes, but not all: if a statement ends the transaction all the
+/// same, the server's answer shows it.
 pub(super) fn refused(statements: &str) -> Option<Refused> {
     let mut rest = statements;
     loop {

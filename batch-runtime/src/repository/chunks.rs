@@ -20,16 +20,16 @@ pub struct ChunkRecord {
     /// The items that this chunk skipped, in the order of the input, stored with it. The caller clears it
     /// before the next chunk.
     pub skipped: Vec<SkippedItem>,
-    /// The limit that the skips of this chunk are under, if other processes skip items of the same step. The caller sets it
-    /// for each chunk.
+    /// The limit for the skips of this chunk, if other processes skip items of the same step. The caller sets it for each
+    /// chunk.
     pub skip_room: Option<SkipRoom>,
     /// How far the step execution is, for people in other processes. A session stores it with a chunk now and then: at the
     /// [interval](super::Intervals::mirror) of its repository.
     pub reached: Option<Reached>,
 }
 
-/// The room for the skips of a chunk of a partition: decided in the chunk's own transaction, because only there nobody else
-/// can add to them.
+/// The limit for the skips of a partition's chunk. It is checked in the chunk's own transaction, during which no other
+/// process can add skips.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkipRoom {
     /// The step of the partition.
@@ -60,7 +60,7 @@ pub trait ChunkSession: Send + fmt::Debug {
     -> Result<Committed, ChunkError>;
 }
 
-/// The place where the chunks of one step execution are committed, and the only one.
+/// The only place where the chunks of one step execution are committed.
 #[derive(Debug)]
 pub struct ChunkStore(Option<Kept>);
 
@@ -72,19 +72,19 @@ struct Kept {
 }
 
 impl ChunkStore {
-    /// Nowhere, for a step that runs without a repository.
+    /// Commits nowhere, for a step that runs without a repository.
     #[must_use]
     pub fn nowhere() -> Self {
         Self(None)
     }
 
-    /// The repository's own database.
+    /// Commits in the repository's own database.
     #[must_use]
     pub fn own(session: Box<dyn ChunkSession>) -> Self {
         Self(Some(Kept { session, mirror: None }))
     }
 
-    /// Another database, which the repository follows.
+    /// Commits in another database, which the repository follows.
     pub(super) fn followed(session: Box<dyn ChunkSession>, mirror: Mirror) -> Self {
         Self(Some(Kept { session, mirror: Some(Box::new(mirror)) }))
     }

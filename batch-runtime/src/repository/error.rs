@@ -3,7 +3,7 @@
 use super::BatchStatus;
 use crate::definition::{BoxError, ExecutionId, Failure, InstanceId};
 
-/// Why a chunk was not committed. All of it is rolled back.
+/// The reason why a chunk was not committed. All of it is rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {
@@ -32,7 +32,7 @@ pub enum ChunkError {
     Repository(#[from] RepositoryError),
 }
 
-/// Why the repository refused, or failed.
+/// The reason why the repository refused or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepositoryError {
@@ -120,7 +120,7 @@ pub enum RepositoryError {
         job: String,
         /// The execution before.
         execution: ExecutionId,
-        /// Why not, and what to do.
+        /// The reason, and what to do.
         what: String,
     },
     /// The step was started too often.

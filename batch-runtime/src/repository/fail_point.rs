@@ -1,4 +1,4 @@
-//! The death of a run at a commit, as a trait, so that tests can try what a restart makes of it.
+//! The death of a run at a commit, as a trait, so that tests can restart after it.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl<F: Fn(&Commit, Side) -> bool + Send + Sync> FailPoint for F {
 pub enum Side {
     /// Everything is written, and nothing of it is committed.
     Before,
-    /// All of it is committed, and nobody knows.
+    /// All of it is committed, and the run does not know.
     After,
 }
 
@@ -50,13 +50,13 @@ impl fmt::Display for Side {
 pub struct Commit {
     /// Its number in the run, from 1.
     pub number: u64,
-    /// What it records.
+    /// The event that it records.
     pub records: Records,
     /// The step that it belongs to, if it belongs to one. A partition is `load:partition0`.
     pub step: Option<String>,
 }
 
-/// What a commit records.
+/// The event that a commit records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Records {

@@ -21,8 +21,8 @@ use super::{
 use crate::definition::{DatabaseHandle, ExecutionId, Failure, InstanceId, StepExecutionId};
 use checkpoints::FailingCheckpoints;
 
-/// Another repository, whose commits of one run it counts until a fail point stops the run. The dead run is told what a run is
-/// told that lost its execution to another owner, so that it ends without a further effect.
+/// Wraps a repository, and counts the commits of one run until a fail point stops the run. A dead run gets the error of a
+/// run that lost its execution to another owner, so that it ends without further effects.
 pub(crate) struct Failing {
     of: Arc<dyn Repository>,
     run: Arc<Run>,
@@ -46,7 +46,7 @@ struct SoFar {
 
 impl Run {
     fn so_far(&self) -> MutexGuard<'_, SoFar> {
-        // Nothing that panics leaves it half changed.
+        // No panic can leave it half changed.
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,7 +151,7 @@ impl ChunkSession for FailingSession {
             // The rows are written: now the process dies, and the database rolls them back.
             run.pass(&commit, Side::Before).map_err(Failure::new)
         });
-        // Whatever else the dead run met, this is what stops it.
+        // A dead run fails with this error, whatever else went wrong.
         run.check()?;
         let committed = committed?;
         *chunks += 1;
@@ -222,7 +222,7 @@ impl Repository for Failing {
         Ok(Box::new(FailingSession { of, run, step, chunks: 0 }))
     }
 
-    /// A copy, whose time the clock decides: it is refused to a dead run, and not counted.
+    /// Refuses copies to a dead run, and does not count them, because the clock decides when they are made.
     fn follow(&self, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, RepositoryError> {
         self.run.check()?;
         self.of.follow(owner, copy)

@@ -101,7 +101,7 @@ pub struct InstanceFilter {
 /// Selects the skipped items to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkippedFilter {
-    /// Those of what.
+    /// The executions that skipped them.
     pub of: SkippedOf,
     /// Only those after this one, for the next page of a list.
     pub after: Option<SkippedKey>,
@@ -125,7 +125,7 @@ impl SkippedFilter {
     }
 }
 
-/// Whose skipped items are listed.
+/// The executions whose skipped items are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkippedOf {
     /// Those of this execution.

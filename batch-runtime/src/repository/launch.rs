@@ -1,4 +1,5 @@
-//! The decisions of a launch, the same in every kind of repository. The statements that feed and follow them are in each.
+//! The decisions of a launch, the same in every kind of repository. The SQL statements before and after them are in each
+//! kind.
 
 use super::{
     BatchStatus, JournalEntry, LaunchRequest, Owner, Recovery, Renamed, RepositoryError, SoFar, owner,
@@ -51,7 +52,7 @@ pub(super) fn check_restart(
     Ok(Some(last))
 }
 
-/// The refusal of a launch because the record of the instance was purged: only one that is complete ever is.
+/// The refusal of a launch because the record of the instance was purged: only a complete instance ever is.
 pub(super) fn purged(job: &str, (execution, status): (ExecutionId, BatchStatus)) -> RepositoryError {
     RepositoryError::AlreadyComplete { job: job.to_owned(), execution, status, purged: true }
 }
@@ -79,7 +80,7 @@ pub(super) fn renamed(
     })
 }
 
-/// Decides which places the restart takes back, if it is told to begin at one.
+/// Decides which places the restart runs again, if it is told to begin at one.
 pub(super) fn taken_back(
     request: &LaunchRequest<'_>,
     last: ExecutionId,

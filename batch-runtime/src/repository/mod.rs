@@ -104,7 +104,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// repository's.
     ///
     /// # Errors
-    /// If it is, under a name by which it cannot be used.
+    /// If it is, but is named by a path under which it cannot be used.
     fn is_own(&self, database: &DatabaseHandle) -> Result<bool, RepositoryError>;
 
     /// Its clock.
@@ -117,8 +117,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         Intervals::default()
     }
 
-    /// The checkpoints of a step in another database, as this repository hands them on: one that stops runs for a test stops
-    /// them there too.
+    /// Wraps the checkpoints of a step in another database: a repository that stops runs in tests also stops them there.
     fn passing(&self, checkpoints: Arc<dyn Checkpoints>, _step: &str) -> Arc<dyn Checkpoints> {
         checkpoints
     }
@@ -235,7 +234,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     fn end_partitions(&self, owner: Ownership, step: &str) -> Result<(), RepositoryError>;
 
     /// Ends a step execution and records it in the journal. `context` is its context, if another database had it; it
-    /// comes before that of `finish`. Engines call [`finish_step`](finish_step()), which asks that database.
+    /// overrides that of `finish`. Engines call [`finish_step`](finish_step()), which asks that database.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -341,7 +340,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn steps(&self, execution: ExecutionId) -> Result<Vec<StepExecution>, RepositoryError>;
 
-    /// Where the time of the partitions of a step went that ended in that execution.
+    /// The profiles of a step's partitions that ended in an execution.
     ///
     /// # Errors
     /// If the repository cannot be read.
@@ -418,7 +417,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be written, or somebody else uses it.
     fn vacuum(&self) -> Result<(), RepositoryError>;
 
-    /// Looks for damage and a lack of space: what is wrong, and what to do, for each. Changes nothing.
+    /// Looks for damage and a lack of space, and returns each problem with its remedy. Changes nothing.
     ///
     /// # Errors
     /// If the repository cannot be read at all.
@@ -451,13 +450,13 @@ pub trait Repository: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<ScheduleRow, RepositoryError>;
 
-    /// Records scheduled times, except those that are recorded already, and that all times up to `until` are recorded.
+    /// Records scheduled times, except those that are recorded already, and notes that all times up to `until` are recorded.
     ///
     /// # Errors
     /// If the repository cannot be written.
     fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError>;
 
-    /// Sets what has become of a scheduled time that is DUE, and the key of its instance. DONE replaces every other outcome.
+    /// Sets the outcome of a scheduled time that is DUE, and the key of its instance. DONE replaces every other outcome.
     ///
     /// # Errors
     /// If the repository cannot be written.

@@ -240,7 +240,7 @@ pub struct SkippedItem {
     pub position: String,
     /// The place for people, such as `flights.csv, line 7`, if the reader knows it.
     pub location: Option<String>,
-    /// Why it failed, with the causes; stored up to 2,500 characters.
+    /// The reason why it failed, with its causes; stored up to 2,500 characters.
     pub error: String,
     /// The item as JSON, if it was still available and serialises.
     pub item: Option<String>,
@@ -263,7 +263,7 @@ pub struct SkippedRow {
 }
 
 impl SkippedRow {
-    /// Its key, which comes before the next page of a list that it ends.
+    /// Its key: pass that of the last row as `after` to get the next page of a list.
     ///
     /// ```
     /// use batch_runtime::repository::{SkippedFilter, SkippedRow};
@@ -303,7 +303,7 @@ pub struct StoredParameter {
 /// The current or former owner of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Owner {
-    /// The unique ID of the launch. It signs the messages of the execution, so it is not among what is printed.
+    /// The unique ID of the launch. It signs the messages of the execution, so it is never printed.
     #[serde(skip)]
     pub uuid: String,
     /// Host name.

@@ -40,8 +40,7 @@ fn start_ticks() -> Option<u64> {
     start_in(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The start time of a process on this host; `None` if there is no such process, or it has ended and only its parent has
-/// not asked how.
+/// The start time of a process on this host; `None` if there is no such process, or only a zombie.
 #[cfg(feature = "postgres")]
 pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
     start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)

@@ -44,7 +44,7 @@ pub struct Advice {
     pub predicted: u64,
 }
 
-/// What makes a step faster.
+/// A way to make a step faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

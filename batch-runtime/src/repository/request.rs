@@ -1,4 +1,4 @@
-//! The requests to a repository, and what it answers.
+//! The requests to a repository, and its answers.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Ownership {
     pub epoch: u64,
 }
 
-/// What to do with a running execution whose owner may be dead.
+/// The rule for a running execution whose owner may be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Recovery {
@@ -49,7 +49,7 @@ pub struct SoFar<'a> {
 /// the graph lacks.
 pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 
-/// Says which places of the instance are taken back, so that the job begins at one of them; or why it cannot.
+/// Returns the entries for places of the instance that run again, so that the job begins at one of them; or why it cannot.
 pub type Again<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<JournalEntry>, String> + 'a;
 
 /// The outcome in the journal of a place that a restart was told to run again: the place where it begins, and those after it.
@@ -69,7 +69,7 @@ pub struct LaunchRequest<'a> {
     pub restartable: bool,
     /// How often in a row an instance may be taken over from owners that died without a commit.
     pub max_recoveries: u32,
-    /// What to do with a running execution.
+    /// The rule for a running execution.
     pub recovery: Recovery,
     /// The crash that commits must survive.
     pub durability: Durability,
@@ -101,8 +101,8 @@ pub struct Launched {
     pub restarted_from: Option<ExecutionId>,
     /// The owner that this launch took over from.
     pub recovered: Option<Owner>,
-    /// Whether an owner that the instance was taken over from may still live, and hold files that its steps write: by
-    /// force, or because its lease ran out, without a proof that it is dead.
+    /// Whether the instance was taken over from an owner that may still live and hold files that its steps write: by force,
+    /// or because its lease ran out.
     pub owner_may_live: bool,
     /// The places that the instance has passed so far, oldest first.
     pub journal: Vec<JournalEntry>,

@@ -1,4 +1,4 @@
-//! How far running step executions are, and when that is stored: with a chunk, but not with every one.
+//! The progress of running step executions, which is stored with a chunk, but not with every one.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::definition::{ExecutionId, StepExecutionId};
 /// How much of its input a running step execution has read, in the reader's own unit, such as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// Where the step execution began: what earlier ones had read.
+    /// The part that earlier step executions had read.
     pub before: u64,
-    /// What is read.
+    /// The part that is read, including theirs.
     pub done: u64,
-    /// All of the input.
+    /// The whole input.
     pub total: u64,
 }
 
@@ -36,12 +36,12 @@ pub struct RunningStep {
     pub started: Timestamp,
     /// The time of the last commit, in any of its partitions.
     pub updated: Timestamp,
-    /// Its counters; those of a step with partitions are the sum of these.
+    /// Its counters; those of a step with partitions are the sums over its partitions.
     pub counters: Counters,
     /// The items that earlier executions of the step have read in the instance.
     pub read_before: u64,
-    /// How much of its input it has read, with the time at which that was recorded, if the size of the input is known. A step
-    /// with partitions is the sum of these, each of the same size.
+    /// How much of its input it has read, with the time at which that was recorded, if the size of the input is known. For a
+    /// step with partitions, this is the sum over its partitions, each with the same share.
     pub reached: Option<(Reached, Timestamp)>,
     /// Its partitions, if it has some.
     pub partitions: Option<RunningPartitions>,
@@ -83,7 +83,7 @@ pub(super) struct NowAndThen {
 }
 
 impl NowAndThen {
-    /// The first moment is an interval from now: what ends before is not stored at all.
+    /// The first moment is an interval from now: a step that ends before that stores nothing.
     pub(super) fn every(interval: Duration, now: Timestamp) -> Self {
         Self { interval: SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX), last: now }
     }
@@ -93,7 +93,7 @@ impl NowAndThen {
         now < self.last || now.duration_since(self.last) >= self.interval
     }
 
-    /// It was stored.
+    /// Notes that it was stored.
     pub(super) fn done(&mut self, now: Timestamp) {
         self.last = now;
     }

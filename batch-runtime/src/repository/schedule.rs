@@ -1,4 +1,5 @@
-//! What the repository holds of schedules: when each was first seen, and which of its times are to run, have run, or never will.
+//! The repository's record of schedules: when each was first seen, and which of its times are to run, have run, or never
+//! will.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,11 +22,11 @@ pub struct ScheduleRow {
     pub since: Timestamp,
     /// The times up to this one are in the table of fires, or never run.
     pub planned: Timestamp,
-    /// Since when it is paused.
+    /// When it was paused, if it is.
     pub paused: Option<Timestamp>,
 }
 
-/// What has become of a scheduled time.
+/// The outcome of a scheduled time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FireOutcome {
     /// It is to run, runs, or is to run again.
@@ -94,7 +95,7 @@ pub struct FireRow {
     pub time: Timestamp,
     /// The key of the instance that runs for it.
     pub key: String,
-    /// What has become of it.
+    /// Its outcome.
     pub outcome: FireOutcome,
     /// The last execution of its instance.
     pub run: Option<FireRun>,

@@ -45,7 +45,7 @@ pub struct NewWorker<'a> {
     pub lost: &'a StopSignal,
 }
 
-/// A worker that has joined. Dropping it says that the worker has ended.
+/// A worker that has joined. Dropping it records that the worker has ended.
 #[derive(Debug)]
 pub struct Joined {
     /// Its number.
@@ -63,7 +63,7 @@ pub struct Tend<'a> {
     pub at_once: Option<usize>,
     /// Whether an earlier owner may still run them, so that their files have to be taken over.
     pub contested: bool,
-    /// Offers nothing more: the step stops or fails.
+    /// True to offer nothing more, because the step stops or fails.
     pub ends: bool,
 }
 
@@ -84,7 +84,7 @@ pub struct Tended {
     pub stop_requested: bool,
     /// The workers that were found to be lost.
     pub lost: Vec<WorkerId>,
-    /// The events of partitions since the last look, as messages for the user.
+    /// The events of partitions since the last call, as messages for the user.
     pub events: Vec<String>,
 }
 

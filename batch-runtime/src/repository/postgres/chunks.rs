@@ -34,7 +34,7 @@ struct Target {
     version: i64,
     /// The number of skipped items that are committed.
     skipped: u64,
-    /// When to store how far the step is, and when the chunk that is being committed does so.
+    /// When to store the step's progress, and whether the current chunk does so.
     progress: NowAndThen,
     storing: Cell<Option<Timestamp>>,
 }
@@ -81,7 +81,7 @@ impl ChunkSession for OwnSession {
         work: &mut ChunkWork<'_>,
     ) -> Result<Committed, ChunkError> {
         let row = self.committing.commit(&mut self.target, record, work)?;
-        // A guard whose answer was lost says nothing of a stop: the next one does.
+        // A guard whose answer was lost cannot report a stop: the next one does.
         if let Some(row) = row {
             self.stop_requested = row.try_get(1).unwrap_or(false);
         }
@@ -98,7 +98,7 @@ impl fmt::Debug for OwnSession {
 impl Guarded for Target {
     fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble> {
         if let Some(context) = &record.job_context {
-            // Branches of a split change it side by side.
+            // Branches of a split change it concurrently.
             check_owner(tx, self.owner)?;
             rows::change_job_context(tx, self.owner.execution, context)?;
         }
@@ -195,9 +195,9 @@ impl Guarded for Target {
     }
 }
 
-/// Decides whether a commit whose answer was lost took effect. A statement raised the version of the row, if it was
-/// `version`, so that nothing was committed, or the next one, so that the commit took effect; `row` holds the version that it
-/// returned. If it found neither, `other` reads the row of the same owner as it is now.
+/// Decides whether a commit whose answer was lost took effect. A statement has raised the version of the row: from `version`
+/// if nothing was committed, or from the next one if the commit took effect; `row` holds the new version. If the row had
+/// neither, `other` reads its version under the same owner.
 pub(super) fn found(
     row: Option<&Row>,
     version: i64,

@@ -1,6 +1,5 @@
-//! Commits each chunk in one transaction on the server. It consists of what the writer sent, the additions of the
-//! engine, a guard that fails if it finds no row, and `COMMIT`, in one round trip if nothing in between had to be
-//! awaited.
+//! Commits each chunk in one transaction on the server. It consists of what the writer sent, the additions of the engine, a
+//! guard that fails if it finds no row, and `COMMIT`, in one round trip if no answer in between had to be awaited.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,7 +13,7 @@ use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError, Wan
 
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
-/// Looks whether the job is to stop, while a statement is awaited. Clones share the time of the next look.
+/// Checks whether the job is to stop while a statement is awaited. Clones share the time of the next check.
 #[derive(Clone)]
 pub(super) struct Looks {
     wanted: Wanted,
@@ -62,7 +61,7 @@ pub(super) struct Committing {
     chunks: u64,
 }
 
-/// What became of the row that the guard writes.
+/// The outcome for the row that the guard writes.
 pub(super) enum Found {
     /// The chunk is committed, and the row has this version now.
     Committed(i64),
@@ -79,7 +78,8 @@ pub(super) trait Guarded {
     /// Adds what is committed with the chunk, except for the guard itself.
     fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble>;
 
-    /// The items that all partitions of a step have skipped, to which nobody else adds until the end of the transaction.
+    /// The number of items that all partitions of a step have skipped. Nobody else can add to it until the end of the
+    /// transaction.
     fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble>;
 
     /// Sends the guard and `COMMIT`, and returns the guard's row.
@@ -91,7 +91,7 @@ pub(super) trait Guarded {
         token: &str,
     ) -> Result<Vec<Row>, CommitError>;
 
-    /// Finds out whether the chunk is committed, and makes sure that it cannot be any more if it is not.
+    /// Finds out whether the chunk is committed, and if not, makes sure that it never will be.
     fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble>;
 
     /// The version of the row changed.

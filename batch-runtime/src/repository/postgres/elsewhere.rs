@@ -17,7 +17,7 @@ use crate::repository::{
     Counters, RepositoryError, SkippedItem, Wanted,
 };
 
-/// How long a server that was lost is tried again.
+/// How long to try to reconnect to a lost server.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a wait checks whether the job is to stop.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
@@ -149,7 +149,7 @@ impl Elsewhere {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
         let key = &self.key;
         let (before, version) = (there.step, there.version);
-        // The same statement again after its answer was lost finds its own row.
+        // If it is repeated after its answer was lost, the statement finds its own row.
         let written = self.run(there, |tx| {
             let row = tx.query_opt(
                 concat!(
@@ -194,8 +194,8 @@ impl Checkpoints for Elsewhere {
         let mut there = guard(&self.there);
         let row = self.run(&mut there, |tx| {
             self.rename(tx)?;
-            // By two: a lost worker of the same owner, which does not know whether its last chunk was committed, must not
-            // take this for its chunk.
+            // Raised by two: a lost worker of the same owner, which does not know whether its last chunk was committed, must
+            // not mistake this for its commit.
             tx.query_opt(
                 concat!(
                     "INSERT INTO @BATCH_STEP_CHECKPOINT AS there (REPOSITORY, JOB_INSTANCE_ID, STEP_NAME, EPOCH,

@@ -3,7 +3,7 @@
 use crate::postgres::PgError;
 use crate::repository::RepositoryError;
 
-/// An error on its way out; the server is added at the boundary of the module.
+/// An error inside this module; the name of the server is added at its boundary.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// An error of the server or the connection to it.

@@ -33,7 +33,7 @@ pub(super) fn record(
         },
         |tx| {
             check_owner(tx, owner)?;
-            // Other branches may have appended meanwhile: the entries are looked for, not the end.
+            // Other branches may have appended in the meantime, so this looks for the entries, not for the end.
             let first = entries.first().map(|entry| (&entry.path, &entry.outcome));
             let Some((path, outcome)) = first else { return Ok(Some(())) };
             let row = tx.query_one(
@@ -47,8 +47,7 @@ pub(super) fn record(
     )
 }
 
-/// Appends an entry. The caller has checked the owner in the same transaction, whose row it holds: so no other entry gets
-/// the same number.
+/// Appends an entry. The caller has locked the owner's row in the same transaction, so no other entry gets the same number.
 pub(super) fn append(tx: &Tx<'_>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
     let exit = entry.exit.as_ref();
     let output = entry.output.as_ref();
@@ -111,7 +110,7 @@ pub(super) fn of_execution(
     })
 }
 
-/// Was a restart told, after that execution of the step, to run it from its beginning?
+/// Returns whether a restart was told, after that execution of the step, to run it from its beginning.
 pub(super) fn runs_again(
     tx: &Tx<'_>,
     owner: Ownership,

@@ -15,7 +15,7 @@ use crate::repository::{
     Ownership, Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
-/// What a launch has written.
+/// The rows that a launch has written.
 struct Written {
     ownership: Ownership,
     restarted_from: Option<ExecutionId>,

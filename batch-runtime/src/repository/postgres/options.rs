@@ -58,7 +58,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets how long a server that was lost is tried again, for every operation of a running job.
+    /// Sets how long every operation of a running job tries to reconnect to a lost server.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.0.patience = patience;

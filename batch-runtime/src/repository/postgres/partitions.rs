@@ -80,7 +80,7 @@ pub(super) fn begin(
             check_owner(tx, owner)?;
             let present = read(tx, owner, step.name)?;
             match new {
-                // They are there if the answer to the commit that created them was lost.
+                // They exist already if the answer to the commit that created them was lost.
                 Some(new) if present.is_empty() => create(tx, owner, step.name, new)?,
                 Some(_) => {}
                 None => renew(tx, owner, step.name, present)?,
@@ -116,7 +116,7 @@ pub(super) fn is_contested(tx: &Tx<'_>, id: StepExecutionId) -> Result<bool, Tro
     get(&row, 0)
 }
 
-/// A step that starts over also creates its partitions again.
+/// Deletes the partitions of a step that starts over, so that it creates them again.
 pub(super) fn forget(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), Trouble> {
     tx.send(
         "DELETE FROM @BATCH_PARTITION WHERE JOB_INSTANCE_ID = $1 AND STEP_NAME = $2",
@@ -131,7 +131,7 @@ fn renew(
     step: &str,
     mut left: Vec<PartitionExecution>,
 ) -> Result<(), Trouble> {
-    // Those of this execution are there if the answer to the commit that renewed them was lost.
+    // They exist already in this execution if the answer to the commit that renewed them was lost.
     left.retain(|partition| {
         partition.status != BatchStatus::Completed && partition.execution != owner.execution
     });
@@ -226,7 +226,7 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
     )
 }
 
-/// Withdraws the offers of partitions that have ended: workers need not look at them any more.
+/// Withdraws the offers of partitions that have ended: workers need not look at them again.
 pub(super) fn withdraw(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
     tx.send(
         "UPDATE @BATCH_PARTITION p SET OFFERED_FOR = NULL FROM @BATCH_STEP_EXECUTION s

@@ -15,12 +15,12 @@ use crate::postgres::{Postgres, Row, Session};
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
-/// The longest time to reach the server for a renewal, three times over.
+/// Three times the longest time that a renewal may take to connect.
 const CONNECT: Duration = Duration::from_secs(30);
-/// The longest wait for the release of what a process has ended anyway.
+/// How long to try to release an execution that has ended anyway.
 pub(super) const RELEASE: Duration = Duration::from_secs(5);
 
-/// The process, as one repository knows it.
+/// This process, as one repository knows it.
 pub(super) struct Process {
     /// Its name in `BATCH_PROCESS`.
     pub(super) name: String,
@@ -30,13 +30,13 @@ pub(super) struct Process {
     lease: Lease,
     /// The thread that renews the lease, from the first launch on.
     keeper: Mutex<Option<Keeper>>,
-    /// The signals of what runs, raised if the lease is lost.
+    /// The stop signals of executions and workers, raised if the lease is lost.
     stops: Stops,
 }
 
 type Stops = Arc<Mutex<BTreeMap<Run, StopSignal>>>;
 
-/// What runs in a process, and stops if its lease is lost.
+/// An execution or a worker in this process, which stops if the lease is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Run {
     Execution(ExecutionId),
@@ -44,11 +44,11 @@ pub(super) enum Run {
     Worker(WorkerId),
 }
 
-/// A lease by the clock of the process that holds it: it is over if no renewal that was sent within it came back.
+/// A lease by the clock of the process that holds it: it runs from the moment when the last confirmed renewal was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
     duration: Duration,
-    /// When the last renewal that came back was sent; `None` before the first launch.
+    /// When the last confirmed renewal was sent; `None` before the first launch.
     renewed: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -68,12 +68,12 @@ struct Keeper {
     thread: thread::JoinHandle<()>,
 }
 
-/// What is known about the process that owns an execution.
+/// The state of the process that owns an execution, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Liveness {
-    /// It has let go, or ended, or was seen to be dead.
+    /// It has released the execution, or ended, or was seen to be dead.
     Dead,
-    /// Its lease ran out, or somebody has declared that: it may be dead, or paused, or cut off.
+    /// Its lease ran out, or was declared lost: it may be dead, or paused, or cut off.
     LeaseOver,
     /// Its lease runs for that many more seconds.
     Alive(i64),
@@ -171,7 +171,7 @@ impl Process {
         self.lease.clone()
     }
 
-    /// Raises this signal if the lease is lost meanwhile.
+    /// Registers a signal that is raised if the lease is lost.
     pub(super) fn stops(&self, run: Run, stop: &StopSignal) {
         guard(&self.stops).entry(run).or_insert_with(|| stop.clone());
     }
@@ -185,7 +185,7 @@ impl Process {
         guard(&self.stops).remove(&run);
     }
 
-    /// What the columns of [`process_columns`] say, which begin at `first`.
+    /// The state of an owner, from the [`process_columns`] that begin at `first`.
     pub(super) fn liveness(&self, row: &Row, first: usize) -> Result<Liveness, Trouble> {
         if !get::<bool>(row, first)? {
             return Ok(Liveness::Unknown);
@@ -194,8 +194,7 @@ impl Process {
         Ok(self.seen(&name, row, first + 2)?.unwrap_or(Liveness::Unknown))
     }
 
-    /// What the columns of [`lease_columns`] say of the process of that name, which begin at `first`; `None` if it has no
-    /// row.
+    /// The state of a process, from the [`lease_columns`] that begin at `first`; `None` if it has no row.
     pub(super) fn seen(&self, name: &str, row: &Row, first: usize) -> Result<Option<Liveness>, Trouble> {
         let (is_lost, has_ended): (bool, bool) = (get(row, first)?, get(row, first + 1)?);
         let Some(host) = get::<Option<String>>(row, first + 2)? else { return Ok(None) };
@@ -223,8 +222,8 @@ impl Process {
     }
 }
 
-/// Declares the process lost: if it is dead for certain, or else if its lease is over. Returns whether it is lost. The lease
-/// decides in the statement itself, because the process may have renewed it meanwhile.
+/// Declares the process lost if `is_gone`, or if its lease is over. Returns whether it is lost. The lease decides in the
+/// statement itself, because the process may have renewed it meanwhile.
 pub(super) fn declare_lost(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -244,7 +243,7 @@ pub(super) fn declare_lost(
     Ok(lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false))
 }
 
-/// Ends the connections of another process: one that sleeps in a transaction holds rows that are written next.
+/// Ends the connections of another process: a process that sleeps in a transaction locks rows that are written next.
 pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), Trouble> {
     if process != shared.process.name {
         tx.query(
@@ -262,7 +261,7 @@ pub(super) fn application_name(process: &str) -> String {
 }
 
 impl Drop for Process {
-    /// The end of the process, as far as this repository is concerned: nobody need wait for its lease.
+    /// Records the end of the process, so that nobody waits for its lease.
     fn drop(&mut self) {
         let Some(Keeper { alive, thread }) = guard(&self.keeper).take() else { return };
         drop(alive);
@@ -347,7 +346,7 @@ impl Renewal {
         Ok(renewed > 0)
     }
 
-    /// Stops what runs if the lease is over. Returns whether it is.
+    /// Stops all executions and workers if the lease is over. Returns whether it is.
     fn stop_all_if_over(&self) -> bool {
         let is_over = self.lease.is_over();
         let is_running = guard(&self.stops).values().any(|stop| !stop.is_raised());
@@ -367,7 +366,7 @@ impl Renewal {
     }
 }
 
-/// The hold on an execution. Dropping it lets go of the execution.
+/// The hold on an execution. Dropping it releases the execution.
 pub(super) struct Hold {
     pub(super) shared: Weak<Shared>,
     pub(super) execution: ExecutionId,
@@ -403,7 +402,7 @@ impl fmt::Debug for Hold {
     }
 }
 
-/// The name of the space in which the process's number means something; empty if the system does not say.
+/// The PID namespace of this process; empty if the system does not tell.
 fn pid_space() -> String {
     std::fs::read_link("/proc/self/ns/pid")
         .map_or_else(|_| String::new(), |space| space.display().to_string())

@@ -30,7 +30,7 @@ const COMPLETE: &str =
      JOIN @BATCH_JOB_EXECUTION c ON c.JOB_EXECUTION_ID = g.LAST
      ORDER BY g.JOB_INSTANCE_ID";
 
-/// Everything that refers to the instances, what refers to others first.
+/// Deletes everything that refers to the instances, the referring rows first.
 const DELETIONS: [&str; 14] = [
     "DELETE FROM @BATCH_PARTITION WHERE JOB_INSTANCE_ID = ANY($1)",
     "DELETE FROM @BATCH_JOURNAL WHERE JOB_INSTANCE_ID = ANY($1)",
@@ -237,7 +237,8 @@ pub(super) fn find(tx: &Tx<'_>, job: &str, key: &str) -> Result<Option<(Executio
     row.map(|row| Ok((ExecutionId(get(&row, 0)?), rows::status(&row, 1)?))).transpose()
 }
 
-/// Lets the space of deleted rows be used again, table by table. Others go on reading and writing.
+/// Makes the space of deleted rows available again, table by table. Others can read and write in the
+/// meantime.
 pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), Trouble> {
     shared.ask_once(|tx| {
         for table in [

@@ -107,7 +107,7 @@ pub(super) fn settle(
     })
 }
 
-/// Holds the scheduled time that an execution runs for, if it is one that has not ended otherwise.
+/// Marks the scheduled time that an execution runs for as HELD, if it is still DUE.
 pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
     tx.send(
         "UPDATE @BATCH_SCHEDULE_FIRE f SET OUTCOME = 'HELD'

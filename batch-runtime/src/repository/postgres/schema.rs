@@ -18,9 +18,9 @@ const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// The oldest server, as `server_version_num` counts.
 const OLDEST: i32 = 130_000;
 
-/// The tables of the framework that are there.
+/// The tables that exist already.
 struct Present {
-    /// Its own: the repository's name and the version of the tables.
+    /// This framework's own: the repository's name and the version of the tables.
     ours: Option<(String, i64)>,
     /// Those of Spring Batch.
     spring: bool,
@@ -58,7 +58,7 @@ pub(super) fn prepare(
     uuid
 }
 
-/// Says why a server of that version, as `server_version_num` counts, does not work.
+/// Explains why a server is too old, if it is; `version` is its `server_version_num`.
 fn too_old(version: i32) -> Option<String> {
     // Before version 10 the second number is part of the version.
     let is = match version / 10_000 {
@@ -108,7 +108,7 @@ fn create_or_migrate(
     Ok(uuid)
 }
 
-/// Runs a script of ours, whose beginning would tell nobody anything.
+/// Runs one of our scripts, which errors need not quote.
 fn run(session: &Session, script: &str) -> Result<(), Trouble> {
     Ok(session.batch_execute(script).map_err(PgError::without_statement)?)
 }

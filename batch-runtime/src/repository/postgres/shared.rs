@@ -20,10 +20,10 @@ use crate::repository::work_queue::WorkerId;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 /// The most connections of ended steps that are kept for later ones.
 const KEPT: usize = 8;
-/// Ends what a component may have left on a connection: settings, cursors, locks and temporary tables of the session.
+/// Removes everything that a component may have left on a connection: settings, cursors, locks and temporary tables.
 const LEAVE_NOTHING: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
     SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
-/// How often a transaction is repeated that the server asks to repeat.
+/// How often a transaction is repeated if the server asks for it.
 const SERIALIZATIONS: u32 = 20;
 
 /// The state shared by all handles of one repository.
@@ -35,11 +35,11 @@ pub(super) struct Shared {
     pub(super) process: Process,
     pub(super) statements: Statements,
     idle: Mutex<Vec<Session>>,
-    /// Connections on which steps have committed their chunks: a step of a thousand partitions opens a few.
+    /// Connections of ended steps, for later ones: a step of a thousand partitions opens only a few.
     of_steps: Mutex<Vec<Session>>,
     /// Claims of workers whose outcome is not known.
     pub(super) unsettled: Mutex<Vec<Unsettled>>,
-    /// The queues in which workers found their last partitions: there may be more.
+    /// The queues in which workers found their last partitions: they may hold more.
     pub(super) found_in: Mutex<BTreeMap<WorkerId, String>>,
     /// The durabilities of the executions that this process runs.
     pub(super) durabilities: Mutex<BTreeMap<ExecutionId, Durability>>,
@@ -203,7 +203,8 @@ impl Shared {
         read
     }
 
-    /// Asks one question, outside a transaction. While the server cannot be reached, asks again for a minute.
+    /// Asks one question, outside a transaction. While the server cannot be reached, asks again, for as long as the options
+    /// say.
     pub(super) fn ask<T>(&self, question: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
         let until = Instant::now() + self.options.patience;
         loop {
@@ -223,8 +224,8 @@ impl Shared {
         question(&self.tx(&lent))
     }
 
-    /// Runs `work` in a transaction that commits. While the server cannot be reached, tries again for a minute; also
-    /// if it asks for a repetition. If nobody can know whether a commit has happened, `done` looks it up before the next
+    /// Runs `work` in a transaction that commits. Tries again if the server asks for it, and while the server cannot be
+    /// reached, for as long as the options say. If the outcome of a commit is unknown, `done` looks it up before the next
     /// attempt.
     pub(super) fn transact<T>(
         &self,
@@ -367,8 +368,8 @@ pub(super) struct Lent<'s> {
 }
 
 impl Lent<'_> {
-    /// Ends a wait after the stop, and if the lease is over: a server that does not answer at all must not hold up the end
-    /// of the job.
+    /// Ends a wait when the job is to stop, or when the lease is over: a server that does not answer at all must not hold up
+    /// the end of the job.
     fn watch(&self, stop: Option<&StopSignal>) {
         let (stop, lease) = (stop.cloned(), self.shared.process.lease());
         self.set_watch(Some(Box::new(move || {

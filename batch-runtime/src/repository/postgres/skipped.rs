@@ -57,7 +57,7 @@ pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result
     rows::count(&row, 0)
 }
 
-/// Lets nobody else commit skips of the step until the end of the transaction.
+/// Keeps others from committing skips of the step until the end of the transaction.
 pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) -> Result<(), Trouble> {
     tx.query(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'batch skips', $1::text, $2::bigint, $3::text), 0))",

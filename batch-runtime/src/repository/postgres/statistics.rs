@@ -66,7 +66,7 @@ pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
     })
 }
 
-/// Adds what purged executions add up to.
+/// Adds the totals of purged executions.
 fn add_purged(tx: &Tx<'_>, all: &mut Statistics) -> Result<(), Trouble> {
     // The table is not there if an old schema cannot be updated.
     let is_kept = tx.query_one("SELECT to_regclass('@BATCH_TOTAL') IS NOT NULL", &[])?;
@@ -142,7 +142,7 @@ pub(super) fn add_up(tx: &Tx<'_>, instances: Option<&[i64]>) -> Result<Statistic
         all.add_step(text(row, 0)?, &text(row, 1)?, text(row, 2)?, times(row, 3)?);
     }
 
-    // The row of a step with partitions repeats what those of its partitions say.
+    // The row of a step with partitions repeats the sum over its partitions.
     let work = tx.query(
         concat!(
             "SELECT i.JOB_NAME, s.STEP_NAME, SUM(p.READ_NANOS)::bigint, SUM(p.PROCESS_NANOS)::bigint,

@@ -29,7 +29,8 @@ pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> 
     }
 }
 
-/// Sends the same without waiting. The transaction fails if the owner was taken over: [`fenced_if_no_row`] says so.
+/// Sends the same check without waiting. If the owner was taken over, the transaction fails, with an error that
+/// [`fenced_if_no_row`] converts.
 fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> {
     tx.send(
         "SELECT 1 / count(*) FROM (
@@ -60,7 +61,7 @@ pub(super) fn insert(
             if let Some(checkpoint) = truth
                 && let Some(corrected) = correct(tx, checkpoint)?
             {
-                // Of a step with partitions, the other database knows nothing but that it began.
+                // About a step with partitions, the other database only knows that it began.
                 partitions::sum_up(tx, corrected)?;
             }
             let (before, earlier) = sums(tx, owner, step.name)?;
@@ -155,8 +156,8 @@ pub(super) fn start(
         },
         (
             concat!(
-                // All but the version is as it was before this statement. Without a row somebody else runs the partition, and
-                // what was sent before must not be committed either.
+                // The query sees everything but the version as it was before. If it finds no row, another worker runs the
+                // partition, and nothing that was sent before may be committed.
                 "WITH started AS (
                      UPDATE @BATCH_STEP_EXECUTION
                      SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ",
@@ -312,7 +313,7 @@ pub(super) fn finish(
         |_| Ok(()),
         |tx| {
             check_owner(tx, owner)?;
-            // Another end is that of somebody who has declared the worker lost.
+            // Any other end was recorded by a manager that declared the worker lost.
             let row = tx.query_opt(
                 "SELECT FROM @BATCH_STEP_EXECUTION
                  WHERE STEP_EXECUTION_ID = $1 AND END_TIME IS NOT NULL AND STATUS = $2 AND EXIT_CODE = $3",

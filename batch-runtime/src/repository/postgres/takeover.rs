@@ -177,8 +177,8 @@ pub(super) fn locked(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<
     running_execution(shared, tx, running.id)
 }
 
-/// Locks the row of a second instance, unless somebody else has locked it: two that waited for each other's would never
-/// end, and the other takes the execution over by itself.
+/// Locks the row of a second instance, unless another process has locked it: waiting could deadlock, and the other process
+/// takes the execution over by itself.
 fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, Trouble> {
     let row = tx.query_opt(
         "SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE SKIP LOCKED",

@@ -68,8 +68,8 @@ CREATE TABLE @BATCH_PURGED (
     PRIMARY KEY (JOB_NAME, JOB_KEY)
 );
 
--- What the purged executions of a job add up to, by exit code, where STEP_NAME is empty; else those of a step. All rounds of a loop
--- have one name, and partitions are part of their step.
+-- The totals of the purged executions of a job, by exit code, or of a step if STEP_NAME is not empty. All
+-- rounds of a loop have one name, and partitions are part of their step.
 CREATE TABLE @BATCH_TOTAL (
     JOB_NAME VARCHAR(100) NOT NULL,
     STEP_NAME VARCHAR(100) NOT NULL,

@@ -19,7 +19,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("PRAGMA quick_check(5)")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// What is wrong, and what to do, for each.
+/// Returns each problem with its remedy.
 pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, Trouble> {
     let mut found = Vec::new();
     let place = shared.path.display();

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 use super::holder;
 use crate::repository::RepositoryError;
 
-/// An error on its way out; the file is added at the boundary of the module.
+/// An error inside this module; the name of the file is added at its boundary.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// An error of `SQLite`.

@@ -16,8 +16,8 @@ use crate::repository::{
     Between, ExecutionFilter, JobExecution, JobInstance, RepositoryError, StoredParameter,
 };
 
-/// A job with fewer instances than this is searched instance by instance; one with more is soon met among the newest
-/// executions.
+/// A job with fewer instances than this is searched instance by instance; the executions of a larger job soon turn up among
+/// the newest.
 const FEW: u32 = 5_000;
 
 fn select(rest: &str) -> String {
@@ -116,7 +116,8 @@ impl Narrowed {
         Ok(narrowed)
     }
 
-    /// Takes few executions that ended in a time from their index. Many are soon met among the newest executions.
+    /// If few executions ended in the time, takes them from their index. If many did, they soon turn up among the newest
+    /// executions.
     fn add_short_time(&mut self, connection: &Connection, ended: &Between) -> rusqlite::Result<()> {
         let (Some(from), Some(until)) = (ended.from, ended.until) else { return Ok(()) };
         let first = self.values.len();
@@ -127,7 +128,7 @@ impl Narrowed {
             )
         };
         let ended = format!("{} UNION ALL {}", of(&from, &until), of(&from_millis, &until_millis));
-        // Values that come before these are not used by the question.
+        // The query does not use the values before these.
         let mut values = self.values.clone();
         values[..first].fill(Value::Null);
         let count: u32 = connection

@@ -15,7 +15,7 @@ use crate::definition::ExecutionId;
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{ExecutionLock, HeldLock};
 
-/// Whose lock it is: while the lock is held, its holder is alive.
+/// The holder of a lock: while the lock is held, the holder is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
     /// The owner of an execution.

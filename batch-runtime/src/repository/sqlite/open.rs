@@ -128,7 +128,7 @@ impl SqliteOptions {
         if self.temporary {
             session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
         }
-        // Through links, so that all names of the file share their locks.
+        // Resolves links, so that all names of the file share their locks.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
         Ok(SqliteRepository {

@@ -122,7 +122,7 @@ fn create(
     Ok(())
 }
 
-/// A step that starts over also creates its partitions again.
+/// Deletes the partitions of a step that starts over, so that it creates them again.
 pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM BATCH_PARTITION WHERE JOB_INSTANCE_ID = ?1 AND STEP_NAME = ?2")?
@@ -210,7 +210,7 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
     Ok(transaction.commit()?)
 }
 
-/// Withdraws the offers of partitions that have ended: workers need not look at them any more.
+/// Withdraws the offers of partitions that have ended: workers need not look at them again.
 pub(super) fn withdraw(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

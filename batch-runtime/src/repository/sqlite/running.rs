@@ -1,4 +1,4 @@
-//! How far running step executions are: written with their chunks, and read for people in other processes.
+//! The progress of running step executions, which is written with their chunks and read by other processes.
 
 use std::sync::Arc;
 

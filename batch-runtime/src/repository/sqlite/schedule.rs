@@ -109,7 +109,7 @@ pub(super) fn settle(
     Ok(transaction.commit()?)
 }
 
-/// Holds the scheduled time that an execution runs for, if it is one that has not ended otherwise.
+/// Marks the scheduled time that an execution runs for as HELD, if it is still DUE.
 pub(super) fn hold(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

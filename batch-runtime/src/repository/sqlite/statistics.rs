@@ -56,7 +56,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(row.get::<_, Option<String>>(column)?.unwrap_or_default())
 }
 
-/// Adds what purged executions add up to.
+/// Adds the totals of purged executions.
 fn add_purged(connection: &Connection, all: &mut Statistics) -> Result<(), Trouble> {
     // The table is not there if an old file cannot be updated.
     let is_kept = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_TOTAL')";
@@ -151,7 +151,7 @@ pub(super) fn add_up(
         all.add_step(text(row, 0)?, &text(row, 1)?, text(row, 2)?, times(row, 3)?);
     }
 
-    // The row of a step with partitions repeats what those of its partitions say.
+    // The row of a step with partitions repeats the sum over its partitions.
     let counters = rows::sums("s.");
     let mut work = connection.prepare_cached(&format!(
         "SELECT i.JOB_NAME, s.STEP_NAME, SUM(p.READ_NANOS), SUM(p.PROCESS_NANOS), SUM(p.WRITE_NANOS), SUM(p.COMMIT_NANOS), {counters}

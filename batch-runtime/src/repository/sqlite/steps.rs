@@ -64,7 +64,7 @@ pub(super) fn insert(
     if let Some(checkpoint) = truth
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
-        // Of a step with partitions, the other database knows nothing but that it began.
+        // About a step with partitions, the other database only knows that it began.
         partitions::sum_up(&transaction, corrected)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;
@@ -132,7 +132,7 @@ pub(super) fn start(
         )?
         .query_row(params![stamp(shared.now()), id.0], |row| row.get(0))
         .optional()?;
-    // Somebody else runs it.
+    // Another worker runs it.
     let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
     let contested = partitions::is_contested(&transaction, id)?;
     let context = match truth {

@@ -426,7 +426,7 @@ pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Tro
     Ok(is_draining(&*shared.lend_fast()?, worker)?)
 }
 
-/// The first partition that is offered in a queue by a running execution that is not among those.
+/// The first partition that is offered in a queue by a running execution, except for those in `out`.
 fn first_offered(
     connection: &Connection,
     queue: &str,

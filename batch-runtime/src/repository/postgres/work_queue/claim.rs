@@ -78,7 +78,7 @@ pub(super) fn claim(
             claimed => return Ok(claimed),
         };
     }
-    // Most looks find nothing, and cost no more than this.
+    // Most polls find nothing, and cost no more than this.
     let Some(queues) = shared.ask_once(|tx| queues_with_offers(tx, worker, queues))? else {
         return Ok(Claimed::Drain);
     };
@@ -126,7 +126,7 @@ impl<'c> Claiming<'c> {
     fn run(self) -> Result<Claimed, Trouble> {
         let stop = self.shared.process.stop_of(Run::Worker(self.worker));
         let claimed = self.shared.transact(
-            // A server that forgets a claim in a crash would offer again what somebody runs.
+            // Otherwise a server that forgets a claim in a crash would offer a running partition again.
             Durability::Machine,
             stop.as_ref(),
             |tx| self.take(tx),
@@ -141,7 +141,7 @@ impl<'c> Claiming<'c> {
             claimed => claimed,
         };
         match &claimed {
-            // Nobody knows what became of the last attempt. The next claim looks.
+            // The outcome of the last attempt is unknown. The next claim looks it up.
             Err(_) => {
                 let unsettled =
                     Unsettled { worker: self.worker, name: self.name, queue: self.queue.into_inner() };
@@ -208,8 +208,8 @@ impl<'c> Claiming<'c> {
         )
     }
 
-    /// Locks the row of the worker, so that of its claims one is decided after the other: one whose answer was lost is known
-    /// to have been committed or not. Returns whether the worker may take anything.
+    /// Locks the row of the worker, so that its claims are decided one after the other: a claim whose answer was lost has
+    /// then either been committed or not. Returns whether the worker may take anything.
     fn lock_worker(&self, tx: &Tx<'_>) -> Result<bool, Trouble> {
         let row = tx.query_opt(
             "SELECT NOT w.DRAINS AND w.ENDED IS NULL AND p.LOST IS NULL
@@ -231,10 +231,10 @@ impl<'c> Claiming<'c> {
     }
 }
 
-/// The step execution of the first partition after that one that is offered in a queue by a running execution that is not
-/// among those. It is locked; what others have locked is passed over.
+/// Locks the first partition after `after` that is offered in a queue, and returns its step execution. It passes over the
+/// executions in `out`, those that do not run, and partitions that others have locked.
 ///
-/// The subquery is asked for one offer after the other until one fits. A join would be made for all of them, and sorted.
+/// The subquery runs for one offer after the other until one fits. A join would run for all of them, and sort them.
 fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Option<i64>, Trouble> {
     let row = tx.query_opt(
         "SELECT part.STEP_EXECUTION_ID FROM @BATCH_PARTITION part
@@ -316,7 +316,7 @@ pub(super) fn decline(
                 None => Ok(()),
             }
         },
-        // The same again finds that the worker no longer holds it.
+        // A repetition finds that the worker no longer holds it.
         |_| Ok(None),
     )
 }
@@ -350,7 +350,7 @@ pub(super) fn give_up(
                 &[&WORKER_LOST, &rows::text(why), &partition.0, &worker.0],
             )
         },
-        // The same again finds that it has ended.
+        // A repetition finds that it has ended.
         |_| Ok(None),
     )
 }

@@ -45,7 +45,8 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
     Ok(Joined { id, lock })
 }
 
-/// Declares the processes of workers lost that no longer renew their leases: nobody else does it for those that hold nothing.
+/// Declares processes of workers lost if they no longer renew their leases: no manager does so for workers that hold
+/// nothing.
 fn end_dead(shared: &Shared, tx: &Tx<'_>) -> Result<(), Trouble> {
     tx.execute(
         "UPDATE @BATCH_PROCESS p SET LOST = clock_timestamp(), LOST_TO = $1
@@ -91,7 +92,7 @@ impl fmt::Debug for Membership {
 }
 
 pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trouble> {
-    // The same again after its answer was lost finds the same worker.
+    // A repetition after a lost answer finds the same worker.
     let told = shared.ask(|tx| {
         tx.execute(
             "UPDATE @BATCH_WORKER SET DRAINS = TRUE WHERE WORKER_ID = $1 AND ENDED IS NULL",
@@ -140,7 +141,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Troub
 
 pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
     shared.read(|tx| {
-        // One whose process has ended is still of interest while somebody waits for what it holds.
+        // A worker whose process has ended still matters while somebody waits for its partitions.
         let rows = tx.query(
             concat!(
                 "SELECT w.WORKER_ID, w.QUEUES, w.SLOTS, timezone('utc', w.STARTED), w.DRAINS, w.DECLINED, h.HOLDS,

@@ -20,7 +20,7 @@ use crate::repository::{Counters, Ownership, encode_context, partition_step_name
 /// A step with partitions, at one moment.
 struct Look {
     groups: Vec<Group>,
-    /// Those that hold partitions.
+    /// The workers that hold partitions.
     holders: BTreeMap<WorkerId, Holder>,
     counters: Counters,
     stop_requested: bool,
@@ -42,8 +42,7 @@ impl Holder {
         self.has_ended || may_be_lost
     }
 
-    /// Whether nothing of it goes on, for certain. A lease that ran out proves nothing, nor does it that somebody has
-    /// declared it lost.
+    /// Whether it certainly runs nothing more. Neither an expired lease nor a declaration that it is lost proves that.
     fn is_gone(&self) -> bool {
         self.has_ended || self.liveness == Liveness::Dead
     }
@@ -92,7 +91,7 @@ fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Lo
         ],
     )?;
     let first = rows.first().ok_or_else(|| fenced(owner))?;
-    // There is an execution of that epoch, unless it was taken over.
+    // Without a row of that epoch, the execution was taken over.
     let stop_requested = get::<Option<bool>>(first, 8)?.ok_or_else(|| fenced(owner))?;
     let counters = rows::counters_of(first, 0)?;
     let (mut groups, mut holders) = (Vec::new(), BTreeMap::new());
@@ -140,7 +139,7 @@ pub(super) fn tend(
     if !tending::is_due(&seen.groups, !suspects.is_empty(), tend) {
         return Ok(seen.tended(Vec::new()));
     }
-    // Kept over attempts: if the answer to a commit was lost, the next one finds nothing to tell.
+    // Kept across attempts: after a commit whose answer was lost, the next attempt finds no events.
     let events = RefCell::new(Vec::new());
     let found = RefCell::new(Vec::new());
     let now = shared.transact(
@@ -174,7 +173,7 @@ pub(super) fn tend(
     Ok(Tended { lost: found.into_inner(), ..now.tended(events.into_inner()) })
 }
 
-/// Declares the workers lost that still seem so, and ends their connections.
+/// Declares workers lost if they still seem so, and ends their connections.
 fn declare<'s>(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -288,7 +287,7 @@ fn returned(row: &Row, step: &str) -> Result<Returned, Trouble> {
     })
 }
 
-/// Offers what nobody runs, in the order of the partitions, as far as there is room.
+/// Offers the partitions that nobody runs, in their order, as far as there is room.
 fn offer(
     tx: &Tx<'_>,
     owner: Ownership,
