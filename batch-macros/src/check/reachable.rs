@@ -24,7 +24,7 @@ impl Leaves {
     }
 }
 
-/// What a `break` would exit.
+/// The construct that a `break` would exit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Around {
     Nothing,

@@ -1,4 +1,4 @@
-//! The rules for jobs with a schedule: the expression means something, and every run of it has its parameters.
+//! The rules for jobs with a schedule: the expression comes true, and every run has its parameters.
 
 use proc_macro2::Ident;
 use syn::Type;
@@ -76,7 +76,7 @@ fn times(_: &Schedule, _: Option<&Parameter>, _: &mut Errors) {}
 #[cfg(feature = "schedule")]
 use of_expression::times;
 
-/// What the expression and the zone say.
+/// The rules for the expression and the zone.
 #[cfg(feature = "schedule")]
 mod of_expression {
     use croner::Cron;
@@ -201,7 +201,7 @@ mod of_expression {
         None
     }
 
-    /// Returns whether the clocks of the zone are put back again and again.
+    /// Returns whether the clocks of the zone are put back regularly.
     fn goes_back(zone: &TimeZone) -> bool {
         let Ok(from) = date(2030, 1, 1).at(0, 0, 0, 0).to_zoned(TimeZone::UTC) else { return false };
         let mut before = zone.to_offset(from.timestamp());

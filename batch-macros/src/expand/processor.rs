@@ -151,7 +151,7 @@ struct Shape {
     items: Option<Type>,
     by_reference: bool,
     bulk: bool,
-    /// What the function takes, if a lent record is decoded for it.
+    /// The item that the function takes, if it is decoded from a lent record.
     lent: Option<Lent>,
 }
 

@@ -149,7 +149,8 @@ impl Growing<'_> {
         })
     }
 
-    /// A text; one with values takes a place in the body, as what they ask for depends on what is before it.
+    /// A text. A text with values takes a place in the body, because its values must come from something
+    /// before it.
     fn text(&mut self, text: Option<&Text>, conditions: &[Attribute]) -> TokenStream {
         let Some(text) = text.filter(|text| !text.names.is_empty()) else { return texts::plain(text) };
         let (index, at) = (self.names, text.literal.span());
@@ -178,7 +179,7 @@ impl Growing<'_> {
         quote!(__batch::Text { written: #written, values: ::core::option::Option::Some(#used) })
     }
 
-    /// The place after the one of that number.
+    /// Adds the place after the one with this number.
     fn advance(&mut self, index: usize, used: &Ident, written: &str, conditions: &[Attribute]) {
         let place = format_ident!("__PLACE_{index}");
         let next = format_ident!("__PLACE_{}", index + 1);
@@ -324,7 +325,8 @@ impl Growing<'_> {
                 quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO))
             }
         };
-        // All checks are in one constant, because each slows the user's builds: an unfit name asks for nothing.
+        // All checks are in one constant, because each constant slows the user's builds: an unfit name asks
+        // for nothing.
         let unsure = quote!(__wiring::unsure_output(__WIRING, #used, #place));
         let repeated = quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next));
         let mut messages = vec![fits];

@@ -27,10 +27,10 @@ pub(crate) struct Schedule {
     pub(crate) restarts: Option<(Ident, u32)>,
 }
 
-/// What happens to missed times.
+/// The rule for missed times.
 pub(crate) enum Missed {
     Latest,
-    /// Within so many nanoseconds.
+    /// All within this many nanoseconds.
     All(u64),
     None,
 }

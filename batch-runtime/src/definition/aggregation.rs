@@ -1,5 +1,5 @@
-//! The trait that `#[aggregator]` implements: it makes one value of the states that the partitions of a step
-//! kept. A step holds its aggregator as a constant, [`Aggregation`].
+//! The trait that `#[aggregator]` implements: it combines the states of a step's partitions into one value. A
+//! step holds its aggregator as a constant, [`Aggregation`].
 
 use serde_json::Value;
 

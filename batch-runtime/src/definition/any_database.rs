@@ -15,8 +15,8 @@ use crate::postgres::{self, PgError, Postgres};
 /// A database of any kind.
 ///
 /// `Transaction<'_, AnyDatabase>` is the transaction of the repository's own database, and `Connection<AnyDatabase>` a
-/// connection to it. A `#[database]` function may return one too, whose URL or path then decides the kind. Statements must
-/// be such that every kind understands them.
+/// connection to it. A `#[database]` function may return one too, whose URL or path then decides the kind. Write statements
+/// that every kind understands.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -177,7 +177,7 @@ impl fmt::Display for DatabaseError {
 }
 
 impl Error for DatabaseError {
-    /// The driver's error, by which rules find it.
+    /// The driver's error, so that the rules of a step can find it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Sqlite(error) => Some(error),

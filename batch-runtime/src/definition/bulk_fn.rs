@@ -10,8 +10,8 @@ use super::{Failure, Process, Sink, Slot, State, States, Yields};
 
 /// A function that takes all items of a chunk at once and returns one outcome for each, in order.
 ///
-/// After an error of the call it still holds the items of the chunk, and [`flush`](Process::flush) calls it
-/// again. A failed outcome is [rejected](Sink::reject), and the others come out if the chunk continues.
+/// After an error of the call, the processor still holds the items of the chunk, and [`flush`](Process::flush) calls the
+/// function again. A failed outcome is [rejected](Sink::reject); the others are passed on if the chunk continues.
 ///
 /// ```
 /// use batch_runtime::Failure;

@@ -158,7 +158,8 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// As [`after`](Self::after), for work whose failure must be known now: it also waits for what was only sent.
+    /// As [`after`](Self::after), for work whose failure must be known now: it also waits for statements that were only
+    /// sent.
     pub(crate) fn settled(self, worked: Result<(), Failure>) -> Result<(), Failure> {
         let worked = match self.inner {
             Inner::Other(transaction) if worked.is_ok() => transaction.settle(),

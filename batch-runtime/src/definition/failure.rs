@@ -18,7 +18,7 @@ pub(crate) use received::FailureParts;
 /// A user's error after it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// What a component was doing when it failed.
+/// The activity of a component when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -132,7 +132,7 @@ impl Failure {
         failure
     }
 
-    /// The failure of a record that is not an item, found when the item was to be processed.
+    /// The failure of a record that could not be decoded, noticed when the item was to be processed.
     #[cfg(feature = "csv")]
     pub(crate) fn unreadable(error: ReadError) -> Self {
         let mut failure = Self::new(error).during(Phase::Read);
@@ -140,7 +140,7 @@ impl Failure {
         failure
     }
 
-    /// Returns whether the record is not an item, although the item was to be processed.
+    /// Returns whether the record could not be decoded, which was noticed only in processing.
     pub(crate) fn is_unreadable(&self) -> bool {
         self.0.unreadable
     }
@@ -231,7 +231,7 @@ impl Failure {
         self.0.component
     }
 
-    /// What it was doing, if known.
+    /// Its activity, if known.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
@@ -279,8 +279,8 @@ impl Failure {
         None
     }
 
-    /// Shows the user's own error. An error that cannot be sent to another thread (a `Box<dyn Error>`) is
-    /// itself only on the thread where it arose; elsewhere an error with its messages replaces it.
+    /// Shows the user's own error. An error that cannot be sent to another thread (a `Box<dyn Error>`) exists only on the
+    /// thread where it arose; on other threads, an error with its messages replaces it.
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -335,7 +335,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The user's error without the place, its sources and the notes included.
+/// Prints the user's error with its sources and the notes, but without the place.
 pub(crate) struct CauseText<'f>(&'f Failure);
 
 impl fmt::Display for CauseText<'_> {
@@ -345,7 +345,7 @@ impl fmt::Display for CauseText<'_> {
 }
 
 impl Failure {
-    /// What the failure says without its component, phase and location.
+    /// The failure's text without its component, phase and location.
     pub(crate) fn cause_text(&self) -> CauseText<'_> {
         CauseText(self)
     }

@@ -202,8 +202,8 @@ impl Faults {
         }
     }
 
-    /// The number of the rule for skips that decides about an error, and whether it applies. No policy is asked, because
-    /// there is none in a step that needs this.
+    /// The number of the rule for skips that decides about an error, and whether it applies. It asks no policy: a step that
+    /// needs this has none.
     #[cfg(feature = "remote-chunks")]
     pub(crate) fn rule_for(&self, failure: &Failure) -> Option<(usize, bool)> {
         let (rule, says) = deciding(self.skip, failure, 0)?;

@@ -24,8 +24,7 @@ pub trait Crosses {
 #[diagnostic::do_not_recommend]
 impl<T: Send> Crosses for T {}
 
-/// Processors with one call in flight on each thread of a step; implemented for the modes in which they take
-/// items.
+/// Processors with one call in flight on each thread of a step; implemented for ways of taking an item.
 #[diagnostic::on_unimplemented(
     message = "a step has `threads`, or processors with `concurrency`, not both",
     label = "already works on several items at once",
@@ -43,9 +42,8 @@ impl OneByOne for ByReference {}
 #[diagnostic::do_not_recommend]
 impl OneByOne for AtOnce {}
 
-/// First processors of a step that leave the item with the engine until it is known whether they failed;
-/// implemented for the modes in which they take it. If nothing wants to see the item, every processor
-/// qualifies.
+/// First processors of a step that leave the item with the engine until their outcome is known; implemented for
+/// ways of taking an item. If no listener wants to see the item, every processor qualifies.
 #[diagnostic::on_unimplemented(
     message = "`{In}` is gone when a processor fails: the first processor takes it by value, and it is not `Clone`",
     label = "asks for the `{In}` that failed",

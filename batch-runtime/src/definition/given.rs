@@ -1,4 +1,4 @@
-//! [`Given`]: values that take the place of what the functions of a job would return.
+//! [`Given`]: values for a job's resources and databases, in place of calling their functions.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::database::{Database, DatabaseHandle, Driver};
 use super::{Failure, ResourceDefinition};
 
-/// Resources and databases that a run is given, in place of those that its `#[resource]` and `#[database]` functions would
-/// return: for tests.
+/// Resources and databases for a run in a test, in place of those that its `#[resource]` and `#[database]` functions would
+/// return.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -31,17 +31,18 @@ pub struct Given {
 }
 
 impl Given {
-    /// Gives the value of a `#[resource]` function, which is not called then.
+    /// Sets the value of a `#[resource]`, so that its function is not called.
     #[must_use]
     pub fn resource<R: ResourceDefinition>(mut self, value: R::Value) -> Self {
         self.resources.insert(TypeId::of::<R>(), (R::NAME, Arc::new(value)));
         self
     }
 
-    /// Gives the database of a `#[database]` function, which is not called then.
+    /// Sets the database of a `#[database]`, so that its function is not called.
     ///
     /// # Errors
-    /// If the type is no `#[database]` function but a kind, such as [`Sqlite`](super::Sqlite): that is the repository's own.
+    /// If the type is not a `#[database]` function but a kind, such as [`Sqlite`](super::Sqlite): that is the repository's
+    /// own.
     pub fn database<D: Database>(mut self, database: D::Driver) -> Result<Self, Failure> {
         let info = D::INFO.ok_or_else(|| {
             Failure::new("the repository's own database cannot be given: name a `#[database]` function")
@@ -63,7 +64,7 @@ impl Given {
 }
 
 impl fmt::Debug for Given {
-    /// Names what is given, and shows no value: it may be a secret.
+    /// Shows the names and no values, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let resources = self.resources.values().map(|(name, _)| *name);
         f.debug_struct("Given")

@@ -6,8 +6,8 @@ use std::error::Error;
 use super::{ChunkTransaction, Failure, Need, Scope, StepListener};
 use crate::repository::Counters;
 
-/// Implemented by `#[listener]` for the marker of the annotated function, for every item type that it does
-/// not observe.
+/// Implemented by `#[listener]` for the marker of the annotated function, and generic over the item types that
+/// it does not observe.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a listener of a step that reads `{In}` and writes `{Out}`",
     label = "observes other items"

@@ -227,7 +227,7 @@ pub struct ParameterSpec {
     pub doc: &'static str,
     /// Its type.
     pub ty: TypeName,
-    /// True if its type allows to leave it out.
+    /// True if its type allows leaving it out.
     pub optional: bool,
     /// The possible values, if they can be listed.
     pub values: &'static [&'static str],

@@ -11,7 +11,7 @@ use super::parameter_times::{Kind, expected};
 use super::*;
 use crate::repository::job_key;
 
-/// A second or so, unless `PROPTEST_CASES` asks for more.
+/// Takes about a second, unless `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),

@@ -179,7 +179,7 @@ const fn date(bytes: &[u8]) -> Option<usize> {
 enum Time {
     /// The time ends there.
     To(usize),
-    /// The second is 60, which none of our clocks has.
+    /// The second is 60, which is refused.
     LeapSecond,
     None,
 }

@@ -95,7 +95,7 @@ impl<T> Deref for Partition<T> {
 pub trait PartitionerDefinition: 'static {
     /// The function's name.
     const NAME: &'static str;
-    /// What the function's arguments need.
+    /// The needs of the function's arguments.
     const NEEDS: &'static [Need];
     /// The type of the ranges it splits the input into.
     type Range;

@@ -34,8 +34,8 @@ pub trait Sink<T> {
     /// Declares that the next pushed items stem from the item of that number (when a bulk processor flushes).
     fn set_source(&mut self, source: u32);
 
-    /// Takes the failure of the item of [`source`](Self::source), and returns it if there is no other way to
-    /// handle it. A bulk processor instead passes on the outcomes of the other items.
+    /// Takes the failure of the item of [`source`](Self::source), and returns it unless the step can go on without that
+    /// item: a bulk processor then still passes on the outcomes of the other items.
     ///
     /// # Errors
     /// The failure, if it fails the chunk.
@@ -49,8 +49,8 @@ pub trait Sink<T> {
         true
     }
 
-    /// Called by a processor before it passes an item to the processor that is this many places `deeper` in the
-    /// chain: the time until [`leave`](Self::leave) is that one's.
+    /// Called by a processor before it passes an item to the processor that is this many places `deeper` in the chain: the
+    /// time until [`leave`](Self::leave) counts as that processor's.
     fn enter(&mut self, _deeper: usize) {}
 
     /// Called when that processor has returned.
@@ -125,8 +125,7 @@ pub trait Process<In> {
     /// Restores the kept state and so undoes all later changes.
     fn put_back(&mut self, _slot: Slot) {}
 
-    /// Replaces the copy in [`Slot::Item`], if there is one: the next of several items comes out of a bulk
-    /// processor.
+    /// Replaces the copy in [`Slot::Item`], if there is one. Called when a bulk processor passes on its next outcome.
     fn hold_next(&mut self) {}
 
     /// Starts the threads that run its calls. Called once, before the first item.
@@ -188,7 +187,7 @@ pub trait Process<In> {
     }
 }
 
-/// The methods of a [`Process`] that concern its state, left to another value: `forward_state!(self => self.state);`.
+/// The methods of a [`Process`] that concern its state, delegated to another value: `forward_state!(self => self.state);`.
 macro_rules! forward_state {
     ($this:ident => $inner:expr) => {
         #[inline]
@@ -290,8 +289,7 @@ pub enum AtOnce {}
 #[derive(Debug, Clone, Copy)]
 pub struct InWindow<How>(std::marker::PhantomData<How>);
 
-/// A step that can keep a copy of a state of type `S` while an item is processed; implemented for `()`, which
-/// a reference to a state that is not `Clone` counts as.
+/// A step that can keep a copy of a state of type `S` while an item is processed; implemented for `()`.
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` cannot be restored when an item fails: it is not `Clone`",
     label = "keeps `{S}` as its `#[state]`",

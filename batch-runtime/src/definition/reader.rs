@@ -91,7 +91,7 @@ pub trait Reader {
     /// True if it reuses the memory of items, which [`recycle`](Self::recycle) gives back.
     const RECYCLES: bool = false;
 
-    /// Takes back an item that the first processor was only lent. The engine need not give back any.
+    /// Takes back an item that was only lent to the first processor. Not every such item comes back.
     fn recycle(&mut self, _item: Self::Item) {}
 
     /// The position after the last item that was read.

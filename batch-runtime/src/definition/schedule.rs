@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// When a job runs by itself, and what happens to times that were missed or come too early.
+/// The times at which a job runs by itself, and the rules for times that are missed or overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schedule {
@@ -10,29 +10,29 @@ pub struct Schedule {
     pub expression: &'static str,
     /// The IANA name of the time zone in which the expression is read.
     pub zone: &'static str,
-    /// What happens to times at which nothing looked at the schedule.
+    /// The rule for times at which no process looked at the schedule.
     pub missed: Missed,
-    /// What happens at a time when the job still runs.
+    /// The rule for a time at which the job still runs.
     pub overlap: Overlap,
     /// How often a failed run is restarted before it is held.
     pub restarts: u32,
 }
 
-/// What happens to scheduled times at which nothing looked at the schedule, because everything was down.
+/// The rule for scheduled times at which no process looked at the schedule, because all were down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
     /// The job runs once, for the latest of them. The others are recorded as missed.
     Latest,
-    /// The job runs for each of them, oldest first, that is not longer ago than this. Older ones are recorded as missed.
+    /// The job runs for each one that is recent enough, oldest first. Older ones are recorded as missed.
     All {
-        /// How long ago a time may be.
+        /// The greatest age of a time for which the job still runs.
         within: Duration,
     },
     /// They are recorded as missed. A time counts as missed after five minutes.
     None,
 }
 
-/// What happens at a scheduled time when the job still runs for an earlier one.
+/// The rule for a scheduled time at which the job still runs for an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     /// The time waits: all times run, one after the other and in order.

@@ -35,7 +35,7 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// The outputs of steps as JSON, by the ID of the step.
     outputs: Mutex<BTreeMap<String, String>>,
-    /// What a test gives in place of resources and databases.
+    /// The resources and databases that a test gives.
     given: Given,
     #[cfg(feature = "async")]
     runtime: JobRuntime,
@@ -104,7 +104,7 @@ pub(crate) struct StepEnvironment {
     pub(crate) retrying: Option<Retrying>,
     /// `None` unless this is a partition of a step.
     assigned: Option<Assigned>,
-    /// Where the threads of the step leave what their time went into.
+    /// Collects how the threads of the step spent their time.
     pub(crate) lanes: Arc<Lanes>,
     local: Slots<dyn Any>,
     /// The parameters that readers and writers borrow.
@@ -145,7 +145,7 @@ pub struct Scope<'s> {
 }
 
 impl<'s> Scope<'s> {
-    /// Where the threads of the step leave what their time went into.
+    /// Collects how the threads of the step spent their time.
     pub(crate) fn lanes(&self) -> Arc<Lanes> {
         self.step.map(|step| Arc::clone(&step.lanes)).unwrap_or_default()
     }
@@ -187,7 +187,7 @@ impl<'s> Scope<'s> {
         Self { step: Some(step), ..Self::of_job(job) }
     }
 
-    /// The bindings on the way to it, outermost first.
+    /// The bindings around the component, outermost first.
     pub(crate) fn bindings(&self) -> &[&'s [Binding]] {
         &self.bindings
     }

@@ -45,7 +45,7 @@ impl StepInfo {
         })
     }
 
-    /// Fails if a writer writes in another database whose transaction no component is known to use: as the writer of a
+    /// Fails if a writer writes in another database whose transaction no component is known to use, such as a writer from a
     /// function that returns `impl Writer`, which hides where it writes.
     pub(crate) fn check_writer(&self, writes_in: Option<Of>) -> Result<(), Failure> {
         match writes_in {

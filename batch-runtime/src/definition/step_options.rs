@@ -195,8 +195,8 @@ impl StepOptions {
         self
     }
 
-    /// Returns whether items of a chunk must be handled one by one, because they may be skipped or because
-    /// time counts.
+    /// Returns whether items of a chunk must be handled one by one, because they may be skipped or retried, or
+    /// because a chunk has a time limit.
     pub(crate) const fn is_careful(&self) -> bool {
         !self.faults.skip.is_empty() || !self.faults.retry.is_empty() || self.chunk_time.is_some()
     }

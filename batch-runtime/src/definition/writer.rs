@@ -59,7 +59,7 @@ pub trait Writer {
     /// The error of a failed write.
     type Error: Into<BoxError>;
 
-    /// The number of functions that it consists of. Those of a step with several writers are timed one by one.
+    /// The number of its parts: writers, and classifiers that route to them. A step with several times each of them.
     const PARTS: usize = 1;
 
     /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything
@@ -91,9 +91,9 @@ pub trait Writer {
     /// transaction carries the mark in its name while it is unfinished.
     fn mark(&mut self, _mark: Mark) {}
 
-    /// Called before [`open`](Self::open) if an owner that the instance was taken over from may still live: it was
-    /// taken over by force, or because its lease ran out. It may be paused, still hold the target, and wake up, so a
-    /// target outside the chunk's transaction must be moved out of its reach.
+    /// Called before [`open`](Self::open) if the instance was taken over from an owner that may still live: by force, or
+    /// because its lease ran out. That owner may be paused, still hold the target, and wake up, so a target outside the
+    /// chunk's transaction must be moved out of its reach.
     fn take_over(&mut self) {}
 
     /// Called before [`open`](Self::open) if the step only reads the items that an earlier execution skipped
@@ -104,7 +104,7 @@ pub trait Writer {
     /// Prepares the writer: `from` is the last committed position on a restart, otherwise `None`.
     ///
     /// # Errors
-    /// If the target is missing, has changed, or belongs to somebody else.
+    /// If the target is missing, has changed, or belongs to another owner.
     fn open(&mut self, _from: Option<Self::Position>) -> Result<(), Self::Error> {
         Ok(())
     }

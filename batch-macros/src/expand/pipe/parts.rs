@@ -213,7 +213,7 @@ pub(super) fn nested(parts: Vec<TokenStream>, join: &TokenStream) -> TokenStream
     parts.into_iter().rev().reduce(|rest, first| quote!(#join(#first, #rest))).unwrap_or_default()
 }
 
-/// The tokens with a span at which rustc shows an error about them.
+/// The tokens with another span, at which rustc shows an error about them.
 pub(super) fn respan(tokens: &impl ToTokens, span: Span) -> TokenStream {
     tokens
         .to_token_stream()
