@@ -77,12 +77,12 @@ impl Members {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Returns the member to decompress from to get to `byte`; `None` is the first of the file.
+    /// Returns the member at which to start decompressing to reach `byte`; `None` for the first of the file.
     pub(super) fn start_before(&self, byte: u64) -> Option<MemberStart> {
         self.starts.before(byte)
     }
 
-    /// Goes on at the member that begins there. Returns false if none does: the file has changed.
+    /// Continues at the member that begins at `start`. Returns false if there is none, because the file has changed.
     pub(super) fn go_to(&mut self, start: MemberStart) -> io::Result<bool> {
         (&*self.file).seek(SeekFrom::Start(start.stored))?;
         self.read.store(start.stored, Ordering::Relaxed);
@@ -190,8 +190,7 @@ impl Format {
         }
     }
 
-    /// True if these bytes begin a member, and hardly any others do: they are looked for in the middle of a file
-    /// that may have changed.
+    /// True if these bytes almost certainly begin a member: stricter, for the middle of a file that may have changed.
     fn surely_is_of(self, begin: &[u8]) -> bool {
         match self {
             #[cfg(feature = "gzip")]

@@ -44,7 +44,7 @@ pub enum ReadError {
     NotAFile {
         /// The input.
         resource: Arc<str>,
-        /// What the path is instead: `a folder`.
+        /// The kind of the path: `a folder`.
         found: &'static str,
     },
     /// An option is invalid, or the input needs a cargo feature that is off.
@@ -52,7 +52,7 @@ pub enum ReadError {
     Options {
         /// The input.
         resource: Arc<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The file is empty, but at least a header was expected.
@@ -66,7 +66,7 @@ pub enum ReadError {
     Header {
         /// The input.
         resource: Arc<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The operating system failed to read further.
@@ -113,7 +113,7 @@ pub enum ReadError {
         line: u64,
         /// The offset in bytes at which the record begins, from 0.
         byte: u64,
-        /// What is wrong and where, and what to do.
+        /// The problem, its place and its remedy.
         problem: Box<str>,
     },
     /// A value does not fit the item's field.
@@ -129,7 +129,7 @@ pub enum ReadError {
         column: Option<Box<str>>,
         /// The value, truncated to [`SHOWN_CHARACTERS`].
         value: Box<str>,
-        /// What is wrong: `expected a number`.
+        /// The problem: `expected a number`.
         problem: Box<str>,
     },
     /// A record has more or fewer fields than there are columns.
@@ -172,7 +172,7 @@ pub enum ReadError {
         resource: Arc<str>,
         /// The line of the trailer, from 1.
         line: u64,
-        /// What is wrong.
+        /// The problem.
         problem: Box<str>,
     },
     /// A record is longer than the limit. Reading continues with the next line.
@@ -188,7 +188,7 @@ pub enum ReadError {
         byte: u64,
         /// The limit in bytes.
         limit: usize,
-        /// What may be missing: `line end`, `closing quote`.
+        /// The end that may be missing: `line end`, `closing quote`.
         missing: &'static str,
     },
     /// A quoted field is still open at the end of the input. Reading continues with the next line.
@@ -211,7 +211,7 @@ pub enum ReadError {
         line: u64,
         /// The offset in bytes at which it is broken, from 0.
         byte: u64,
-        /// What is wrong, and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The input has changed since an earlier execution read a part of it.

@@ -151,7 +151,7 @@ pub struct FilePart {
     pub seen: Option<FileSeen>,
 }
 
-/// A file at some time, as far as other machines can compare it with theirs.
+/// The features of a file by which other machines compare it with theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSeen {
     /// Its length in bytes.
@@ -163,7 +163,7 @@ pub struct FileSeen {
 impl FileSeen {
     /// Looks at a file. `within` is the length that it had earlier: a file that has grown since is the same.
     fn of(path: &Path, within: Option<u64>) -> io::Result<Self> {
-        // A pipe would be waited for.
+        // Opening a pipe would wait for its other end.
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }

@@ -14,12 +14,12 @@ use super::columns::{Decoder, Fields};
 use super::framed::RecordPlace;
 use crate::definition::Failure;
 
-/// A record whose item the step's first processor borrows: what `CsvReader<Flight<'_>>` reads.
+/// A record whose item the step's first processor borrows: the item of a `CsvReader<Flight<'_>>`.
 ///
-/// Strings of an item that is kept cost an allocation each. An item that is looked at once, and then filtered or
-/// turned into another, needs none of them: its reader lends the record for the length of the processor's call.
-/// `#[reader]` and `#[processor]` know such an item by its lifetime, `Flight<'_>`; this type is what they make
-/// of it, and only code without them names it.
+/// Strings of an item that is kept cost an allocation each. An item that is looked at once, and then filtered or turned into
+/// another, needs none of them: its reader lends the record for the length of the processor's call. `#[reader]` and
+/// `#[processor]` recognise such an item by its lifetime, `Flight<'_>`, and put this type in its place, so only code without
+/// them names it.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -229,7 +229,7 @@ impl<'r> Fields<'r> for &'r LentRecord {
     }
 }
 
-/// What a reader needs to lend its records.
+/// The state that a reader needs to lend its records.
 #[derive(Debug, Default)]
 pub(crate) struct Lending {
     source: Option<Arc<LentSource>>,

@@ -57,7 +57,8 @@ mod starts {
             }
         }
 
-        /// Returns the start to decompress from to get to `byte`; `None` is the start of the file.
+        /// Returns the member start at which to begin decompressing to reach `byte`; `None` for the start of
+        /// the file.
         pub(crate) fn before(&self, byte: u64) -> Option<MemberStart> {
             let after = self.0.partition_point(|start| start.byte <= byte);
             let found = self.0[..after].last().copied();

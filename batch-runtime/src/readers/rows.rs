@@ -63,7 +63,7 @@ pub struct NoItem {
     pub(super) about: About,
 }
 
-/// What a row that does not fit says about the other rows.
+/// The meaning of a row that does not fit for the other rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
     /// Nothing: another row may have a better value.

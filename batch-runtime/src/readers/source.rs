@@ -42,8 +42,7 @@ pub struct Identity {
     front: u64,
     /// The hash of those bytes.
     hash: u64,
-    /// For a position in a compressed file, where the member begins from which to decompress; `None` is the
-    /// first.
+    /// For a position in a compressed file, the start of the member from which to decompress; `None` is the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     member: Option<MemberStart>,
 }

@@ -1,5 +1,5 @@
-//! Forwards to the inner reader what an adaptor does not do itself: `forward_reader!(self => self.inner);` in the impl
-//! of [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of
+//! Forwards the calls that an adaptor does not handle itself to the inner reader: `forward_reader!(self => self.inner);` in
+//! the impl of [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of
 //! [`Splittable`](crate::Splittable).
 
 /// For an adaptor over `R` with its items, positions and errors.

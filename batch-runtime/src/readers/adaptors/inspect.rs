@@ -7,9 +7,9 @@ use crate::definition::{Reader, Splittable};
 
 /// Calls a function with every item that is read; [`inspect`](super::ReaderExt::inspect) creates it.
 ///
-/// It sees items when they are read, which is before they are processed and long before they are committed. A restart, and
-/// a `retry` that reopens the reader, show the items after the last commit again; bad records are not shown. So it is for
-/// logs and statistics, not for effects: what has to happen exactly once is a second writer, `(save, audit)`.
+/// It sees items when they are read, which is before they are processed and long before they are committed. A restart, and a
+/// `retry` that reopens the reader, show the items after the last commit again; bad records are not shown. So it is for logs
+/// and statistics, not for effects: an effect that has to happen exactly once belongs in a second writer, `(save, audit)`.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -40,12 +40,12 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, StopSignal};
 /// ```
 pub struct Prefetch<R: Reader> {
     items: usize,
-    /// Dropped first: it ends a wait of the inner reader, whose thread would otherwise be waited for.
+    /// Dropped first: it ends a wait of the inner reader, which would otherwise delay the end of the thread.
     end: Option<GivenUp>,
     side: Side<R>,
 }
 
-/// The signal of a thread that is no longer needed once this is dropped.
+/// Ends the waits of the thread when it is dropped.
 struct GivenUp(StopSignal);
 
 impl Drop for GivenUp {

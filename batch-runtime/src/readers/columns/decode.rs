@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::row::{Column, Fields, Form, Row, Trace};
 use super::value::{Problem, ValueError};
 
-/// What is known about the item's type and the header.
+/// The way to decode records, from the item's type and the header.
 #[derive(Debug, Clone)]
 enum Plan {
     /// Nothing yet: the first good record determines it.
@@ -30,7 +30,7 @@ pub(crate) struct Decoder {
     pub(crate) untyped_as_text: bool,
 }
 
-/// Why and where a record cannot be decoded.
+/// The reason why a record cannot be decoded, and the place.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(super) error: ValueError,

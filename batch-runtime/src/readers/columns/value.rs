@@ -11,7 +11,8 @@ use serde::forward_to_deserialize_any;
 
 use super::number::{self, Looks};
 
-/// Why a field or a record does not fit a type. It is one pointer wide because it travels with every value.
+/// The reason why a field or a record does not fit a type. It is one pointer wide because it travels with
+/// every value.
 #[derive(Debug)]
 pub(super) struct ValueError(pub(super) Box<Problem>);
 

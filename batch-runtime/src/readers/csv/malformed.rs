@@ -4,7 +4,7 @@
 use crate::readers::framed::Input;
 use crate::readers::{ReadError, shown};
 
-/// What is wrong with a record; places are offsets in the buffer.
+/// The fault of a record; places are offsets in the buffer.
 pub(super) enum Fault {
     /// Text after the quote that closes a field.
     TextAfterQuote { opened: usize, place: usize },

@@ -37,8 +37,8 @@ impl CsvFraming {
                 return Self::too_long(input, unquoted.lines > 1);
             }
             Ok(Some(unquoted)) => unquoted,
-            // A record that is too long is reported as that, and not with a fault beyond the limit: the fault may
-            // not have been read yet.
+            // A record that is too long is reported as too long, and not with a fault beyond the limit: the fault may not
+            // have been read yet.
             Ok(None) if input.is_ended() && input.rest().len() > longest => {
                 return Self::too_long(input, true);
             }

@@ -1,4 +1,4 @@
-//! [`CsvRecord`]: a record as it is, for those who take its fields by name or number.
+//! [`CsvRecord`]: a record as it is, for processors that take its fields by name or number.
 
 use std::fmt;
 
@@ -70,8 +70,8 @@ impl<'r> CsvRecord<'r> {
     /// and so are the reader's null markers.
     ///
     /// # Errors
-    /// If there is no such column, which ends the step, or the value is no `T`, which names line, column and value and
-    /// is covered by `skip(ReadError)`.
+    /// If there is no such column: this ends the step. If the value is not a `T`: this error names line, column and value,
+    /// and `skip(ReadError)` covers it.
     pub fn parse<T: Deserialize<'r>>(&self, name: &str) -> Result<T, Failure> {
         let column = self.record.decoder().column(name).filter(|column| *column < self.len());
         self.record.value(column.ok_or_else(|| self.record.without(name))?)

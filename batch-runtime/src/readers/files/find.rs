@@ -13,7 +13,7 @@ use crate::definition::{resolved_path, resource_name};
 const RULES: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// Why the files cannot be read.
+/// The reason why the files cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
@@ -22,7 +22,7 @@ pub enum FilesError {
     Pattern {
         /// The pattern.
         pattern: Box<str>,
-        /// What is wrong with it.
+        /// The problem.
         problem: Box<str>,
     },
     /// The pattern matches nothing.

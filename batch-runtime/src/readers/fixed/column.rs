@@ -101,7 +101,7 @@ impl FixedColumn {
         matches!(self.form, Form::Packed { .. })
     }
 
-    /// What is wrong with the columns of a file.
+    /// The problem of a file's columns, if they have one.
     pub(crate) fn problem(columns: &[Self]) -> Option<String> {
         if columns.is_empty() {
             return Some("declare at least one column".to_owned());

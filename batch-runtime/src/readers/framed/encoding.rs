@@ -26,7 +26,8 @@ pub(crate) struct NotText {
 }
 
 impl Encoding {
-    /// Returns the encoding with this name, as the WHATWG Encoding Standard lists it; otherwise what to do.
+    /// Returns the encoding with this name, as the WHATWG Encoding Standard lists it; otherwise a problem
+    /// with its remedy.
     #[cfg(feature = "encodings")]
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         if let Some(page) = CodePage::named(name) {
@@ -51,7 +52,7 @@ impl Encoding {
         Ok(Self::Other(encoding))
     }
 
-    /// Returns the encoding with this name; otherwise what to do.
+    /// Returns the encoding with this name; otherwise a problem with its remedy.
     #[cfg(not(feature = "encodings"))]
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8") {
@@ -63,7 +64,8 @@ impl Encoding {
         ))
     }
 
-    /// Returns the encoding with this name, if its line endings are those of ASCII; otherwise what to do.
+    /// Returns the encoding with this name, if its line endings are those of ASCII; otherwise a problem with
+    /// its remedy.
     pub(crate) fn of_lines(name: &str) -> Result<Self, String> {
         match Self::named(name)? {
             #[cfg(feature = "encodings")]

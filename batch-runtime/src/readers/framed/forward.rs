@@ -1,4 +1,4 @@
-//! Forwards to its [`Framed`](super::Framed) what a reader does not do itself: `forward_to_framed!(self =>
+//! Forwards the calls that a reader does not handle itself to its [`Framed`](super::Framed): `forward_to_framed!(self =>
 //! self.lines);` in the impl of `Reader`, and `split_framed!(NameOfTheReader, lines, LinePart);`.
 
 macro_rules! forward_to_framed {

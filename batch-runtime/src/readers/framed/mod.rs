@@ -37,34 +37,34 @@ pub(crate) const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Determines where a record ends. It knows neither files nor positions nor items.
 pub(crate) trait Framing: Clone {
-    /// What a position holds besides its place in the input.
+    /// The part of a position besides its place in the input.
     type State: Clone + PartialEq + fmt::Debug + Serialize + DeserializeOwned;
 
-    /// What the framing found out about a record while it looked for its end.
+    /// The findings about a record while the framing looked for its end.
     type Record: Copy;
 
-    /// True if what lies between two records may be copied with detached records.
+    /// True if the gaps between records may be copied with detached records.
     const DETACHES_GAPS: bool;
 
     /// True if every record ends with a line ending. The last line of the input is then given one.
     fn has_lines(&self) -> bool;
 
-    /// What is missing if a record does not end: `line end`.
+    /// The missing end of an unfinished record: `line end`.
     fn missing(&self, open: &[u8]) -> &'static str;
 
     /// Returns the next frame, which begins at the place of the input.
     fn next(&mut self, input: &Input) -> Frame<Self::Record>;
 
-    /// The bytes of the input's buffer have changed or moved: what is known about them is void.
+    /// Called when the bytes of the input's buffer have changed or moved: all findings about them are void.
     fn look(&mut self, _input: &Input) {}
 
-    /// The place of the input has changed, but not the bytes.
+    /// Called when the place of the input has changed, but not the bytes.
     fn moved(&mut self, input: &Input) {
         self.look(input);
     }
 
-    /// Passes over a record that is dropped, or over what is none. It begins at the place of the input, or has
-    /// been passed up to it.
+    /// Passes over a record that is dropped, or over something that is not a record. It starts or continues
+    /// at the place of the input.
     fn pass(&mut self, input: &Input) -> Passed {
         pass_a_line(input)
     }
@@ -75,19 +75,20 @@ pub(crate) trait Framing: Clone {
     /// Continues in the given state, or says why the input cannot be the one that it belongs to.
     fn resume(&mut self, state: Self::State) -> Result<(), &'static str>;
 
-    /// The record just found is the next one again.
+    /// Puts back the record just found, so that it is the next one again.
     fn put_back(&mut self, _record: Self::Record) {}
 
-    /// True if [`pass`](Self::pass) stopped at bytes after which nothing can be found. The position then stays
-    /// before what was passed over.
+    /// True if [`pass`](Self::pass) stopped at bytes after which nothing can be found. The position then
+    /// stays before the part that was passed over.
     fn is_stuck(&self) -> bool {
         false
     }
 
-    /// Forgets what it knows about the bytes of the buffer: those of a detached reader are about to change.
+    /// Forgets all findings about the bytes of the buffer, because those of a detached reader are about to
+    /// change.
     fn clear(&mut self) {}
 
-    /// Copies what is known about a record, whose bytes from `from` on were copied to `to`.
+    /// Copies the findings about a record, whose bytes from `from` on were copied to `to`.
     fn detach(&self, _record: Self::Record, _from: usize, _to: usize, _into: &mut Self) {}
 }
 
@@ -105,7 +106,7 @@ pub(crate) fn pass_a_line(input: &Input) -> Passed {
     }
 }
 
-/// What follows in the input. Offsets are those in the buffer.
+/// The next frame of the input. Offsets are those in the buffer.
 #[derive(Debug)]
 pub(crate) enum Frame<R> {
     /// A record, whose text ends at `end`; the next frame begins at `to`. `lines` is the number of lines
@@ -113,7 +114,8 @@ pub(crate) enum Frame<R> {
     Record { record: R, end: usize, to: usize, lines: u64 },
     /// Nothing up to `to`, such as a blank line.
     Nothing { to: usize, lines: u64 },
-    /// What is no record and may be longer than one, such as a comment: [`Framing::pass`] passes over it.
+    /// Something that is not a record and may be longer than one, such as a comment: [`Framing::pass`] passes
+    /// over it.
     Comment,
     /// More bytes are needed to tell.
     More,
@@ -135,9 +137,9 @@ pub(crate) struct Bad {
 pub(crate) enum Next {
     /// At this offset, after this number of lines.
     At { to: usize, lines: u64 },
-    /// After what [`Framing::pass`] passes over.
+    /// After the part that [`Framing::pass`] passes over.
     Passed,
-    /// Nowhere: the next read fails alike.
+    /// Nowhere: the next read fails in the same way.
     Nowhere,
 }
 

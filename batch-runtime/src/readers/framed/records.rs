@@ -202,7 +202,7 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
     }
 }
 
-/// Counts a record that another one follows.
+/// Counts a record that is followed by another one.
 fn count<T>(
     last: Option<Last<T>>,
     control: &mut dyn Control<T>,

@@ -37,7 +37,7 @@ pub(crate) struct Trailer<T> {
     pub(super) takes_items: bool,
 }
 
-/// What is known about a file while its trailer is looked for.
+/// A check of a file in progress, until its trailer is found.
 pub(super) trait Control<T> {
     fn add(&mut self, item: &T);
     fn check(&self, trailer: &str, records: u64) -> Result<(), BoxError>;

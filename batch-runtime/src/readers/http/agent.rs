@@ -22,7 +22,7 @@ pub(super) enum Agent {
     Other(Arc<Exchange>),
 }
 
-/// Why there is no answer.
+/// The reason why there is no response.
 pub(super) struct NoAnswer {
     pub(super) problem: String,
     /// Another attempt may get one.
@@ -90,7 +90,7 @@ fn tls() -> ureq::tls::TlsConfig {
     use ureq::tls::{Certificate, RootCerts, TlsConfig};
     let found = rustls_native_certs::load_native_certs().certs;
     let roots = if found.is_empty() {
-        // A minimal container has none: then those that browsers trust.
+        // A minimal container has none: use those that browsers trust.
         RootCerts::WebPki
     } else {
         RootCerts::new_with_certs(

@@ -62,9 +62,9 @@ impl Http {
         }
     }
 
-    /// An API that is asked with another client, such as `reqwest::blocking`: `client` sends the request and
-    /// returns the answer, whatever its status. It should not follow redirections, which would carry the headers to
-    /// other hosts. An error of the client counts as an interrupted connection: the request is repeated.
+    /// An API that is requested with another client, such as `reqwest::blocking`: `client` sends the request and returns the
+    /// answer, whatever its status. It should not follow redirections, which would carry the headers to other hosts. An
+    /// error of the client counts as an interrupted connection: the request is repeated.
     ///
     /// ```
     /// use batch_runtime::prelude::*;
@@ -156,8 +156,8 @@ impl Http {
         self.with_time(span, |http, span| http.rate = Arc::new(Turns::limited(requests, span)))
     }
 
-    /// Repeats a request that failed up to `limit` times, and waits at most `longest` before each: a random part of a
-    /// time that doubles, or as long as the server asks for. The default is `retry(5, "30s")`.
+    /// Repeats a failed request up to `limit` times, and waits at most `longest` before each: a random part of a time that
+    /// doubles, or as long as the server asks for. The default is `retry(5, "30s")`.
     #[must_use]
     pub fn retry(self, limit: u32, longest: impl TimeLimit) -> Self {
         self.with_time(longest, |http, longest| http.retry = Retry { limit, longest })

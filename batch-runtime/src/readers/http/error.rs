@@ -31,7 +31,7 @@ pub enum HttpError {
     Options {
         /// The request.
         request: Arc<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The server refuses the request, and would refuse it again.
@@ -41,7 +41,7 @@ pub enum HttpError {
         request: Arc<str>,
         /// The status, such as 404.
         status: u16,
-        /// What the status means here, and what the server says.
+        /// The meaning of the status, and the server's message.
         problem: Box<str>,
     },
     /// The server did not answer, as often as it was asked.
@@ -61,7 +61,7 @@ pub enum HttpError {
     Page {
         /// The request.
         request: Arc<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The pages changed since an earlier request.
@@ -69,7 +69,7 @@ pub enum HttpError {
     Changed {
         /// The request.
         request: Arc<str>,
-        /// What changed and what to do.
+        /// The change and its remedy.
         problem: Box<str>,
     },
     /// An item does not fit the type. Reading continues with the next one.
@@ -81,7 +81,7 @@ pub enum HttpError {
         item: u64,
         /// The field, such as `address.zip`, if it is known.
         field: Option<Box<str>>,
-        /// What is wrong.
+        /// The problem.
         problem: Box<str>,
     },
     /// The job was asked to stop while the request waited.

@@ -98,7 +98,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         }
     }
 
-    /// What is wrong with the options.
+    /// The mistake in the options, if there is one.
     fn mistake(&self) -> Option<String> {
         let items = &self.get.items;
         let is_fine = items.is_empty() || items.starts_with('/');

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// What is open at a place: an object with the last key, or an array with the index.
+/// An open container at a place: an object with the last key, or an array with the index.
 enum Open {
     Object { key: Option<String>, is_key_next: bool },
     Array(usize),

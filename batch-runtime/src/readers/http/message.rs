@@ -71,7 +71,7 @@ impl Response {
         Self { status, headers: Vec::new(), body: Box::new(body) }
     }
 
-    /// Adds a header. The part reads `Retry-After`, `Date`, `Link`, `Location` and the header of a total.
+    /// Adds a header. The reader uses `Retry-After`, `Date`, `Link`, `Location` and the header of a total.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -89,7 +89,7 @@ impl fmt::Debug for Response {
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) headers: Vec<(String, String)>,
-    /// The address that gave it.
+    /// The address that it came from.
     pub(super) from: super::url::Url,
 }
 

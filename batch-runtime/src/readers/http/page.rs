@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::message::{Answer, values};
 use super::secrets::Secrets;
 
-/// Why an answer is not a page.
+/// The reason why a response is not a page.
 #[derive(Debug)]
 pub enum Broken {
     /// It ends too early: another attempt may get all of it.

@@ -39,7 +39,7 @@ pub(super) fn is_worth_another(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-/// What the status means for the user.
+/// The meaning of the status, for the user.
 pub(super) fn meaning(status: u16) -> &'static str {
     match status {
         400 | 422 => "the server does not accept the parameters",

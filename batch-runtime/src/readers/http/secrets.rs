@@ -30,7 +30,7 @@ impl Secrets {
         self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
-    /// The begin of a long text, for a message.
+    /// The beginning of a long text, for a message.
     pub(super) fn excerpt(&self, text: &str) -> Box<str> {
         // A secret is hidden before the text is cut, or a part of it would be left.
         let longest = self.values.first().map_or(0, String::len);

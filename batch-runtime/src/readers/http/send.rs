@@ -28,7 +28,7 @@ pub(super) struct Target {
     pub(super) shown: Arc<str>,
 }
 
-/// What an attempt ends in besides an answer.
+/// The outcome of an attempt without a response.
 enum Failed {
     Finally(HttpError),
     ForNow { status: Option<u16>, problem: String, wait: Option<Duration> },
@@ -241,7 +241,7 @@ impl HttpGet {
         Err(refused(310, format!("it was sent elsewhere more than {REDIRECTIONS} times")))
     }
 
-    /// The request as it is sent. Only the host of the base gets what is secret.
+    /// The request as it is sent. Only the host of the base gets secrets.
     fn request(&self, base: &Url, url: &Url, target: &Target) -> Request {
         let mut url = url.clone();
         let mut headers = Vec::new();

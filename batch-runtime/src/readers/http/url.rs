@@ -122,7 +122,7 @@ impl Url {
         self.is_https
     }
 
-    /// The host, with the port if the protocol has another.
+    /// The host, with the port if it is not the protocol's own.
     pub(super) fn host(&self) -> String {
         match (self.is_https, self.port) {
             (true, 443) | (false, 80) => self.host.clone(),

@@ -11,7 +11,7 @@ use crate::readers::ReadError;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::hash;
 
-/// What the position of a [`JsonArrayReader`](super::JsonArrayReader) holds besides its place.
+/// The part of a [`JsonArrayReader`](super::JsonArrayReader)'s position besides its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonArrayState {
     /// The number of elements before the place.
@@ -23,7 +23,7 @@ pub struct JsonArrayState {
     at: u64,
 }
 
-/// What comes next.
+/// The next part of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Stage {
@@ -37,12 +37,12 @@ enum Stage {
     Done,
 }
 
-/// What is being passed over.
+/// The part that is being passed over.
 #[derive(Debug, Clone)]
 enum Passing {
     /// An element that is too long.
     Element(Scan),
-    /// What stands before or after the array.
+    /// The document before or after the array.
     Around(Box<Walk>),
 }
 
@@ -58,12 +58,12 @@ pub(super) struct JsonArrayFraming {
     fault: Option<Fault>,
     /// True for detached elements, around which there is no array.
     detached: bool,
-    /// What stands around the array, if it is wanted, up to a number of bytes.
+    /// The document around the array, if it is wanted, up to a number of bytes.
     around: Option<(Vec<u8>, usize)>,
 }
 
 impl JsonArrayFraming {
-    /// Passes over what stands before the array first.
+    /// First passes over the document before the array.
     pub(super) fn new(pointer: Arc<Pointer>) -> Self {
         Self {
             pointer,
@@ -78,12 +78,12 @@ impl JsonArrayFraming {
         }
     }
 
-    /// Keeps up to `most` bytes of what stands around the array.
+    /// Keeps up to `most` bytes of the document around the array.
     pub(super) fn keep_around(&mut self, most: usize) {
         self.around = Some((Vec::new(), most));
     }
 
-    /// What stands around the array; `None` if it is too long.
+    /// The document around the array; `None` if it is too long.
     pub(super) fn around(&self) -> Option<&[u8]> {
         self.around.as_ref().filter(|(kept, most)| kept.len() <= *most).map(|(kept, _)| kept.as_slice())
     }
@@ -100,7 +100,7 @@ impl JsonArrayFraming {
         self.detached
     }
 
-    /// The error about what the last pass stopped at.
+    /// The error about the bytes at which the last pass stopped.
     #[cold]
     pub(super) fn fault(&self, input: &Input) -> Option<ReadError> {
         let resource = input.resource();
@@ -131,7 +131,7 @@ impl JsonArrayFraming {
         (!comma && self.stage != Stage::Done && self.fault.is_none()).then_some((at, lines))
     }
 
-    /// The element that begins next was taken.
+    /// Notes that the next element was taken.
     #[inline]
     pub(super) fn took_element(&mut self) {
         self.elements += 1;
@@ -244,7 +244,7 @@ impl JsonArrayFraming {
     }
 }
 
-/// The document is broken at this offset after the place.
+/// The frame of a document that is broken at this offset after the place.
 #[cold]
 fn broken(input: &Input, at: usize, problem: String) -> Frame<u64> {
     let error = ReadError::Broken {

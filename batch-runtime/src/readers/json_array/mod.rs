@@ -34,11 +34,10 @@ const DEEPEST: usize = 128;
 
 /// Reads the elements of an array in a JSON document, one item per element.
 ///
-/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being
-/// read are in memory. It is the array itself, or holds it at a JSON pointer
-/// ([`at`](JsonArrayOptions::at)): `/data/trades`. Files named `.gz` or `.zst` are decompressed. A restart seeks
-/// in a plain file; in a compressed file it decompresses everything before its position. Each open reads what
-/// stands before the array. [`rest`](Self::rest) returns what stands around it.
+/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being read are in
+/// memory. It is the array itself, or holds it at a JSON pointer ([`at`](JsonArrayOptions::at)): `/data/trades`. Files named
+/// `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a compressed file it decompresses everything before
+/// its position. Each open reads the document before the array. [`rest`](Self::rest) returns the document around it.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
 /// fit the item, invalid JSON between brackets and quotes that match, invalid UTF-8, an element that is too
@@ -111,8 +110,8 @@ impl<T> JsonArrayReader<T> {
         Ok(Self { elements, path: Arc::new(path.to_path_buf()), last: 0, item: PhantomData })
     }
 
-    /// Returns what stands around the array: the document, with the array empty. `E` may be a struct with a
-    /// field for each key that is wanted.
+    /// Returns the document around the array, with the array empty. `E` may be a struct with a field for each key that is
+    /// wanted.
     ///
     /// This reads the file from its start to its end, wherever the reader is, and moves the reader nowhere: a
     /// step may check a total before its first item, or a later step find the next page.
@@ -159,7 +158,7 @@ impl<T> JsonArrayReader<T> {
     }
 }
 
-/// Passes over what stands before the array.
+/// Passes over the document before the array.
 fn enter(elements: &mut Framed<JsonArrayFraming>) -> Result<(), ReadError> {
     elements.pass()?;
     elements.framing.fault(&elements.input).map_or(Ok(()), Err)

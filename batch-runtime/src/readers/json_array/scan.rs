@@ -2,7 +2,7 @@
 
 use super::DEEPEST;
 
-/// What a byte means outside a string.
+/// The meaning of a byte outside a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
@@ -32,7 +32,7 @@ pub(super) struct Scan {
     within: Within,
 }
 
-/// What the bytes examined last are part of.
+/// The part of an element in which the examined bytes end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     /// Nothing: no byte was examined.
@@ -46,7 +46,7 @@ enum Within {
     Escape,
 }
 
-/// What the next bytes of an element hold.
+/// The result of scanning the next bytes of an element.
 #[derive(Debug)]
 pub(super) enum Scanned {
     /// Its end.
@@ -162,7 +162,7 @@ impl Scan {
         Scanned::More
     }
 
-    /// What is missing if the element does not end.
+    /// The missing end of an unfinished element.
     pub(super) fn missing(&self) -> &'static str {
         if self.is_in_text() { "closing quote" } else { "closing bracket" }
     }
@@ -173,9 +173,8 @@ pub(super) fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("byte 0x{byte:02X}") }
 }
 
-/// Finds the first string of an element that stands where none can: a quote is missing before it or too many,
-/// and what looks like brackets may be text. Where there is none, the end of the element is certain, whatever
-/// else is wrong in it.
+/// Finds the first string of an element in a place where none can be: a quote before it is missing or superfluous, so
+/// apparent brackets may be text. Without such a string, the end of the element is certain, whatever else is wrong in it.
 #[cold]
 pub(super) fn stray_text(element: &[u8]) -> Option<usize> {
     let mut before = b',';

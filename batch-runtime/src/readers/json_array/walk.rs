@@ -13,7 +13,7 @@ const KEPT: usize = 4096;
 /// The number of keys that a message names.
 const NAMED: usize = 10;
 
-/// What may come next.
+/// The tokens that may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// The bracket that ends the array.
@@ -40,7 +40,7 @@ enum Token {
     Digits(u8),
 }
 
-/// What was found in some bytes.
+/// The result of walking over some bytes.
 #[derive(Debug)]
 pub(super) enum Walked {
     /// Nothing wrong.
@@ -51,7 +51,7 @@ pub(super) enum Walked {
     Fault(usize, Fault),
 }
 
-/// Why the walk ends.
+/// The reason why the walk ends.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
     /// The document is not valid JSON.
@@ -377,7 +377,8 @@ impl Walk {
     }
 }
 
-/// The pointer leads to what is not an array, or through what is not a container.
+/// The message about a pointer that leads to something other than an array, or through something other than a
+/// container.
 #[cold]
 fn nowhere(pointer: &Pointer, depth: usize, found: &str) -> String {
     let place = pointer.shown(depth);

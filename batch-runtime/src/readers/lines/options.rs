@@ -71,8 +71,8 @@ impl<T> LinesOptions<T> {
         }
     }
 
-    /// Sets the function that makes an item of a record's text. The text is a line without its ending, or the
-    /// lines of a group with the endings between them ([`str::lines`] takes them apart).
+    /// Sets the function that makes an item of a record's text. The text is a line without its ending, or the lines of a
+    /// group with the endings between them ([`str::lines`] splits them).
     pub fn parse<E: Into<BoxError>>(
         mut self,
         parse: impl Fn(&str) -> Result<T, E> + Send + Sync + 'static,
@@ -101,8 +101,8 @@ impl<T> LinesOptions<T> {
         self
     }
 
-    /// Makes groups of lines records: each ends with a line for which `ends` returns true. A record that the
-    /// end of the file, or the [begin](Self::record_begins) of the next record, cuts off is an error.
+    /// Makes groups of lines records: each ends with a line for which `ends` returns true. A record that is cut off by the
+    /// end of the file, or by the [beginning](Self::record_begins) of the next record, is an error.
     pub fn record_ends(mut self, ends: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.ends = Some(Arc::new(ends));
         self

@@ -13,7 +13,7 @@ use super::row::raw;
 use super::{MakeItem, PostgresReadError, PostgresReader, named};
 
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
-    /// Looks at the whole query before its first row is read, and returns its first page.
+    /// Checks the whole query before its first row is read, and returns its first page.
     pub(super) fn first_checked(&self) -> Result<Vec<Row>, PostgresReadError> {
         let Page { given, sql, .. } = &self.page;
         let (session, first) = (&self.session, &self.page.first);

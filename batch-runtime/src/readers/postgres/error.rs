@@ -24,7 +24,7 @@ pub enum PostgresReadError {
     /// The query or its options are invalid.
     #[error("the query cannot be read in pages: {problem}")]
     Query {
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// `PostgreSQL` could not run the query.
@@ -39,7 +39,7 @@ pub enum PostgresReadError {
     Key {
         /// The key's columns.
         key: Box<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The query lacks columns of the item or has them of other types, so none of its rows can be one.
@@ -47,7 +47,7 @@ pub enum PostgresReadError {
     Columns {
         /// The column, if it is one.
         column: Option<Box<str>>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// A row cannot be converted to an item.
@@ -57,7 +57,7 @@ pub enum PostgresReadError {
         key: Box<str>,
         /// The column, if it is known.
         column: Option<Box<str>>,
-        /// What is wrong.
+        /// The problem.
         problem: Box<str>,
     },
     /// The user's closure failed on a row.

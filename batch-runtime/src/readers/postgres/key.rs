@@ -24,7 +24,7 @@ pub struct PostgresPosition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Stored {
-    /// As SQL writes it.
+    /// As text.
     Text(String),
     /// The bytes that the server sends, of a type without a text that is known here.
     Hex { hex: String },

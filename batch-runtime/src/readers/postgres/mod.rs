@@ -36,7 +36,7 @@ pub(super) use row::items;
 pub use source::PostgresSource;
 pub use split::PostgresPart;
 
-/// The rows after which it is looked whether something of the next page has arrived.
+/// The number of rows between two checks whether a part of the next page has arrived.
 const BETWEEN_LOOKS: u32 = 64;
 
 /// Reads the rows of a `PostgreSQL` query in the order of a unique key.
@@ -47,14 +47,14 @@ const BETWEEN_LOOKS: u32 = 64;
 /// are processed, unless its rows are large (256 KiB a page).
 ///
 /// The rows come in the order of `ORDER BY`, with the type and the collation that each column of the key has in the query,
-/// and the server alone compares keys. No row is lost or read twice as long as its key stays the same. Rows that are
-/// added, changed or removed meanwhile are read as they are when their page is, which is up to one page ahead of the
-/// items; rows added before the last key are not read.
+/// and the server alone compares keys. No row is lost or read twice as long as its key stays the same. Rows that are added,
+/// changed or removed meanwhile are read as they are when their page is read, which is up to one page ahead of the items;
+/// rows added before the last key are not read.
 ///
-/// A key that is `NULL` in a row, or equal in two, is refused. For a table whose unique index is on columns of the key
-/// that are `NOT NULL`, nothing needs to be checked; for any other query each page compares its keys, which takes some
-/// time, and the query is run once more to look for `NULL` before its first row is read. A key that the query computes
-/// anew each time, or numbers with a window function, is refused too.
+/// A key that is `NULL` in a row, or equal in two, is refused. For a table whose unique index is on columns of the key that
+/// are `NOT NULL`, nothing needs to be checked; for any other query each page compares its keys, which takes some time, and
+/// the query is run once more to look for `NULL` before its first row is read. A key that the query computes differently
+/// each time, or by a window function, is refused too.
 ///
 /// | column | field |
 /// |---|---|
@@ -64,7 +64,7 @@ const BETWEEN_LOOKS: u32 = 64;
 /// | `boolean` | `bool` |
 /// | `text`, `varchar`, `char(n)`, `name`, `citext` | `String`, or a unit variant of an enum by its name |
 /// | an `ENUM` | the same |
-/// | `bytea` | `Vec<u8>`, or what asks serde for bytes |
+/// | `bytea` | `Vec<u8>`, or any type that asks serde for bytes |
 /// | `date`, `timestamp`, `time` | [`Date`](crate::Date), [`DateTime`](crate::DateTime), `jiff::civil::Time`, or a `String` of ISO 8601 |
 /// | `timestamptz` | [`Timestamp`](crate::Timestamp), or a `String` in UTC |
 /// | `interval`, `timetz`, `inet`, `cidr` | `jiff::Span`, or a `String` |
@@ -126,7 +126,7 @@ const BETWEEN_LOOKS: u32 = 64;
 /// # Ok::<(), PostgresReadError>(())
 /// ```
 pub struct PostgresReader<T, F = Decoded<T>> {
-    /// Before the session: its client is used by it.
+    /// Before the session, so that it is dropped first: it uses the session's client.
     asked: Option<Asked>,
     session: Session,
     /// Converts a row to an item.
@@ -140,14 +140,14 @@ pub struct PostgresReader<T, F = Decoded<T>> {
     after: After,
     /// The key after which the part begins; empty for the first.
     begin: Vec<Stored>,
-    /// Whether the query was looked at for `NULL`.
+    /// Whether the query was checked for `NULL`.
     checked: bool,
     /// The error after the last row of the page.
     fault: Option<PostgresReadError>,
     read: u64,
     total: Option<u64>,
     ended: bool,
-    /// The rows read since it was looked whether something has arrived.
+    /// The rows read since the last check whether something has arrived.
     since_look: u32,
     items: PhantomData<fn() -> T>,
 }
@@ -191,7 +191,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         }
     }
 
-    /// Now and then takes what has arrived of the next page, so that the server can send the rest of it.
+    /// Now and then takes the part of the next page that has arrived, so that the server can send the rest of it.
     #[inline]
     fn look(&mut self) {
         self.since_look += 1;

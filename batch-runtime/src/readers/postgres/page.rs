@@ -7,11 +7,11 @@ use super::sql::{Range, Sql};
 use super::{MakeItem, PostgresReadError, PostgresReader};
 use crate::postgres::Given;
 
-/// The most bytes of a page after which the next is asked for at once. The server keeps the page's snapshot until it has
-/// sent the page, and that many bytes find room on their way while nobody takes them.
+/// The largest page, in bytes, after which the next one is requested ahead. The server keeps a page's snapshot until it has
+/// sent the page, and this many bytes fit into the buffers on the way while nobody takes them.
 const ASKED_AHEAD: usize = 256 * 1024;
 
-/// What a page is made of.
+/// The parts of the query for a page.
 pub(super) struct Page {
     pub(super) sql: Sql,
     /// The rows of a page.

@@ -15,7 +15,7 @@ use super::row::raw;
 use super::sql::Sql;
 use crate::postgres::{DescribedColumn, Given, Session};
 
-/// What is known about a query.
+/// The known facts about a query.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
     /// Its key is unique and never `NULL`.
@@ -48,9 +48,9 @@ struct Explained {
     plan: Node,
 }
 
-/// Whether some columns of a table are never `NULL`, and a unique index has no others. The equality of an index is that of
-/// the query if its operator class is the default one and its collations are those of the columns. A deferred constraint
-/// lets equal keys in for the time of a transaction.
+/// Whether some columns of a table are never `NULL`, and a unique index has no other columns. The equality of an index is
+/// that of the query if its operator class is the default one and its collations are those of the columns. A deferred
+/// constraint lets equal keys in for the time of a transaction.
 const IS_KEY: &str = "
 SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT array_agg(a.attnum) AS numbers, bool_and(a.attnotnull) AS are_there FROM pg_catalog.pg_attribute a
@@ -111,7 +111,7 @@ fn given(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Given, PostgresRead
     Given::new(value, type_).map_err(PostgresReadError::query)
 }
 
-/// Refuses a key that is made of numbers from a window function: they are others as soon as a row is added.
+/// Refuses a key that is made of numbers from a window function: they change as soon as a row is added.
 fn check_windows(
     session: &Session,
     sql: &Sql,
@@ -169,7 +169,7 @@ fn sorts(plan: &Node) -> bool {
             input(plan).is_none_or(sorts)
         }
         "Seq Scan" | "Index Scan" | "Index Only Scan" => false,
-        // A sort, or what has to be finished before its first row.
+        // A sort, or anything else that has to finish before its first row.
         _ => true,
     }
 }

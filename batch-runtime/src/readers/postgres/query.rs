@@ -164,7 +164,7 @@ fn given(
     parameters.iter().zip(&described.parameters).zip(1..).map(given).collect()
 }
 
-/// Finds the columns of the key in the result: by their names, or by those in other letters, as SQL takes them.
+/// Finds the columns of the key in the result: by their names, or else in any case, as SQL takes them.
 fn key_columns(key: &[String], columns: &[DescribedColumn]) -> Result<Vec<KeyColumn>, PostgresReadError> {
     let find = |wanted: &String| {
         let by = |is: fn(&str, &str) -> bool| {

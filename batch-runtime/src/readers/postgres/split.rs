@@ -51,7 +51,7 @@ impl<T, F: MakeItem<T>> Splittable for PostgresReader<T, F> {
             self.begin.clone_from(&after);
             self.after = After::Stored(after);
         }
-        // The query was looked at before it was split.
+        // The query was checked before it was split.
         self.checked = true;
         if self.total.is_some() {
             self.count()?;

@@ -141,7 +141,7 @@ pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
     clone: Option<Clones<A::Item>>,
     /// The record that the left side holds was returned in a pair already.
     is_paired: bool,
-    /// What the last item or error came from.
+    /// The source of the last item or error.
     of: Of,
     /// Whether the inner reader steps over its last error, noted before the error was boxed, and the record it concerns.
     steps_over: bool,
@@ -171,7 +171,7 @@ pub struct MergePosition<P, Q, K> {
     is_paired: bool,
 }
 
-/// Why two inputs cannot be merged.
+/// The reason why two inputs cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
@@ -198,7 +198,7 @@ pub enum MergeError {
         place: String,
         /// Its key.
         key: String,
-        /// What to do.
+        /// The remedy.
         advice: &'static str,
     },
 }

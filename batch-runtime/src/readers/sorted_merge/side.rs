@@ -7,7 +7,7 @@ use super::MergeError;
 use crate::definition::{BoxError, Reader};
 use crate::readers::shown;
 
-/// What to do about a key that comes twice.
+/// The advice about a key that comes twice.
 pub(super) const LEFT_TWICE: &str = "only one record of each input may have a key; if several may in one of them, make it the right one and say so with `.one_to_many()`";
 pub(super) const RIGHT_TWICE: &str =
     "if several records may belong to one of the left input, say so with `.one_to_many()`";

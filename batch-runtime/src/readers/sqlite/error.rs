@@ -19,7 +19,7 @@ pub enum SqliteReadError {
     /// The query or its options are invalid.
     #[error("the query cannot be read in pages: {problem}")]
     Query {
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// `SQLite` could not run the query.
@@ -42,13 +42,13 @@ pub enum SqliteReadError {
     Key {
         /// The key's columns, with their values if they are known.
         key: Box<str>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The query lacks columns of the item, so none of its rows can be one.
     #[error("no row of the query can be an item: {problem}")]
     Columns {
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// A row cannot be converted to an item.
@@ -58,7 +58,7 @@ pub enum SqliteReadError {
         key: Box<str>,
         /// The column, if it is known.
         column: Option<Box<str>>,
-        /// What is wrong.
+        /// The problem.
         problem: Box<str>,
     },
     /// The user's closure failed on a row.

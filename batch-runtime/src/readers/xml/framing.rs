@@ -15,7 +15,7 @@ const DEEPEST: usize = 128;
 /// The number of bytes of their names and namespaces.
 const LONGEST_AROUND: usize = 16 * 1024;
 
-/// What the position of an [`XmlReader`](super::XmlReader) holds besides its place.
+/// The part of an [`XmlReader`](super::XmlReader)'s position besides its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct XmlState {
     /// The elements that are open, the outermost first: the name of each, and the namespaces that it declares.
@@ -68,7 +68,7 @@ struct Scan {
     depth: usize,
 }
 
-/// What the bytes of a record hold.
+/// The result of scanning the bytes of a record.
 enum Scanned {
     End(usize),
     More,
@@ -175,7 +175,7 @@ impl XmlFraming {
         }
     }
 
-    /// Takes what follows between two records; says what is wrong, or that a record begins.
+    /// Takes a token between two records. Returns whether a record begins, or what is wrong.
     fn between(&mut self, token: &Token<'_>) -> Result<bool, String> {
         let XmlState { open, begun } = &mut self.state;
         match token {
@@ -278,7 +278,7 @@ fn namespaces(tag: &[u8]) -> Option<Box<str>> {
     Some(kept.into())
 }
 
-/// The document is broken at this offset after the place.
+/// The frame of a document that is broken at this offset after the place.
 #[cold]
 fn broken(input: &Input, at: usize, problem: String) -> Frame<()> {
     let error = ReadError::Broken {

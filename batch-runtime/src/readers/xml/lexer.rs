@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-/// What the bytes after the last token begin with.
+/// The token that the bytes after the last one begin in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     #[default]
@@ -37,7 +37,7 @@ pub(super) enum Token<'b> {
     Doctype,
     /// More bytes are needed.
     More,
-    /// What begins at this offset is none.
+    /// No token begins at this offset.
     Broken(usize, &'static str),
 }
 
@@ -152,7 +152,7 @@ impl Lexer {
         Token::Open { name: &tag[..end], tag, empty }
     }
 
-    /// Passes over a DOCTYPE and its internal subset; what that declares is not used.
+    /// Passes over a DOCTYPE and its internal subset, and uses none of its declarations.
     fn doctype<'b>(&mut self, rest: &'b [u8]) -> Token<'b> {
         const BEGIN: &[u8] = b"<!DOCTYPE";
         if !rest.starts_with(BEGIN) {

@@ -36,10 +36,10 @@ pub use options::XmlOptions;
 /// describes the mapping. Prefixes of names are left out. An element of the same name within a record belongs to
 /// that record. A document without any such element has no items.
 ///
-/// White space counts as layout where it is the only text between two tags, however it is written (also `&#32;`):
-/// the `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, it
-/// is the text, and beside other characters it belongs to theirs. As XML prescribes, CR LF and CR read as LF, and
-/// a line ending or tab in an attribute as a space; `&#13;`, `&#10;` and `&#9;` read as the characters themselves.
+/// White space counts as layout where it is the only text between two tags, however it is written (also `&#32;`): the
+/// `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, it is the text;
+/// next to other characters, it belongs to their text. As XML prescribes, CR LF and CR read as LF, and a line ending or tab
+/// in an attribute as a space; `&#13;`, `&#10;` and `&#9;` read as the characters themselves.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
 /// fit the item, tags within the element that do not match, an unknown entity, invalid UTF-8, an element that is

@@ -39,7 +39,7 @@ impl<T> XmlOptions<T> {
     }
 
     /// Sets the name of the elements that are items: `trade` for those at any depth, or the path from the
-    /// outermost element: `trades/trade`. A name without a prefix fits elements with any.
+    /// outermost element: `trades/trade`. A name without a prefix fits elements with any prefix.
     pub fn element(mut self, name: impl Into<String>) -> Self {
         self.element = name.into();
         self

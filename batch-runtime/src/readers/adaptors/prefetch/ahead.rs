@@ -70,7 +70,7 @@ struct State<R: Reader> {
     panic: Option<String>,
 }
 
-/// Why the thread has stopped reading.
+/// The reason why the thread has stopped reading.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rest {
     No,
@@ -159,8 +159,8 @@ impl<R: Reader> Ahead<R> {
         self.shared.wanted.notify_one();
     }
 
-    /// Has the reader notified of a commit. Returns the error of an earlier call, or of this one if the
-    /// thread has nothing else to do.
+    /// Lets the thread notify the reader of a commit. Returns the error of an earlier call, or of this one if
+    /// the thread has nothing else to do.
     pub(super) fn committed(&self, position: R::Position) -> Result<(), R::Error> {
         let mut state = self.shared.lock();
         if let Some(error) = state.commit_error.take() {

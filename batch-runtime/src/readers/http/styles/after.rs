@@ -53,8 +53,8 @@ pub struct After<T> {
     /// The number of items after it that do not fit the type, and their hash.
     over: u64,
     hash: u64,
-    /// The hashes of the keys of the page that is read, and of the page before it. A server that sorts otherwise, or does
-    /// not know the parameter, sends one of them again.
+    /// The hashes of the keys of the page that is read, and of the page before it. A server that sorts in another order, or
+    /// does not know the parameter, sends one of them again.
     keys: HashSet<u64>,
     before: HashSet<u64>,
 }

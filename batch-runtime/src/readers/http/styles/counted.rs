@@ -67,7 +67,7 @@ struct Pages {
     size: Option<u64>,
     total_at: Option<TotalAt>,
     may_grow: bool,
-    /// The total that the first answer gave.
+    /// The total in the first response.
     total: Option<u64>,
     /// The last page that had fewer items than were asked for.
     short: Option<u64>,
@@ -102,7 +102,7 @@ impl Numbered<NoTotal> {
         self
     }
 
-    /// The place of the number of all items in an answer, as a JSON pointer. The pages can then be split into parts,
+    /// Sets the place of the total number of items in a response, as a JSON pointer. The pages can then be split into parts,
     /// and a total that changes before the last page is read is an error.
     #[must_use]
     pub fn total(self, pointer: impl Into<String>) -> Numbered<Total> {
@@ -128,8 +128,8 @@ impl Numbered<NoTotal> {
 }
 
 impl Numbered<Total> {
-    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
-    /// after the first answer is not read.
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. Items added after the first
+    /// response are not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {
         self.pages.may_grow = true;
@@ -152,7 +152,7 @@ impl Offset<NoTotal> {
         self
     }
 
-    /// The place of the number of all items in an answer, as a JSON pointer. The pages can then be split into parts,
+    /// Sets the place of the total number of items in a response, as a JSON pointer. The pages can then be split into parts,
     /// and a total that changes before the last page is read is an error.
     #[must_use]
     pub fn total(mut self, pointer: impl Into<String>) -> Offset<Total> {
@@ -169,8 +169,8 @@ impl Offset<NoTotal> {
 }
 
 impl Offset<Total> {
-    /// Allows the total to grow while the pages are read, for an API that appends at the end. What is added
-    /// after the first answer is not read.
+    /// Allows the total to grow while the pages are read, for an API that appends at the end. Items added after the first
+    /// response are not read.
     #[must_use]
     pub fn may_grow(mut self) -> Self {
         self.pages.may_grow = true;

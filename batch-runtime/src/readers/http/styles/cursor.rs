@@ -83,7 +83,8 @@ impl Token {
         self
     }
 
-    /// The last answer has nothing at the pointer. Without this, that is an error, as the pointer may be mistyped.
+    /// Allows the last response to have nothing at the pointer. Without this, that is an error, as the pointer may be
+    /// mistyped.
     #[must_use]
     pub fn may_be_absent(mut self) -> Self {
         self.may_be_absent = true;
@@ -92,7 +93,8 @@ impl Token {
 }
 
 impl Links {
-    /// The last answer has nothing at the pointer. Without this, that is an error, as the pointer may be mistyped.
+    /// Allows the last response to have nothing at the pointer. Without this, that is an error, as the pointer may be
+    /// mistyped.
     #[must_use]
     pub fn may_be_absent(mut self) -> Self {
         self.may_be_absent = true;
@@ -108,7 +110,7 @@ struct Cursor {
     current: Option<String>,
     /// `None` after the last page, and before any was read.
     next: Option<String>,
-    /// An earlier one, and after how many pages it is replaced. If the pages go in a circle, it comes again.
+    /// An earlier one, and the number of pages after which it is replaced. It comes again if the pages go in a circle.
     mark: u64,
     since: u64,
     replaced_after: u64,
@@ -119,7 +121,7 @@ impl Cursor {
         if page == self.page { self.current.as_ref() } else { self.next.as_ref() }
     }
 
-    /// Takes over what the answer of `page` says about the next one.
+    /// Learns the next page from the response of `page`.
     fn learn(&mut self, page: u64, next: Option<String>) -> Result<(), Broken> {
         let current = self.of(page).cloned();
         if let Some(next) = &next {

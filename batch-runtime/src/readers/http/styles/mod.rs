@@ -36,7 +36,7 @@ pub trait CountedStyle<T>: PageStyle<T> + Countable {}
 
 impl<T, S: PageStyle<T> + Countable> CountedStyle<T> for S {}
 
-/// What to request for a page.
+/// The request for a page.
 pub enum Ask {
     /// The request with these parameters added.
     Query(Vec<(String, String)>),
@@ -44,7 +44,7 @@ pub enum Ask {
     Link(String),
 }
 
-/// What an answer says about its page.
+/// The information about a page in its response.
 pub struct Learned<'a> {
     pub(super) page: u64,
     /// The number of items on the page.
@@ -61,10 +61,10 @@ pub trait Style<T> {
     /// A page begins after a key, so that no item of it was read before.
     const IS_BY_KEY: bool = false;
 
-    /// What is wrong with the options.
+    /// The mistake in the options, if there is one.
     fn mistake(&self) -> Option<String>;
 
-    /// What to request for a page, counted from 0.
+    /// The request for a page, counted from 0.
     fn ask(&self, page: u64) -> Ask;
 
     /// Learns from the answer. It is called once a page, unless the answer is refused.
@@ -83,12 +83,12 @@ pub trait Style<T> {
         None
     }
 
-    /// The number of items in which the pages are counted, if a page begins somewhere else when that changes.
+    /// The number of items on a page, if pages begin elsewhere when it changes.
     fn size(&self) -> Option<u64> {
         None
     }
 
-    /// How many items at the begin of a page were passed over already, although its request could not leave them out.
+    /// How many items at the beginning of a page were passed over already, because its request could not leave them out.
     fn pass_over(&mut self, _items: &[Box<RawValue>]) -> Result<usize, String> {
         Ok(0)
     }
@@ -124,10 +124,10 @@ pub struct HttpPosition {
     pub(super) index: u64,
     /// The hash of those items.
     pub(super) hash: u64,
-    /// The number of items in which the pages are counted.
+    /// The number of items on a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) size: Option<u64>,
-    /// The total that the first answer gave.
+    /// The total in the first response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) total: Option<u64>,
     /// The token or link of the page, or the last key.
@@ -147,7 +147,7 @@ impl fmt::Debug for Learned<'_> {
     }
 }
 
-/// What is wrong with a JSON pointer.
+/// The mistake in a JSON pointer, if there is one.
 fn bad_pointer(pointer: &str) -> Option<String> {
     let is_fine = pointer.is_empty() || pointer.starts_with('/');
     (!is_fine)

@@ -54,7 +54,7 @@ impl Pause for Clock {
     }
 }
 
-/// What a request gets instead of its page.
+/// The fault that a request gets instead of its page.
 #[derive(Debug, Clone)]
 enum Fault {
     Status(u16, Option<&'static str>),
@@ -74,7 +74,7 @@ struct Server(Arc<Mutex<Served>>);
 struct Served {
     items: Vec<String>,
     size: usize,
-    /// What the next requests get.
+    /// The faults of the next requests.
     faults: VecDeque<Option<Fault>>,
     requests: Vec<String>,
     headers: Vec<Vec<(String, String)>>,

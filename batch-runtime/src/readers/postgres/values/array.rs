@@ -40,7 +40,7 @@ impl<'a> Array<'a> {
     }
 }
 
-/// What is left of an array from one dimension on.
+/// The rest of an array from one dimension on.
 struct Level<'a, 'b> {
     column: &'a Column,
     element: &'a Form,

@@ -62,7 +62,7 @@ pub(super) fn timestamp(microseconds: i64, is_moment: bool) -> Written {
     written
 }
 
-/// An ISO 8601 duration. Where its parts have different signs each has its own, which not everybody reads.
+/// An ISO 8601 duration. If its parts have different signs, each has its own, which not every parser reads.
 pub(super) fn interval(months: i32, days: i32, microseconds: i64) -> Written {
     let mut written = Written::default();
     let are_all = |negative: bool| {
@@ -122,7 +122,7 @@ fn push_date(written: &mut Written, days: i64) -> bool {
     year <= 0
 }
 
-/// A number that is never negative, and far below the greatest: a year, or what is less than a day.
+/// A number that is never negative, and far below the greatest: a year, or a part of a day.
 fn small(number: i64) -> u32 {
     u32::try_from(number).unwrap_or_default()
 }

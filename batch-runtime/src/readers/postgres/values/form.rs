@@ -67,7 +67,7 @@ impl Form {
         }
     }
 
-    /// Whether a value says nothing but its type about what it can become.
+    /// Whether the type of a value alone decides what it can become.
     pub(super) fn is_plain(&self) -> bool {
         !matches!(self, Self::Json | Self::Jsonb | Self::Array(_) | Self::Numeric)
     }

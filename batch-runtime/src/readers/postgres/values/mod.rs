@@ -37,7 +37,8 @@ pub(super) enum Value<'a> {
     Unread,
 }
 
-/// Why bytes are not a value: they are not what the server's documentation says, or the text is not UTF-8.
+/// The reason why bytes are not a value: they have another form than the server's documentation says, or the
+/// text is not UTF-8.
 pub(super) type Broken = &'static str;
 
 /// The error of bytes that end too early or do not end.
