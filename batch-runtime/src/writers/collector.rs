@@ -8,7 +8,7 @@ use crate::definition::{ChunkTransaction, Partitionable, Writer};
 /// Collects items in memory: for tests, and for results that the program itself goes on to use.
 ///
 /// Clones share the collected items. An item is visible only once its chunk is committed. The collector lives
-/// as long as the process: after a restart in another process, it holds the items which that execution wrote.
+/// as long as the process: after a restart in another process, it holds only the items written since.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Writer, writers::Collector};

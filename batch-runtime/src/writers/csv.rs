@@ -22,11 +22,10 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
 /// taken over, and other hard links keep the old content. A pipe or a device is refused.
 ///
-/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a
-/// Zstandard frame for each chunk, so that what a chunk commits is whole. Every program that knows the format
-/// reads several of them as one file; a restart of our readers begins in the one that it stopped in. Small
-/// chunks compress badly: take some thousands of items, or
-/// [less compression](Self::compression_level) if the writer is the bottleneck.
+/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard frame
+/// for each chunk, so that each commit ends after a complete one. Every program that knows the format reads several of them
+/// as one file; a restart of our readers continues in the one where it stopped. Small chunks compress badly: take some
+/// thousands of items, or [less compression](Self::compression_level) if the writer is the bottleneck.
 ///
 /// Fields are quoted where necessary, and where a reader might otherwise trim white space. `None` is empty,
 /// or a [marker](Self::null); the empty text of a `Some` is `""`. [`CsvReader`](crate::readers::CsvReader)
@@ -145,8 +144,8 @@ impl<T> CsvWriter<T> {
         self
     }
 
-    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item. If it has
-    /// several lines, it must contain the line endings between them.
+    /// Adds the text that `footer` makes from the number of items, verbatim, after the last item. If it has several lines,
+    /// it must contain the line endings between them.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self

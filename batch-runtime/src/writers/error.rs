@@ -48,7 +48,7 @@ pub enum WriteError {
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What the path is: `a pipe or a device`.
+        /// The kind of the path: `a pipe or a device`.
         found: &'static str,
     },
     /// The file's folder does not exist.
@@ -108,7 +108,7 @@ pub enum WriteError {
         /// Its actual length in bytes.
         found: u64,
     },
-    /// The step has begun its file in another folder of that name, so it would not find what a partition writes here.
+    /// The step has begun its file in another folder of that name, so it would not find the output of a partition here.
     #[error(
         "the manager writes {} in another folder than this worker, which does not find {} there: let both see one folder under \
          the same path, such as a shared one, or write to a database",
@@ -118,7 +118,7 @@ pub enum WriteError {
     NotShared {
         /// The file.
         path: PathBuf,
-        /// What the step has begun.
+        /// The unfinished file that the step has begun.
         part: PathBuf,
     },
     /// The file is finished, but more items came.
@@ -160,7 +160,7 @@ pub enum WriteError {
         record: u64,
         /// The item's field, if it is known.
         field: Option<String>,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// An option is invalid.
@@ -168,7 +168,7 @@ pub enum WriteError {
     Options {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: String,
     },
 }

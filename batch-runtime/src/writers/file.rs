@@ -14,7 +14,7 @@
 //! A launch that takes over by force finds the lock held if the previous owner is paused. It continues with a
 //! copy of the committed data, which replaces `.part` in a single rename: when the previous owner wakes up,
 //! it writes to a file without a name. If `.part` were moved aside first and then copied, a crash between the
-//! two would leave no `.part` at all, and a file that someone would have to find. The previous owner
+//! two would leave no `.part` at all, and a stray file that someone would have to find. The previous owner
 //! publishes nothing:
 //! - If the file is not yet sealed, it has to commit the sealed position first, and that commit is refused.
 //! - If the file is sealed, it is no longer written; so no copy is made, and either owner renames the same
@@ -277,7 +277,7 @@ impl TransactionalFile {
         if let Some(Whole { path, overwrite }) = &self.whole {
             refuse(path, *overwrite)?;
         }
-        // The separate file of a partition has a name of ours.
+        // The separate file of a partition has a name that only its step uses.
         let overwrite = (self.overwrite && !self.replays) || self.partition.is_some();
         match refuse(&self.path, overwrite) {
             Err(WriteError::Exists { path }) if self.replays => Err(WriteError::Replayed { path }),
@@ -301,7 +301,7 @@ impl TransactionalFile {
             Err(WriteError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return self.resume_without_part(position);
             }
-            // The file has the mode of one that nobody may write to, but only needs the rename.
+            // The file has the mode of the read-only file that it replaces, and only the rename is missing.
             Err(WriteError::Io { source, .. })
                 if finishing && source.kind() == io::ErrorKind::PermissionDenied =>
             {

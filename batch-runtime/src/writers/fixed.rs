@@ -27,8 +27,8 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// edges or a line ending in it, the empty text of a `Some`, an item without any value, which would be a
 /// blank line.
 ///
-/// The file is called `NAME.MARK.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter),
-/// and all that is said there of crashes, links, existing files and `.gz` and `.zst` applies.
+/// The file is called `NAME.MARK.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter), and
+/// everything said there about crashes, links, existing files, `.gz` and `.zst` applies.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, readers::FixedColumn, writers::FixedWriter};
@@ -81,7 +81,7 @@ struct Layout {
     ends: Vec<usize>,
 }
 
-/// Stands between the fields of an item, none of which may contain it.
+/// Separates the fields of an item, none of which may contain it.
 const SEPARATOR: u8 = b'\n';
 
 /// Encloses an empty text that is not `None`.
@@ -117,7 +117,7 @@ impl<T> FixedWriter<T> {
         self
     }
 
-    /// Adds the text that `footer` makes of the number of items, verbatim, after the last item.
+    /// Adds the text that `footer` makes from the number of items, verbatim, after the last item.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self

@@ -13,14 +13,14 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 const BEGIN: &[u8] = b"[\n";
 
-/// What separates two items.
+/// The separator of two items.
 const COMMA: &[u8] = b",\n";
 
 /// Writes items to a file, as one JSON array with an item per line. Without items, the array is empty.
 ///
 /// The writer refuses an item that JSON cannot represent: one with a float that is NaN or infinite.
-/// [`JsonArrayReader`](crate::readers::JsonArrayReader) reads the file; an array cannot be continued later, which
-/// files of [`JsonLinesWriter`](super::JsonLinesWriter) can.
+/// [`JsonArrayReader`](crate::readers::JsonArrayReader) reads the file; an array cannot be appended to later, but a file of
+/// [`JsonLinesWriter`](super::JsonLinesWriter) can.
 ///
 /// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
 /// `NAME` at the end of the step: no other program sees an array that is not closed. If the path is a link, the

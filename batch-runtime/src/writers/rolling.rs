@@ -14,14 +14,14 @@ use crate::definition::{BoxError, ChunkTransaction, Durability, Failure, Mark, W
 /// The number of files that one chunk may complete: they are open until it is committed.
 const MOST_IN_A_CHUNK: usize = 200;
 
-/// Writes many files one after the other, each with a writer that `make` returns for its number, from 0. The
-/// files are all of a number of [items](RollingFiles::every_items), or of a [size](RollingFiles::every_bytes).
+/// Writes many files one after the other, each with a writer that `make` returns for its number, from 0. Each
+/// file takes a number of [items](RollingFiles::every_items), or grows to a
+/// [size](RollingFiles::every_bytes).
 ///
 /// Each file gets its final name after the commit of the chunk that completes it, and is complete from then
 /// on. A restart goes on in the unfinished file; the files before it stay as they are, whatever happened
-/// between the commit and the renaming. If a restart follows right after that, a file that has been moved away
-/// in the meantime is missed: leave it there until the next one appears, or until the step ends. Without
-/// items, there is no file.
+/// between the commit and the renaming. A restart right after that commit looks for the file again: do not
+/// move it away until the next one appears, or until the step ends. Without items, there is no file.
 ///
 /// A step with `partitions` cannot write in this way, as the items of a file would come from several
 /// partitions; with `threads` it can. The file names must contain the number.
@@ -70,7 +70,7 @@ pub fn rolling<W: FileWriter>(make: impl FnMut(u64) -> W + Send + 'static) -> Ro
 
 type Make<W> = Box<dyn FnMut(u64) -> W + Send>;
 
-/// The files of [`rolling`], of which it is not yet said when the next one begins.
+/// The files of [`rolling`], before it is set when the next one begins.
 ///
 /// ```
 /// use batch_runtime::writers::{JsonLinesWriter, Rolling, rolling};
@@ -90,8 +90,8 @@ impl<W: FileWriter> RollingFiles<W> {
         Rolling::new(self.make, Limit::Items(items.max(1)))
     }
 
-    /// Begins the next file after the chunk with which a file gets this size. A file is larger than that by one
-    /// chunk at most, and by its footer. Of a compressed file, the compressed size counts.
+    /// Begins the next file after the chunk with which a file reaches this size. A file is larger than that
+    /// by one chunk at most, and by its footer. Of a compressed file, the compressed size counts.
     pub fn every_bytes(self, bytes: u64) -> Rolling<W> {
         Rolling::new(self.make, Limit::Bytes(bytes))
     }
@@ -121,9 +121,9 @@ pub struct Rolling<W> {
     current: Option<Opened<W>>,
     /// The files before it that are complete, but not yet committed and renamed.
     complete: Vec<Opened<W>>,
-    /// Files that were begun in a chunk that was rolled back: empty, and begun again or removed in the end.
-    /// A rollback leaves them there because a former owner that wakes up must not remove what may be the file
-    /// of another.
+    /// Files that were begun in a chunk that was rolled back: empty, and begun again or removed in the end. A
+    /// rollback leaves them there because a former owner that wakes up must not remove a file that may belong
+    /// to the current one.
     empty: Vec<(u64, Opened<W>)>,
     durability: Durability,
 }
@@ -183,7 +183,7 @@ impl<W: FileWriter> Rolling<W> {
         }
         let writer = (self.make)(self.number);
         if let Some(before) = self.number.checked_sub(1) {
-            // It may be replaced, if it may be overwritten.
+            // With `overwrite`, the second would replace the first.
             let numbers = || format!("both number {before} and number {}", self.number);
             refuse_same_name(&writer, &(self.make)(before), numbers)?;
         }

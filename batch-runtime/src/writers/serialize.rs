@@ -1,7 +1,7 @@
 //! The parts that the serializers of text files and of tables have in common.
 
-/// The rest of a serializer of a single value: it refuses whatever has several. `$nested` makes the error from a name for
-/// the refused value.
+/// The rest of a serializer of a single value: it refuses a value that has several. `$nested` makes the error from a name
+/// for the refused value.
 macro_rules! single_value {
     ($ok:ty, $error:ty, $nested:expr, $variant_with_value:expr, $variant_with_values:expr) => {
         type SerializeSeq = serde::ser::Impossible<$ok, $error>;

@@ -284,7 +284,8 @@ impl TableRows<'_, '_, '_> {
     }
 }
 
-/// The error of a [`Table`]: that of the writer for the kind of its database, by which rules find it, too.
+/// The error of a [`Table`]. It wraps the error of the writer for its kind of database, so that rules about that error apply
+/// too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableWriteError {
@@ -300,7 +301,7 @@ pub enum TableWriteError {
     Transaction {
         /// The table.
         table: Box<str>,
-        /// What is missing.
+        /// The reason.
         source: Failure,
     },
 }

@@ -1,4 +1,4 @@
-//! Proves that the files are exact, whatever is rolled back or interrupted, and at any point.
+//! Tests that the files are exact after any rollback or interruption, at any point.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ impl Folder {
         by_key(|n: &u32| n % 10, move |digit| JsonLinesWriter::create(folder.join(format!("{digit}.json"))))
     }
 
-    /// Proves that the files are those of these items.
+    /// Tests that the files hold these items.
     fn holds(&self, items: &[u32]) {
         let mut expected: BTreeMap<String, String> = BTreeMap::new();
         for item in items {
@@ -166,7 +166,7 @@ fn a_restart_after_the_end_publishes_all_files() {
     }
 }
 
-/// Has one impl for each type, and a second one for a type of which the partitions of a step can each have one.
+/// Has one impl for every type, and a second one for each writer that partitions can use.
 trait Once<A> {
     fn is_not_partitionable() {}
 }

@@ -130,13 +130,12 @@ impl Format {
     }
 }
 
-/// True if a spreadsheet could take the text, as the first line of a file, for a declaration of the
-/// delimiter.
+/// True if a spreadsheet could take this first line of a file for a declaration of the delimiter.
 fn is_separator_line(text: &[u8]) -> bool {
     text[..4].eq_ignore_ascii_case(b"sep=")
 }
 
-/// Why an item cannot be a record. It is one pointer wide because it travels with every value.
+/// The reason why an item cannot be a record. It is one pointer wide because it travels with every value.
 #[derive(Debug)]
 pub(in crate::writers) struct ItemError(Box<Refusal>);
 

@@ -1,6 +1,5 @@
-//! Forwards to its file the calls that a writer does not handle itself: `forward_to_file!(self => self.file);` in the
-//! impl of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format
-//! needs one.
+//! Forwards the calls that a writer does not handle itself to its file: `forward_to_file!(self => self.file);` in the impl
+//! of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format needs one.
 
 macro_rules! forward_to_file {
     ($this:ident => $file:expr) => {
@@ -95,8 +94,8 @@ pub(in crate::writers) use file_options;
 macro_rules! totals_in_footer {
     ($writer:ident) => {
         impl<T> $writer<T> {
-            /// Adds a footer with totals over the items: the text that `footer` makes of them and of the number of
-            /// items, verbatim, after the last item. See [`WithTotals`](crate::writers::WithTotals).
+            /// Adds a footer with totals over the items: the text that `footer` makes from them and the number of items,
+            /// verbatim, after the last item. See [`WithTotals`](crate::writers::WithTotals).
             pub fn totals<S: $crate::Totals<T>>(
                 self,
                 footer: impl Fn(&S, u64) -> String + Send + Sync + 'static,

@@ -26,12 +26,12 @@ pub trait FileWriter: Writer<Position = FilePosition, Error = WriteError> + OneF
 
 impl<W: Writer<Position = FilePosition, Error = WriteError> + OneFile> FileWriter for W {}
 
-/// The operations that a writer of many files needs besides; sealed.
+/// The other operations that a writer of many files needs; sealed.
 pub trait OneFile {
     /// The path as given.
     fn given(&self) -> &Path;
 
-    /// Removes the unfinished file, unless it belongs to somebody else by now.
+    /// Removes the unfinished file, unless it now belongs to another owner.
     fn discard(&mut self) -> Result<(), WriteError>;
 }
 
@@ -65,7 +65,7 @@ impl TransactionalFile {
     }
 }
 
-/// What the engine says before it opens a writer, for the files that are begun later.
+/// The engine's calls before it opens a writer, for files that are begun later.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::writers) struct Owner {
     pub(in crate::writers) mark: Mark,

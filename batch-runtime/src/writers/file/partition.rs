@@ -16,8 +16,8 @@ pub(super) fn place(path: &Path, tag: Option<Tag>, number: u32) -> PathBuf {
     }
 }
 
-/// The file that the partitions' files are joined into. Once it exists, nothing may be written to them: an
-/// owner that has lost the file must not start one again.
+/// The file that the partitions' files are joined into. Once it exists, no partition's file may be begun: an owner that has
+/// lost the step might otherwise do so.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) path: PathBuf,

@@ -1,4 +1,4 @@
-//! Tests of where a file is written, with which rights, and which files are left alone.
+//! Tests where a file is written and with which permissions, and that other files are left alone.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -6,7 +6,7 @@ use crate::writers::WriteError;
 /// Makes the footer from the number of records.
 pub(in crate::writers) type Footer = dyn Fn(u64) -> String + Send + Sync;
 
-/// Why an item cannot be a record.
+/// The reason why an item cannot be a record.
 #[derive(Debug)]
 pub(in crate::writers) struct Refusal {
     pub(in crate::writers) field: Option<String>,

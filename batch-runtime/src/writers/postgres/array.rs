@@ -30,7 +30,7 @@ impl<'c, 'b> Elements<'c, 'b> {
     pub(super) fn of_array(of: Of<'c>, element: u32, out: &'b mut BytesMut) -> Self {
         let start = out.len();
         out.put_i32(1);
-        // Whether an element is NULL is found out by the server as well.
+        // The server itself finds out whether an element is NULL.
         out.put_i32(1);
         out.put_u32(element);
         out.put_i32(0);

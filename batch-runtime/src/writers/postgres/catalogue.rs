@@ -22,7 +22,7 @@ const TYPES: &str = "SELECT oid::int8, typtype::text, typname::text, typbasetype
     CASE WHEN typcategory = 'A' AND typlen = -1 THEN typelem::int8 ELSE 0 END
 FROM pg_type WHERE oid = ANY (string_to_array($1, ',')::oid[])";
 
-/// Whether a unique index takes two NULLs for equal, which only servers from version 15 on can.
+/// Whether a unique index treats two NULLs as equal, which only servers from version 15 on can do.
 const NULLS: &str =
     "SELECT coalesce(bool_or(to_jsonb(i) ->> 'indnullsnotdistinct' = 'true'), false) FROM pg_index AS i
 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indnkeyatts = $2 AND (SELECT count(*)
@@ -45,12 +45,12 @@ pub(in crate::writers) struct Table {
     /// All its columns.
     pub(super) columns: Vec<(Box<str>, Column)>,
     nullable: Vec<Box<str>>,
-    /// The columns whose values the server makes.
+    /// The columns whose values the server generates.
     generated: Vec<Box<str>>,
 }
 
 impl Table {
-    /// Finds the table of that name, which is as exact as that of [`copy`](crate::postgres::Transaction::copy).
+    /// Finds a table by its exact name, as [`copy`](crate::postgres::Transaction::copy) does.
     pub(super) fn find(name: &str, session: &Session) -> Result<Self, PgError> {
         let rows = session.query(COLUMNS, &[&identifier::qualified(name)])?;
         let Some(first) = rows.first() else {
@@ -77,7 +77,7 @@ impl Table {
         })
     }
 
-    /// Whether a key of these columns may hold NULLs, no two of which are equal.
+    /// Whether a key of these columns may hold NULLs that do not equal each other.
     pub(super) fn has_distinct_nulls(&self, key: &[String], session: &Session) -> Result<bool, PgError> {
         if !key.iter().any(|column| self.nullable.iter().any(|nullable| **nullable == **column)) {
             return Ok(false);
@@ -192,13 +192,13 @@ fn look_up_types(columns: &[Described], session: &Session) -> Result<HashMap<Oid
         let found = rows.iter().map(|row| Ok((oid(row, 0)?, Foreign::of(row)?)));
         let found: HashMap<Oid, Foreign> = found.collect::<Result<_, PgError>>()?;
         let inner = found.values().filter_map(Foreign::inner).collect();
-        // A type that is gone by now is none that can be written.
+        // A type that no longer exists cannot be written.
         types.extend(std::mem::replace(&mut wanted, inner).into_iter().map(|oid| (oid, Foreign::Other)));
         types.extend(found);
     }
 }
 
-/// Returns what values of a type hold, and the type of their elements if they are arrays.
+/// Returns the kind of a type's values or, for arrays, of their elements, and the type of the elements.
 fn resolve(oid: Oid, modifier: i32, types: &HashMap<Oid, Foreign>) -> (Scalar, Option<Oid>) {
     if let Some(known) = Scalar::of(oid, modifier) {
         return known;

@@ -9,13 +9,13 @@ pub(in crate::writers) struct Column {
     pub(super) oid: Oid,
     /// Its type, as a message names it.
     pub(super) type_name: Box<str>,
-    /// What it holds, or the elements of its arrays.
+    /// The kind of its values, or of the elements of its arrays.
     pub(super) holds: Scalar,
     /// The type of the elements, if it holds arrays.
     pub(super) element: Option<Oid>,
 }
 
-/// The values of a type, as far as they are encoded differently.
+/// The kinds of values that are encoded differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar {
     Bool,
@@ -51,15 +51,15 @@ pub(super) struct Digits {
     pub(super) scale: i32,
 }
 
-/// The length of the header that the modifier of a type counts.
+/// The length of the header that the modifier of a type includes.
 const HEADER: i32 = 4;
 
-/// The digits of a second, unless the column says fewer.
+/// The digits of a second, unless the column has fewer.
 const MICROSECONDS: u32 = 6;
 
 impl Scalar {
-    /// Returns what a column of a built-in type holds, and the type of its elements if it holds arrays. `modifier` is the
-    /// number that the server keeps for what is in parentheses.
+    /// Returns the kind of a built-in type's values or, for arrays, of their elements, and the type of the elements.
+    /// `modifier` is the server's encoding of the part in parentheses.
     pub(super) fn of(oid: Oid, modifier: i32) -> Option<(Self, Option<Oid>)> {
         let (type_, is_array) = BUILT_IN.iter().find_map(|(type_, array)| {
             (type_.oid() == oid)

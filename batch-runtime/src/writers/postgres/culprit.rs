@@ -4,7 +4,8 @@ use super::PostgresWriteError;
 use crate::definition::BoxError;
 use crate::postgres::{Explain, PgError};
 
-/// Makes the error of a table of the server's. `items` holds the item of each row of a copy.
+/// Turns the server's error into one that names the table and, if known, the item. `items` holds the item of each row of a
+/// copy.
 pub(super) fn refused(table: &str, relation: &str, items: &[u32], source: PgError) -> PostgresWriteError {
     if source.is_explained() {
         return PostgresWriteError::Earlier { source };
@@ -19,16 +20,16 @@ pub(super) fn refused(table: &str, relation: &str, items: &[u32], source: PgErro
     }
 }
 
-/// As [`refused`], for the server's answer that comes later. The error comes out as `wrap` makes it.
+/// As [`refused`], for an answer of the server that arrives later. `wrap` converts the error.
 pub(super) fn explain(table: &str, relation: &str, items: Vec<u32>, wrap: Wrap) -> Explain {
     let (table, relation): (Box<str>, Box<str>) = (table.into(), relation.into());
     Box::new(move |source| wrap(refused(&table, &relation, &items, source)))
 }
 
-/// Makes an error of the user's writer of the table's.
+/// Converts the error into that of the writer that the user has chosen.
 pub(in crate::writers) type Wrap = fn(PostgresWriteError) -> BoxError;
 
-/// The number of the row in the context of an error of a copy: `COPY flight, line 7, column minutes`, in whatever language.
+/// The number of the row in the context of an error of a copy: `COPY flight, line 7, column minutes`, in any language.
 fn line(context: &str, relation: &str) -> Option<usize> {
     let line = context.lines().rev().find(|line| line.contains("COPY") && line.contains(relation))?;
     let (_, after) = line.split_once(relation)?;

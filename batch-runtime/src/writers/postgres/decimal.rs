@@ -94,7 +94,7 @@ impl Decimal {
     }
 }
 
-/// Reads an exponent, as large as no number has any that is larger.
+/// Reads an exponent, and caps it beyond the exponent of any number that a column holds.
 fn parse_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {

@@ -7,9 +7,8 @@ use crate::postgres::PgError;
 ///
 /// Items are counted from 1 in the slice that was being written.
 ///
-/// The rows of a chunk are sent without waiting for the answer. An error of the server therefore comes out of what waits
-/// next, at the latest of the commit, and it is this error all the same: a rule such as `skip(PostgresWriteError)` covers
-/// it.
+/// The rows of a chunk are sent without waiting for the answer. The next call that waits, at the latest the commit,
+/// therefore returns the server's error. It is this error all the same: a rule such as `skip(PostgresWriteError)` covers it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresWriteError {
@@ -23,14 +22,14 @@ pub enum PostgresWriteError {
         /// The server's error.
         source: PgError,
     },
-    /// Something that was sent before in the chunk failed.
+    /// A statement that was sent earlier in the chunk failed.
     #[error("{source}")]
     Earlier {
-        /// Its error, as its sender has it.
+        /// Its error, as its sender explains it.
         source: PgError,
     },
-    /// The server refused the statement, or a row of which it does not say the number; its message shows the key or the
-    /// values then.
+    /// The server refused the statement, or a row whose number it does not tell. In that case its message shows the key or
+    /// the values.
     #[error("table `{table}`: {source}")]
     Table {
         /// The table.
@@ -47,7 +46,7 @@ pub enum PostgresWriteError {
         item: usize,
         /// The column, if a single one is the reason.
         column: Option<Box<str>>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The user's closure failed on an item.
@@ -65,7 +64,7 @@ pub enum PostgresWriteError {
     Transaction {
         /// The table.
         table: Box<str>,
-        /// What is missing.
+        /// The reason.
         source: Failure,
     },
 }

@@ -77,7 +77,7 @@ impl Formatter for Document {
     }
 }
 
-/// Looks what kind of value it is.
+/// Determines the kind of a value.
 struct Look {
     in_some: bool,
 }

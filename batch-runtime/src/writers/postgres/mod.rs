@@ -52,18 +52,17 @@ enum Make<T> {
 /// | `bytea` | bytes, also as `Vec<u8>` |
 /// | `date`, `time`, `timestamp`, `timestamptz` | texts as ISO 8601 writes them, and so the types of `jiff` and `chrono` |
 /// | `uuid` | texts, and so the type of `uuid` |
-/// | `json`, `jsonb` | structs, maps, sequences, numbers, and what else `serde_json` writes, but no text alone |
+/// | `json`, `jsonb` | structs, maps, sequences, numbers, and everything else that `serde_json` writes, except a text alone |
 /// | arrays of these | `Vec`, and arrays |
 ///
-/// `None` is NULL. Domains are as the type that they are made of. Every value reads back as the same value, or the item is
-/// refused with [`PostgresWriteError::Item`], which names the column: a text with the character NUL, an integer that is too
-/// large for its column or that a real would round, a decimal with more digits than the column keeps, a time that is finer
-/// than microseconds, a date-time whose offset the column would lose, a text that `char(n)` would pad, or one that is too
-/// long.
+/// `None` is NULL. A domain counts as its base type. Every value reads back as the same value, or the item is refused with
+/// [`PostgresWriteError::Item`], which names the column: a text with the character NUL, an integer that is too large for its
+/// column or that a real would round, a decimal with more digits than the column keeps, a time that is finer than
+/// microseconds, a date-time whose offset the column would lose, a text that `char(n)` would pad, or one that is too long.
 ///
-/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own: by `COPY`, and with
-/// [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), as for a view, a table with rules or with
-/// row-level security, by `INSERT`.
+/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own: by `COPY`, or by `INSERT` with
+/// [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), and into a view or a table with rules or
+/// row-level security.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -15,14 +15,14 @@ use crate::definition::BoxError;
 use crate::postgres::{CopyIn, PgError, Session, Transaction};
 use crate::writers::row::{Columns, NoRow, RowSerializer};
 
-/// The bytes of rows that one statement takes, about.
+/// The approximate size of one statement's rows, in bytes.
 const AT_ONCE: usize = 1024 * 1024;
 /// The dimension, whether an element is NULL, the type of the elements, their number, and the index of the first.
 const HEAD: usize = 20;
 /// The length before a value.
 const LENGTH: usize = 4;
 
-/// The rows of a table on their way to the server.
+/// Sends the rows of a table to the server.
 pub(in crate::writers) struct Inserts {
     pub(in crate::writers) table: Box<str>,
     pub(in crate::writers) conflict: Conflict,
@@ -33,7 +33,7 @@ pub(in crate::writers) struct Inserts {
     row: BytesMut,
     /// Where its values are.
     spans: Vec<Range<usize>>,
-    /// Makes the errors that come later.
+    /// Converts errors that arrive later.
     wrap: Wrap,
 }
 
@@ -59,7 +59,7 @@ impl Inserts {
         }
     }
 
-    /// Lets an error that comes later come out as `wrap` makes it.
+    /// Sets how to convert an error that arrives later.
     pub(in crate::writers) fn whose_errors(self, wrap: Wrap) -> Self {
         Self { wrap, ..self }
     }
@@ -98,7 +98,7 @@ impl Inserts {
     }
 }
 
-/// The error of a table of the server's about no row.
+/// An error of the server that is not about a row.
 fn failed(table: &str, source: PgError) -> PostgresWriteError {
     culprit::refused(table, "", &[], source)
 }
@@ -158,7 +158,7 @@ impl<'t> PostgresRows<'_, 't> {
         })
     }
 
-    /// Adds the rows that the user's closure makes of the next item.
+    /// Adds the rows that the user's closure makes from the next item.
     pub(in crate::writers) fn of_item(
         &mut self,
         make: impl FnOnce(&mut Self) -> Result<(), BoxError>,
@@ -184,7 +184,7 @@ impl<'t> PostgresRows<'_, 't> {
         self.items.push(u32::try_from(self.item).unwrap_or(u32::MAX));
         match (&mut self.sending, &*self.way) {
             (Some(Sending::Copy(copy)), _) => {
-                // The server allows no more columns than that.
+                // The server allows fewer columns than this maximum.
                 let values = u16::try_from(self.columns.names.len()).unwrap_or(u16::MAX);
                 let added = copy.add_encoded(values, self.row);
                 added.map_err(|error| self.refused(error))
@@ -238,7 +238,7 @@ impl<'t> PostgresRows<'_, 't> {
         })
     }
 
-    /// Sends what is collected.
+    /// Sends the collected rows.
     fn finish(&mut self) -> Result<(), PostgresWriteError> {
         let items = std::mem::take(&mut self.items);
         let (Some(sending), Some(table)) = (self.sending.take(), self.columns.table()) else { return Ok(()) };

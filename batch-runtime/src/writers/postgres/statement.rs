@@ -43,7 +43,7 @@ pub(super) fn insert(
         .collect();
     let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
     // One statement cannot update a row twice: of several rows with a key, the last is kept. The server
-    // decides which keys are equal. Rows in the order of their keys do not make two steps wait for each other.
+    // decides which keys are equal. Rows in the order of their keys keep two steps from deadlocking.
     let number = number(table);
     let key = list(key);
     let equal = if has_distinct_nulls {

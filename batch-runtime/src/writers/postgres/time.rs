@@ -21,7 +21,7 @@ pub(super) fn exact(microseconds: i64, digits: u32) -> Result<i64, Problem> {
     if microseconds % unit == 0 { Ok(microseconds) } else { Err("would be rounded") }
 }
 
-/// Why a text is none.
+/// The reason why a text is not a date or time.
 pub(super) type Problem = &'static str;
 
 const NO_DATE: Problem = "is not a date: write `2024-01-31`";

@@ -17,7 +17,7 @@ use crate::writers::serialize::value_or_sequence;
 /// The length that stands for NULL.
 pub(super) const NULL: i32 = -1;
 
-/// What was appended.
+/// The kind of value that was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
     Null,
@@ -100,7 +100,7 @@ pub(super) struct Cell<'c, 'b> {
 }
 
 impl Cell<'_, '_> {
-    /// What the column holds; nothing if it holds arrays.
+    /// The kind of the column's values; `None` for arrays.
     #[inline]
     fn holds(&self) -> Option<Scalar> {
         if self.of.element.is_none() { Some(self.of.holds) } else { None }
@@ -155,7 +155,7 @@ impl Cell<'_, '_> {
         if let Some(most) = limit
             && value.len() > most as usize
         {
-            // The server would cut off spaces at the end without a word.
+            // The server would silently cut off spaces at the end.
             let characters = value.chars().count();
             if characters > most as usize {
                 let what = format!("the text of {characters} characters");

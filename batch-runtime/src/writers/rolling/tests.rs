@@ -1,4 +1,4 @@
-//! Proves that the files are exact, whatever is rolled back or interrupted, and at any point.
+//! Tests that the files are exact after any rollback or interruption, at any point.
 
 use std::fs;
 
@@ -12,8 +12,8 @@ impl Folder {
         rolling(move |n| JsonLinesWriter::create(folder.join(format!("{n:04}"))).footer(|n| n.to_string()))
     }
 
-    /// Returns the items of each complete file, in the order of the files. An unfinished one may remain if what
-    /// is written after a kill differs from what was written before it.
+    /// Returns the items of each complete file, in the order of the files. An unfinished file may remain if a
+    /// run after a kill writes other items than the run before it.
     fn items(&self) -> Vec<Vec<u32>> {
         let read = |(number, name): (usize, String)| {
             assert_eq!(name, format!("{number:04}"));
@@ -206,7 +206,7 @@ fn an_owner_that_lost_the_files_changes_and_removes_nothing() {
     assert_eq!(folder.items(), [vec![1, 2], vec![3, 4], vec![5, 6], vec![7]]);
 }
 
-/// Has one impl for each type, and a second one for a type of which the partitions of a step can each have one.
+/// Has one impl for every type, and a second one for each writer that partitions can use.
 trait Once<A> {
     fn is_not_partitionable() {}
 }

@@ -18,7 +18,7 @@ use crate::engine::in_writer;
 pub trait Arms<T> {
     /// The number of arms.
     const COUNT: usize;
-    /// The number of functions that all arms are made of.
+    /// The number of parts of all arms.
     const PARTS: usize;
     /// True if all arms go back.
     const GOES_BACK: bool;

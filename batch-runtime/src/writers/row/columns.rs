@@ -1,4 +1,4 @@
-//! The columns of rows, and what is known about them.
+//! The columns of rows, and their properties.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ pub(in crate::writers) struct Columns<T: Table> {
     pub(in crate::writers) names: Vec<Cow<'static, str>>,
     /// Whether the names are complete.
     pub(in crate::writers) known: bool,
-    /// What is known about each of them.
+    /// The properties of each.
     known_of: Vec<T::Column>,
     /// Looked up when the first rows are written.
     table: Option<T>,
@@ -43,7 +43,7 @@ impl<T: Table> Columns<T> {
         Ok(())
     }
 
-    /// What is known about each column, as far as they are named.
+    /// The properties of each column that is named so far.
     pub(in crate::writers) fn columns(&self) -> &[T::Column] {
         &self.known_of
     }

@@ -12,16 +12,16 @@ use serde::ser::Serialize;
 
 /// A table of the target database, as far as its rows need to know it.
 pub(super) trait Table {
-    /// What is known about a column.
+    /// The properties of a column.
     type Column;
 
-    /// Returns what is known about the column with that name.
+    /// Returns the properties of a column.
     fn column(&self, name: &str) -> Result<Self::Column, NoRow>;
 }
 
 /// Receives the values of rows, one after the other.
 pub(super) trait Values {
-    /// What is known about a column.
+    /// The properties of a column.
     type Column;
 
     /// The number of values received.

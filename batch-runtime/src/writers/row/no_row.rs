@@ -1,10 +1,10 @@
-//! Says why a value cannot be a row.
+//! The error of a value that cannot be a row.
 
 use std::fmt;
 
 use serde::ser;
 
-/// Why a value cannot be a row.
+/// The reason why a value cannot be a row.
 #[derive(Debug)]
 pub(in crate::writers) struct NoRow {
     pub(in crate::writers) column: Option<Box<str>>,

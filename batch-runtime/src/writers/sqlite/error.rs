@@ -37,7 +37,7 @@ pub enum SqliteWriteError {
         item: usize,
         /// The column, if a single one is the reason.
         column: Option<Box<str>>,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: Box<str>,
     },
     /// The user's closure failed on an item.
@@ -55,7 +55,7 @@ pub enum SqliteWriteError {
     Transaction {
         /// The table.
         table: Box<str>,
-        /// What is missing.
+        /// The reason.
         source: Failure,
     },
 }

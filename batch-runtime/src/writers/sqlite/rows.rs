@@ -12,7 +12,7 @@ use super::value::Cell as _;
 use crate::definition::BoxError;
 use crate::writers::row::{Columns, NoRow, RowSerializer};
 
-/// The rows of a table on their way into the database.
+/// Inserts the rows of a table into the database.
 pub(in crate::writers) struct Inserts {
     pub(in crate::writers) table: Box<str>,
     pub(in crate::writers) conflict: Conflict,
@@ -174,7 +174,7 @@ impl Rows<'_, '_> {
         SqliteWriteError::Item { table: self.table.into(), item: self.item, column, problem }
     }
 
-    /// Adds the rows that the user's closure makes of the next item.
+    /// Adds the rows that the user's closure makes from the next item.
     pub(in crate::writers) fn of_item(
         &mut self,
         make: impl FnOnce(&mut Self) -> Result<(), BoxError>,

@@ -112,7 +112,7 @@ impl<T> XmlWriter<T> {
     }
 }
 
-/// What messages about a field begin with; its name and a backtick follow.
+/// The beginning of messages about a field; its name and a backtick follow.
 const FIELD: &str = "field `";
 
 /// Takes the name of the field out of the message.

@@ -15,7 +15,7 @@ pub(super) struct Parts<P> {
     inner: P,
     /// The place of its parts, unless they have names.
     place: Place,
-    /// True if nothing would be written without a part, which reads back as another value.
+    /// True if an empty list would write nothing, which reads back as another value.
     needs_one: bool,
     count: usize,
 }
