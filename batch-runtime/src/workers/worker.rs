@@ -1,31 +1,26 @@
 //! A process that runs partitions of other processes' jobs.
 
+mod running;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read};
-#[cfg(feature = "remote-chunks")]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::fingerprint::queue_of;
-use super::hints::{Hints, Listening, Offer};
-use super::orders::{CLAIMED, ENDED, JOINED, Order};
-use super::wake::Wake;
-use crate::definition::{ExecutionId, JobInfo, Parameters, StepExecutionId, StopSignal, parse_parameters};
-use crate::engine::{ClaimedRunner, Ran, RunOptions, Secrets, jobs_by_name};
-use crate::observe::spans;
-use crate::repository::work_queue::{Claim, Claimed, Joined, NewWorker, WorkQueue, WorkerId};
-use crate::repository::{Ownership, Repository, RepositoryError};
+use running::RunningWorker;
 
-/// The first wait of an idle worker; it doubles each time.
-const SHORTEST: Duration = Duration::from_millis(20);
-/// The longest wait.
-const LONGEST: Duration = Duration::from_secs(2);
-/// The longest wait while hints arrive.
-const LONGEST_HINTED: Duration = Duration::from_secs(5);
+use super::fingerprint::queue_of;
+use super::hints::Hints;
+use super::orders::{JOINED, Order};
+use super::wake::Wake;
+use crate::definition::{ExecutionId, JobInfo, Parameters, StopSignal, parse_parameters};
+use crate::engine::{ClaimedRunner, RunOptions, Secrets, jobs_by_name};
+use crate::observe::spans;
+use crate::repository::work_queue::{Joined, NewWorker};
+use crate::repository::{Repository, RepositoryError};
+
 /// The time between two checks whether the worker is to drain.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -246,22 +241,8 @@ impl Worker {
         let _inside = spans::worker(id);
         tracing::info!(slots = self.slots, "worker started");
         (self.hint)(&format!("{JOINED}{id}"));
-        let working = Working {
-            worker: &self,
-            queue,
-            runner: &runner,
-            queues: &queues,
-            id,
-            held: Mutex::default(),
-            busy: AtomicUsize::new(0),
-            chunks: AtomicUsize::new(0),
-            #[cfg(feature = "remote-chunks")]
-            has_worked: AtomicBool::new(false),
-            heard: Arc::default(),
-            listening: OnceLock::new(),
-            last_busy: Mutex::new(Instant::now()),
-        };
-        working.listen();
+        let running = RunningWorker::new(&self, queue, &runner, &queues, id);
+        running.listen();
         #[cfg(feature = "remote-chunks")]
         let chunks = self.chunks.as_ref().map(|chunks| super::chunks::ChunkSlots {
             repository: &*self.repository,
@@ -273,14 +254,14 @@ impl Worker {
             executions: Mutex::default(),
         });
         #[cfg(feature = "remote-chunks")]
-        let busy = |is_busy| working.note_chunk(is_busy);
+        let busy = |is_busy| running.note_chunk(is_busy);
         thread::scope(|scope| {
             #[cfg(feature = "remote-chunks")]
             if let Some(chunks) = &chunks {
                 (0..self.slots).for_each(|_| drop(scope.spawn(spans::carried(|| chunks.slot(&busy)))));
             }
             let slots: Vec<_> =
-                (0..self.slots).map(|_| scope.spawn(spans::carried(|| working.slot()))).collect();
+                (0..self.slots).map(|_| scope.spawn(spans::carried(|| running.slot()))).collect();
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
                 self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
@@ -291,7 +272,7 @@ impl Worker {
                 if queue.drains(id).unwrap_or(false) {
                     self.drain.raise();
                 }
-                working.hear_stops();
+                running.hear_stops();
                 last_look = Instant::now();
             }
             self.wake.wake();
@@ -299,207 +280,5 @@ impl Worker {
         drop(lock);
         tracing::info!("worker ended");
         Ok(())
-    }
-}
-
-/// The state that the slots of a running worker share.
-struct Working<'w> {
-    worker: &'w Worker,
-    queue: &'w dyn WorkQueue,
-    runner: &'w ClaimedRunner,
-    queues: &'w [String],
-    id: WorkerId,
-    /// The stop signals of the running partitions, by their step executions.
-    held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
-    /// The slots that run a partition.
-    busy: AtomicUsize,
-    /// The slots that process a chunk.
-    chunks: AtomicUsize,
-    /// Whether any slot has processed a chunk.
-    #[cfg(feature = "remote-chunks")]
-    has_worked: AtomicBool,
-    /// The offers that no slot has acted on yet.
-    heard: Arc<Mutex<Vec<Offer>>>,
-    listening: OnceLock<Box<dyn Listening>>,
-    last_busy: Mutex<Instant>,
-}
-
-impl Working<'_> {
-    /// Takes and runs partitions, one after the other.
-    fn slot(&self) {
-        let Worker { drain, wake, .. } = self.worker;
-        let mut pause = SHORTEST;
-        while !drain.is_raised() {
-            let moment = wake.now();
-            let declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
-            let claimed = self.queue.claim(self.id, self.queues, &declined);
-            self.settle(heard, &claimed);
-            let has_looked = claimed.is_ok();
-            match claimed {
-                Ok(Claimed::Partition(claim)) => {
-                    (self.worker.hint)(CLAIMED);
-                    self.work(&claim);
-                    (self.worker.hint)(ENDED);
-                    if let Some(hints) = &self.worker.hints {
-                        hints.ended(claim.ownership);
-                    }
-                    *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-                    self.busy.fetch_sub(1, Ordering::Relaxed);
-                    pause = SHORTEST;
-                    continue;
-                }
-                Ok(Claimed::Drain) => drain.raise(),
-                Ok(Claimed::Nothing) if self.was_idle_for_too_long() => drain.raise(),
-                Ok(Claimed::Nothing) if pause >= LONGEST => self.runner.forget_ended(),
-                Ok(Claimed::Nothing) => {}
-                Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
-            }
-            if drain.is_raised() {
-                break;
-            }
-            if has_looked {
-                self.set_idle(true);
-            }
-            let woken = wake.wait_after(moment, pause);
-            pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
-        }
-        // All offers that are left, and any new ones, are for other workers.
-        self.set_idle(false);
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        wake.wake();
-    }
-
-    fn longest(&self) -> Duration {
-        let arrive = self.worker.hints.as_ref().is_some_and(|hints| hints.arrive());
-        if arrive { LONGEST_HINTED } else { LONGEST }
-    }
-
-    /// Starts to receive offers while a slot is free.
-    fn listen(&self) {
-        let Some(hints) = &self.worker.hints else { return };
-        let (heard, wake) = (Arc::clone(&self.heard), self.worker.wake.clone());
-        let drain = self.worker.drain.clone();
-        let hear = move |offer| {
-            if drain.is_raised() {
-                return drop(offer);
-            }
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push(offer);
-            wake.wake();
-        };
-        let listening = hints.on_offer(self.queues, self.worker.slots, Box::new(hear));
-        let _ = self.listening.set(listening);
-    }
-
-    fn set_idle(&self, idle: bool) {
-        if let Some(listening) = self.listening.get() {
-            listening.set_idle(idle);
-        }
-    }
-
-    /// Settles the offers that had arrived before a slot looked for a partition. If it found one, the other offers are still
-    /// good.
-    fn settle(&self, mut heard: Vec<Offer>, claimed: &Result<Claimed, RepositoryError>) {
-        match claimed {
-            Ok(Claimed::Partition(_)) => {
-                if let Some(offer) = heard.pop() {
-                    offer.accept();
-                }
-                let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
-                if busy >= self.worker.slots as usize {
-                    self.set_idle(false);
-                    // They are for other workers.
-                    drop(heard);
-                    drop(std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner)));
-                } else {
-                    self.heard.lock().unwrap_or_else(PoisonError::into_inner).append(&mut heard);
-                }
-            }
-            Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
-            Ok(Claimed::Drain) | Err(_) => {
-                // Otherwise an offer that is given back would return at once.
-                self.set_idle(false);
-                drop(heard);
-            }
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<StepExecutionId, (Ownership, StopSignal)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stops the partitions of jobs that are to stop or were taken over, before their next commits.
-    fn hear_stops(&self) {
-        let held: Vec<_> = self.held().values().cloned().collect();
-        for (ownership, stop) in held {
-            let stops = self.worker.repository.stop_requested(ownership);
-            if matches!(stops, Ok(true) | Err(RepositoryError::Fenced { .. })) {
-                stop.raise();
-            }
-        }
-    }
-
-    /// Notes that a slot begins or ends a chunk.
-    #[cfg(feature = "remote-chunks")]
-    fn note_chunk(&self, begins: bool) {
-        if begins {
-            self.chunks.fetch_add(1, Ordering::Relaxed);
-            // The worker has done real work: an end from now on is not a failed start.
-            if !self.has_worked.swap(true, Ordering::Relaxed) {
-                (self.worker.hint)(CLAIMED);
-            }
-        } else {
-            *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-            self.chunks.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn was_idle_for_too_long(&self) -> bool {
-        let last = *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner);
-        self.busy.load(Ordering::Relaxed) == 0
-            && self.chunks.load(Ordering::Relaxed) == 0
-            && self.worker.idle_exit.is_some_and(|most| last.elapsed() >= most)
-    }
-
-    fn work(&self, claim: &Claim) {
-        let partition = &claim.partition;
-        let stop = self.worker.drain.of_execution();
-        self.held().insert(partition.id, (claim.ownership, stop.clone()));
-        let ran = self.runner.run(claim, &stop, &self.worker.drain);
-        self.held().remove(&partition.id);
-        match ran {
-            Ok(Ran::Panicked(why)) => {
-                let why = format!("worker {} gave it up: {why}", self.id);
-                self.insist(|| self.queue.give_up(self.id, partition.id, &why));
-            }
-            Ok(Ran::Ended) => {}
-            Ok(Ran::NotBegun) => self.insist(|| self.queue.decline(self.id, claim, None)),
-            Ok(Ran::Declined(why)) => {
-                tracing::warn!(job = claim.job, execution = claim.ownership.execution.0, why, "declined");
-                let mut declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner);
-                declined.insert(claim.ownership.execution);
-                drop(declined);
-                self.insist(|| self.queue.decline(self.id, claim, Some(&why)));
-            }
-            // The partition may still belong to this worker, and then nobody else will end it.
-            Err(error) => {
-                tracing::warn!(step = partition.step, %error, "the worker gives a partition up");
-                let why = format!("worker {} gave it up: {error}", self.id);
-                self.insist(|| self.queue.give_up(self.id, partition.id, &why));
-            }
-        }
-    }
-
-    /// Repeats a write until it succeeds, or the worker drains: its partitions are then lost with it.
-    fn insist(&self, write: impl Fn() -> Result<(), RepositoryError>) {
-        let mut pause = SHORTEST;
-        while let Err(error) = write() {
-            tracing::warn!(%error, "the worker cannot write to the repository");
-            if self.worker.drain.is_raised() {
-                return;
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST);
-        }
     }
 }

@@ -34,7 +34,6 @@ mod work_queue;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,14 +43,12 @@ use connections::Shared;
 use error::Trouble;
 pub use open::SqliteOptions;
 
-use super::work_queue::{
-    Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
-};
+use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, Clock, ContextMap, Counters, ExecutionFilter, ExecutionFinish,
-    FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance,
-    JournalEntry, LaunchRequest, Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution,
-    Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
+    Advice, Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter,
+    FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
+    LaunchRequest, Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile,
+    PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
     SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, Sqlite, StepExecutionId};
@@ -380,65 +377,5 @@ impl Repository for SqliteRepository {
 
     fn pause_schedule(&self, job: &str, pause: bool, now: Timestamp) -> Result<bool, RepositoryError> {
         self.named(schedule::pause(&self.shared, job, pause, now))
-    }
-}
-
-impl WorkQueue for SqliteRepository {
-    fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError> {
-        self.named(work_queue::join(&self.shared, worker))
-    }
-
-    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
-        self.named(work_queue::tend(&self.shared, owner, step, tend))
-    }
-
-    fn claim(
-        &self,
-        worker: WorkerId,
-        queues: &[String],
-        declined: &BTreeSet<ExecutionId>,
-    ) -> Result<Claimed, RepositoryError> {
-        self.named(work_queue::claim(&self.shared, worker, queues, declined))
-    }
-
-    fn decline(&self, worker: WorkerId, claim: &Claim, why: Option<&str>) -> Result<(), RepositoryError> {
-        self.named(work_queue::decline(&self.shared, worker, claim, why))
-    }
-
-    fn give_up(
-        &self,
-        worker: WorkerId,
-        partition: StepExecutionId,
-        why: &str,
-    ) -> Result<(), RepositoryError> {
-        self.named(work_queue::give_up(&self.shared, worker, partition, why))
-    }
-
-    fn fate(&self, worker: WorkerId) -> Result<Fate, RepositoryError> {
-        self.named(work_queue::fate(&self.shared, worker))
-    }
-
-    fn workers(&self) -> Result<Vec<WorkerRow>, RepositoryError> {
-        self.named(work_queue::workers(&self.shared))
-    }
-
-    fn drain(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
-        self.named(work_queue::drain(&self.shared, worker))
-    }
-
-    fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError> {
-        self.named(work_queue::drains(&self.shared, worker))
-    }
-
-    fn skipped(&self, owner: Ownership, step: &str) -> Result<u64, RepositoryError> {
-        self.named(work_queue::skipped_of(&self.shared, owner, step))
-    }
-
-    fn counters(&self, owner: Ownership, step: &str) -> Result<Counters, RepositoryError> {
-        self.named(work_queue::counters_of(&self.shared, owner, step))
-    }
-
-    fn job_context(&self, owner: Ownership) -> Result<ContextMap, RepositoryError> {
-        self.named(work_queue::job_context(&self.shared, owner))
     }
 }
