@@ -1,6 +1,9 @@
 //! Frames the code generated for one function: emits it next to the function, under the function's `#[cfg]`,
 //! together with the marker type of the same name.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ItemFn;
@@ -16,12 +19,10 @@ pub(crate) fn frame(
     body: impl ToTokens,
 ) -> TokenStream {
     let conditions = conditions(function);
-    let marker = marker(function);
-    let named = implement(
-        quote!(__batch::Marked),
-        &marker_name(&function.sig.ident),
-        quote!(const NOUN: &'static str = #noun;),
-    );
+    let name = marker_name(&function.sig.ident);
+    let number = number_of_its_name(&name);
+    let marker = marker(function, number);
+    let named = implement(quote!(__batch::Marked), &name, quote!(const NOUN: &'static str = #noun;));
     quote! {
         #emitted
         #marker
@@ -30,25 +31,48 @@ pub(crate) fn frame(
         #[allow(unexpected_cfgs, deprecated, non_local_definitions, private_interfaces, refining_impl_trait, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::pedantic)]
         const _: () = {
             use ::batch_runtime::__private as __batch;
-            #named
-            #body
+            type __Marker = #name<#number>;
+            const _: () = {
+                type #name = __Marker;
+                #named
+                #body
+            };
         };
     }
 }
 
-/// `enum flights {}`: the type that represents the function.
-fn marker(function: &ItemFn) -> TokenStream {
+/// `enum flights<const NUMBER: u64 = 0> {}`: the type that represents the function. Users write `flights`. The number
+/// distinguishes the types of two functions with one name, so that rustc reports the name alone and not also each trait
+/// that both implement.
+fn marker(function: &ItemFn, number: u64) -> TokenStream {
     let conditions = conditions(function);
-    let (vis, name) = (&function.vis, marker_name(&function.sig.ident));
-    // All of it has the span of the user's own word, so that notes point there.
-    let keyword = quote_spanned!(name.span()=> enum);
-    let braces = braces(&name, TokenStream::new());
+    let (vis, sig, name) = (&function.vis, &function.sig, marker_name(&function.sig.ident));
+    // Rustc reports a second definition once a span, so the marker takes the span of the function.
+    let begin = quote!(#vis #sig).into_iter().next().map_or_else(|| name.span(), |first| first.span());
+    let keyword = quote_spanned!(begin=> enum);
+    let parameter = quote_spanned!(name.span()=> <const NUMBER: u64 = #number>);
+    let mut braces = Group::new(Delimiter::Brace, TokenStream::new());
+    braces.set_span(function.block.brace_token.span.join());
     quote! {
         #(#conditions)*
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
-        #vis #keyword #name #braces
+        #vis #keyword #name #parameter #braces
     }
+}
+
+/// How many functions of this name were expanded before: 0 for a name that is used once. Only the error about a name
+/// that is used twice depends on it.
+fn number_of_its_name(name: &Ident) -> u64 {
+    thread_local! {
+        static USED: RefCell<HashMap<String, u64>> = RefCell::default();
+    }
+    USED.with_borrow_mut(|used| {
+        let next = used.entry(name.to_string()).or_default();
+        let number = *next;
+        *next += 1;
+        number
+    })
 }
 
 /// The marker's name: it has the span of the user's name but counts as generated, so that an unused function is reported
