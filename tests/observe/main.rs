@@ -8,6 +8,8 @@
 
 mod logs;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 mod secrets;
 
 use std::io::Write;

@@ -94,10 +94,10 @@ fn ask(repository: &str, line: &str, expected: u8) -> String {
 }
 
 /// A sample by its name and labels.
-type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+pub(super) type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 /// Reads the text format of Prometheus, and fails at whatever a server would refuse.
-fn parsed(text: &str) -> Samples {
+pub(super) fn parsed(text: &str) -> Samples {
     let is_name = |name: &str| {
         let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         first && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

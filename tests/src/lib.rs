@@ -1,5 +1,7 @@
 //! Helpers shared by several of the framework's tests, which are in the folders next to this one.
 
+#[cfg(feature = "otel")]
+pub mod collector;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod proxy;

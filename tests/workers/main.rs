@@ -16,6 +16,8 @@ mod outgrow;
 mod random;
 mod stops;
 mod sweep;
+#[cfg(feature = "otel")]
+mod traces;
 mod world;
 
 use world::{World, numbers, until};

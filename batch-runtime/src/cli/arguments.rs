@@ -8,10 +8,10 @@ use clap::ArgMatches;
 use jiff::Timestamp;
 
 use super::console::Console;
-use super::log::LogArguments;
 use super::parameter;
 use super::parameters_file;
 use super::refusal::Refusal;
+use super::telemetry::TelemetryArguments;
 use super::times::Typed;
 use super::workers_option::Workers;
 use crate::definition::{Durability, ExecutionId, JobInfo};
@@ -50,7 +50,7 @@ pub(super) struct RunArguments {
     pub(super) broker: Option<String>,
     /// Whether it also wakes the manager.
     pub(super) replies: bool,
-    pub(super) log: LogArguments,
+    pub(super) telemetry: TelemetryArguments,
     /// The file with further parameters.
     pub(super) parameters: Option<OsString>,
     /// The command to run after the end.
@@ -157,11 +157,11 @@ pub(super) enum Invocation {
         slots: u32,
         idle_exit: Option<Duration>,
         broker: Option<String>,
-        log: LogArguments,
+        telemetry: TelemetryArguments,
     },
     /// The same, for the manager that has started this process.
     AttachedWorker {
-        log: LogArguments,
+        telemetry: TelemetryArguments,
     },
     Workers,
     Drain(WorkerId),
@@ -220,13 +220,13 @@ impl Invocation {
                 run: RunArguments::of(matches, named(matches)?)?,
             },
             "worker" if matches.get_flag("attached") => {
-                Self::AttachedWorker { log: LogArguments::of(matches) }
+                Self::AttachedWorker { telemetry: TelemetryArguments::of(matches) }
             }
             "worker" => Self::Worker {
                 slots: matches.get_one::<u32>("slots").copied().unwrap_or(1),
                 idle_exit: matches.get_one::<Duration>("idle-exit").copied(),
                 broker: matches.get_one::<String>("broker").cloned(),
-                log: LogArguments::of(matches),
+                telemetry: TelemetryArguments::of(matches),
             },
             "workers" => match matches.subcommand() {
                 Some(("drain", matches)) => {
@@ -321,7 +321,7 @@ impl RunArguments {
             workers_wait: matches.get_one::<Duration>("workers-wait").copied(),
             broker: word("broker").map(str::to_owned),
             replies: word("replies") != Some("off"),
-            log: LogArguments::of(matches),
+            telemetry: TelemetryArguments::of(matches),
             parameters: matches.get_one::<OsString>("parameters").cloned(),
             on_end: word("on-end").map(str::to_owned),
             given,

@@ -97,7 +97,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     let run = if super::schedule::is_used(jobs) { run.args(super::schedule::of_run()) } else { run };
     run.args([next, replay, durability().global(true), recovery().global(true)])
         .args([parameters_file(), on_end()].map(|arg| arg.global(true)))
-        .args(of_workers().into_iter().chain(log()).map(|arg| arg.global(true)))
+        .args(of_workers().into_iter().chain(telemetry()).map(|arg| arg.global(true)))
 }
 
 /// The workers of a run.
@@ -149,8 +149,8 @@ fn broker(order: usize) -> Arg {
         .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
-/// The file for the events of a run.
-fn log() -> [Arg; 2] {
+/// Where a run tells what happens.
+fn telemetry() -> [Arg; 3] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     [
@@ -161,6 +161,9 @@ fn log() -> [Arg; 2] {
             .value_name("FILTER")
             .requires("log")
             .help("The events to log, as in `warn` or `info,my_crate=debug` [default: info]"),
+        arg("otlp", 13)
+            .value_name("URL")
+            .help("Sends the trace of the run and the metrics of the repository to this OpenTelemetry collector, such as http://localhost:4318 [environment: OTEL_EXPORTER_OTLP_ENDPOINT]"),
     ]
 }
 
@@ -193,7 +196,7 @@ fn worker() -> Command {
                 .help("Ends after it has had nothing to do for this time, such as 90s, 5m or 1h [default: never]"),
         )
         .arg(broker(3))
-        .args(log())
+        .args(telemetry())
         .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
 }
 
@@ -260,7 +263,7 @@ fn restart() -> Command {
         .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
         .args([parameters_file(), durability(), recovery(), on_end()])
         .args(of_workers())
-        .args(log())
+        .args(telemetry())
 }
 
 fn executions() -> Command {

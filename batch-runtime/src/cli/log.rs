@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
+#[cfg(feature = "log")]
 use super::console::Console;
 use super::refusal::Refusal;
 
@@ -23,6 +24,12 @@ impl LogArguments {
         }
     }
 
+    /// Whether there is a log.
+    #[cfg(feature = "log")]
+    pub(super) fn is_given(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The arguments that make a child process on this machine write to the same file.
     pub(super) fn of_child(&self) -> Result<Vec<OsString>, Refusal> {
         let Some(file) = &self.file else { return Ok(Vec::new()) };
@@ -31,10 +38,22 @@ impl LogArguments {
         Ok(["--log".into(), file.into()].into_iter().chain(filter).collect())
     }
 
-    /// Writes all events to the file from now on, until the result is dropped.
-    pub(super) fn open(&self, console: &Console) -> Result<Option<Logging>, Refusal> {
+    /// The layer that writes all events to the file; `None` without `--log`.
+    #[cfg(feature = "log")]
+    pub(super) fn open(&self, console: &Console) -> Result<Option<file::BoxedLayer>, Refusal> {
         let Some(file) = &self.file else { return Ok(None) };
-        Logging::to(file, self.filter.as_deref(), console).map(Some)
+        file::layer(file, self.filter.as_deref(), console).map(Some)
+    }
+
+    /// Refuses `--log`.
+    #[cfg(not(feature = "log"))]
+    pub(super) fn refuse(&self) -> Result<(), Refusal> {
+        match self.file {
+            None => Ok(()),
+            Some(_) => Err(Refusal::usage(
+                "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
+            )),
+        }
     }
 }
 
@@ -46,15 +65,8 @@ fn absolute(file: &OsStr) -> Result<PathBuf, Refusal> {
         .map_err(|error| Refusal::usage(format!("the folder of the log is unknown: {error}")))
 }
 
-/// Writes the events of the program to a file.
 #[cfg(feature = "log")]
-pub(super) struct Logging {
-    /// Stops the writing when it is dropped; `None` if only the end of the process does.
-    _until: Option<tracing::subscriber::DefaultGuard>,
-}
-
-#[cfg(feature = "log")]
-mod file {
+pub(super) mod file {
     use std::ffi::OsStr;
     use std::fs::File;
     use std::io::{self, Write as _};
@@ -64,42 +76,41 @@ mod file {
     use tracing::Level;
     use tracing::level_filters::LevelFilter;
     use tracing_subscriber::filter::{Directive, EnvFilter, FilterExt as _, filter_fn};
-    use tracing_subscriber::prelude::*;
-    use tracing_subscriber::registry;
+    use tracing_subscriber::{Layer, Registry};
 
-    use super::{Console, Logging, Refusal, absolute};
+    use super::{Console, Refusal, absolute};
     use crate::observe::log::{JsonLines, is_place};
 
     /// The events that are written if no filter says otherwise.
     const DEFAULT: &str = "info";
 
-    impl Logging {
-        pub(super) fn to(file: &OsStr, filter: Option<&str>, console: &Console) -> Result<Self, Refusal> {
-            let filter = parsed(filter.unwrap_or(DEFAULT))?;
-            let path = absolute(file)?;
-            let shown = path.display().to_string();
-            let append = appending(&path, console).map_err(|error| {
-                Refusal::usage(format!("the log {shown} cannot be opened: {error}; `--log` names it"))
-            })?;
-            let (errors, has_failed) = (console.err.clone(), AtomicBool::new(false));
-            let lines = JsonLines::new(move |line: &[u8]| {
-                if let Err(error) = append(line)
-                    && !has_failed.swap(true, Ordering::Relaxed)
-                {
-                    errors.line(format_args!("warning: the log {shown} is not complete: {error}"));
-                }
-            });
-            // The spans pass every filter, so that each written line has its place.
-            let place = filter_fn(|metadata| is_place(metadata) && *metadata.level() == Level::ERROR)
-                .with_max_level_hint(LevelFilter::ERROR);
-            let subscriber = registry().with(lines.with_filter(filter.or(place)));
-            if !console.owns_process {
-                return Ok(Self { _until: Some(tracing::subscriber::set_default(subscriber)) });
+    /// A layer of the subscriber of this program.
+    pub(in crate::cli) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+    /// The layer that appends events to the file.
+    pub(super) fn layer(
+        file: &OsStr,
+        filter: Option<&str>,
+        console: &Console,
+    ) -> Result<BoxedLayer, Refusal> {
+        let filter = parsed(filter.unwrap_or(DEFAULT))?;
+        let path = absolute(file)?;
+        let shown = path.display().to_string();
+        let append = appending(&path, console).map_err(|error| {
+            Refusal::usage(format!("the log {shown} cannot be opened: {error}; `--log` names it"))
+        })?;
+        let (errors, has_failed) = (console.err.clone(), AtomicBool::new(false));
+        let lines = JsonLines::new(move |line: &[u8]| {
+            if let Err(error) = append(line)
+                && !has_failed.swap(true, Ordering::Relaxed)
+            {
+                errors.line(format_args!("warning: the log {shown} is not complete: {error}"));
             }
-            tracing::subscriber::set_global_default(subscriber).map(|()| Self { _until: None }).map_err(|_| {
-                Refusal::usage("this program has a `tracing` subscriber of its own, so `--log` is not available: leave it out")
-            })
-        }
+        });
+        // The spans pass every filter, so that each written line has its place.
+        let place = filter_fn(|metadata| is_place(metadata) && *metadata.level() == Level::ERROR)
+            .with_max_level_hint(LevelFilter::ERROR);
+        Ok(lines.with_filter(filter.or(place)).boxed())
     }
 
     /// Appends a line to a file.
@@ -133,19 +144,6 @@ mod file {
         Refusal::usage(format!(
             "`--log-filter`: `{part}` is no filter: write off, error, warn, info, debug or trace, or that for a crate or \
              module, as in `info,my_crate=debug`"
-        ))
-    }
-}
-
-/// Never constructed: this program cannot write logs.
-#[cfg(not(feature = "log"))]
-pub(super) enum Logging {}
-
-#[cfg(not(feature = "log"))]
-impl Logging {
-    fn to(_file: &OsStr, _filter: Option<&str>, _console: &Console) -> Result<Self, Refusal> {
-        Err(Refusal::usage(
-            "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
         ))
     }
 }

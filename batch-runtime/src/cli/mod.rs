@@ -71,12 +71,14 @@ mod run;
 mod schedule;
 mod signals;
 mod skipped;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod times;
 mod workers;
 mod workers_option;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -157,6 +159,7 @@ fn answer<A: Into<OsString>>(
     done.unwrap_or_else(|refusal| refuse(&refusal, console, globals.json, globals.quiet))
 }
 
+#[expect(clippy::too_many_lines, reason = "an arm for each command")]
 fn dispatch(
     invocation: &Invocation,
     globals: &Globals,
@@ -170,40 +173,54 @@ fn dispatch(
     };
     match invocation {
         Invocation::Jobs => look::jobs(jobs, globals, console),
-        Invocation::Worker { slots, idle_exit, broker, log } => {
-            let _logging = log.open(console)?;
-            return workers::work(*slots, *idle_exit, broker.as_deref(), jobs, globals, console);
+        Invocation::Worker { slots, idle_exit, broker, telemetry } => {
+            let telemetry = telemetry.open_for_worker(program, HashMap::new(), console)?;
+            let ended = workers::work(*slots, *idle_exit, broker.as_deref(), jobs, globals, console);
+            telemetry.finish(None, console);
+            return ended;
         }
-        Invocation::AttachedWorker { log } => {
-            let _logging = log.open(console)?;
-            return workers::work_attached(jobs, console);
+        Invocation::AttachedWorker { telemetry } => {
+            return workers::work_attached(telemetry, program, jobs, console);
         }
         Invocation::Workers => workers::list(globals, console)?,
         Invocation::Drain(worker) => workers::drain(*worker, globals, console)?,
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
             workers::check(job, run, console)?;
-            let _logging = run.log.open(console)?;
-            return run::run(operator(Open::OrCreate)?, launch, *next, run, globals, console);
+            let telemetry = run.telemetry.open(program, console)?;
+            let operator = operator(Open::OrCreate)?;
+            return telemetry.around(&operator, console, || {
+                run::run(operator.clone(), launch, *next, run, globals, console)
+            });
         }
         Invocation::Replay { execution, job, run } => {
-            let _logging = run.log.open(console)?;
-            return run::replay(operator(Open::Existing)?, *execution, *job, run, globals, console);
+            let telemetry = run.telemetry.open(program, console)?;
+            let operator = operator(Open::Existing)?;
+            return telemetry.around(&operator, console, || {
+                run::replay(operator.clone(), *execution, *job, run, globals, console)
+            });
         }
         Invocation::Restart { execution, from, run } => {
-            let _logging = run.log.open(console)?;
+            let telemetry = run.telemetry.open(program, console)?;
             let operator = operator(Open::Existing)?;
-            return run::restart(operator, *execution, from.as_ref(), run, globals, console);
+            return telemetry.around(&operator, console, || {
+                run::restart(operator.clone(), *execution, from.as_ref(), run, globals, console)
+            });
         }
         #[cfg(feature = "schedule")]
         Invocation::Due { job, run } => {
-            let _logging = run.log.open(console)?;
-            return schedule::due(&operator(Open::OrCreate)?, job, run, globals, console);
+            let telemetry = run.telemetry.open(program, console)?;
+            let operator = operator(Open::OrCreate)?;
+            return telemetry
+                .around(&operator, console, || schedule::due(&operator, job, run, globals, console));
         }
         #[cfg(feature = "schedule")]
         Invocation::Backfill { job, backfill, run } => {
-            let _logging = run.log.open(console)?;
-            return schedule::backfill(&operator(Open::OrCreate)?, job, backfill, run, globals, console);
+            let telemetry = run.telemetry.open(program, console)?;
+            let operator = operator(Open::OrCreate)?;
+            return telemetry.around(&operator, console, || {
+                schedule::backfill(&operator, job, backfill, run, globals, console)
+            });
         }
         #[cfg(feature = "schedule")]
         Invocation::Schedule(schedule) => return schedule::run(schedule, jobs, globals, console),

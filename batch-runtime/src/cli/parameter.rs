@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 26] = [
+const TAKEN: [&str; 27] = [
     "repository",
     "json",
     "quiet",
@@ -27,6 +27,7 @@ const TAKEN: [&str; 26] = [
     "replies",
     "log",
     "log-filter",
+    "otlp",
     "due",
     "backfill",
     "failed-only",

@@ -8,6 +8,7 @@ use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
+use super::telemetry::TelemetryArguments;
 use super::times::{moment, since};
 use super::workers_option::Workers;
 use super::{broker, done, json, parameter, print_json};
@@ -68,7 +69,7 @@ pub(super) fn with_workers(
         Workers::Local(most) => {
             let program = LocalProcesses::new()
                 .map_err(|error| Refusal::usage(format!("the workers cannot be started: {error}")))?;
-            let program = program.arguments(arguments.log.of_child()?);
+            let program = program.arguments(arguments.telemetry.of_child()?);
             Manager::starting(of_url()?, program, *most)
         }
         Workers::Command(template) => {
@@ -124,13 +125,26 @@ pub(super) fn work(
 }
 
 /// `worker --attached`: the settings are the first line of the standard input.
-pub(super) fn work_attached(jobs: &[&'static JobInfo], console: &Console) -> Result<u8, Refusal> {
+pub(super) fn work_attached(
+    telemetry: &TelemetryArguments,
+    program: &str,
+    jobs: &[&'static JobInfo],
+    console: &Console,
+) -> Result<u8, Refusal> {
     let mut first = String::new();
     let read = std::io::stdin().read_line(&mut first);
     let settings: WorkerSettings =
         read.ok().and_then(|_| serde_json::from_str(&first).ok()).ok_or_else(|| {
             Refusal::usage("`--attached` is only for workers that `run --workers` starts: leave it out")
         })?;
+    let telemetry = telemetry.open_for_worker(program, settings.trace.clone(), console)?;
+    let ended = work_as(settings, jobs, console);
+    telemetry.finish(None, console);
+    ended
+}
+
+/// Works for a manager, with the settings that it has sent.
+fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Console) -> Result<u8, Refusal> {
     let repository = repository::open(Some(settings.repository.as_ref()), console, Open::Existing)?;
     if repository.identity() != settings.identity {
         let place = repository.url();

@@ -94,6 +94,10 @@ impl Fields {
 
     fn visited(&mut self, field: &Field, value: Value) {
         let name = field.name();
+        // These are orders to the layer of OpenTelemetry.
+        if name.starts_with("otel.") {
+            return;
+        }
         self.set(name.strip_prefix("r#").unwrap_or(name), value);
     }
 }

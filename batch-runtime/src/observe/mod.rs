@@ -7,6 +7,8 @@ mod live;
 #[cfg(feature = "log")]
 pub(crate) mod log;
 mod metrics;
+#[cfg(feature = "otel")]
+pub(crate) mod otel;
 #[cfg(feature = "cli")]
 pub(crate) mod progress;
 mod remedy;

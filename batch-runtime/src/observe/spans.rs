@@ -1,8 +1,10 @@
 //! The spans of a run, `job` > `step` > `partition`, and the way in which threads that work for a step inherit them.
 //!
-//! They have the level ERROR, so that warnings keep their execution and step even under a filter that shows only warnings.
+//! `otel.name` is their name for OpenTelemetry. They have the level ERROR, so that warnings keep their execution and step even under a filter that shows only warnings.
 
-use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+use std::collections::HashMap;
+
+use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Empty, display};
 use tracing::span::EnteredSpan;
 use tracing::subscriber::NoSubscriber;
@@ -10,7 +12,7 @@ use tracing::{Span, error_span, trace_span};
 
 use crate::definition::StepExecutionId;
 use crate::repository::work_queue::WorkerId;
-use crate::repository::{Ownership, PartitionExecution};
+use crate::repository::{BatchStatus, Counters, ExitStatus, Ownership, PartitionExecution};
 
 /// The target of these spans.
 #[cfg(feature = "log")]
@@ -18,13 +20,20 @@ pub(crate) const TARGET: &str = module_path!();
 
 /// The execution of a job.
 pub(crate) fn job(name: &str, ownership: Ownership) -> EnteredSpan {
-    error_span!("job", job = name, instance = ownership.instance.0, execution = ownership.execution.0)
-        .entered()
+    error_span!(
+        "job",
+        otel.name = format_args!("job {name}"),
+        job = name,
+        instance = ownership.instance.0,
+        execution = ownership.execution.0
+    )
+    .entered()
 }
 
 /// A step of a job, before its execution has an ID.
 pub(crate) fn step(path: &str) -> EnteredSpan {
-    error_span!("step", step = path, step_execution = Empty).entered()
+    error_span!("step", otel.name = format_args!("step {path}"), step = path, step_execution = Empty)
+        .entered()
 }
 
 /// Adds the ID of the execution to the span of the step.
@@ -37,6 +46,7 @@ pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
     let name = partition.name.as_ref().map(display);
     error_span!(
         "partition",
+        otel.name = format_args!("partition {}", partition.step),
         partition = partition.number,
         partition_name = name,
         step_execution = partition.id.0
@@ -47,6 +57,22 @@ pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
 /// A chunk of a step. Its level is TRACE, because there may be many.
 pub(crate) fn chunk(number: u64) -> EnteredSpan {
     trace_span!("chunk", chunk = number).entered()
+}
+
+/// Adds the end of the job, the step or the partition to its span.
+pub(crate) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Counters>) {
+    #[cfg(feature = "otel")]
+    super::otel::ended(status, exit, counters);
+    #[cfg(not(feature = "otel"))]
+    let _ = (status, exit, counters);
+}
+
+/// The headers by which another process can work for the current span; empty if nothing keeps a trace.
+pub(crate) fn headers() -> HashMap<String, String> {
+    #[cfg(feature = "otel")]
+    return super::otel::headers();
+    #[cfg(not(feature = "otel"))]
+    HashMap::new()
 }
 
 /// A process that works for others.
@@ -68,6 +94,9 @@ struct Place {
     /// `None` if nobody receives the events.
     subscriber: Option<Dispatch>,
     span: Span,
+    /// The span of another process that this one works for, if it is within no span yet.
+    #[cfg(feature = "otel")]
+    context: opentelemetry::Context,
 }
 
 impl Place {
@@ -75,12 +104,21 @@ impl Place {
         let subscriber = dispatcher::get_default(|subscriber| {
             (!subscriber.is::<NoSubscriber>()).then(|| subscriber.clone())
         });
-        Self { subscriber, span: Span::current() }
+        Self {
+            subscriber,
+            span: Span::current(),
+            #[cfg(feature = "otel")]
+            context: opentelemetry::Context::current(),
+        }
     }
 
-    fn enter(self) -> (EnteredSpan, Option<DefaultGuard>) {
-        // The thread leaves the span before the subscriber.
+    fn enter(self) -> impl Sized {
         let subscriber = self.subscriber.as_ref().map(dispatcher::set_default);
-        (self.span.entered(), subscriber)
+        #[cfg(feature = "otel")]
+        let context = self.context.attach();
+        #[cfg(not(feature = "otel"))]
+        let context = ();
+        // The thread leaves the span before the subscriber.
+        (self.span.entered(), context, subscriber)
     }
 }

@@ -16,6 +16,7 @@ use super::wake::Wake;
 use serde::Serialize;
 
 use crate::definition::{ExecutionId, Failure};
+use crate::observe::spans;
 use crate::repository::work_queue::WorkerId;
 
 /// A worker that ends sooner, and has taken no partition, has failed to start.
@@ -274,7 +275,8 @@ impl Fleet {
             })?;
         }
         if let Some(orders) = &orders {
-            orders.tell(line_of(&WorkerSettings { number, ..self.settings.clone() }));
+            let trace = spans::headers();
+            orders.tell(line_of(&WorkerSettings { number, trace, ..self.settings.clone() }));
             self.secrets.values().for_each(|secrets| orders.tell(secrets.clone()));
         }
         let began = Instant::now();

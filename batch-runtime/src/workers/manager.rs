@@ -1,6 +1,6 @@
 //! Lets workers run the partitions of a job's steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +79,7 @@ impl Manager {
             slots: 1,
             number: 0,
             broker: None,
+            trace: HashMap::new(),
         };
         let lines: Lines = Arc::new(|line| {
             // If standard error is closed, nobody can read the line.

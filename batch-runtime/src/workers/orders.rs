@@ -4,7 +4,7 @@
 //! arguments and environments. Every further line makes the worker look for work at once; it may carry secrets that the
 //! worker will need. The end of the input makes it drain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct WorkerSettings {
     /// The URL of the broker that carries chunks of steps with `remote`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
+    /// The span of the manager, as the headers of W3C Trace Context; empty if the manager keeps no trace.
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub trace: HashMap<String, String>,
 }
 
 impl fmt::Debug for WorkerSettings {

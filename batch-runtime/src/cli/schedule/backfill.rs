@@ -11,6 +11,7 @@ use crate::cli::print_json;
 use crate::cli::refusal::{Refusal, exit};
 use crate::cli::run::observed;
 use crate::definition::JobInfo;
+use crate::observe::spans::carried;
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::BatchStatus;
 use crate::schedule::{Fire, ScheduledJob};
@@ -44,7 +45,7 @@ pub(in crate::cli) fn backfill(
     let shown = if backfill.at_once > 1 { &quiet } else { globals };
     std::thread::scope(|scope| {
         for _ in 0..backfill.at_once.min(fires.len()) {
-            scope.spawn(|| {
+            scope.spawn(carried(|| {
                 loop {
                     let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(fire) = next.filter(|_| !console.stop.is_raised()) else { break };
@@ -54,7 +55,7 @@ pub(in crate::cli) fn backfill(
                     let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
                     runs.add(&fire.scheduled, ran, job, run, globals, console);
                 }
-            });
+            }));
         }
     });
     let runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -62,6 +62,16 @@ fn a_log_names_the_feature_that_it_needs() {
     );
 }
 
+#[cfg(not(feature = "otel"))]
+#[test]
+fn an_address_of_a_collector_names_the_feature_that_it_needs() {
+    refused(
+        ONE,
+        "run --input a --otlp http://localhost:4318",
+        "`--otlp` needs a program that can send traces: build it with the feature `otel` of batch-runtime, or leave it out",
+    );
+}
+
 #[test]
 fn a_job_unlike_any_other_lists_the_existing_jobs() {
     refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");

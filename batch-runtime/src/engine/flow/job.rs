@@ -114,6 +114,7 @@ pub(crate) fn run(
             tracing::error!(%error, "repository lost");
             // If the repository refuses this write too, it shows a dead owner once the lock is free.
             let exit = ExitStatus::code("FAILED").because(error.to_string());
+            spans::ended(BatchStatus::Failed, &exit, None);
             if !matches!(error, RepositoryError::Fenced { .. }) {
                 let finish = ExecutionFinish { status: BatchStatus::Failed, exit, context: None };
                 let _ = repository.finish(ownership, &finish);
@@ -129,6 +130,7 @@ pub(crate) fn run(
     repository.finish(ownership, &finish)?;
     drop(lock);
     tracing::info!(%status, exit_code = finish.exit.code, "job ended");
+    spans::ended(status, &finish.exit, None);
     let report = JobReport {
         job: job.name.to_owned(),
         instance: ownership.instance,

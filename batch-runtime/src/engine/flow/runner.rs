@@ -198,6 +198,7 @@ impl Runner<'_> {
         finished?;
         values.settle();
         tracing::info!(%status, read = counters.read, written = counters.write, "step ended");
+        spans::ended(status, &finish.exit, Some(&counters));
         let report = StepReport {
             name,
             id,

@@ -175,6 +175,7 @@ impl<'w> PartitionRunner<'w> {
         finished?;
         values.settle();
         tracing::info!(%status, read = counters.read, written = counters.write, "partition ended");
+        spans::ended(status, &finish.exit, Some(&counters));
         Ok(status)
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn whole(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn agent_of_defaults() -> ureq::Agent {
+/// Sends requests with a limited time to connect, and follows no redirects.
+pub(crate) fn agent_of_defaults() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         // Statuses and redirects are handled in one place, for every client.
         .http_status_as_error(false)

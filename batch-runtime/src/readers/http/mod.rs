@@ -120,6 +120,8 @@ mod send;
 mod styles;
 mod url;
 
+#[cfg(feature = "otel")]
+pub(crate) use agent::agent_of_defaults;
 pub use client::{Http, HttpGet};
 pub use error::HttpError;
 pub use message::{Request, Response};
@@ -128,6 +130,8 @@ pub use styles::{
     After, CountedStyle, HttpPosition, Links, NoTotal, Numbered, Offset, PageStyle, Token, Total, after,
     link_header, next_link, numbered, offset, token,
 };
+#[cfg(feature = "otel")]
+pub(crate) use url::Url;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// An absolute address without credentials and without a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     is_https: bool,
     /// In lower case; an IPv6 address is in brackets.
     host: String,
@@ -17,7 +17,7 @@ pub(super) struct Url {
 
 impl Url {
     /// Parses an absolute address. The message never repeats it, because it may hold a password.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) =
             text.trim().split_once("://").ok_or("it does not begin with `http://` or `https://`")?;
         let is_https = match scheme.to_ascii_lowercase().as_str() {
@@ -60,7 +60,7 @@ impl Url {
     }
 
     /// Appends a path, with or without a query.
-    pub(super) fn join(&self, path: &str) -> Self {
+    pub(crate) fn join(&self, path: &str) -> Self {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut joined = self.clone();
         if !path.is_empty() {
@@ -118,7 +118,7 @@ impl Url {
         self.query = kept.join("&");
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.is_https
     }
 
@@ -140,7 +140,7 @@ impl Url {
     }
 
     /// The address without the path and the query.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("{}://{}", if self.is_https { "https" } else { "http" }, self.host())
     }
 }

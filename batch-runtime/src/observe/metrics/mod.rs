@@ -1,10 +1,12 @@
-//! Writes the totals of a repository in the text format of Prometheus.
+//! Computes metrics from the totals of a repository.
 //!
 //! The metrics of Spring Batch have the names under which Micrometer exports them, each with its own prefix for its labels,
 //! so that dashboards find them. The names of all other metrics begin with `batch_`.
 
+mod text;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,6 +32,11 @@ use crate::repository::{
 /// # Errors
 /// If the repository cannot be read.
 pub fn metrics(repository: &dyn Repository) -> Result<String, RepositoryError> {
+    Ok(text::text(&of(repository)?))
+}
+
+/// Returns the totals of all executions of a repository.
+pub(super) fn of(repository: &dyn Repository) -> Result<Vec<Metric>, RepositoryError> {
     let running = ExecutionFilter { running: true, ..ExecutionFilter::default() };
     let now = repository.now()?;
     let mut active: BTreeMap<String, Active> = BTreeMap::new();
@@ -42,7 +49,7 @@ pub fn metrics(repository: &dyn Repository) -> Result<String, RepositoryError> {
         of_job.dead += u64::from(owner == OwnerState::Dead);
     }
     let statistics = repository.statistics()?;
-    let mut page = Page(String::new());
+    let mut page = Page::default();
     page.jobs(&statistics);
     page.active(&active);
     page.steps(&statistics);
@@ -76,29 +83,76 @@ const PHASES: [Phase; 3] = [
     }),
 ];
 
-/// The lines so far.
-struct Page(String);
+/// A metric with all its samples.
+pub(super) struct Metric {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) help: String,
+    pub(super) samples: Vec<(Labels, Value)>,
+}
+
+/// What the values of a metric are.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// They only grow.
+    Counter,
+    Gauge,
+    /// How often something was done, and how long it took in all.
+    Summary,
+}
+
+/// The names and values of the labels of a sample.
+pub(super) type Labels = Vec<(Cow<'static, str>, String)>;
+
+/// The value of a sample.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Count(u64),
+    Number(f64),
+    /// Of a summary.
+    Times {
+        count: u64,
+        sum: Duration,
+    },
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// The metrics so far.
+#[derive(Default)]
+struct Page(Vec<Metric>);
 
 impl Page {
     /// Begins a metric. All its samples follow.
-    fn metric(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    fn metric(&mut self, name: &str, kind: Kind, help: &str) {
+        self.0.push(Metric { name: name.to_owned(), kind, help: help.to_owned(), samples: Vec::new() });
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.0 += name;
-        for (at, (label, text)) in labels.iter().enumerate() {
-            let _ = write!(self.0, "{}{label}=\"{}\"", if at == 0 { '{' } else { ',' }, Escaped(text));
-        }
-        let end = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{end} {value}");
+    /// Adds a sample to the metric that was begun last.
+    fn sample(&mut self, labels: &[(&'static str, &str)], value: impl Into<Value>) {
+        let labels = labels.iter().map(|(name, text)| (Cow::Borrowed(*name), (*text).to_owned())).collect();
+        self.labelled(labels, value);
+    }
+
+    fn labelled(&mut self, labels: Labels, value: impl Into<Value>) {
+        let metric = self.0.last_mut().expect("a metric is begun before its samples");
+        metric.samples.push((labels, value.into()));
     }
 
     fn jobs(&mut self, all: &Statistics) {
         let launches = "spring_batch_job_launch_count_total";
-        self.metric(launches, "counter", "Launches of all jobs");
-        self.sample(launches, &[], all.launches);
+        self.metric(launches, Kind::Counter, "Launches of all jobs");
+        self.sample(&[], all.launches);
         let mut times: BTreeMap<(&str, &str), Times> = BTreeMap::new();
         for JobStatistics { job, exit_code, times: took, .. } in &all.jobs {
             // A count that begins with 1 does not increase, so the first failure would be overlooked.
@@ -120,28 +174,32 @@ impl Page {
             }
         }
         let name = "batch_job_last_success_timestamp_seconds";
-        self.metric(name, "gauge", "End of the last execution of the job that completed");
+        self.metric(name, Kind::Gauge, "End of the last execution of the job that completed");
         for (job, completed) in last {
             let since_epoch = completed.duration_since(Timestamp::UNIX_EPOCH);
-            self.sample(name, &[("job", job)], since_epoch.as_secs_f64());
+            self.sample(&[("job", job)], since_epoch.as_secs_f64());
         }
     }
 
     fn active(&mut self, active: &BTreeMap<String, Active>) {
         let name = "spring_batch_job_active_seconds_active_count";
-        self.metric(name, "gauge", "Executions that are running, or whose owner has died");
+        self.metric(name, Kind::Gauge, "Executions that are running, or whose owner has died");
         for (job, of_job) in active {
-            self.sample(name, &[("spring_batch_job_active_name", job)], of_job.count);
+            self.sample(&[("spring_batch_job_active_name", job)], of_job.count);
         }
         let name = "spring_batch_job_active_seconds_duration_sum";
-        self.metric(name, "gauge", "Sum of the times since these executions started");
+        self.metric(name, Kind::Gauge, "Sum of the times since these executions started");
         for (job, of_job) in active {
-            self.sample(name, &[("spring_batch_job_active_name", job)], of_job.time.as_secs_f64());
+            self.sample(&[("spring_batch_job_active_name", job)], of_job.time.as_secs_f64());
         }
         let name = "batch_owner_dead";
-        self.metric(name, "gauge", "Executions whose owner died, and that wait for a restart or `recover`");
+        self.metric(
+            name,
+            Kind::Gauge,
+            "Executions whose owner died, and that wait for a restart or `recover`",
+        );
         for (job, of_job) in active {
-            self.sample(name, &[("job", job)], of_job.dead);
+            self.sample(&[("job", job)], of_job.dead);
         }
     }
 
@@ -161,16 +219,14 @@ impl Page {
         self.timer("spring_batch_step_seconds", "Ended executions of steps, by exit code", &times);
     }
 
-    fn timer<const N: usize>(&mut self, name: &str, help: &str, all: &[([(&str, &str); N], Times)]) {
-        self.metric(name, "summary", help);
+    fn timer<const N: usize>(&mut self, name: &str, help: &str, all: &[([(&'static str, &str); N], Times)]) {
+        self.metric(name, Kind::Summary, help);
         for (labels, times) in all {
-            self.sample(&format!("{name}_count"), labels, times.count);
-            self.sample(&format!("{name}_sum"), labels, times.sum.as_secs_f64());
+            self.sample(labels, Value::Times { count: times.count, sum: times.sum });
         }
-        let longest = format!("{name}_max");
-        self.metric(&longest, "gauge", &format!("{help}: the longest of all"));
+        self.metric(&format!("{name}_max"), Kind::Gauge, &format!("{help}: the longest of all"));
         for (labels, times) in all {
-            self.sample(&longest, labels, times.longest.as_secs_f64());
+            self.sample(labels, times.longest.as_secs_f64());
         }
     }
 
@@ -181,7 +237,7 @@ impl Page {
             let help = format!(
                 "{what}; the time is an estimate from measured chunks, and that of SUCCESS includes failed calls"
             );
-            self.metric(&name, "summary", &help);
+            self.metric(&name, Kind::Summary, &help);
             for (work, profile) in all.work.iter().filter_map(|work| Some((work, work.profile.as_ref()?))) {
                 let (succeeded, failed, nanos) = of(&work.counters, profile);
                 let of_success = ("SUCCESS", succeeded, Duration::from_nanos(nanos));
@@ -189,20 +245,17 @@ impl Page {
                     if count == 0 && status == "FAILURE" {
                         continue;
                     }
-                    let labels = [
-                        (&*format!("{prefix}_job_name"), &*work.job),
-                        (&*format!("{prefix}_step_name"), &*work.step),
-                        (&*format!("{prefix}_status"), status),
-                    ];
-                    self.sample(&format!("{name}_count"), &labels, count);
-                    self.sample(&format!("{name}_sum"), &labels, time.as_secs_f64());
+                    let labels = [("job_name", &*work.job), ("step_name", &work.step), ("status", status)];
+                    let labels = labels
+                        .map(|(label, text)| (Cow::Owned(format!("{prefix}_{label}")), text.to_owned()));
+                    self.labelled(labels.into(), Value::Times { count, sum: time });
                 }
             }
         }
         let name = "batch_step_items_total";
         self.metric(
             name,
-            "counter",
+            Kind::Counter,
             "Items of steps, by what became of them, including steps that still run",
         );
         for work in &all.work {
@@ -216,32 +269,8 @@ impl Page {
                 ("write_skip", write_skip),
             ];
             for (kind, count) in kinds {
-                self.sample(name, &[("job", &work.job), ("step", &work.step), ("kind", kind)], count);
+                self.sample(&[("job", &work.job), ("step", &work.step), ("kind", kind)], count);
             }
         }
-    }
-}
-
-/// The value of a label.
-struct Escaped<'t>(&'t str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '\\' => f.write_str("\\\\"),
-            '"' => f.write_str("\\\""),
-            '\n' => f.write_str("\\n"),
-            c => f.write_char(c),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_value_of_a_label_is_escaped() {
-        assert_eq!(Escaped("a \"b\"\n\\c").to_string(), r#"a \"b\"\n\\c"#);
     }
 }

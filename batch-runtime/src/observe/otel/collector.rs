@@ -1,0 +1,128 @@
+//! Sends requests to a collector, within a bounded time.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prost::Message;
+
+use super::settings::Target;
+use crate::readers::http::agent_of_defaults;
+
+/// The pause before a request is repeated for the first time; each further one is twice the one before.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The part of an answer that is looked at.
+const LOOKED_AT: u64 = 65_536;
+
+/// What an answer says about the part of a request that the collector did not take.
+pub(super) trait Answer: Message + Default {
+    /// How many spans or figures were refused, and why.
+    fn refused(self) -> Option<(i64, String)>;
+}
+
+/// A collector, as far as one signal goes.
+pub(super) struct Collector {
+    agent: ureq::Agent,
+    target: Target,
+    until: Until,
+    pub(super) trouble: Trouble,
+}
+
+/// The moment at which no request may be under way any more, once it is known.
+#[derive(Clone, Default)]
+pub(super) struct Until(Arc<Mutex<Option<Instant>>>);
+
+impl Until {
+    pub(super) fn set(&self, until: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// The end of a request that begins now and may take that long.
+    fn of(&self, timeout: Duration) -> Instant {
+        let end = Instant::now() + timeout;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map_or(end, |until| end.min(until))
+    }
+}
+
+/// The first thing that went wrong, with the address of the collector.
+#[derive(Clone, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<(String, String)>>>);
+
+impl Trouble {
+    fn note(&self, place: String, problem: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((place, problem));
+    }
+
+    pub(super) fn take(&self) -> Option<(String, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Collector {
+    pub(super) fn new(target: Target, until: Until, trouble: Trouble) -> Self {
+        Self { agent: agent_of_defaults(), target, until, trouble }
+    }
+
+    /// Notes a problem that kept something from the collector.
+    pub(super) fn note(&self, problem: impl Into<String>) {
+        // The path and the query may hold a token.
+        self.trouble.note(self.target.url.origin(), problem.into());
+    }
+
+    /// Sends a request, and notes what goes wrong. Returns whether all of it was taken.
+    pub(super) fn send<A: Answer>(&self, request: &impl Message) -> bool {
+        let sent = self.try_send::<A>(&request.encode_to_vec());
+        if let Err(problem) = &sent {
+            self.note(problem.clone());
+        }
+        sent.is_ok()
+    }
+
+    fn try_send<A: Answer>(&self, request: &[u8]) -> Result<(), String> {
+        let until = self.until.of(self.target.timeout);
+        let mut pause = PAUSE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err("there was no time left".to_owned());
+            }
+            let (status, answer) = self.post(request, left).map_err(|error| error.to_string())?;
+            match status {
+                200..=299 => {
+                    // An answer that cannot be read says nothing against the request.
+                    let refused = A::decode(answer.as_slice()).ok().and_then(A::refused);
+                    return match refused {
+                        Some((count, why)) => Err(format!("it refused {count} of them: {}", shown(&why))),
+                        None => Ok(()),
+                    };
+                }
+                // The specification has clients repeat these.
+                429 | 502..=504 if Instant::now() + pause < until => {
+                    thread::sleep(pause);
+                    pause *= 2;
+                }
+                status => return Err(format!("it answered {status}")),
+            }
+        }
+    }
+
+    fn post(&self, request: &[u8], timeout: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
+        let mut posted = self.agent.post(self.target.url.to_string());
+        for (name, value) in &self.target.headers {
+            posted = posted.header(name, value);
+        }
+        let posted = posted.header("Content-Type", "application/x-protobuf");
+        let answer = posted.config().timeout_global(Some(timeout)).build().send(request)?;
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        answer.into_body().into_reader().take(LOOKED_AT).read_to_end(&mut body)?;
+        Ok((status, body))
+    }
+}
+
+/// One short line of what a collector says.
+fn shown(text: &str) -> String {
+    crate::observe::words::line(text, 200)
+}
