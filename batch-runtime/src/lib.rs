@@ -102,6 +102,8 @@ pub mod readers;
 pub mod repository;
 #[cfg(feature = "schedule")]
 pub mod schedule;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod testing;
 pub mod workers;
 pub mod writers;

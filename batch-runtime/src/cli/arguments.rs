@@ -172,6 +172,8 @@ pub(super) enum Invocation {
     },
     Purge(PurgeArguments),
     Doctor,
+    #[cfg(feature = "serve")]
+    Serve(super::serve::Arguments),
     Completions(clap_complete::Shell),
     Executions(Listed),
     /// Prints metrics, or writes them to this file.
@@ -241,6 +243,8 @@ impl Invocation {
             "recover" => Self::Recover { on_end: matches.get_one::<String>("on-end").cloned() },
             "purge" => Self::Purge(PurgeArguments::of(matches)),
             "doctor" => Self::Doctor,
+            #[cfg(feature = "serve")]
+            "serve" => Self::Serve(super::serve::Arguments::of(matches)),
             "completions" => match matches.get_one::<clap_complete::Shell>("shell") {
                 Some(shell) => Self::Completions(*shell),
                 None => return Err(Refusal::usage("`completions` needs the name of a shell")),

@@ -54,6 +54,8 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             housekeeping::doctor(),
             housekeeping::completions(),
         ]);
+    #[cfg(feature = "serve")]
+    let command = command.subcommand(super::serve::command());
     #[cfg(feature = "schedule")]
     let command =
         if super::schedule::is_used(jobs) { command.subcommand(super::schedule::command()) } else { command };

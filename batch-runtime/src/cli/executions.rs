@@ -10,26 +10,31 @@ use super::{json, print_json};
 use crate::definition::ExecutionId;
 use crate::observe::table::{Align, Table};
 use crate::observe::{StepProgress, words};
-use crate::operator::JobOperator;
+use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState, RunningStep, StoredParameter};
 
 /// The executions of a page.
-struct Found {
-    executions: Vec<JobExecution>,
+pub(crate) struct Found {
+    pub(crate) executions: Vec<JobExecution>,
     /// The state of each one's owner; `None` if it is not running.
-    owners: Vec<Option<OwnerState>>,
+    pub(crate) owners: Vec<Option<OwnerState>>,
     /// The running steps of all of them.
-    running: Vec<RunningStep>,
+    pub(crate) running: Vec<RunningStep>,
     /// Whether older ones are on the next page.
-    more: bool,
+    pub(crate) more: bool,
 }
 
 impl Found {
-    fn of(operator: &JobOperator, listed: &Listed, now: Timestamp) -> Result<Self, Refusal> {
+    /// At most so many of the executions that match, regardless of the limit in the filter.
+    pub(crate) fn of(
+        operator: &JobOperator,
+        filter: ExecutionFilter,
+        limit: u32,
+    ) -> Result<Self, OperatorError> {
         // Asking for one more than the limit shows whether there are more.
-        let limit = Some(listed.limit.saturating_add(1));
-        let mut executions = operator.executions(&ExecutionFilter { limit, ..listed.filter(now) })?;
-        let limit = usize::try_from(listed.limit).unwrap_or(usize::MAX);
+        let more = Some(limit.saturating_add(1));
+        let mut executions = operator.executions(&ExecutionFilter { limit: more, ..filter })?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = executions.len() > limit;
         executions.truncate(limit);
         let owners: Vec<_> =
@@ -41,7 +46,7 @@ impl Found {
         Ok(Self { executions, owners, running, more })
     }
 
-    fn json(&self) -> json::Executions<'_> {
+    pub(crate) fn json(&self) -> json::Executions<'_> {
         let recorded = self.executions.iter().zip(&self.owners);
         let recorded =
             recorded.map(|(execution, owner)| json::Recorded::of(execution, *owner, &self.running));
@@ -131,7 +136,7 @@ pub(super) fn list(
     console: &Console,
 ) -> Result<(), Refusal> {
     let now = operator.now()?;
-    let found = Found::of(operator, listed, now)?;
+    let found = Found::of(operator, listed.filter(now), listed.limit)?;
     if globals.json {
         print_json(&found.json(), console);
         return Ok(());
@@ -152,7 +157,7 @@ pub(super) fn list(
     Ok(())
 }
 
-fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
+pub(crate) fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
     let status = execution.status.as_str().to_lowercase();
     if owner == Some(OwnerState::Dead) {
         return format!("{status}, its process is dead");
@@ -167,7 +172,7 @@ fn status(execution: &JobExecution, owner: Option<OwnerState>) -> String {
 }
 
 /// The time it ran or has been running; if its process is dead, the time until its last write.
-fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
+pub(crate) fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
     let end = execution.ended.unwrap_or(match owner {
         Some(OwnerState::Dead) | None => execution.updated,
         Some(_) => now,
@@ -176,7 +181,7 @@ fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) 
 }
 
 /// The identifying parameters, on one line.
-fn identity(parameters: &[StoredParameter]) -> String {
+pub(crate) fn identity(parameters: &[StoredParameter]) -> String {
     let identifying = parameters.iter().filter(|parameter| parameter.identifying);
     identifying
         .map(|parameter| format!("{}={}", parameter.name, parameter.value))

@@ -23,12 +23,12 @@ use crate::repository::{
     StepUsage,
 };
 
-pub(super) use executions::{Details, Executions, Recorded};
+pub(crate) use executions::{Details, Executions, Recorded};
 pub(super) use housekeeping::{Findings, Purge};
 
 /// `jobs`: `{"jobs": [..]}`
 #[derive(Serialize)]
-pub(super) struct Jobs<'a> {
+pub(crate) struct Jobs<'a> {
     jobs: Vec<Job<'a>>,
 }
 
@@ -55,7 +55,7 @@ struct Declared<'a> {
 }
 
 impl<'a> Jobs<'a> {
-    pub(super) fn of(jobs: &[&'a JobInfo]) -> Self {
+    pub(crate) fn of(jobs: &[&'a JobInfo]) -> Self {
         let declared = |job: &'a JobInfo| {
             job.parameters.iter().map(|spec| Declared {
                 name: spec.name,
@@ -85,7 +85,7 @@ impl<'a> Jobs<'a> {
 
 /// `run`, `restart`: the execution after it ended.
 #[derive(Serialize)]
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     job: &'a str,
     instance: InstanceId,
     execution: ExecutionId,
@@ -244,47 +244,47 @@ impl<'a> From<&'a JobReport> for Report<'a> {
 
 /// `stop`, `abandon`: the execution and the request.
 #[derive(Serialize)]
-pub(super) struct Asked {
-    pub(super) execution: ExecutionId,
-    pub(super) asked: &'static str,
+pub(crate) struct Asked {
+    pub(crate) execution: ExecutionId,
+    pub(crate) asked: &'static str,
 }
 
 /// `show --compare`: `{"executions": [..]}`
 #[derive(Serialize)]
-pub(super) struct Compared<'a> {
-    pub(super) executions: [Details<'a>; 2],
+pub(crate) struct Compared<'a> {
+    pub(crate) executions: [Details<'a>; 2],
 }
 
 /// `graph`: the drawing as text.
 #[derive(Serialize)]
-pub(super) struct Drawing<'a> {
-    pub(super) job: &'a str,
-    pub(super) format: &'static str,
-    pub(super) graph: &'a str,
+pub(crate) struct Drawing<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) format: &'static str,
+    pub(crate) graph: &'a str,
 }
 
 /// `metrics`: the text, and the file that it was written to.
 #[derive(Serialize)]
-pub(super) struct Metrics<'a> {
-    pub(super) textfile: Option<&'a str>,
-    pub(super) metrics: &'a str,
+pub(crate) struct Metrics<'a> {
+    pub(crate) textfile: Option<&'a str>,
+    pub(crate) metrics: &'a str,
 }
 
 /// `recover`: `{"recovered": [..]}`
 #[derive(Serialize)]
-pub(super) struct Recovered<'a> {
+pub(crate) struct Recovered<'a> {
     recovered: Vec<Recorded<'a>>,
 }
 
 impl<'a> Recovered<'a> {
-    pub(super) fn of(executions: &'a [JobExecution]) -> Self {
+    pub(crate) fn of(executions: &'a [JobExecution]) -> Self {
         Self { recovered: executions.iter().map(|execution| Recorded::of(execution, None, &[])).collect() }
     }
 }
 
 /// Any refused command: `{"error": {"kind": "already_running", "message": "..", "exit": 4}}`
 #[derive(Serialize)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     error: Error,
 }
 
@@ -329,7 +329,7 @@ fn plain(value: &ParameterValue) -> serde_json::Value {
 
 /// `workers`: `{"workers": [..]}`
 #[derive(Serialize)]
-pub(super) struct Workers<'a> {
+pub(crate) struct Workers<'a> {
     workers: Vec<AWorker<'a>>,
 }
 
@@ -348,7 +348,7 @@ struct AWorker<'a> {
 }
 
 impl<'a> Workers<'a> {
-    pub(super) fn of(workers: &'a [WorkerRow]) -> Self {
+    pub(crate) fn of(workers: &'a [WorkerRow]) -> Self {
         let of = |worker: &'a WorkerRow| AWorker {
             worker: worker.id,
             host: &worker.owner.host,
@@ -366,13 +366,13 @@ impl<'a> Workers<'a> {
 
 /// `workers drain`
 #[derive(Serialize)]
-pub(super) struct Drained {
-    pub(super) worker: WorkerId,
-    pub(super) asked: &'static str,
+pub(crate) struct Drained {
+    pub(crate) worker: WorkerId,
+    pub(crate) asked: &'static str,
 }
 
 /// The status of a worker in a word.
-pub(super) fn worker_status(worker: &WorkerRow) -> &'static str {
+pub(crate) fn worker_status(worker: &WorkerRow) -> &'static str {
     match (worker.state, worker.drains, worker.holds.is_empty()) {
         (OwnerState::Dead, ..) => "dead",
         (OwnerState::Unknown, ..) => "unknown",

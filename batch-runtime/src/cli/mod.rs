@@ -53,28 +53,30 @@ mod compare;
 mod complete;
 mod console;
 mod doctor;
-mod executions;
+pub(crate) mod executions;
 mod follow;
-mod json;
+pub(crate) mod json;
 mod log;
 mod look;
 mod metrics;
 mod on_end;
-mod parameter;
+pub(crate) mod parameter;
 mod parameters_file;
 mod purge;
 mod recover;
-mod refusal;
-mod repository;
+pub(crate) mod refusal;
+pub(crate) mod repository;
 mod run;
 #[cfg(feature = "schedule")]
-mod schedule;
+pub(crate) mod schedule;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
-mod skipped;
+pub(crate) mod skipped;
 mod telemetry;
 #[cfg(test)]
 mod tests;
-mod times;
+pub(crate) mod times;
 mod workers;
 mod workers_option;
 
@@ -256,6 +258,8 @@ fn dispatch(
             purge::purge(&operator(Open::Existing)?, arguments, globals, console)?;
         }
         Invocation::Doctor => return doctor::doctor(&operator(Open::Existing)?, globals, console),
+        #[cfg(feature = "serve")]
+        Invocation::Serve(arguments) => return serve::run(arguments, program, jobs, globals, console),
         Invocation::Completions(shell) => complete::print(*shell, program, jobs, console),
         Invocation::Metrics(textfile) => {
             let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;

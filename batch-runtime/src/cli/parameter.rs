@@ -76,7 +76,7 @@ pub(super) fn usage(spec: &ParameterSpec) -> String {
 }
 
 /// True if a run needs a value for it.
-pub(super) fn is_required(spec: &ParameterSpec) -> bool {
+pub(crate) fn is_required(spec: &ParameterSpec) -> bool {
     !spec.optional && spec.default.is_none()
 }
 
@@ -149,7 +149,7 @@ fn value_name(spec: &ParameterSpec) -> String {
 }
 
 /// `[u16; default: 2013; identifies the run]`
-fn facts(spec: &ParameterSpec) -> String {
+pub(crate) fn facts(spec: &ParameterSpec) -> String {
     let several = if spec.list { ", repeated for each value" } else { "" };
     let mut facts = vec![format!("{}{several}", type_name(spec))];
     if !spec.values.is_empty() && type_name(spec) != "bool" {
@@ -178,7 +178,7 @@ fn facts(spec: &ParameterSpec) -> String {
 }
 
 /// A doc comment as text, without the space that follows `///`.
-pub(super) fn plain(doc: &str) -> String {
+pub(crate) fn plain(doc: &str) -> String {
     doc.lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(line))
         .collect::<Vec<_>>()
@@ -188,7 +188,7 @@ pub(super) fn plain(doc: &str) -> String {
 }
 
 /// The first paragraph of a doc comment, on one line.
-pub(super) fn first_paragraph(doc: &str) -> String {
+pub(crate) fn first_paragraph(doc: &str) -> String {
     let lines = doc.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }

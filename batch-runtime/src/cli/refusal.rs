@@ -11,22 +11,22 @@ use crate::operator::OperatorError;
 use crate::repository::RepositoryError;
 
 /// The exit codes, for scripts.
-pub(super) mod exit {
-    pub(in crate::cli) const COMPLETED: u8 = 0;
-    pub(in crate::cli) const FAILED: u8 = 1;
-    pub(in crate::cli) const USAGE: u8 = 2;
-    pub(in crate::cli) const STOPPED: u8 = 3;
-    pub(in crate::cli) const REFUSED: u8 = 4;
+pub(crate) mod exit {
+    pub(crate) const COMPLETED: u8 = 0;
+    pub(crate) const FAILED: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
+    pub(crate) const STOPPED: u8 = 3;
+    pub(crate) const REFUSED: u8 = 4;
 }
 
 /// Why a command was refused.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) code: u8,
-    pub(super) kind: &'static str,
+pub(crate) struct Refusal {
+    pub(crate) code: u8,
+    pub(crate) kind: &'static str,
     message: String,
     /// Text that does not fit on one line, printed below the message.
-    pub(super) detail: Option<String>,
+    pub(crate) detail: Option<String>,
 }
 
 impl fmt::Display for Refusal {
@@ -36,20 +36,20 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { code: exit::USAGE, kind: "usage", message: message.into(), detail: None }
     }
 
-    pub(super) fn refused(kind: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn refused(kind: &'static str, message: impl Into<String>) -> Self {
         Self { code: exit::REFUSED, kind, message: message.into(), detail: None }
     }
 
     /// The error of a job that had already begun: it is not a mistake of the command line.
-    pub(super) fn of_begun(error: &OperatorError) -> Self {
+    pub(crate) fn of_begun(error: &OperatorError) -> Self {
         Self { code: exit::FAILED, ..Self::of(error) }
     }
 
-    pub(super) fn of(error: &OperatorError) -> Self {
+    pub(crate) fn of(error: &OperatorError) -> Self {
         let (code, kind) = match error {
             OperatorError::UnknownJob { .. } => (exit::USAGE, "unknown_job"),
             OperatorError::Parameters(_)
@@ -71,7 +71,7 @@ impl Refusal {
     }
 
     /// Adds what to type for a missing parameter.
-    pub(super) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
+    pub(crate) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
         let mut refusal = Self { kind: "parameters", ..Self::usage(error.to_string()) };
         if let ParametersError::Missing { name, .. } = error
             && let Some(spec) = job.parameters.iter().find(|spec| spec.name == name)
@@ -88,7 +88,7 @@ impl Refusal {
     }
 
     /// The message of clap, on one line.
-    pub(super) fn of_clap(error: &clap::Error, jobs: &[&'static JobInfo], of_run: bool) -> Self {
+    pub(crate) fn of_clap(error: &clap::Error, jobs: &[&'static JobInfo], of_run: bool) -> Self {
         let word = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
             Some(ContextValue::Strings(texts)) => texts.first().cloned(),

@@ -10,8 +10,8 @@ use super::refusal::Refusal;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
-use crate::operator::JobOperator;
-use crate::repository::{SkipPhase, SkippedFilter, SkippedRow};
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedRow};
 
 /// `show --skipped`
 pub(super) fn show(
@@ -22,30 +22,49 @@ pub(super) fn show(
     console: &Console,
 ) -> Result<(), Refusal> {
     let execution = page.of.execution();
-    // Asking for one more than the limit shows whether there are more.
-    let limit = page.limit.map(|limit| limit.saturating_add(1));
-    let mut rows = operator.skipped_page(&SkippedFilter { limit, ..*page })?;
-    let most = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let more = rows.len() > most;
-    rows.truncate(most);
-    let next = rows.last().filter(|_| more).map(SkippedRow::key);
+    let found = Found::of(operator, page)?;
+    let Found { rows, next } = &found;
     if globals.json {
-        let skipped = rows.iter().map(Skipped::from).collect();
-        print_json(&Document { execution, skipped, next: next.map(|key| key.to_string()) }, console);
+        print_json(&found.json(execution), console);
     } else if csv {
-        console.out.put(csv_of(&rows));
+        console.out.put(csv_of(rows));
     } else if rows.is_empty() {
         console.out.line(match page.after {
             Some(_) => "no item was skipped after that one".to_owned(),
             None => format!("the instance of execution {execution} has skipped nothing"),
         });
     } else {
-        console.out.put(table_of(&rows));
+        console.out.put(table_of(rows));
         if let Some(next) = next {
             console.out.line(format_args!("later items are not shown: add `--after {next}` to list them"));
         }
     }
     Ok(())
+}
+
+/// The items of a page.
+pub(crate) struct Found {
+    pub(crate) rows: Vec<SkippedRow>,
+    /// The last one, if more are on the next page.
+    pub(crate) next: Option<SkippedKey>,
+}
+
+impl Found {
+    pub(crate) fn of(operator: &JobOperator, page: &SkippedFilter) -> Result<Self, OperatorError> {
+        // Asking for one more than the limit shows whether there are more.
+        let limit = page.limit.map(|limit| limit.saturating_add(1));
+        let mut rows = operator.skipped_page(&SkippedFilter { limit, ..*page })?;
+        let most = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().filter(|_| more).map(SkippedRow::key);
+        Ok(Self { rows, next })
+    }
+
+    pub(crate) fn json(&self, execution: ExecutionId) -> Document<'_> {
+        let skipped = self.rows.iter().map(Skipped::from).collect();
+        Document { execution, skipped, next: self.next.map(|key| key.to_string()) }
+    }
 }
 
 fn table_of(rows: &[SkippedRow]) -> Table {
@@ -78,7 +97,7 @@ fn table_of(rows: &[SkippedRow]) -> Table {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+pub(crate) struct Document<'a> {
     execution: ExecutionId,
     skipped: Vec<Skipped<'a>>,
     /// The value of `--after` for the next page, if there are more.
@@ -121,8 +140,18 @@ impl<'a> From<&'a SkippedRow> for Skipped<'a> {
 
 /// CSV by RFC 4180: lines end in CRLF, and fields are quoted if they need it.
 fn csv_of(rows: &[SkippedRow]) -> String {
-    let mut csv =
-        String::from("execution,step,step_execution,sequence,phase,position,location,error,item\r\n");
+    let mut csv = CSV_HEADER.to_owned();
+    csv.push_str(&csv_lines(rows));
+    csv
+}
+
+/// The first line of the CSV.
+pub(crate) const CSV_HEADER: &str =
+    "execution,step,step_execution,sequence,phase,position,location,error,item\r\n";
+
+/// The other lines.
+pub(crate) fn csv_lines(rows: &[SkippedRow]) -> String {
+    let mut csv = String::new();
     for SkippedRow { execution, step_execution, step, sequence, item } in rows {
         let numbers = [execution.0, step_execution.0].map(|id| id.to_string());
         let sequence = sequence.to_string();

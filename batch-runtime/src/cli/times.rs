@@ -10,7 +10,7 @@ use crate::observe::words;
 
 /// A time as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(crate) enum Typed {
     At(Timestamp),
     /// This long ago.
     Ago(Duration),
@@ -18,7 +18,7 @@ pub(super) enum Typed {
 
 impl Typed {
     /// The time, if it is typed now.
-    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(time) => time,
             Self::Ago(duration) => {
@@ -31,7 +31,7 @@ impl Typed {
 }
 
 /// Parses a time: in UTC unless it says otherwise, like all times that are printed.
-pub(super) fn time(text: &str) -> Result<Typed, String> {
+pub(crate) fn time(text: &str) -> Result<Typed, String> {
     let at = text.parse::<Timestamp>().ok().or_else(|| {
         let time = text.parse::<DateTime>().ok()?;
         Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -47,7 +47,7 @@ pub(super) fn time(text: &str) -> Result<Typed, String> {
 }
 
 /// A duration such as `90s`, `5m` or `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let seconds = match unit {
@@ -66,13 +66,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `2024-01-31 08:30:05`, in UTC.
-pub(super) fn moment(timestamp: Timestamp) -> String {
+pub(crate) fn moment(timestamp: Timestamp) -> String {
     let time = jiff::tz::TimeZone::UTC.to_datetime(timestamp);
     format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
 }
 
 /// The time from then to now.
-pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn since(then: Timestamp, now: Timestamp) -> String {
     words::time(words::between(then, now))
 }
 

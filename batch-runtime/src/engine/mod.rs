@@ -51,7 +51,7 @@ use std::sync::Arc;
 use crate::definition::resolve_parameters;
 use crate::definition::{JobInfo, Launch, Parameters};
 use crate::observe::JobReport;
-use crate::repository::Repository;
+use crate::repository::{Outlook, Repository};
 use flow::nested::As;
 
 /// Runs a job to its end, on this thread and those of its splits. No thread of a split outlives the split.
@@ -75,6 +75,16 @@ pub(crate) fn run_resolved(
     options: &RunOptions,
 ) -> Result<JobReport, JobError> {
     flow::job::run(repository, job, parameters, options, As::Itself(None))
+}
+
+/// What [`run_resolved`] would do, without running anything.
+pub(crate) fn outlook(
+    repository: &Arc<dyn Repository>,
+    job: &'static JobInfo,
+    parameters: &Parameters,
+    options: &RunOptions,
+) -> Result<Outlook, JobError> {
+    flow::job::outlook(repository, job, parameters, options)
 }
 
 /// As [`run_resolved`], for a restart that begins at a step.

@@ -6,6 +6,7 @@ mod doctor;
 mod error;
 mod find;
 mod purge;
+mod resolve;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ pub use details::ExecutionDetails;
 pub use doctor::Finding;
 pub use error::OperatorError;
 pub use purge::{Purge, Purged, PurgedJob};
+#[cfg(feature = "serve")]
+pub(crate) use resolve::{check_abandon, check_stop};
 
 use std::sync::Arc;
 

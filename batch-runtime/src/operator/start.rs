@@ -89,7 +89,7 @@ impl JobOperator {
     }
 
     /// The job of an execution, and the parameters of its instance.
-    fn parameters_of(
+    pub(super) fn parameters_of(
         &self,
         execution: ExecutionId,
         given: &Parameters,

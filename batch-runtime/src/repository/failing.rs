@@ -14,9 +14,9 @@ use super::{
     Advice, Checkpoint, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Clock, Committed,
     ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter,
     Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire, NewPartition,
-    OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError,
-    RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution,
-    StepFinish, StepRow, StepStart,
+    Outlook, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter, PurgePage, Repository,
+    RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy,
+    StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Failure, InstanceId, StepExecutionId};
 use checkpoints::FailingCheckpoints;
@@ -195,6 +195,10 @@ impl Repository for Failing {
             self.run.so_far().execution.get_or_insert(launched.ownership.execution);
             Ok(launched)
         })
+    }
+
+    fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {
+        self.of.outlook(request)
     }
 
     fn begin_step(

@@ -2,7 +2,8 @@
 //! kind.
 
 use super::{
-    BatchStatus, JournalEntry, LaunchRequest, Owner, Recovery, Renamed, RepositoryError, SoFar, owner,
+    BatchStatus, JournalEntry, LaunchRequest, Outlook, Owner, Recovery, Renamed, RepositoryError, SoFar,
+    owner,
 };
 use super::{OWNER_LOST, UnfinishedStep};
 use crate::definition::{ExecutionId, InstanceId};
@@ -16,6 +17,15 @@ pub(super) struct Ended {
     pub(super) complete: Option<(ExecutionId, BatchStatus)>,
     /// The last one of all.
     pub(super) last: Option<LastExecution>,
+}
+
+impl Ended {
+    /// As if the running execution, which is the last one, were taken over from its dead owner.
+    pub(super) fn lost(mut self, running: ExecutionId, recoveries: u32) -> Self {
+        let exit_code = Some(OWNER_LOST.to_owned());
+        self.last = Some(LastExecution { id: running, status: BatchStatus::Failed, exit_code, recoveries });
+        self
+    }
 }
 
 /// The last execution of an instance.
@@ -50,6 +60,15 @@ pub(super) fn check_restart(
         return Err(RepositoryError::TooManyRecoveries { job: job(), instance, times });
     }
     Ok(Some(last))
+}
+
+/// What the launch would do, given the execution that it would take over from and the last one of the instance.
+pub(super) fn outlook(dead: Option<ExecutionId>, last: Option<&LastExecution>) -> Outlook {
+    match (dead, last) {
+        (Some(dead), _) => Outlook::TakesOver(dead),
+        (None, Some(last)) => Outlook::Resumes(last.id),
+        (None, None) => Outlook::Begins,
+    }
 }
 
 /// The refusal of a launch because the record of the instance was purged: only a complete instance ever is.

@@ -23,6 +23,8 @@ mod launch;
 mod mirror;
 mod model;
 mod owner;
+#[cfg(feature = "serve")]
+pub(crate) use owner::in_words as owner_in_words;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod profile;
@@ -61,8 +63,8 @@ pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
 pub use purge::{PurgeFilter, PurgePage, Purgeable};
 pub(crate) use request::RUN_AGAIN;
 pub use request::{
-    Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Ownership,
-    Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
+    Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Outlook,
+    Ownership, Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
 };
 
 pub use schedule::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
@@ -131,6 +133,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`NotRestartable`](RepositoryError::NotRestartable), [`GraphChanged`](RepositoryError::GraphChanged),
     /// in this order. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
+
+    /// What [`launch`](Self::launch) would do at this moment. Writes nothing, and holds nobody up.
+    ///
+    /// # Errors
+    /// As for [`launch`](Self::launch).
+    fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError>;
 
     /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance. `truth` is
     /// the state in another database, if the step's chunks are committed there; it corrects the record of that last

@@ -18,7 +18,7 @@ pub(in crate::repository) fn this_process() -> Owner {
 }
 
 /// The owner, for messages.
-pub(in crate::repository) fn in_words(owner: Option<&Owner>) -> String {
+pub(crate) fn in_words(owner: Option<&Owner>) -> String {
     match owner {
         Some(owner) => format!("process {} on host {}", owner.pid, owner.host),
         None => "an owner that this framework does not know".to_owned(),

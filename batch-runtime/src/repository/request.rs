@@ -92,6 +92,18 @@ impl fmt::Debug for LaunchRequest<'_> {
     }
 }
 
+/// What a launch would do at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outlook {
+    /// It would begin a new instance.
+    Begins,
+    /// It would resume the instance after the last commit of this execution, which has ended.
+    Resumes(ExecutionId),
+    /// It would take the instance over from this execution, whose owner is dead, and resume it after its last commit.
+    TakesOver(ExecutionId),
+}
+
 /// A launched execution. Dropping it releases the execution's lock.
 #[derive(Debug)]
 pub struct Launched {

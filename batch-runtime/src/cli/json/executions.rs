@@ -16,14 +16,14 @@ use crate::repository::{
 
 /// `executions`: `{"executions": [..], "more": false}`
 #[derive(Serialize)]
-pub(in crate::cli) struct Executions<'a> {
-    pub(in crate::cli) executions: Vec<Recorded<'a>>,
+pub(crate) struct Executions<'a> {
+    pub(crate) executions: Vec<Recorded<'a>>,
     /// True if older executions exceed the limit.
-    pub(in crate::cli) more: bool,
+    pub(crate) more: bool,
 }
 
 #[derive(Serialize)]
-pub(in crate::cli) struct Recorded<'a> {
+pub(crate) struct Recorded<'a> {
     execution: ExecutionId,
     instance: InstanceId,
     job: &'a str,
@@ -88,7 +88,7 @@ struct Stored {
 
 impl<'a> Recorded<'a> {
     /// `running` are the running steps of any executions.
-    pub(in crate::cli) fn of(
+    pub(crate) fn of(
         execution: &'a JobExecution,
         owner_state: Option<OwnerState>,
         running: &'a [RunningStep],
@@ -127,7 +127,7 @@ impl<'a> Recorded<'a> {
 
 /// `show`: an execution as in `executions`, with `continues` and `steps`.
 #[derive(Serialize)]
-pub(in crate::cli) struct Details<'a> {
+pub(crate) struct Details<'a> {
     #[serde(flatten)]
     execution: Recorded<'a>,
     continues: Option<ExecutionId>,

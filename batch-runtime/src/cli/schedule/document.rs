@@ -70,12 +70,12 @@ pub(super) struct PauseOrResume<'a> {
 
 /// `schedule list`
 #[derive(Serialize)]
-pub(super) struct Schedules<'a> {
-    pub(super) schedules: Vec<Listed<'a>>,
+pub(crate) struct Schedules<'a> {
+    pub(crate) schedules: Vec<Listed<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     job: &'a str,
     expression: &'a str,
     words: String,

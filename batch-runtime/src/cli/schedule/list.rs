@@ -1,5 +1,7 @@
 //! `schedule list`
 
+use jiff::Timestamp;
+
 use super::document::{Listed, Schedules};
 use super::scheduled;
 use crate::cli::arguments::Globals;
@@ -13,19 +15,19 @@ use crate::repository::{Clock as _, FireFilter, FireOutcome, FireRow, Repository
 use crate::schedule::{ScheduledJob, ScheduledTime};
 
 /// The number of next times that are shown.
-const NEXT: usize = 3;
+pub(crate) const NEXT: usize = 3;
 
 /// The state of a schedule in the repository.
 #[derive(Default)]
-struct Found {
-    row: Option<ScheduleRow>,
-    last: Option<FireRow>,
+pub(crate) struct Found {
+    pub(crate) row: Option<ScheduleRow>,
+    pub(crate) last: Option<FireRow>,
     /// Waiting, missed, skipped and held times.
-    counts: [u64; 4],
+    pub(crate) counts: [u64; 4],
 }
 
 impl Found {
-    fn of(job: &ScheduledJob, repository: &dyn Repository) -> Result<Self, Refusal> {
+    pub(crate) fn of(job: &ScheduledJob, repository: &dyn Repository) -> Result<Self, Refusal> {
         let name = job.job.name;
         let last = repository.fires(&FireFilter { limit: Some(1), ..FireFilter::of(name) })?.pop();
         let mut counts = [0; 4];
@@ -51,11 +53,7 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     }
     let next = |job: &ScheduledJob| job.times.after(now).take(NEXT).collect::<Vec<_>>();
     if globals.json {
-        let listed = jobs.iter().zip(&found).map(|(job, found)| {
-            let next: Vec<_> = next(job).into_iter().map(|time| job.fire(time)).collect();
-            Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts)
-        });
-        print_json(&Schedules { schedules: listed.collect() }, console);
+        print_json(&document(&jobs, &found, now), console);
         return Ok(());
     }
     let mut table = Table::new(&[
@@ -93,12 +91,21 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     Ok(())
 }
 
-fn shown(time: ScheduledTime) -> String {
+/// The document of several schedules.
+pub(crate) fn document<'a>(jobs: &'a [ScheduledJob], found: &[Found], now: Timestamp) -> Schedules<'a> {
+    let listed = jobs.iter().zip(found).map(|(job, found)| {
+        let next: Vec<_> = job.times.after(now).take(NEXT).map(|time| job.fire(time)).collect();
+        Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts)
+    });
+    Schedules { schedules: listed.collect() }
+}
+
+pub(crate) fn shown(time: ScheduledTime) -> String {
     time.local.strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
 /// How the last scheduled time ended.
-fn last(row: &FireRow) -> String {
+pub(crate) fn last(row: &FireRow) -> String {
     let outcome = match (row.outcome, row.run) {
         (FireOutcome::Missed | FireOutcome::Skipped, None) => row.outcome.as_str().to_lowercase(),
         (_, None) => "waits".to_owned(),

@@ -5,7 +5,7 @@ mod backfill;
 mod document;
 mod export;
 mod follow;
-mod list;
+pub(crate) mod list;
 
 use crate::cli::arguments::{Globals, RunArguments};
 use crate::cli::console::Console;
@@ -156,7 +156,7 @@ pub(super) fn run(
 }
 
 /// The jobs that have a schedule.
-fn scheduled(jobs: &[&'static JobInfo]) -> Result<Vec<ScheduledJob>, Refusal> {
+pub(crate) fn scheduled(jobs: &[&'static JobInfo]) -> Result<Vec<ScheduledJob>, Refusal> {
     let with_one = jobs.iter().filter(|job| job.options.schedule.is_some());
     with_one
         .map(|job| {

@@ -18,8 +18,8 @@ use crate::engine::options::RunOptions;
 use crate::graph::render_text;
 use crate::observe::{JobReport, JobStarted, spans};
 use crate::repository::{
-    Again, BatchStatus, ExecutionFinish, ExitStatus, LaunchRequest, Launched, Repository, RepositoryError,
-    SoFar,
+    Again, BatchStatus, ExecutionFinish, ExitStatus, Holds, LaunchRequest, Launched, Outlook, Repository,
+    RepositoryError, SoFar,
 };
 
 /// Launches the instance of `job` with these parameters and runs it.
@@ -46,19 +46,12 @@ pub(crate) fn run(
         Some(from) => from.entries(job.flow, passed, so_far),
         None => Ok(Vec::new()),
     };
+    let graph = render_text(job);
+    let has_held = |so_far: &SoFar<'_>| holds(job.flow, passed, so_far);
+    let again = from.map(|_| &again as &Again<'_>);
+    let request = request(job, parameters, options, &graph, &has_held);
     let Launched { ownership, restarted_from, recovered, owner_may_live, journal, context, lock } =
-        repository.launch(&LaunchRequest {
-            job: job.name,
-            parameters,
-            exclusive: job.options.exclusive,
-            restartable: job.options.restartable,
-            max_recoveries: job.options.max_recoveries,
-            recovery: options.recovery,
-            durability: options.durability,
-            graph: &render_text(job),
-            holds: &|so_far| holds(job.flow, passed, so_far),
-            again: from.map(|_| &again as &Again<'_>),
-        })?;
+        repository.launch(&LaunchRequest { again, ..request })?;
     let _inside = spans::job(job.name, ownership);
     tracing::info!("job started");
     if let (Some(observer), None) = (&options.observer, within) {
@@ -148,6 +141,41 @@ pub(crate) fn run(
         observer.job_ended(&report);
     }
     Ok(report)
+}
+
+/// What [`run`] would do, without running anything.
+pub(crate) fn outlook(
+    repository: &Arc<dyn Repository>,
+    job: &'static JobInfo,
+    parameters: &Parameters,
+    options: &RunOptions,
+) -> Result<Outlook, JobError> {
+    check_databases(repository, job)?;
+    let replaying = Replaying::of(repository, job, parameters)?;
+    let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
+    let has_held = |so_far: &SoFar<'_>| holds(job.flow, passed, so_far);
+    Ok(repository.outlook(&request(job, parameters, options, &render_text(job), &has_held))?)
+}
+
+fn request<'a>(
+    job: &'static JobInfo,
+    parameters: &'a Parameters,
+    options: &RunOptions,
+    graph: &'a str,
+    holds: &'a Holds<'a>,
+) -> LaunchRequest<'a> {
+    LaunchRequest {
+        job: job.name,
+        parameters,
+        exclusive: job.options.exclusive,
+        restartable: job.options.restartable,
+        max_recoveries: job.options.max_recoveries,
+        recovery: options.recovery,
+        durability: options.durability,
+        graph,
+        holds,
+        again: None,
+    }
 }
 
 /// Fails if a step commits in the repository's own database and the repository has none.

@@ -11,8 +11,8 @@ use super::{journal, purge, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::launch::{self, Ended, LastExecution};
 use crate::repository::{
-    BatchStatus, ContextMap, END_LOST, ExecutionFinish, JournalEntry, LaunchRequest, Launched, Owner,
-    Ownership, Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
+    BatchStatus, ContextMap, END_LOST, ExecutionFinish, JournalEntry, LaunchRequest, Launched, Outlook,
+    Owner, Ownership, Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
 /// The rows that a launch has written.
@@ -123,6 +123,57 @@ fn write(
     )?;
     let restarted_from = last.map(|last| last.id);
     Ok(Written { ownership, restarted_from, recovered, owner_may_live, journal, context })
+}
+
+/// What [`launch`] would do. The same checks, without a write or a lock.
+pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, Trouble> {
+    let key = job_key(request.parameters);
+    shared.read(|tx| {
+        let row = tx.query_opt(
+            "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_INSTANCE WHERE JOB_NAME = $1 AND JOB_KEY = $2",
+            &[&request.job, &key],
+        )?;
+        let found = row.map(|row| get(&row, 0).map(InstanceId)).transpose()?;
+        if found.is_none()
+            && let Some(complete) = purge::find(tx, request.job, &key)?
+        {
+            return Err(launch::purged(request.job, complete).into());
+        }
+        let mut dead = None;
+        if let Some(instance) = found
+            && let Some(running) = takeover::running_of_instance(shared, tx, instance)?
+        {
+            dead = Some(would_recover(request, &running)?);
+        }
+        if request.exclusive {
+            for running in takeover::running_of_job(shared, tx, request.job)? {
+                would_recover(request, &running)?;
+            }
+        }
+        let Some(instance) = found else { return Ok(launch::outlook(dead, None)) };
+        let mut ended = ended(tx, instance)?;
+        if let Some(dead) = dead {
+            ended = ended.lost(dead, takeover::recoveries_after(tx, dead)?);
+        }
+        let last = launch::check_restart(request, instance, ended)?;
+        if let Some(last) = &last {
+            let (journal, unfinished) = (journal::of(tx, instance)?, unfinished::of(tx, instance)?);
+            let was = graph_of(tx, last.id)?;
+            let so_far = SoFar { journal: &journal, unfinished: &unfinished, graph: &was };
+            launch::renamed(request, last.id, &so_far)?;
+        }
+        Ok(launch::outlook(dead, last.as_ref()))
+    })
+}
+
+/// Returns the running execution if the launch would take over from it.
+fn would_recover(request: &LaunchRequest<'_>, running: &Running) -> Result<ExecutionId, Trouble> {
+    let dead = match request.recovery {
+        Recovery::Strict => false,
+        Recovery::Detect => takeover::seems_dead(running),
+        Recovery::Force => true,
+    };
+    if dead { Ok(running.id) } else { Err(takeover::already_running(running).into()) }
 }
 
 /// The launch of this owner, if it was committed although its answer was lost.

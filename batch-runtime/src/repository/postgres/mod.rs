@@ -42,9 +42,9 @@ use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
     FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
-    Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter,
-    PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
-    Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
+    Launched, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution, Profile,
+    PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
+    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -142,6 +142,10 @@ impl Repository for PostgresRepository {
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
         self.named(launch::launch(&self.shared, request))
+    }
+
+    fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {
+        self.named(launch::outlook(&self.shared, request))
     }
 
     fn begin_step(

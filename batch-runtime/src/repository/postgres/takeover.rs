@@ -123,6 +123,33 @@ pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Res
     })
 }
 
+/// Returns whether a launch would take over from the owner.
+pub(super) fn seems_dead(running: &Running) -> bool {
+    matches!(running.liveness, Liveness::Dead | Liveness::LeaseOver)
+}
+
+/// The recoveries of an execution after a takeover. A death after progress is not a crash loop. Later executions of the same
+/// process are its nested jobs.
+macro_rules! recoveries {
+    () => {
+        "CASE WHEN EXISTS (
+             SELECT 1 FROM @BATCH_JOB_OWNER o JOIN @BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
+             WHERE o.JOB_EXECUTION_ID >= $1 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
+               AND (o.PID, o.START_TICKS, o.BOOT_ID) = (owner.PID, owner.START_TICKS, owner.BOOT_ID)
+         ) THEN 0 ELSE RECOVERIES + 1 END"
+    };
+}
+
+/// The recoveries that the execution would have if it were taken over.
+pub(super) fn recoveries_after(tx: &Tx<'_>, execution: ExecutionId) -> Result<u32, Trouble> {
+    let row = tx.query_opt(
+        concat!("SELECT ", recoveries!(), " FROM @BATCH_JOB_OWNER owner WHERE JOB_EXECUTION_ID = $1"),
+        &[&execution.0],
+    )?;
+    let found = row.map(|row| rows::count(&row, 0)).transpose()?;
+    Ok(found.map_or(1, |recoveries| u32::try_from(recoveries).unwrap_or(u32::MAX)))
+}
+
 pub(super) fn already_running(running: &Running) -> RepositoryError {
     let mut owner = owner::in_words(running.owner.as_ref());
     if let Liveness::Alive(seconds) = running.liveness {
@@ -215,18 +242,14 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
     tx.session.send_batch(locked::IMPATIENT)?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(
-        // A death after progress is not a crash loop. Later executions of the same process are its nested jobs.
-        "UPDATE @BATCH_JOB_OWNER owner
-         SET EPOCH = $1,
-             PROCESS = CASE WHEN $3 THEN NULL ELSE PROCESS END,
-             RECOVERIES = CASE WHEN EXISTS (
-                 SELECT 1 FROM @BATCH_JOB_OWNER o JOIN @BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
-                 WHERE o.JOB_EXECUTION_ID >= $2 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
-                   AND (o.PID, o.START_TICKS, o.BOOT_ID) = (owner.PID, owner.START_TICKS, owner.BOOT_ID)
-             ) THEN 0 ELSE RECOVERIES + 1 END
-         WHERE JOB_EXECUTION_ID = $2",
+        concat!(
+            "UPDATE @BATCH_JOB_OWNER owner
+             SET EPOCH = $2, PROCESS = CASE WHEN $3 THEN NULL ELSE PROCESS END, RECOVERIES = ",
+            recoveries!(),
+            " WHERE JOB_EXECUTION_ID = $1"
+        ),
         // A process that is not known to be dead stays named: it may still hold what the steps write.
-        &[&epoch, &running.id.0, &(running.liveness == Liveness::Dead)],
+        &[&running.id.0, &epoch, &(running.liveness == Liveness::Dead)],
     )?;
     if raised == 0 {
         tx.execute(

@@ -13,8 +13,8 @@ use super::{journal, purge, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
 use crate::repository::launch::{self, Ended, LastExecution};
 use crate::repository::{
-    BatchStatus, ContextMap, END_LOST, ExecutionFinish, LaunchRequest, Launched, Owner, Ownership, Recovery,
-    RepositoryError, SoFar, encode_context, job_key, owner,
+    BatchStatus, ContextMap, END_LOST, ExecutionFinish, LaunchRequest, Launched, Outlook, Owner, Ownership,
+    Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
 pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
@@ -37,7 +37,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         recover_others(shared, &transaction, request)?;
     }
     let last = match found {
-        Some(instance) => check_restart(&transaction, request, instance)?,
+        Some(instance) => launch::check_restart(request, instance, ended(&transaction, instance)?)?,
         None => None,
     };
     let mut journal = match found {
@@ -115,6 +115,61 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     })
 }
 
+/// What [`launch`] would do. The same checks, without a write.
+pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, Trouble> {
+    let connection = shared.lend(request.durability)?;
+    let transaction = connection.unchecked_transaction()?;
+    let key = job_key(request.parameters);
+    let found = find_instance(&transaction, request.job, &key)?;
+    if found.is_none()
+        && let Some(complete) = purge::find(&transaction, request.job, &key)?
+    {
+        return Err(launch::purged(request.job, complete).into());
+    }
+    let mut dead = None;
+    if let Some(instance) = found
+        && let Some(running) = takeover::running_of_instance(&transaction, instance)?
+    {
+        dead = Some(would_recover(shared, request, &running)?);
+    }
+    if request.exclusive {
+        for running in takeover::running_of_job(&transaction, request.job)? {
+            would_recover(shared, request, &running)?;
+        }
+    }
+    let Some(instance) = found else { return Ok(launch::outlook(dead, None)) };
+    let mut ended = ended(&transaction, instance)?;
+    if let Some(dead) = dead {
+        ended = ended.lost(dead, takeover::recoveries_after(&transaction, dead)?);
+    }
+    let last = launch::check_restart(request, instance, ended)?;
+    if let Some(last) = &last {
+        let (journal, unfinished) =
+            (journal::of(&transaction, instance)?, unfinished::of(&transaction, instance)?);
+        let was = graph_of(&transaction, last.id)?;
+        launch::renamed(
+            request,
+            last.id,
+            &SoFar { journal: &journal, unfinished: &unfinished, graph: &was },
+        )?;
+    }
+    Ok(launch::outlook(dead, last.as_ref()))
+}
+
+/// Returns the running execution if the launch would take over from it.
+fn would_recover(
+    shared: &Arc<Shared>,
+    request: &LaunchRequest<'_>,
+    running: &Running,
+) -> Result<ExecutionId, Trouble> {
+    let dead = match request.recovery {
+        Recovery::Strict => false,
+        Recovery::Detect => takeover::seems_dead(shared, running)?,
+        Recovery::Force => true,
+    };
+    if dead { Ok(running.id) } else { Err(takeover::already_running(running).into()) }
+}
+
 /// Takes over the running execution of the instance, or refuses the launch because of it.
 fn recover_instance(
     shared: &Arc<Shared>,
@@ -156,12 +211,8 @@ fn recover_one(
     Ok(running.owner)
 }
 
-/// Checks that the instance may be restarted.
-fn check_restart(
-    connection: &Connection,
-    request: &LaunchRequest<'_>,
-    instance: InstanceId,
-) -> Result<Option<LastExecution>, Trouble> {
+/// The ended executions of the instance.
+fn ended(connection: &Connection, instance: InstanceId) -> Result<Ended, Trouble> {
     let ended = |status: &str| {
         connection
             .prepare_cached(&format!(
@@ -186,12 +237,11 @@ fn check_restart(
             })
         })
         .optional()?;
-    let ended = Ended {
+    Ok(Ended {
         unknown: ended("'UNKNOWN'")?.map(|(execution, _)| execution),
         complete: ended("'COMPLETED', 'ABANDONED'")?,
         last,
-    };
-    Ok(launch::check_restart(request, instance, ended)?)
+    })
 }
 
 fn find_instance(connection: &Connection, job: &str, key: &str) -> rusqlite::Result<Option<InstanceId>> {

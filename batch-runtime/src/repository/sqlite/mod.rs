@@ -47,8 +47,8 @@ use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter,
     FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
-    LaunchRequest, Launched, NewFire, NewPartition, OwnerState, Ownership, PartitionExecution, Profile,
-    PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
+    LaunchRequest, Launched, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution,
+    Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
     SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, Sqlite, StepExecutionId};
@@ -134,6 +134,10 @@ impl Repository for SqliteRepository {
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
         self.named(launch::launch(&self.shared, request))
+    }
+
+    fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {
+        self.named(launch::outlook(&self.shared, request))
     }
 
     fn begin_step(

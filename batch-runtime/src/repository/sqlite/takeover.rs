@@ -80,6 +80,15 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     }
 }
 
+/// The same outside a write transaction, where a concurrent launch may change the answer. It takes no lock.
+pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
+    if running.owner.is_none() {
+        return Ok(false);
+    }
+    let held = shared.locks.is_held(Lock::Execution(running.id));
+    Ok(held.map_err(|error| untestable(shared, running.id, &error))? == Some(false))
+}
+
 /// Returns the state of the owner. It takes no lock, so it does not disturb a concurrent launch.
 pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, Trouble> {
     if execution.owner.is_none() {
@@ -126,24 +135,30 @@ pub(super) fn already_running(running: &Running) -> RepositoryError {
     launch::already_running(&running.job, running.id, running.owner.as_ref())
 }
 
+/// The recoveries of an execution after a takeover. An owner that died after it made progress is not in a crash loop. Later
+/// executions of the same process are its nested jobs.
+const RECOVERIES: &str = "CASE WHEN EXISTS (
+        SELECT 1 FROM BATCH_JOB_OWNER o JOIN BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
+        WHERE o.JOB_EXECUTION_ID >= ?1 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
+          AND (o.PID, o.START_TICKS, o.BOOT_ID) = (BATCH_JOB_OWNER.PID, BATCH_JOB_OWNER.START_TICKS,
+                                                   BATCH_JOB_OWNER.BOOT_ID)
+    ) THEN 0 ELSE RECOVERIES + 1 END";
+
+/// The recoveries that the execution would have if it were taken over.
+pub(super) fn recoveries_after(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<u32> {
+    let select = format!("SELECT {RECOVERIES} FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?1");
+    let found = connection.prepare_cached(&select)?.query_row([execution.0], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(1))
+}
+
 /// Ends the execution and its running steps as FAILED, and fences its owner.
 pub(super) fn take_over(shared: &Shared, connection: &Connection, running: &Running) -> rusqlite::Result<()> {
     let epoch = rows::int(next_epoch(connection, running.instance)?);
     let raised = connection
-        .prepare_cached(
-            // An owner that died after it made progress is not in a crash loop. Later executions of the same process are
-            // its nested jobs.
-            "UPDATE BATCH_JOB_OWNER
-             SET EPOCH = ?1,
-                 RECOVERIES = CASE WHEN EXISTS (
-                     SELECT 1 FROM BATCH_JOB_OWNER o JOIN BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
-                     WHERE o.JOB_EXECUTION_ID >= ?2 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')
-                       AND (o.PID, o.START_TICKS, o.BOOT_ID) = (BATCH_JOB_OWNER.PID, BATCH_JOB_OWNER.START_TICKS,
-                                                                BATCH_JOB_OWNER.BOOT_ID)
-                 ) THEN 0 ELSE RECOVERIES + 1 END
-             WHERE JOB_EXECUTION_ID = ?2",
-        )?
-        .execute(params![epoch, running.id.0])?;
+        .prepare_cached(&format!(
+            "UPDATE BATCH_JOB_OWNER SET EPOCH = ?2, RECOVERIES = {RECOVERIES} WHERE JOB_EXECUTION_ID = ?1"
+        ))?
+        .execute(params![running.id.0, epoch])?;
     if raised == 0 {
         connection
             .prepare_cached(

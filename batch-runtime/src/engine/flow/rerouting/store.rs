@@ -267,6 +267,10 @@ impl Repository for Store {
         unreachable!("nobody asks")
     }
 
+    fn outlook(&self, _: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
     fn executions(&self, _: &ExecutionFilter) -> Result<Vec<JobExecution>, RepositoryError> {
         unreachable!("nobody asks")
     }

@@ -1,0 +1,78 @@
+// Asks for the part of the page that changes, every two seconds while the page is looked at. The page works without it.
+'use strict';
+(() => {
+  const live = document.querySelector('#live[data-follow]');
+  const connection = document.getElementById('connection');
+  let tag = null;
+  let timer = 0;
+  let wait = 2000;
+
+  const say = (text) => {
+    if (connection && connection.textContent !== text) connection.textContent = text;
+  };
+
+  // Keeps what the reader has opened, and where the keyboard is.
+  const swap = (html) => {
+    const open = [...live.querySelectorAll('details[open][id]')].map((it) => it.id);
+    const active = live.contains(document.activeElement) ? document.activeElement.id : '';
+    live.innerHTML = html;
+    for (const id of open) document.getElementById(id)?.setAttribute('open', '');
+    if (active) document.getElementById(active)?.focus({ preventScroll: true });
+  };
+
+  const isBusy = () => {
+    const selection = document.getSelection();
+    return selection && !selection.isCollapsed && live.contains(selection.anchorNode);
+  };
+
+  const look = async () => {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    try {
+      const headers = { 'X-Fragment': '1' };
+      if (tag) headers['If-None-Match'] = tag;
+      const answer = await fetch(location.href, { headers, cache: 'no-store', redirect: 'error' });
+      if (answer.status === 401) return say('The session has ended: reload the page');
+      if (answer.ok) {
+        const html = await answer.text();
+        if (!isBusy()) {
+          tag = answer.headers.get('ETag');
+          swap(html);
+        }
+      }
+      say('');
+      wait = 2000;
+    } catch {
+      say('No connection to the server');
+      wait = Math.min(wait * 2, 30000);
+    }
+    timer = setTimeout(look, wait);
+  };
+
+  if (live) {
+    timer = setTimeout(look, wait);
+    document.addEventListener('visibilitychange', look);
+  }
+
+  // Says what a form would do while it is filled in. Secrets stay in the browser until the form is sent.
+  const form = document.querySelector('form[data-check]');
+  let typing = 0;
+  form?.addEventListener('input', () => {
+    clearTimeout(typing);
+    typing = setTimeout(async () => {
+      const fields = new URLSearchParams(new FormData(form));
+      for (const secret of form.querySelectorAll('[type=password]')) fields.delete(secret.name);
+      fields.set('do', 'check');
+      const answer = await fetch(form.action, { method: 'POST', body: fields, headers: { 'X-Fragment': '1' } }).catch(() => null);
+      if (answer?.ok) document.getElementById('outlook').innerHTML = await answer.text();
+    }, 300);
+  });
+
+  // A button that is pressed twice would ask twice.
+  document.addEventListener('submit', (event) => {
+    if (event.target.method !== 'post') return;
+    const question = event.submitter?.dataset.ask;
+    if (question && !confirm(question)) return event.preventDefault();
+    setTimeout(() => event.submitter?.setAttribute('disabled', ''));
+  });
+})();

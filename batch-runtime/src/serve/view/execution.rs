@@ -1,0 +1,134 @@
+//! One execution: why it failed, its steps, the chain of its restarts, and what can be done.
+
+use maud::{Markup, html};
+
+use super::actions;
+use super::parts;
+use super::steps;
+use super::{Place, View};
+use crate::definition::ExecutionId;
+use crate::observe::{Summary, words};
+use crate::operator::ExecutionDetails;
+use crate::repository::{Counters, ExecutionFilter, JobExecution, OwnerState};
+use crate::serve::Page;
+use crate::serve::reply::Trouble;
+
+pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
+    let details = page.operator.show(id)?;
+    let execution = &details.execution;
+    let filter = ExecutionFilter {
+        instance: Some(execution.instance.id),
+        limit: Some(50),
+        ..ExecutionFilter::default()
+    };
+    let mut chain = page.operator.executions(&filter)?;
+    chain.reverse();
+    let causes = Summary::from(&details).causes();
+    let live = html! {
+        p.lead {
+            (parts::status_of(execution, details.owner_state))
+            span.number { (parts::duration(parts::took(execution, details.owner_state, details.seen))) }
+            (owner(&details))
+        }
+        @if !causes.is_empty() {
+            div.causes { @for cause in &causes { p.cause.quiet[execution.ended.is_none()] { (cause) } } }
+        }
+        (actions::buttons(page, &details))
+        (steps::table(&details))
+        (chain_of(&chain, &details))
+        (facts(&details))
+    };
+    let title = format!("{} {id}", execution.instance.job);
+    let fixed = head(execution, &details, "steps");
+    Ok(View { title, place: Place::Elsewhere, fixed, live, follows: execution.status.is_running() })
+}
+
+/// The title of an execution, and the way to its other pages.
+pub(super) fn head(execution: &JobExecution, details: &ExecutionDetails, here: &str) -> Markup {
+    let path = parts::path(execution.id);
+    let job = &execution.instance.job;
+    let tab = |name: &str, to: &str, label: Markup| {
+        html! { a href=(to) aria-current=[(here == name).then_some("page")] { (label) } }
+    };
+    let skips = skips(details);
+    html! {
+        h1 {
+            a href={ "/executions?job=" (parts::encoded(job)) } { (job) } " "
+            span.number { (execution.id) }
+        }
+        nav.tabs aria-label="Execution" {
+            (tab("steps", &path, html! { "Steps" }))
+            (tab("graph", &format!("{path}/graph"), html! { "Graph" }))
+            (tab("skipped", &format!("{path}/skipped"), html! {
+                "Skipped" @if skips > 0 { " " span.count { (words::count(skips)) } }
+            }))
+            (tab("time", &format!("{path}/time"), html! { "Time" }))
+        }
+    }
+}
+
+/// The items that the instance has skipped.
+fn skips(details: &ExecutionDetails) -> u64 {
+    let before: u64 = details.before.values().map(Counters::skips).sum();
+    before + details.steps.iter().map(|step| step.counters.skips()).sum::<u64>()
+}
+
+fn owner(details: &ExecutionDetails) -> Markup {
+    let owner = details.execution.owner.as_ref();
+    let process = owner.map(|owner| format!("process {} on {}", owner.pid, words::line(&owner.host, 100)));
+    html! {
+        @if let (Some(state), Some(process)) = (details.owner_state, process) {
+            span.soft {
+                @match state {
+                    OwnerState::Alive => { (process) " is alive" }
+                    OwnerState::Dead => { (process) " is dead: it could not record an end" }
+                    OwnerState::Unknown => { (process) ", if it is alive" }
+                }
+            }
+        }
+    }
+}
+
+/// The executions of the instance, oldest first.
+fn chain_of(chain: &[JobExecution], details: &ExecutionDetails) -> Markup {
+    html! {
+        @if chain.len() > 1 {
+            h2 { "Restarts of this run" }
+            ol.chain {
+                @for execution in chain {
+                    @let is_here = execution.id == details.execution.id;
+                    li aria-current=[is_here.then_some("true")] {
+                        (parts::execution(execution.id)) " "
+                        (parts::status(execution.status, details.owner_state.filter(|_| is_here)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(details: &ExecutionDetails) -> Markup {
+    let execution = &details.execution;
+    let parameters = &execution.parameters;
+    html! {
+        h2 { "Facts" }
+        dl.facts {
+            @for parameter in parameters {
+                dt { (parameter.name) }
+                dd {
+                    code { (parameter.value) }
+                    @if !parameter.identifying { " " span.soft { "does not identify the run" } }
+                }
+            }
+            dt.own { "Started" } dd { (parts::time(execution.started)) }
+            @match execution.ended {
+                Some(ended) => { dt.own { "Ended" } dd { (parts::time(Some(ended))) } }
+                None => { dt.own { "Last commit" } dd { (parts::time(Some(execution.updated))) } }
+            }
+            @if let Some(owner) = &execution.owner {
+                dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }
+            }
+            dt.own { "Instance" } dd { (execution.instance.id) " " span.soft { "key " (execution.instance.key) } }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The form that starts a job, or restarts an execution with other parameters.
+
+use std::ffi::OsString;
+
+use maud::{Markup, html};
+
+use super::actions::outlook_in_words;
+use super::parts::{self, encoded};
+use super::{Place, View};
+use crate::cli::parameter::{facts, is_required, plain};
+use crate::cli::refusal::Refusal;
+use crate::definition::{ExecutionId, JobInfo, Launch, ParameterSpec, ParameterValue, parse_parameters};
+use crate::operator::OperatorError;
+use crate::repository::{ExecutionFilter, JobExecution, Outlook};
+use crate::serve::Page;
+use crate::serve::query::Query;
+use crate::serve::reply::Trouble;
+
+/// What the names of fields begin with, so that no parameter meets a name of ours.
+const FIELD: &str = "p.";
+
+/// What a form is for.
+#[derive(Clone, Copy)]
+pub(in crate::serve) enum Form {
+    Start(&'static JobInfo),
+    /// Only what may change in a restart: secrets, and what does not tell instances apart.
+    Restart(&'static JobInfo, ExecutionId),
+}
+
+impl Form {
+    fn job(self) -> &'static JobInfo {
+        match self {
+            Self::Start(job) | Self::Restart(job, _) => job,
+        }
+    }
+
+    fn specs(self) -> impl Iterator<Item = &'static ParameterSpec> {
+        let is_restart = matches!(self, Self::Restart(..));
+        self.job().parameters.iter().filter(move |spec| !is_restart || spec.secret || !spec.identifying)
+    }
+
+    /// The values in the fields of a form or the query of an address, by the names of parameters.
+    pub(in crate::serve) fn given(self, fields: &Query) -> Vec<(String, String)> {
+        let mut given = Vec::new();
+        for spec in self.specs() {
+            let name = format!("{FIELD}{}", spec.name);
+            let texts = fields
+                .all(&name)
+                .flat_map(|text| if spec.list { text.lines().collect() } else { vec![text] });
+            let texts = texts.filter(|text| !text.is_empty());
+            given.extend(texts.map(|text| (spec.name.to_owned(), text.to_owned())));
+        }
+        given
+    }
+
+    /// What a launch with these values would do. Secrets may be missing.
+    pub(in crate::serve) fn outlook(
+        self,
+        page: &Page,
+        given: &[(String, String)],
+        next: bool,
+    ) -> Result<Outlook, Refusal> {
+        let job = self.job();
+        let texts = given.iter().map(|(name, text)| (name.as_str(), OsString::from(text)));
+        let wrong = |error: &_| Refusal::of_parameters(error, job, matches!(self, Self::Restart(..)));
+        let parameters = parse_parameters(job, texts).map_err(|error| wrong(&error))?;
+        let refused = |error: OperatorError| match &error {
+            OperatorError::Parameters(error) => wrong(error),
+            other => Refusal::of(other),
+        };
+        match self {
+            Self::Start(_) if next => {
+                crate::definition::resolve_parameters(job, &parameters).map_err(|error| wrong(&error))?;
+                Ok(Outlook::Begins)
+            }
+            Self::Start(job) => page.operator.resolve(&Launch { job, parameters }).map_err(refused),
+            Self::Restart(_, execution) => {
+                page.operator.resolve_restart(execution, &parameters).map_err(refused)
+            }
+        }
+    }
+}
+
+/// The form with values: those of the address or of a form that came back, else those of an earlier execution.
+pub(in crate::serve) fn show(
+    page: &Page,
+    form: Form,
+    fields: &Query,
+    refused: Option<&Refusal>,
+) -> Result<View, Trouble> {
+    let job = form.job();
+    let like = match form {
+        Form::Restart(_, execution) => Some(page.operator.execution(execution)?),
+        Form::Start(_) => earlier(page, job, fields)?,
+    };
+    let is_filled = fields.iter().any(|(name, _)| name.starts_with(FIELD));
+    let values = |spec: &ParameterSpec| -> String {
+        if spec.secret {
+            String::new()
+        } else if is_filled {
+            let name = format!("{FIELD}{}", spec.name);
+            fields.all(&name).collect::<Vec<_>>().join("\n")
+        } else {
+            like.as_ref().and_then(|like| stored(like, spec)).unwrap_or_else(|| default(spec))
+        }
+    };
+    let next = fields.get("next").is_some();
+    let shown: Vec<(String, String)> = form
+        .specs()
+        .flat_map(|spec| {
+            let text = values(spec);
+            let texts: Vec<String> =
+                if spec.list { text.lines().map(str::to_owned).collect() } else { vec![text] };
+            texts.into_iter().map(|text| (spec.name.to_owned(), text)).collect::<Vec<_>>()
+        })
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    let (title, action) = match form {
+        Form::Start(job) => (format!("Start {}", job.name), format!("/jobs/{}/start", encoded(job.name))),
+        Form::Restart(job, id) => {
+            (format!("Restart {} {id}", job.name), format!("{}/restart", parts::path(id)))
+        }
+    };
+    let outlook = outlook(&form.outlook(page, &shown, next));
+    let is_read_only = page.guard.is_read_only();
+    let fixed = html! {
+        h1 { (title) }
+        @if !job.doc.is_empty() { p.doc { (plain(job.doc)) } }
+        @if let Some(refused) = refused { p.cause role="alert" { (refused) } }
+        @if let (Form::Start(_), Some(like), false) = (form, &like, is_filled) {
+            p.soft { "Filled in as in execution " (parts::execution(like.id)) ". Secrets are never stored." }
+        }
+        form.start method="post" action=(action) data-check {
+            @for spec in form.specs() { (field(spec, &values(spec))) }
+            @if form.specs().next().is_none() { p.soft { "It takes no parameters." } }
+            @if let Form::Start(_) = form {
+                label.check {
+                    input type="checkbox" name="next" value="1" checked[next];
+                    "Start a new instance even if it is complete" span.soft { " (--next)" }
+                }
+            }
+            div #outlook role="status" { (outlook) }
+            div.send {
+                button.main name="do" value="start" disabled[is_read_only] {
+                    @match form { Form::Start(_) => "Start", Form::Restart(..) => "Restart" }
+                }
+                button name="do" value="check" disabled[is_read_only] { "Check" }
+                @if is_read_only { span.soft { "The page is read-only." } }
+            }
+        }
+    };
+    Ok(View { title, place: Place::Elsewhere, fixed, live: html! {}, follows: false })
+}
+
+/// What would happen, in words.
+pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refusal>) -> Markup {
+    html! {
+        @match outlook {
+            Ok(outlook) => p.outlook.good { (outlook_in_words(*outlook)) },
+            Err(refusal) => p.outlook.bad { (refusal) },
+        }
+    }
+}
+
+/// The execution whose parameters fill the form: the one that the address names, else the last one.
+fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecution>, Trouble> {
+    if let Some(like) = fields.get("like").and_then(|id| id.parse().ok()) {
+        let like = page.operator.execution(ExecutionId(like))?;
+        return Ok(Some(like).filter(|like| like.instance.job == job.name));
+    }
+    let filter =
+        ExecutionFilter { job: Some(job.name.to_owned()), limit: Some(1), ..ExecutionFilter::default() };
+    Ok(page.operator.executions(&filter)?.pop())
+}
+
+/// The value that an execution had, one text a line.
+fn stored(execution: &JobExecution, spec: &ParameterSpec) -> Option<String> {
+    let found = execution.parameters.iter().find(|parameter| parameter.name == spec.name)?;
+    Some(lines(&found.value))
+}
+
+fn lines(value: &ParameterValue) -> String {
+    match value {
+        ParameterValue::List(texts) => texts.join("\n"),
+        other => other.to_string(),
+    }
+}
+
+fn default(spec: &ParameterSpec) -> String {
+    spec.default_value().as_ref().map(lines).unwrap_or_default()
+}
+
+fn field(spec: &ParameterSpec, value: &str) -> Markup {
+    let name = format!("{FIELD}{}", spec.name);
+    let id = format!("field-{}", spec.name);
+    let required = is_required(spec);
+    let kind = spec.ty.single().name;
+    let choices: &[&str] = match (kind, spec.values) {
+        ("bool", _) => &["true", "false"],
+        (_, values) => values,
+    };
+    // A date of the browser's own is easier to type, and has the same form.
+    let input = match kind {
+        "Date" => "date",
+        _ if spec.secret => "password",
+        _ => "text",
+    };
+    html! {
+        div.field {
+            label for=(id) { (spec.name) @if required { span.needed title="needed" { " *" } } }
+            @if spec.list {
+                textarea #(id) name=(name) rows="3" placeholder="one value a line" { (value) }
+            } @else if !choices.is_empty() && !spec.secret {
+                select #(id) name=(name) {
+                    @if !required { option value="" { "(left out)" } }
+                    @for choice in choices { option selected[*choice == value] { (choice) } }
+                }
+            } @else {
+                input #(id) name=(name) type=(input) required[required]
+                    value=[(!spec.secret).then_some(value)] autocomplete=(if spec.secret { "new-password" } else { "off" });
+            }
+            p.about { (plain(spec.doc)) " " span.soft { (facts(spec)) } }
+        }
+    }
+}
