@@ -1,8 +1,9 @@
 //! `serve`: the web page for operators.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -22,6 +23,8 @@ pub(super) struct Arguments {
     listen: Listen,
     hosts: Vec<String>,
     token_file: Option<OsString>,
+    /// The folder for the logs of jobs.
+    log_folder: Option<OsString>,
     read_only: bool,
     allow_actions: bool,
 }
@@ -32,6 +35,10 @@ impl Arguments {
             listen: matches.get_one::<Listen>("listen").cloned().unwrap_or(Listen::DEFAULT),
             hosts: matches.get_many("host").into_iter().flatten().cloned().collect(),
             token_file: matches.get_one::<OsString>("token-file").cloned(),
+            #[cfg(feature = "log")]
+            log_folder: matches.get_one::<OsString>("log-folder").cloned(),
+            #[cfg(not(feature = "log"))]
+            log_folder: None,
             read_only: matches.get_flag("read-only"),
             allow_actions: matches.get_flag("allow-actions"),
         }
@@ -41,7 +48,7 @@ impl Arguments {
 pub(super) fn command() -> Command {
     let option =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
-    Command::new("serve")
+    let command = Command::new("serve")
         .about("Serves a web page with what ran, and buttons to start, stop and restart jobs")
         .long_about(
             "Serves a web page: what ran, why it failed, and buttons to start, stop and restart jobs. It prints the link that opens \
@@ -66,7 +73,15 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .conflicts_with("read-only")
                 .help("Allows the buttons although other machines reach the address; without it, such a page is read-only"),
-        ])
+        ]);
+    #[cfg(feature = "log")]
+    let command = command.arg(
+        option("log-folder", 6)
+            .value_name("FOLDER")
+            .value_parser(value_parser!(OsString))
+            .help("Writes the log of each job that is started from the page into this folder, and shows it"),
+    );
+    command
 }
 
 /// `serve`
@@ -82,17 +97,17 @@ pub(super) fn run(
     let url = repository::absolute(globals.repository.as_deref(), console)?;
     let file = std::env::current_exe()
         .map_err(|error| Refusal::usage(format!("this program does not know its own file: {error}")))?;
+    let logs = arguments.log_folder.as_deref().map(folder).transpose()?;
     let (token, place) = token(arguments.token_file.as_deref().map(Path::new))?;
     let listener = Listener::bind(on).map_err(|error| {
         Refusal::usage(format!("cannot listen on {on}: {error}; `--listen` names another address"))
     })?;
     let link = link(&listener, on, &token, place.as_deref());
     let read_only = arguments.read_only || !(on.is_local() || arguments.allow_actions);
-    let guard = Guard::new(token, &listener, &arguments.hosts, read_only)
+    let guard = Guard::new(program, token, &listener, &arguments.hosts, read_only)
         .map_err(|error| Refusal::usage(format!("the system gives no random numbers: {error}")))?;
     let (errors, is_quiet) = (console.err.clone(), globals.quiet);
     let page = Page {
-        program: program.to_owned(),
         operator: JobOperator::new(repository).with_jobs(jobs),
         command: Box::new(move || {
             let mut command = Process::new(&file);
@@ -100,8 +115,8 @@ pub(super) fn run(
             command.env("BATCH_REPOSITORY", &url).stdin(Stdio::piped()).stdout(Stdio::piped());
             command
         }),
-        logs: None,
-        guard,
+        logs,
+        guard: Arc::new(guard),
         say: Box::new(move |line| {
             if !is_quiet {
                 errors.line(line);
@@ -116,6 +131,15 @@ pub(super) fn run(
     }
     serve(page, listener).map_err(|error| Refusal::usage(format!("the page cannot be served: {error}")))?;
     Ok(exit::COMPLETED)
+}
+
+/// The folder for logs, which is created if there is none.
+fn folder(name: &OsStr) -> Result<PathBuf, Refusal> {
+    let wrong =
+        |error| Refusal::usage(format!("the folder of logs {} cannot be used: {error}", name.display()));
+    let folder = std::path::absolute(name).map_err(wrong)?;
+    std::fs::create_dir_all(&folder).map_err(wrong)?;
+    Ok(folder)
 }
 
 /// The token, and the file that holds it.

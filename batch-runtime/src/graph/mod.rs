@@ -19,4 +19,6 @@ pub(crate) use format::render_seen;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
 pub use reason::{Text, TextInfo};
+#[cfg(feature = "serve")]
+pub(crate) use svg::styles;
 pub use text::render_text;

@@ -211,7 +211,8 @@ const fn baseline(row: usize) -> usize {
     row * HIGH + HIGH / 2 + 4
 }
 
-fn styles() -> String {
+/// The styles of every picture.
+pub(crate) fn styles() -> String {
     let mut css = format!(
         "text{{font:13px {FONT};white-space:pre}}.mid,.label{{text-anchor:middle}}.name{{font-weight:600}}.bar text{{font:12px {FONT}}}\n\
          .way{{fill:none;stroke-width:1.25;stroke-linejoin:round}}.way.taken{{stroke-width:3}}.label{{font-size:12px;stroke-width:5;paint-order:stroke;stroke-linejoin:round}}\n\

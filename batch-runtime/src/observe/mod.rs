@@ -14,7 +14,7 @@ pub(crate) mod progress;
 mod remedy;
 pub(crate) mod spans;
 pub(crate) mod step_progress;
-mod summary;
+pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod words;
 

@@ -2,7 +2,7 @@
 //! steps, and the cause of a failure.
 
 mod causes;
-mod shares;
+pub(crate) mod shares;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -1,202 +1,170 @@
-//! What the buttons do: starts and restarts jobs as processes of their own, and asks others to stop.
+//! What the buttons and forms do.
 
-use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use axum::extract::{Path, State};
+use axum::response::Response;
 
-use super::Page;
-use super::reply::Trouble;
-use crate::cli::refusal::{Refusal, exit};
+use super::child::Run;
+use super::page::Page;
+use super::query::Query;
+use super::reply::{Shared, answer, see, shown};
+use super::request::{Asked, Trouble, number};
+use super::view;
+use super::view::form::Form;
 use crate::definition::ExecutionId;
-use crate::operator::{JobOperator, OperatorError};
-use crate::repository::ExecutionFilter;
+use crate::operator::OperatorError;
 
-/// How long a request waits until the new process has recorded its execution.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks for it.
-const LOOK: Duration = Duration::from_millis(40);
-/// The most bytes that a process may print.
-const PRINTED: u64 = 16 << 20;
-
-/// A run to start in a process of its own.
-pub(super) struct Run<'a> {
-    pub(super) job: &'a str,
-    /// The words of the command line, such as `run load`.
-    pub(super) words: Vec<OsString>,
-    /// Names and values, secrets among them. They travel on standard input, which nobody else sees.
-    pub(super) given: Vec<(String, String)>,
+pub(super) async fn start_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let form = Form::Start(page.operator.job(&job)?);
+        Ok(shown(page, asked, &view::form::show(page, form, &asked.query, None)?))
+    })
+    .await
 }
 
-/// What a process has printed.
-#[derive(Debug)]
-struct Ended(String);
+pub(super) async fn start(
+    State(page): Shared,
+    Path(job): Path<String>,
+    asked: Asked,
+    body: String,
+) -> Response {
+    answer(page, asked, move |page, asked| {
+        let job = page.operator.job(&job)?;
+        launch(page, asked, Form::Start(job), &Query::of(Some(&body)))
+    })
+    .await
+}
 
-impl Run<'_> {
-    /// Starts it, and returns its execution as soon as that is recorded; `None` if the process takes long to begin.
-    pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, Trouble> {
-        let newest = newest(&page.operator, self.job)?;
-        let log = page.logs.as_ref().map(|folder| Log::new(folder, self.job));
-        let mut command = (page.command)();
-        command.args(&self.words).args(["--json", "--parameters", "-"]);
-        if let Some(log) = &log {
-            command.arg("--log").arg(&log.unnamed);
+pub(super) async fn restart_form(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let form = restart_of(page, &id)?;
+        Ok(shown(page, asked, &view::form::show(page, form, &asked.query, None)?))
+    })
+    .await
+}
+
+pub(super) async fn restart(
+    State(page): Shared,
+    Path(id): Path<String>,
+    asked: Asked,
+    body: String,
+) -> Response {
+    answer(page, asked, move |page, asked| {
+        let form = restart_of(page, &id)?;
+        launch(page, asked, form, &Query::of(Some(&body)))
+    })
+    .await
+}
+
+fn restart_of(page: &Page, id: &str) -> Result<Form, Trouble> {
+    let id = number(id)?;
+    let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
+    Ok(Form::Restart(job, id))
+}
+
+/// Checks the fields of a form, and starts the run unless only the check was wanted.
+fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, Trouble> {
+    let given = form.given(fields);
+    let next = fields.get("next").is_some();
+    let outlook = form.outlook(page, &given, next);
+    if fields.get("do") == Some("check") {
+        if asked.is_fragment() {
+            return Ok(asked.html(view::form::outlook(&outlook)));
         }
-        // Ctrl-C in the terminal of the server must not reach the job.
-        let mut child = command.process_group(0).spawn().map_err(|error| {
-            Refusal::refused("not_started", format!("the process of the job cannot be started: {error}"))
-        })?;
-        if let Some(mut input) = child.stdin.take() {
-            // A process that has refused its arguments reads no more.
-            let _ = input.write_all(object(&self.given).as_bytes());
-        }
-        let pid = child.id();
-        let ended = follow(child, log.clone());
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            match ended.recv_timeout(LOOK) {
-                Ok(Ended(printed)) => return outcome(&printed),
-                Err(RecvTimeoutError::Disconnected) => return outcome(""),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if let Some(execution) = begun(&page.operator, self.job, newest, pid)? {
-                if let Some(log) = &log {
-                    log.name(execution);
+        return Ok(shown(page, asked, &view::form::show(page, form, fields, None)?));
+    }
+    let (job, words) = match form {
+        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()]),
+        Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()]),
+    };
+    let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
+    let started = match outlook {
+        Ok(_) => Run { job, words, given }.start(page),
+        Err(refusal) => Err(refusal.into()),
+    };
+    match started {
+        Ok(started) => Ok(see(&told(page, job, started))),
+        Err(Trouble::Refused(refusal)) => {
+            let trouble = Trouble::Refused(refusal);
+            let mut response = match &trouble {
+                Trouble::Refused(refusal) => {
+                    shown(page, asked, &view::form::show(page, form, fields, Some(refusal))?)
                 }
-                return Ok(Some(execution));
-            }
+                Trouble::Missing => return Err(trouble),
+            };
+            *response.status_mut() = trouble.status();
+            Ok(response)
         }
-        Ok(None)
+        Err(trouble) => Err(trouble),
     }
 }
 
-/// The newest execution of a job.
-fn newest(operator: &JobOperator, job: &str) -> Result<Option<ExecutionId>, OperatorError> {
-    let filter = ExecutionFilter { job: Some(job.to_owned()), limit: Some(1), ..ExecutionFilter::default() };
-    Ok(operator.executions(&filter)?.first().map(|execution| execution.id))
+/// Tells that a run was started, and returns where to look at it.
+fn told(page: &Page, job: &str, execution: Option<ExecutionId>) -> String {
+    let Some(execution) = execution else {
+        (page.say)(&format!("serve: started {job}"));
+        return format!("/executions?job={job}");
+    };
+    (page.say)(&format!("serve: started {job}, execution {execution}"));
+    format!("/executions/{execution}")
 }
 
-/// The execution that the process has begun.
-fn begun(
-    operator: &JobOperator,
-    job: &str,
-    newest: Option<ExecutionId>,
-    pid: u32,
-) -> Result<Option<ExecutionId>, OperatorError> {
-    let filter = ExecutionFilter { job: Some(job.to_owned()), limit: Some(20), ..ExecutionFilter::default() };
-    let found = operator.executions(&filter)?.into_iter().find(|execution| {
-        Some(execution.id) > newest && execution.owner.as_ref().is_some_and(|owner| owner.pid == pid)
-    });
-    Ok(found.map(|execution| execution.id))
+/// Does something to an execution, and leads back to it.
+async fn act(
+    page: Arc<Page>,
+    id: String,
+    asked: Asked,
+    what: &'static str,
+    act: impl FnOnce(&Page, ExecutionId) -> Result<(), OperatorError> + Send + 'static,
+) -> Response {
+    answer(page, asked, move |page, _| {
+        let id = number(&id)?;
+        act(page, id)?;
+        (page.say)(&format!("serve: {what} execution {id}"));
+        Ok(see(&format!("/executions/{id}")))
+    })
+    .await
 }
 
-/// Waits for the process on a thread of its own, so that it leaves no trace in the system, and reads what it prints.
-fn follow(mut child: Child, log: Option<Log>) -> Receiver<Ended> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut printed = String::new();
-        if let Some(output) = child.stdout.take() {
-            // What cannot be read is missing in the answer, and the process goes on all the same.
-            let _ = output.take(PRINTED).read_to_string(&mut printed);
-        }
-        let _ = child.wait();
-        if let (Some(log), Ok(Some(execution))) = (log, outcome(&printed)) {
-            log.name(execution);
-        }
-        // Nobody waits for it, if it took long.
-        let _ = sender.send(Ended(printed));
-    });
-    receiver
+pub(super) async fn stop(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    act(page, id, asked, "asked to stop", |page, id| page.operator.stop(id)).await
 }
 
-/// The execution that a process has run, or why it has not.
-fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
-    let document: Value = serde_json::from_str(printed).unwrap_or_default();
-    let error = &document["error"];
-    if let Some(message) = error["message"].as_str() {
-        let code = error["exit"].as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED);
-        let mut refusal = Refusal::refused("refused", message);
-        refusal.code = code;
-        return Err(refusal.into());
-    }
-    match document["execution"].as_i64() {
-        Some(execution) => Ok(Some(ExecutionId(execution))),
-        None => Err(Refusal::refused(
-            "ended",
-            "the process of the job has ended without a word; its errors are in the output of the server",
-        )
-        .into()),
-    }
+pub(super) async fn abandon(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    act(page, id, asked, "abandoned", |page, id| page.operator.abandon(id)).await
 }
 
-/// The parameters as an object of JSON. A name with several values has a list.
-fn object(given: &[(String, String)]) -> String {
-    let mut object: Map<String, Value> = Map::new();
-    for (name, text) in given {
-        let text = Value::from(text.as_str());
-        match object.get_mut(name) {
-            Some(Value::Array(texts)) => texts.push(text),
-            Some(first) => *first = Value::Array(vec![first.take(), text]),
-            None => {
-                object.insert(name.clone(), text);
-            }
-        }
-    }
-    Value::Object(object).to_string()
+pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    act(page, id, asked, "recovered", |page, _| page.operator.recover().map(|_| ())).await
 }
 
-/// The log of a run, which gets the number of its execution as soon as that is known.
-#[derive(Debug, Clone)]
-struct Log {
-    folder: PathBuf,
-    job: String,
-    unnamed: PathBuf,
+pub(super) async fn replay(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, _| {
+        let id = number(&id)?;
+        let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
+        let words = ["run".into(), job.name.into(), "--replay".into(), id.to_string().into()].to_vec();
+        let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
+        Ok(see(&told(page, job.name, started)))
+    })
+    .await
 }
 
-impl Log {
-    fn new(folder: &Path, job: &str) -> Self {
-        let unnamed = folder.join(format!("{job}-{}.jsonl", uuid::Uuid::new_v4()));
-        Self { folder: folder.to_owned(), job: job.to_owned(), unnamed }
-    }
-
-    fn name(&self, execution: ExecutionId) {
-        // Only the first time it has its first name.
-        let _ = std::fs::rename(&self.unnamed, log_file(&self.folder, &self.job, execution));
-    }
+#[cfg(feature = "schedule")]
+pub(super) async fn pause(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+    set_paused(page, job, asked, true).await
 }
 
-/// The file with the log of an execution.
-pub(super) fn log_file(folder: &Path, job: &str, execution: ExecutionId) -> PathBuf {
-    folder.join(format!("{job}-{execution}.jsonl"))
+#[cfg(feature = "schedule")]
+pub(super) async fn resume(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+    set_paused(page, job, asked, false).await
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_with_several_values_become_lists() {
-        let given = [("a", "1"), ("b", "x \"y\""), ("a", "2"), ("a", "3")];
-        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(object(&given), r#"{"a":["1","2","3"],"b":"x \"y\""}"#);
-    }
-
-    #[test]
-    fn a_refusal_of_the_process_is_passed_on() {
-        let printed = r#"{"error": {"kind": "already_running", "message": "it runs", "exit": 4}}"#;
-        match outcome(printed) {
-            Err(Trouble::Refused(refusal)) => {
-                assert_eq!((refusal.to_string().as_str(), refusal.code), ("it runs", 4));
-            }
-            other => panic!("{other:?}"),
-        }
-        assert!(matches!(outcome(r#"{"execution": 7}"#), Ok(Some(ExecutionId(7)))));
-        assert!(outcome("").is_err());
-    }
+#[cfg(feature = "schedule")]
+async fn set_paused(page: Arc<Page>, job: String, asked: Asked, pause: bool) -> Response {
+    answer(page, asked, move |page, _| {
+        page.operator.pause_schedule(page.operator.job(&job)?, pause)?;
+        Ok(see("/schedule"))
+    })
+    .await
 }

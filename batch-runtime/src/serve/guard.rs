@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,11 +15,10 @@ use axum::http::{Method, StatusCode, Uri, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::listen::Listener;
 use super::query::Query;
-use super::session::{Sessions, Token};
-use super::view;
-use super::{Listener, Page};
-use std::sync::Arc;
+use super::session::{SESSION, Sessions, Token};
+use super::view::login;
 
 /// The most bytes of a form.
 const BODY_BYTES: usize = 64 << 10;
@@ -28,11 +28,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// The path of the form that begins and ends sessions.
-pub(super) const SESSION: &str = "/session";
 
 /// Who may see the page, and what they may do.
 pub(crate) struct Guard {
+    /// The name of the program, for the head of each page.
+    program: String,
     token: Token,
     sessions: Sessions,
     /// The names by which a browser may call it, in lower case and without a port.
@@ -46,6 +46,7 @@ impl Guard {
     /// # Errors
     /// If the system gives no random numbers.
     pub(crate) fn new(
+        program: &str,
         token: Token,
         listener: &Listener,
         hosts: &[String],
@@ -54,7 +55,11 @@ impl Guard {
         let address = listener.address();
         let sessions = Sessions::new(address.map_or(0, |address| address.port()))?;
         let hosts = hosts.iter().map(|host| host.to_lowercase()).collect();
-        Ok(Self { token, sessions, hosts, address, read_only })
+        Ok(Self { program: program.to_owned(), token, sessions, hosts, address, read_only })
+    }
+
+    pub(super) fn program(&self) -> &str {
+        &self.program
     }
 
     /// Returns whether buttons do nothing.
@@ -116,8 +121,8 @@ fn is_of_our_page(headers: &HeaderMap, host: &str) -> bool {
 }
 
 /// Passes on what is allowed.
-pub(super) async fn guard(State(page): State<Arc<Page>>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&page, request).await {
+pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut response = match admit(&guard, request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal,
     };
@@ -134,8 +139,7 @@ pub(super) async fn guard(State(page): State<Arc<Page>>, request: Request, next:
     response
 }
 
-async fn admit(page: &Page, request: Request) -> Result<Request, Response> {
-    let guard = &page.guard;
+async fn admit(guard: &Guard, request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let host = host_of(&parts).filter(|host| guard.knows(host)).ok_or_else(|| {
         refuse(
@@ -152,7 +156,7 @@ async fn admit(page: &Page, request: Request) -> Result<Request, Response> {
     }
     let is_login = !is_safe && parts.uri.path() == SESSION;
     if !is_login && !guard.is_admitted(&parts.headers) {
-        return Err(login(page, &parts.uri, false));
+        return Err(log_in(guard, &parts.uri, false));
     }
     if is_safe {
         return Ok(Request::from_parts(parts, Body::empty()));
@@ -169,7 +173,7 @@ async fn admit(page: &Page, request: Request) -> Result<Request, Response> {
     }
     let body = form(body).await?;
     if is_login {
-        return Err(session(page, &parts, &body));
+        return Err(session(guard, &parts, &body));
     }
     Ok(Request::from_parts(parts, Body::from(body)))
 }
@@ -203,13 +207,13 @@ fn by_link(guard: &Guard, parts: &Parts) -> Option<Response> {
 }
 
 /// The answer to the form of the login page, and to `log out`.
-fn session(page: &Page, parts: &Parts, body: &[u8]) -> Response {
+fn session(guard: &Guard, parts: &Parts, body: &[u8]) -> Response {
     let mut form = Query::of(std::str::from_utf8(body).ok());
     let to = form.take("to").map_or_else(|| "/".to_owned(), |to| local(&to));
     match form.take("token") {
-        Some(token) if page.guard.token.is(token.trim()) => begun(&page.guard, parts, &to),
-        Some(_) => login(page, &to.parse().unwrap_or_default(), true),
-        None => leading(&page.guard.sessions.end(), "/"),
+        Some(token) if guard.token.is(token.trim()) => begun(guard, parts, &to),
+        Some(_) => log_in(guard, &to.parse().unwrap_or_default(), true),
+        None => leading(&guard.sessions.end(), "/"),
     }
 }
 
@@ -233,7 +237,7 @@ fn leading(cookie: &str, to: &str) -> Response {
     response
 }
 
-fn login(page: &Page, to: &Uri, is_wrong: bool) -> Response {
+fn log_in(guard: &Guard, to: &Uri, is_wrong: bool) -> Response {
     let to = to.path_and_query().map_or("/", |to| to.as_str());
     let is_document = !to.split('?').next().is_some_and(|path| path.contains('.'));
     if !is_document {
@@ -244,7 +248,7 @@ fn login(page: &Page, to: &Uri, is_wrong: bool) -> Response {
     let path = to.split('?').next().unwrap_or("/");
     let rest = query.to_string();
     let to = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
-    let html = view::frame::login(&page.program, &to, is_wrong).into_string();
+    let html = login::page(&guard.program, &to, is_wrong).into_string();
     let html_type = (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     (StatusCode::UNAUTHORIZED, [html_type], html).into_response()
 }
@@ -260,6 +264,7 @@ mod tests {
     fn guard_of(listen: &str, hosts: &[&str]) -> Guard {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         Guard {
+            program: "orders".to_owned(),
             token: Token::random().unwrap(),
             sessions: Sessions::new(80).unwrap(),
             hosts,

@@ -1,42 +1,25 @@
 //! The web page for operators, which the command `serve` offers: what ran, why it failed, and the buttons for it.
 
 mod act;
+mod child;
 mod connection;
 mod guard;
 mod listen;
+mod page;
 mod query;
 mod reply;
+mod request;
 mod routes;
 mod session;
 mod view;
 
 use std::io;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
-use crate::operator::JobOperator;
-
-pub(crate) use listen::{Listen, Listener};
-pub(crate) use session::Token;
-
-/// Everything that the page needs. All requests share it.
-pub(crate) struct Page {
-    /// The name of the program, for the head of the page.
-    pub(crate) program: String,
-    /// Knows the jobs of the program and the repository.
-    pub(crate) operator: JobOperator,
-    /// Makes the command that the arguments of a run are added to.
-    pub(crate) command: Box<dyn Fn() -> Command + Send + Sync>,
-    /// The folder for the logs of the jobs that the page starts.
-    pub(crate) logs: Option<PathBuf>,
-    /// Who may see it.
-    pub(crate) guard: Guard,
-    /// Tells the person who has started the server what the buttons did.
-    pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,
-}
-
 pub(crate) use guard::Guard;
+pub(crate) use listen::{Listen, Listener};
+pub(crate) use page::Page;
+pub(crate) use session::Token;
 
 /// Answers requests until the process is asked to end. Jobs that were started from the page run on.
 ///

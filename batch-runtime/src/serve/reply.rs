@@ -1,153 +1,42 @@
-//! What a request asks for, and the answers: a page, a part of it, a document, or an error.
+//! The answers: a page, a part of it, a document, or an error.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::FromRequestParts;
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
-use axum::http::{StatusCode, request::Parts};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use axum::response::{IntoResponse as _, Response};
-use maud::Markup;
 use serde::Serialize;
 
-use super::Page;
-use super::query::Query;
-use super::view::{self, View};
+use super::page::Page;
+use super::request::{Asked, Trouble};
+use super::view::{View, frame};
 use crate::cli::json;
-use crate::cli::refusal::{Refusal, exit};
-use crate::operator::OperatorError;
+use crate::cli::refusal::Refusal;
 
-/// What a request asks for.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    /// The path without `.json`.
-    pub(super) path: String,
-    pub(super) query: Query,
-    /// Whether the document of the command line is wanted.
-    pub(super) json: bool,
-    /// Whether only the part of the page is wanted that changes.
-    fragment: bool,
-    /// What the client has already.
-    known: Option<String>,
+/// What every handler is given.
+pub(super) type Shared = State<Arc<Page>>;
+
+/// The answer with a page, or with the part of it that changes; without any, if the client has it already.
+pub(super) fn shown(page: &Page, asked: &Asked, view: &View) -> Response {
+    asked.html(if asked.is_fragment() { view.live.clone() } else { frame::page(page, asked, view) })
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let path = parts.uri.path();
-        let stem = path.strip_suffix(".json");
-        let known = parts.headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok()).map(str::to_owned);
-        Ok(Self {
-            path: stem.unwrap_or(path).to_owned(),
-            query: Query::of(parts.uri.query()),
-            json: stem.is_some(),
-            fragment: parts.headers.contains_key("x-fragment"),
-            known,
-        })
-    }
-}
-
-/// Why a request cannot be answered.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// The same refusal as on the command line.
-    Refused(Refusal),
-    /// There is no such page.
-    Missing,
-}
-
-impl From<Refusal> for Trouble {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<OperatorError> for Trouble {
-    fn from(error: OperatorError) -> Self {
-        Self::Refused(Refusal::of(&error))
-    }
-}
-
-impl From<crate::repository::RepositoryError> for Trouble {
-    fn from(error: crate::repository::RepositoryError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl Trouble {
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Missing => StatusCode::NOT_FOUND,
-            Self::Refused(refusal) => match (refusal.kind, refusal.code) {
-                ("no_such_execution" | "unknown_job", _) => StatusCode::NOT_FOUND,
-                ("repository", _) => StatusCode::SERVICE_UNAVAILABLE,
-                (_, exit::USAGE) => StatusCode::BAD_REQUEST,
-                (_, exit::REFUSED) => StatusCode::CONFLICT,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        }
-    }
-
-    /// The answer that says so.
-    pub(super) fn reply(&self, page: &Page, asked: &Asked) -> Response {
-        let missing = || Refusal::refused("no_such_page", "there is no such page");
-        let missing = matches!(self, Self::Missing).then(missing);
-        let refusal = match (self, &missing) {
-            (Self::Refused(refusal), _) | (Self::Missing, Some(refusal)) => refusal,
-            (Self::Missing, None) => return StatusCode::NOT_FOUND.into_response(),
-        };
-        let mut response = if asked.json {
-            document(&json::Refused::from(refusal))
-        } else {
-            let shown = view::frame::trouble(refusal);
-            asked.page(page, &shown)
-        };
-        *response.status_mut() = self.status();
-        response
-    }
-}
-
-impl Asked {
-    /// The answer with a page, or with the part of it that changes; without any, if the client has it already.
-    pub(super) fn page(&self, page: &Page, shown: &View) -> Response {
-        let html: Markup =
-            if self.fragment { shown.live.clone() } else { view::frame::page(page, self, shown) };
-        self.html(html)
-    }
-
-    pub(super) fn is_fragment(&self) -> bool {
-        self.fragment
-    }
-
-    /// The answer with a part of a page.
-    pub(super) fn html(&self, html: Markup) -> Response {
-        self.text("text/html; charset=utf-8", html.into_string())
-    }
-
-    /// The answer with a text; without it, if the client has it already.
-    pub(super) fn text(&self, of: &'static str, text: String) -> Response {
-        let mut hash = DefaultHasher::new();
-        text.hash(&mut hash);
-        let tag = format!("\"{:016x}\"", hash.finish());
-        let is_known = self.known.as_ref().is_some_and(|known| *known == tag);
-        let mut response = if is_known {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            ([(CONTENT_TYPE, HeaderValue::from_static(of))], text).into_response()
-        };
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
-    }
-
-    /// The address of this page with another query.
-    pub(super) fn address(&self, query: &Query) -> String {
-        let query = query.to_string();
-        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
-    }
+/// The answer that says why there is no other.
+pub(super) fn refused(page: &Page, asked: &Asked, trouble: &Trouble) -> Response {
+    let missing = Refusal::refused("no_such_page", "there is no such page");
+    let refusal = match trouble {
+        Trouble::Refused(refusal) => refusal,
+        Trouble::Missing => &missing,
+    };
+    let mut response = if asked.json {
+        document(&json::Refused::from(refusal))
+    } else {
+        shown(page, asked, &frame::trouble(refusal))
+    };
+    *response.status_mut() = trouble.status();
+    response
 }
 
 /// The document of the command line, byte for byte.
@@ -180,7 +69,7 @@ pub(super) async fn answer(
     make: impl FnOnce(&Page, &Asked) -> Result<Response, Trouble> + Send + 'static,
 ) -> Response {
     let answered = tokio::task::spawn_blocking(move || {
-        make(&page, &asked).unwrap_or_else(|trouble| trouble.reply(&page, &asked))
+        make(&page, &asked).unwrap_or_else(|trouble| refused(&page, &asked, &trouble))
     });
     // A panic is told on standard error, and the server goes on.
     answered.await.unwrap_or_else(|_| {

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-use super::act::Run;
-use super::query::Query;
-use super::reply::{Asked, Trouble, answer, document, see};
-use super::view::form::Form;
-use super::{Page, guard, view};
+use super::page::Page;
+use super::reply::{Shared, answer, document, refused, shown};
+use super::request::{Asked, Trouble, number};
+use super::{act, guard, view};
 use crate::cli::executions::Found;
-use crate::cli::json;
+use crate::cli::refusal::Refusal;
+use crate::cli::{json, skipped};
 use crate::definition::ExecutionId;
-use crate::operator::OperatorError;
-
-type Shared = State<Arc<Page>>;
+use crate::graph::{GraphFormat, render};
 
 /// All addresses, behind the guard.
 pub(super) fn router(page: &Arc<Page>) -> Router {
@@ -27,23 +26,37 @@ pub(super) fn router(page: &Arc<Page>) -> Router {
         .route("/executions", get(executions))
         .route("/executions.json", get(executions))
         .route("/executions/{id}", get(execution))
-        .route("/executions/{id}/restart", get(restart_form).post(restart))
-        .route("/executions/{id}/stop", post(stop))
-        .route("/executions/{id}/abandon", post(abandon))
-        .route("/executions/{id}/recover", post(recover))
-        .route("/jobs/{job}/start", get(start_form).post(start))
+        .route("/executions/{id}/restart", get(act::restart_form).post(act::restart))
+        .route("/executions/{id}/graph", get(graph_of))
+        .route("/executions/{id}/graph.json", get(graph_of))
+        .route("/executions/{id}/skipped", get(skipped))
+        .route("/executions/{id}/skipped.json", get(skipped))
+        .route("/executions/{id}/skipped.csv", get(skipped_csv))
+        .route("/executions/{id}/replay", post(act::replay))
+        .route("/executions/{id}/time", get(time_of))
+        .route("/executions/{id}/compare", get(compare))
+        .route("/executions/{id}/compare.json", get(compare))
+        .route("/executions/{id}/log", get(log))
+        .route("/executions/{id}/stop", post(act::stop))
+        .route("/executions/{id}/abandon", post(act::abandon))
+        .route("/executions/{id}/recover", post(act::recover))
+        .route("/jobs/{job}/graph", get(graph))
+        .route("/jobs/{job}/graph.json", get(graph))
+        .route("/jobs/{job}/time", get(time))
+        .route("/jobs/{job}/start", get(act::start_form).post(act::start))
         .route("/page.css", get(css))
+        .route("/graph.css", get(graph_css))
         .route("/page.js", get(js))
         .route("/icon.svg", get(icon));
     #[cfg(feature = "schedule")]
     let router = router
         .route("/schedule", get(schedule))
         .route("/schedule.json", get(schedule))
-        .route("/schedule/{job}/pause", post(pause))
-        .route("/schedule/{job}/resume", post(resume));
+        .route("/schedule/{job}/pause", post(act::pause))
+        .route("/schedule/{job}/resume", post(act::resume));
     router
         .fallback(missing)
-        .layer(middleware::from_fn_with_state(Arc::clone(page), guard::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&page.guard), guard::guard))
         .with_state(Arc::clone(page))
 }
 
@@ -60,7 +73,7 @@ async fn icon(asked: Asked) -> Response {
 }
 
 async fn missing(State(page): Shared, asked: Asked) -> Response {
-    Trouble::Missing.reply(&page, &asked)
+    refused(&page, &asked, &Trouble::Missing)
 }
 
 async fn jobs(State(page): Shared, asked: Asked) -> Response {
@@ -68,7 +81,7 @@ async fn jobs(State(page): Shared, asked: Asked) -> Response {
         if asked.json {
             return Ok(document(&json::Jobs::of(page.operator.jobs())));
         }
-        Ok(asked.page(page, &view::jobs::show(page)?))
+        Ok(shown(page, asked, &view::jobs::show(page)?))
     })
     .await
 }
@@ -81,123 +94,100 @@ async fn executions(State(page): Shared, asked: Asked) -> Response {
             let found = Found::of(&page.operator, wanted.filter, wanted.limit)?;
             return Ok(document(&found.json()));
         }
-        Ok(asked.page(page, &view::executions::show(page, asked)?))
+        Ok(shown(page, asked, &view::executions::show(page, asked)?))
     })
     .await
 }
 
-async fn start_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+async fn graph_css(asked: Asked) -> Response {
+    asked.text("text/css; charset=utf-8", view::graph::css())
+}
+
+/// The format in an address.
+fn format_in(asked: &Asked) -> Result<GraphFormat, Trouble> {
+    let format = asked.query.get("format").map(str::parse::<GraphFormat>).transpose();
+    Ok(format.map_err(|error| Refusal::usage(error.to_string()))?.unwrap_or_default())
+}
+
+async fn graph(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
     answer(page, asked, move |page, asked| {
-        let form = Form::Start(page.operator.job(&job)?);
-        Ok(asked.page(page, &view::form::show(page, form, &asked.query, None)?))
-    })
-    .await
-}
-
-async fn start(State(page): Shared, Path(job): Path<String>, asked: Asked, body: String) -> Response {
-    answer(page, asked, move |page, asked| {
-        let job = page.operator.job(&job)?;
-        launch(page, asked, Form::Start(job), &Query::of(Some(&body)))
-    })
-    .await
-}
-
-async fn restart_form(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    answer(page, asked, move |page, asked| {
-        let form = restart_of(page, &id)?;
-        Ok(asked.page(page, &view::form::show(page, form, &asked.query, None)?))
-    })
-    .await
-}
-
-async fn restart(State(page): Shared, Path(id): Path<String>, asked: Asked, body: String) -> Response {
-    answer(page, asked, move |page, asked| {
-        let form = restart_of(page, &id)?;
-        launch(page, asked, form, &Query::of(Some(&body)))
-    })
-    .await
-}
-
-fn restart_of(page: &Page, id: &str) -> Result<Form, Trouble> {
-    let id = number(id)?;
-    let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
-    Ok(Form::Restart(job, id))
-}
-
-/// Checks the fields of a form, and starts the run unless only the check was wanted.
-fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, Trouble> {
-    let given = form.given(fields);
-    let next = fields.get("next").is_some();
-    let outlook = form.outlook(page, &given, next);
-    if fields.get("do") == Some("check") {
-        if asked.is_fragment() {
-            return Ok(asked.html(view::form::outlook(&outlook)));
+        if asked.json {
+            let (job, format) = (page.operator.job(&job)?, format_in(asked)?);
+            let graph = render(job, format);
+            return Ok(document(&json::Drawing { job: job.name, format: format.name(), graph: &graph }));
         }
-        return Ok(asked.page(page, &view::form::show(page, form, fields, None)?));
-    }
-    let (job, words) = match form {
-        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()]),
-        Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()]),
-    };
-    let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
-    let started = match outlook {
-        Ok(_) => Run { job, words, given }.start(page),
-        Err(refusal) => Err(refusal.into()),
-    };
-    if let Ok(execution) = &started {
-        let number = execution.map(|execution| format!(", execution {execution}")).unwrap_or_default();
-        (page.say)(&format!("serve: started {job}{number}"));
-    }
-    match started {
-        Ok(Some(execution)) => Ok(see(&format!("/executions/{execution}"))),
-        Ok(None) => Ok(see(&format!("/executions?job={job}"))),
-        Err(Trouble::Refused(refusal)) => {
-            let trouble = Trouble::Refused(refusal);
-            let mut response = match &trouble {
-                Trouble::Refused(refusal) => {
-                    asked.page(page, &view::form::show(page, form, fields, Some(refusal))?)
-                }
-                Trouble::Missing => return Err(trouble),
-            };
-            *response.status_mut() = trouble.status();
-            Ok(response)
-        }
-        Err(trouble) => Err(trouble),
-    }
+        Ok(shown(page, asked, &view::graph::of_job(page, &job)?))
+    })
+    .await
 }
 
-/// Does something to an execution, and leads back to it.
-async fn act(
-    page: Arc<Page>,
-    id: String,
-    asked: Asked,
-    what: &'static str,
-    act: impl FnOnce(&Page, ExecutionId) -> Result<(), OperatorError> + Send + 'static,
-) -> Response {
+async fn graph_of(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let id = number(&id)?;
+        if asked.json {
+            let format = format_in(asked)?;
+            let graph = page.operator.graph(id, format)?;
+            let job = &page.operator.execution(id)?.instance.job;
+            return Ok(document(&json::Drawing { job, format: format.name(), graph: &graph }));
+        }
+        Ok(shown(page, asked, &view::graph::of_execution(page, id)?))
+    })
+    .await
+}
+
+async fn skipped(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let id = number(&id)?;
+        if asked.json {
+            let found = skipped::Found::of(&page.operator, &view::skipped::wanted(asked, id))?;
+            return Ok(document(&found.json(id)));
+        }
+        Ok(shown(page, asked, &view::skipped::show(page, asked, id)?))
+    })
+    .await
+}
+
+async fn skipped_csv(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
     answer(page, asked, move |page, _| {
         let id = number(&id)?;
-        act(page, id)?;
-        (page.say)(&format!("serve: {what} execution {id}"));
-        Ok(see(&format!("/executions/{id}")))
+        let job = page.operator.execution(id)?.instance.job;
+        let name = format!("attachment; filename=\"{job}-{id}-skipped.csv\"");
+        let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
+        Ok((headers, view::skipped::csv(page.operator.clone(), id)).into_response())
     })
     .await
 }
 
-async fn stop(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "asked to stop", |page, id| page.operator.stop(id)).await
+async fn time(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| Ok(shown(page, asked, &view::time::of_job(page, &job)?))).await
 }
 
-async fn abandon(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "abandoned", |page, id| page.operator.abandon(id)).await
+async fn time_of(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        Ok(shown(page, asked, &view::time::of_execution(page, number(&id)?)?))
+    })
+    .await
 }
 
-async fn recover(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "recovered", |page, _| page.operator.recover().map(|_| ())).await
+async fn compare(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let one = number(&id)?;
+        let other = asked.query.get("with").and_then(|id| id.parse().ok()).map(ExecutionId);
+        let other =
+            other.ok_or_else(|| Refusal::usage("`with` names the execution to compare with: ?with=7"))?;
+        if asked.json {
+            let (one, other) = (page.operator.show(one)?, page.operator.show(other)?);
+            let executions = [json::Details::from(&one), json::Details::from(&other)];
+            return Ok(document(&json::Compared { executions }));
+        }
+        Ok(shown(page, asked, &view::compare::show(page, one, other)?))
+    })
+    .await
 }
 
-/// The number in a path such as `/executions/7.json`.
-fn number(id: &str) -> Result<ExecutionId, Trouble> {
-    id.strip_suffix(".json").unwrap_or(id).parse().map(ExecutionId).map_err(|_| Trouble::Missing)
+async fn log(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| Ok(shown(page, asked, &view::log::show(page, number(&id)?)?)))
+        .await
 }
 
 async fn execution(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
@@ -206,7 +196,7 @@ async fn execution(State(page): Shared, Path(id): Path<String>, asked: Asked) ->
         if asked.json {
             return Ok(document(&json::Details::from(&page.operator.show(id)?)));
         }
-        Ok(asked.page(page, &view::execution::show(page, id)?))
+        Ok(shown(page, asked, &view::execution::show(page, id)?))
     })
     .await
 }
@@ -217,31 +207,12 @@ async fn schedule(State(page): Shared, asked: Asked) -> Response {
 
     answer(page, asked, |page, asked| {
         if !asked.json {
-            return Ok(asked.page(page, &view::schedule::show(page)?));
+            return Ok(shown(page, asked, &view::schedule::show(page)?));
         }
         let jobs = scheduled(page.operator.jobs())?;
         let repository = page.operator.repository();
         let found = jobs.iter().map(|job| list::Found::of(job, repository)).collect::<Result<Vec<_>, _>>()?;
         Ok(document(&list::document(&jobs, &found, page.operator.now()?)))
-    })
-    .await
-}
-
-#[cfg(feature = "schedule")]
-async fn pause(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
-    set_paused(page, job, asked, true).await
-}
-
-#[cfg(feature = "schedule")]
-async fn resume(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
-    set_paused(page, job, asked, false).await
-}
-
-#[cfg(feature = "schedule")]
-async fn set_paused(page: Arc<Page>, job: String, asked: Asked, pause: bool) -> Response {
-    answer(page, asked, move |page, _| {
-        page.operator.pause_schedule(page.operator.job(&job)?, pause)?;
-        Ok(see("/schedule"))
     })
     .await
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use subtle::ConstantTimeEq as _;
 
+/// The path of the form that begins and ends sessions.
+pub(super) const SESSION: &str = "/session";
 /// The shortest token that a file may hold, in characters.
 const SHORTEST: usize = 32;
 

@@ -9,7 +9,7 @@ mod demands;
 mod levers;
 #[cfg(test)]
 mod tests;
-pub(super) mod words;
+pub(crate) mod words;
 
 use demands::Demands;
 pub(crate) use demands::Settings;

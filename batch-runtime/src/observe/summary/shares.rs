@@ -15,28 +15,57 @@ const GROWTH_BYTES: u64 = 16 << 20;
 /// The components of a step with their shares of its time, and what else it did. With several threads the shares add up to
 /// more than the whole, as those of the programs in `top` do.
 pub(super) fn shares(profile: &Profile) -> Option<String> {
-    let Profile { read, process, write, commit, components, usage, .. } = profile;
-    let Some(usage) = usage else {
-        let shares = words::percents(&[*read, *process, *write, *commit])?;
-        let names = ["reading", "processing", "writing", "committing"];
-        let shares = names.iter().zip(shares).map(|(name, share)| format!("{name} {share} %"));
-        return Some(shares.collect::<Vec<_>>().join(", "));
-    };
-    let percents = percents(components, usage)?;
-    let mut parts: Vec<String> = Vec::new();
-    for (component, percent) in components.iter().zip(&percents) {
-        parts.push(format!("{} {percent} %{}", shown(component), remark(component, *percent)));
-    }
-    let mut others: Vec<_> =
-        others(components, usage).into_iter().zip(&percents[components.len()..]).collect();
-    others.retain(|(_, percent)| **percent > 0);
-    parts.extend(others.iter().map(|((name, _), percent)| format!("{name} {percent} %")));
+    let parts = parts(profile)?;
+    let parts: Vec<String> =
+        parts.iter().map(|part| format!("{} {} %{}", part.name, part.percent, part.remark)).collect();
+    let parts = parts.join(", ");
+    let Some(usage) = &profile.usage else { return Some(parts) };
     let threads = match usage.threads {
         0 => String::new(),
         1 => " (on 1 more thread)".to_owned(),
         threads => format!(" (on {threads} more threads)"),
     };
-    Some(format!("{}{threads}{}", parts.join(", "), growth(usage)))
+    Some(format!("{parts}{threads}{}", growth(usage)))
+}
+
+/// A part of the time of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    /// `reader`, `processor`, `classifier`, `writer` or `commit`; empty for what no component did.
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "only the page has colours for it"))]
+    pub(crate) role: String,
+    /// In nanoseconds.
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "only the page shows it"))]
+    pub(crate) time: u64,
+    pub(crate) percent: u64,
+    pub(crate) remark: &'static str,
+}
+
+/// The parts of the time of a step: its components in their order, then what else it did.
+pub(crate) fn parts(profile: &Profile) -> Option<Vec<Part>> {
+    let Profile { read, process, write, commit, components, usage, .. } = profile;
+    let part = |name: &str, role: &str, time, percent| {
+        let (name, role) = (name.to_owned(), role.to_owned());
+        Part { name, role, time, percent, remark: "" }
+    };
+    let Some(usage) = usage else {
+        let times = [*read, *process, *write, *commit];
+        let names = ["reading", "processing", "writing", "committing"];
+        let roles = ["reader", "processor", "writer", "commit"];
+        let all = names.iter().zip(roles).zip(times).zip(words::percents(&times)?);
+        return Some(all.map(|(((name, role), time), percent)| part(name, role, time, percent)).collect());
+    };
+    let percents = percents(components, usage)?;
+    let mut parts: Vec<Part> = Vec::new();
+    for (component, percent) in components.iter().zip(&percents) {
+        let remark = remark(component, *percent);
+        parts.push(Part { remark, ..part(&shown(component), &component.role, component.wall, *percent) });
+    }
+    let others = others(components, usage).into_iter().zip(&percents[components.len()..]);
+    let others = others.filter(|(_, percent)| **percent > 0);
+    parts.extend(others.map(|((name, time), percent)| part(name, "", time, *percent)));
+    Some(parts)
 }
 
 /// The activities of a step besides its components, with their times.

@@ -8,7 +8,7 @@ use crate::cli::refusal::Refusal;
 use crate::definition::Parameters;
 use crate::operator::{ExecutionDetails, check_abandon, check_stop};
 use crate::repository::{Outlook, OwnerState};
-use crate::serve::Page;
+use crate::serve::page::Page;
 
 /// What a launch would do.
 pub(super) fn outlook_in_words(outlook: Outlook) -> String {
@@ -102,7 +102,7 @@ pub(super) fn buttons(page: &Page, details: &ExecutionDetails) -> Markup {
             p.why { "The page is read-only, so its buttons do nothing." }
         } @else {
             @for button in &buttons {
-                @if let Some(why_not) = &button.why_not { p.why { b { (button.label) } ": " (why_not) } }
+                @if let Some(why_not) = &button.why_not { p.why { b { (button.label) } ": " (parts::coded(why_not)) } }
             }
         }
     }

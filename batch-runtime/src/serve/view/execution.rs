@@ -1,5 +1,6 @@
 //! One execution: why it failed, its steps, the chain of its restarts, and what can be done.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::actions;
@@ -9,9 +10,9 @@ use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::observe::{Summary, words};
 use crate::operator::ExecutionDetails;
-use crate::repository::{Counters, ExecutionFilter, JobExecution, OwnerState};
-use crate::serve::Page;
-use crate::serve::reply::Trouble;
+use crate::repository::{BatchStatus, Counters, ExecutionFilter, JobExecution, OwnerState};
+use crate::serve::page::Page;
+use crate::serve::request::Trouble;
 
 pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
     let details = page.operator.show(id)?;
@@ -24,6 +25,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Troub
     let mut chain = page.operator.executions(&filter)?;
     chain.reverse();
     let causes = Summary::from(&details).causes();
+    let is_quiet = !matches!(execution.status, BatchStatus::Failed | BatchStatus::Unknown);
     let live = html! {
         p.lead {
             (parts::status_of(execution, details.owner_state))
@@ -31,7 +33,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Troub
             (owner(&details))
         }
         @if !causes.is_empty() {
-            div.causes { @for cause in &causes { p.cause.quiet[execution.ended.is_none()] { (cause) } } }
+            div.causes { @for cause in &causes { p.cause.quiet[is_quiet] { (parts::coded(cause)) } } }
         }
         (actions::buttons(page, &details))
         (steps::table(&details))
@@ -39,12 +41,13 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Troub
         (facts(&details))
     };
     let title = format!("{} {id}", execution.instance.job);
-    let fixed = head(execution, &details, "steps");
+    let fixed = head(page, &details, "steps");
     Ok(View { title, place: Place::Elsewhere, fixed, live, follows: execution.status.is_running() })
 }
 
 /// The title of an execution, and the way to its other pages.
-pub(super) fn head(execution: &JobExecution, details: &ExecutionDetails, here: &str) -> Markup {
+pub(super) fn head(page: &Page, details: &ExecutionDetails, here: &str) -> Markup {
+    let execution = &details.execution;
     let path = parts::path(execution.id);
     let job = &execution.instance.job;
     let tab = |name: &str, to: &str, label: Markup| {
@@ -63,6 +66,7 @@ pub(super) fn head(execution: &JobExecution, details: &ExecutionDetails, here: &
                 "Skipped" @if skips > 0 { " " span.count { (words::count(skips)) } }
             }))
             (tab("time", &format!("{path}/time"), html! { "Time" }))
+            @if page.logs.is_some() { (tab("log", &format!("{path}/log"), html! { "Log" })) }
         }
     }
 }
@@ -107,6 +111,13 @@ fn chain_of(chain: &[JobExecution], details: &ExecutionDetails) -> Markup {
     }
 }
 
+/// The last time at which the execution or one of its steps wrote something.
+fn last_commit(details: &ExecutionDetails) -> Option<Timestamp> {
+    let steps = details.steps.iter().map(|step| step.updated);
+    let running = details.running.iter().map(|step| step.updated);
+    steps.chain(running).chain([details.execution.updated]).max()
+}
+
 fn facts(details: &ExecutionDetails) -> Markup {
     let execution = &details.execution;
     let parameters = &execution.parameters;
@@ -123,7 +134,7 @@ fn facts(details: &ExecutionDetails) -> Markup {
             dt.own { "Started" } dd { (parts::time(execution.started)) }
             @match execution.ended {
                 Some(ended) => { dt.own { "Ended" } dd { (parts::time(Some(ended))) } }
-                None => { dt.own { "Last commit" } dd { (parts::time(Some(execution.updated))) } }
+                None => { dt.own { "Last commit" } dd { (parts::time(last_commit(details))) } }
             }
             @if let Some(owner) = &execution.owner {
                 dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }

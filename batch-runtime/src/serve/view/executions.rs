@@ -10,9 +10,9 @@ use crate::cli::refusal::Refusal;
 use crate::cli::times;
 use crate::definition::ExecutionId;
 use crate::repository::{BatchStatus, Between, ExecutionFilter};
-use crate::serve::Page;
+use crate::serve::page::Page;
 use crate::serve::query::Query;
-use crate::serve::reply::{Asked, Trouble};
+use crate::serve::request::{Asked, Trouble};
 
 /// The executions of a page if the address does not say how many.
 const PAGE: u32 = 50;
@@ -131,7 +131,7 @@ fn list(found: &Found, asked: &Asked, now: Timestamp) -> Markup {
             p.empty { @if is_first { "No execution matches." } @else { "There are no older executions." } }
         } @else {
             div.table {
-                table {
+                table.cards {
                     thead {
                         tr {
                             th.number { "ID" }
@@ -152,7 +152,7 @@ fn list(found: &Found, asked: &Asked, now: Timestamp) -> Markup {
                                 }
                                 td { (parts::status_of(execution, *owner)) }
                                 td { (parts::time(execution.started)) }
-                                td { (parts::time(execution.ended)) }
+                                td.ended { (parts::time(execution.ended)) }
                                 td.number { (duration(parts::took(execution, *owner, now))) }
                                 td.wide { (parts::parameters(&execution.parameters)) }
                             }

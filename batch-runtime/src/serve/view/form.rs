@@ -12,9 +12,9 @@ use crate::cli::refusal::Refusal;
 use crate::definition::{ExecutionId, JobInfo, Launch, ParameterSpec, ParameterValue, parse_parameters};
 use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, JobExecution, Outlook};
-use crate::serve::Page;
+use crate::serve::page::Page;
 use crate::serve::query::Query;
-use crate::serve::reply::Trouble;
+use crate::serve::request::Trouble;
 
 /// What the names of fields begin with, so that no parameter meets a name of ours.
 const FIELD: &str = "p.";
@@ -126,7 +126,7 @@ pub(in crate::serve) fn show(
     let fixed = html! {
         h1 { (title) }
         @if !job.doc.is_empty() { p.doc { (plain(job.doc)) } }
-        @if let Some(refused) = refused { p.cause role="alert" { (refused) } }
+        @if let Some(refused) = refused { p.cause role="alert" { (parts::coded(&refused.to_string())) } }
         @if let (Form::Start(_), Some(like), false) = (form, &like, is_filled) {
             p.soft { "Filled in as in execution " (parts::execution(like.id)) ". Secrets are never stored." }
         }
@@ -136,7 +136,7 @@ pub(in crate::serve) fn show(
             @if let Form::Start(_) = form {
                 label.check {
                     input type="checkbox" name="next" value="1" checked[next];
-                    "Start a new instance even if it is complete" span.soft { " (--next)" }
+                    span { "Start a new instance even if it is complete (" code { "--next" } ")" }
                 }
             }
             div #outlook role="status" { (outlook) }
@@ -157,7 +157,7 @@ pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refusal>) -> Markup {
     html! {
         @match outlook {
             Ok(outlook) => p.outlook.good { (outlook_in_words(*outlook)) },
-            Err(refusal) => p.outlook.bad { (refusal) },
+            Err(refusal) => p.outlook.bad { (parts::coded(&refusal.to_string())) },
         }
     }
 }

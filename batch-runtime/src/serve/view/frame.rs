@@ -2,11 +2,12 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::parts::coded;
 use super::{Place, View};
 use crate::cli::refusal::Refusal;
-use crate::serve::Page;
-use crate::serve::guard::SESSION;
-use crate::serve::reply::Asked;
+use crate::serve::page::Page;
+use crate::serve::request::Asked;
+use crate::serve::session::SESSION;
 
 /// The styles and the script, as the browser gets them.
 pub(in crate::serve) const CSS: &str = include_str!("../page.css");
@@ -22,10 +23,10 @@ pub(in crate::serve) fn page(page: &Page, asked: &Asked, view: &View) -> Markup 
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head(&format!("{} · {}", view.title, page.program)))
+            (head(&format!("{} · {}", view.title, page.guard.program())))
             body {
                 header {
-                    a.program href="/" { (page.program) }
+                    a.program href="/" { (page.guard.program()) }
                     nav aria-label="Pages" {
                         (entry(Place::Jobs, "/", "Jobs"))
                         (entry(Place::Executions, "/executions", "Executions"))
@@ -53,10 +54,11 @@ pub(in crate::serve) fn page(page: &Page, asked: &Asked, view: &View) -> Markup 
 
 /// The address of the document of this page.
 fn json_of(asked: &Asked) -> Option<String> {
-    let has_one = asked.path == "/"
-        || asked.path == "/executions"
-        || asked.path == "/schedule"
-        || (asked.path.starts_with("/executions/") && !asked.path.ends_with("/log"));
+    let last = asked.path.rsplit('/').next().unwrap_or_default();
+    let has_one = match last {
+        "" | "executions" | "schedule" | "graph" | "skipped" | "compare" => true,
+        number => number.parse::<i64>().is_ok(),
+    };
     let stem = if asked.path == "/" { "/jobs" } else { asked.path.as_str() };
     let query = asked.query.to_string();
     let query = if query.is_empty() { query } else { format!("?{query}") };
@@ -92,6 +94,7 @@ fn head(title: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             title { (title) }
             link rel="stylesheet" href="/page.css";
+            link rel="stylesheet" href="/graph.css";
             link rel="icon" href="/icon.svg" type="image/svg+xml";
             script src="/page.js" defer {}
         }
@@ -107,40 +110,6 @@ pub(in crate::serve) fn icon() -> Markup {
     )
 }
 
-/// The page for a browser without a session. It stands without styles, which are for those who are in.
-pub(in crate::serve) fn login(program: &str, to: &str, is_wrong: bool) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Log in · " (program) }
-            }
-            body {
-                h1 { (program) }
-                @if is_wrong {
-                    p role="alert" { "That is not the token." }
-                } @else {
-                    p {
-                        "Open the link that " code { "serve" } " has printed, or type the token here. If you have just opened it, "
-                        a href=(to) { "go on" } "."
-                    }
-                }
-                form method="post" action=(SESSION) {
-                    input type="hidden" name="to" value=(to);
-                    p {
-                        label { "Token " input type="password" name="token" autocomplete="current-password" autofocus required; }
-                        " "
-                        button { "Log in" }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Why a request was refused.
 pub(in crate::serve) fn trouble(refusal: &Refusal) -> View {
     View {
@@ -148,7 +117,7 @@ pub(in crate::serve) fn trouble(refusal: &Refusal) -> View {
         place: Place::Elsewhere,
         fixed: html! {
             h1 { "This is not possible" }
-            p.cause role="alert" { (refusal) }
+            p.cause role="alert" { (coded(&refusal.to_string())) }
             @if let Some(detail) = &refusal.detail { pre { (detail) } }
         },
         live: html! {},

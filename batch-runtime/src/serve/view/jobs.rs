@@ -9,7 +9,7 @@ use crate::cli::parameter::first_paragraph;
 use crate::observe::words;
 use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, OwnerState};
-use crate::serve::Page;
+use crate::serve::page::Page;
 
 /// As many of the last executions are drawn.
 const LAST: u32 = 20;
@@ -70,7 +70,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
                 } @else {
                     td.soft colspan="4" { "never run" }
                 }
-                @if has_next { td { @if let Some(next) = &job.next { (next) } } }
+                @if has_next { td.next.number-left { @if let Some(next) = &job.next { (next) } } }
                 td.actions {
                     @if job.is_ours {
                         a href={ "/jobs/" (name) "/graph" } { "Graph" } " "
@@ -86,7 +86,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
             p.empty { "This program has no jobs." }
         } @else {
             div.table {
-                table {
+                table.cards {
                     thead {
                         tr {
                             th { "Job" } th { "Last " (LAST) }

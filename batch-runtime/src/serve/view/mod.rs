@@ -1,15 +1,22 @@
 //! The pages. Each view is a function from what the repository says to HTML.
 
 mod actions;
+mod chart;
+pub(super) mod compare;
 pub(super) mod execution;
 pub(super) mod executions;
 pub(super) mod form;
 pub(super) mod frame;
+pub(super) mod graph;
 pub(super) mod jobs;
+pub(super) mod log;
+pub(super) mod login;
 mod parts;
 #[cfg(feature = "schedule")]
 pub(super) mod schedule;
+pub(super) mod skipped;
 mod steps;
+pub(super) mod time;
 
 use maud::Markup;
 

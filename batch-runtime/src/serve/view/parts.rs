@@ -77,6 +77,24 @@ pub(super) fn encoded(name: &str) -> String {
     form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
+/// A text in which words between backticks are code.
+pub(super) fn coded(text: &str) -> Markup {
+    let mut pieces = text.split('`').peekable();
+    let mut is_code = false;
+    let mut parts = Vec::new();
+    while let Some(piece) = pieces.next() {
+        // A last backtick without its partner is a character.
+        let is_closed = !is_code || pieces.peek().is_some();
+        parts.push((is_code && is_closed, is_code && !is_closed, piece));
+        is_code = !is_code;
+    }
+    html! {
+        @for (is_code, is_open, piece) in parts {
+            @if is_code { code { (piece) } } @else { @if is_open { "`" } (piece) }
+        }
+    }
+}
+
 /// The parameters of a run on one line, first those that identify it.
 pub(super) fn parameters(parameters: &[StoredParameter]) -> Markup {
     let (identifying, others): (Vec<_>, Vec<_>) = parameters.iter().partition(|it| it.identifying);

@@ -9,8 +9,8 @@ use crate::cli::schedule::scheduled;
 use crate::operator::OperatorError;
 use crate::repository::{FireOutcome, FireRow};
 use crate::schedule::ScheduledJob;
-use crate::serve::Page;
-use crate::serve::reply::Trouble;
+use crate::serve::page::Page;
+use crate::serve::request::Trouble;
 
 pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {
     let jobs = scheduled(page.operator.jobs())?;

@@ -1,0 +1,202 @@
+//! Runs of jobs in processes of their own.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use super::page::Page;
+use super::request::Trouble;
+use crate::cli::refusal::{Refusal, exit};
+use crate::definition::ExecutionId;
+use crate::operator::{JobOperator, OperatorError};
+use crate::repository::ExecutionFilter;
+
+/// How long a request waits until the new process has recorded its execution.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks for it.
+const LOOK: Duration = Duration::from_millis(40);
+/// The most bytes that a process may print.
+const PRINTED: u64 = 16 << 20;
+
+/// A run to start in a process of its own.
+pub(super) struct Run<'a> {
+    pub(super) job: &'a str,
+    /// The words of the command line, such as `run load`.
+    pub(super) words: Vec<OsString>,
+    /// Names and values, secrets among them. They travel on standard input, which nobody else sees.
+    pub(super) given: Vec<(String, String)>,
+}
+
+/// What a process has printed.
+#[derive(Debug)]
+struct Ended(String);
+
+impl Run<'_> {
+    /// Starts it, and returns its execution as soon as that is recorded; `None` if the process takes long to begin.
+    pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, Trouble> {
+        let newest = newest(&page.operator, self.job)?;
+        let log = page.logs.as_ref().map(|folder| Log::new(folder, self.job));
+        let mut command = (page.command)();
+        command.args(&self.words).args(["--json", "--parameters", "-"]);
+        if let Some(log) = &log {
+            command.arg("--log").arg(&log.unnamed);
+        }
+        // Ctrl-C in the terminal of the server must not reach the job.
+        let mut child = command.process_group(0).spawn().map_err(|error| {
+            Refusal::refused("not_started", format!("the process of the job cannot be started: {error}"))
+        })?;
+        if let Some(mut input) = child.stdin.take() {
+            // A process that has refused its arguments reads no more.
+            let _ = input.write_all(object(&self.given).as_bytes());
+        }
+        let pid = child.id();
+        let ended = follow(child, log.clone());
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            match ended.recv_timeout(LOOK) {
+                Ok(Ended(printed)) => return outcome(&printed),
+                Err(RecvTimeoutError::Disconnected) => return outcome(""),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(execution) = begun(&page.operator, self.job, newest, pid)? {
+                if let Some(log) = &log {
+                    log.name(execution);
+                }
+                return Ok(Some(execution));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The newest execution of a job.
+fn newest(operator: &JobOperator, job: &str) -> Result<Option<ExecutionId>, OperatorError> {
+    let filter = ExecutionFilter { job: Some(job.to_owned()), limit: Some(1), ..ExecutionFilter::default() };
+    Ok(operator.executions(&filter)?.first().map(|execution| execution.id))
+}
+
+/// The execution that the process has begun.
+fn begun(
+    operator: &JobOperator,
+    job: &str,
+    newest: Option<ExecutionId>,
+    pid: u32,
+) -> Result<Option<ExecutionId>, OperatorError> {
+    let filter = ExecutionFilter { job: Some(job.to_owned()), limit: Some(20), ..ExecutionFilter::default() };
+    let found = operator.executions(&filter)?.into_iter().find(|execution| {
+        Some(execution.id) > newest && execution.owner.as_ref().is_some_and(|owner| owner.pid == pid)
+    });
+    Ok(found.map(|execution| execution.id))
+}
+
+/// Waits for the process on a thread of its own, so that it leaves no trace in the system, and reads what it prints.
+fn follow(mut child: Child, log: Option<Log>) -> Receiver<Ended> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut printed = String::new();
+        if let Some(output) = child.stdout.take() {
+            // What cannot be read is missing in the answer, and the process goes on all the same.
+            let _ = output.take(PRINTED).read_to_string(&mut printed);
+        }
+        let _ = child.wait();
+        if let (Some(log), Ok(Some(execution))) = (log, outcome(&printed)) {
+            log.name(execution);
+        }
+        // Nobody waits for it, if it took long.
+        let _ = sender.send(Ended(printed));
+    });
+    receiver
+}
+
+/// The execution that a process has run, or why it has not.
+fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
+    let document: Value = serde_json::from_str(printed).unwrap_or_default();
+    let error = &document["error"];
+    if let Some(message) = error["message"].as_str() {
+        let code = error["exit"].as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED);
+        let mut refusal = Refusal::refused("refused", message);
+        refusal.code = code;
+        return Err(refusal.into());
+    }
+    match document["execution"].as_i64() {
+        Some(execution) => Ok(Some(ExecutionId(execution))),
+        None => Err(Refusal::refused(
+            "ended",
+            "the process of the job has ended without a word; its errors are in the output of the server",
+        )
+        .into()),
+    }
+}
+
+/// The parameters as an object of JSON. A name with several values has a list.
+fn object(given: &[(String, String)]) -> String {
+    let mut object: Map<String, Value> = Map::new();
+    for (name, text) in given {
+        let text = Value::from(text.as_str());
+        match object.get_mut(name) {
+            Some(Value::Array(texts)) => texts.push(text),
+            Some(first) => *first = Value::Array(vec![first.take(), text]),
+            None => {
+                object.insert(name.clone(), text);
+            }
+        }
+    }
+    Value::Object(object).to_string()
+}
+
+/// The log of a run, which gets the number of its execution as soon as that is known.
+#[derive(Debug, Clone)]
+struct Log {
+    folder: PathBuf,
+    job: String,
+    unnamed: PathBuf,
+}
+
+impl Log {
+    fn new(folder: &Path, job: &str) -> Self {
+        let unnamed = folder.join(format!("{job}-{}.jsonl", uuid::Uuid::new_v4()));
+        Self { folder: folder.to_owned(), job: job.to_owned(), unnamed }
+    }
+
+    fn name(&self, execution: ExecutionId) {
+        // Only the first time it has its first name.
+        let _ = std::fs::rename(&self.unnamed, log_file(&self.folder, &self.job, execution));
+    }
+}
+
+/// The file with the log of an execution.
+pub(super) fn log_file(folder: &Path, job: &str, execution: ExecutionId) -> PathBuf {
+    folder.join(format!("{job}-{execution}.jsonl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_with_several_values_become_lists() {
+        let given = [("a", "1"), ("b", "x \"y\""), ("a", "2"), ("a", "3")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(object(&given), r#"{"a":["1","2","3"],"b":"x \"y\""}"#);
+    }
+
+    #[test]
+    fn a_refusal_of_the_process_is_passed_on() {
+        let printed = r#"{"error": {"kind": "already_running", "message": "it runs", "exit": 4}}"#;
+        match outcome(printed) {
+            Err(Trouble::Refused(refusal)) => {
+                assert_eq!((refusal.to_string().as_str(), refusal.code), ("it runs", 4));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(outcome(r#"{"execution": 7}"#), Ok(Some(ExecutionId(7)))));
+        assert!(outcome("").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! What all requests share.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use super::guard::Guard;
+use crate::operator::JobOperator;
+
+/// Everything that the page needs. All requests share it.
+pub(crate) struct Page {
+    /// Knows the jobs of the program and the repository.
+    pub(crate) operator: JobOperator,
+    /// Makes the command that the arguments of a run are added to.
+    pub(crate) command: Box<dyn Fn() -> Command + Send + Sync>,
+    /// The folder for the logs of the jobs that the page starts.
+    pub(crate) logs: Option<PathBuf>,
+    /// Who may see it.
+    pub(crate) guard: Arc<Guard>,
+    /// Tells the person who has started the server what the buttons did.
+    pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,
+}
