@@ -6,10 +6,10 @@ mod aggregation;
 mod broken;
 pub mod failure;
 pub mod faults;
+mod if_compiles;
 mod message;
 mod parameter;
 mod partitions;
-mod proof;
 #[cfg(feature = "remote-chunks")]
 pub mod remote;
 pub mod threads;
@@ -33,7 +33,7 @@ pub use aggregation::{AsState, Keeping, Keeps, KeepsAnother, NoState, Stored, ke
 pub use serde_json::Value as Json;
 
 pub use broken::{Broken, never_run};
+pub use if_compiles::{If, in_any_order, same};
 pub use message::{Message, distance, is_near, same_text};
 pub use parameter::{UsedParameter, of_text};
 pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits, told};
-pub use proof::{If, in_any_order, same};

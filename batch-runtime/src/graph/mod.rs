@@ -3,11 +3,11 @@
 mod canvas;
 mod dot;
 mod drawing;
+mod end_text;
 mod format;
 mod layout;
 mod mermaid;
 mod node;
-mod reason;
 pub(crate) mod status;
 mod svg;
 mod text;
@@ -15,10 +15,10 @@ mod text;
 pub mod wiring;
 mod words;
 
+pub use end_text::{Text, TextInfo};
 pub(crate) use format::render_seen;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
-pub use reason::{Text, TextInfo};
 #[cfg(feature = "serve")]
 pub(crate) use svg::styles;
 pub use text::render_text;

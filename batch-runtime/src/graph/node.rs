@@ -5,7 +5,7 @@ use std::any::Any;
 
 use crate::definition::{Binding, DeciderInfo, FlowInfo, JobInfo, StepInfo};
 
-use super::reason::{Text, TextInfo};
+use super::end_text::{Text, TextInfo};
 
 /// One statement of a job's body.
 #[derive(Debug)]

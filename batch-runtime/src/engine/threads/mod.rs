@@ -21,8 +21,8 @@
 
 mod channels;
 mod common;
+mod extra_lanes;
 mod feed;
-mod lanes;
 mod messages;
 mod read_chunks;
 mod reader_thread;
@@ -51,8 +51,8 @@ use reader_thread::{NoRequest, ReaderThread};
 use sync::Arc;
 use worker::Worker;
 
+pub(crate) use extra_lanes::{Beside, Nothing};
 pub use feed::Order;
-pub(crate) use lanes::{Beside, Nothing};
 
 /// The number of buffer sets of a worker: enough that it rarely waits for the writer, and the writer rarely
 /// for it.

@@ -5,16 +5,16 @@
 //! same picture. Only the lines of `break`s cross others.
 
 mod block;
+mod loops;
 mod picture;
-mod repeated;
 #[cfg(test)]
 mod tests;
 
 pub(super) use picture::{Area, Card, Frame, Kind, Label, Line, Parts, Picture, columns};
 
 use block::{ArmOf, Block, forked, framed, parallel, stacked};
+use loops::{Asked, asked, forever};
 use picture::wrapped;
-use repeated::{Asked, asked, forever};
 
 use super::status::Seen;
 use super::words::{card, split, title};

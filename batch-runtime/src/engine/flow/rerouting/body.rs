@@ -5,7 +5,7 @@ use std::any::Any;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::played;
+use super::script;
 use crate::definition::{DeciderInfo, Ended, JobInfo, JobOptions, StepInfo, StepKind, StepOptions};
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
@@ -166,19 +166,19 @@ fn node(statement: &Statement) -> Node {
         Statement::MatchDecider(number, arms) => {
             let arms = self::arms(["0", "1"], arms);
             // Deciders share two names, so that only numbers distinguish their places.
-            let decider = decider(if number % 2 == 0 { "d0" } else { "d1" }, played::decide);
+            let decider = decider(if number % 2 == 0 { "d0" } else { "d1" }, script::decide);
             Node::Match { subject: Subject::Decider(decider), used: asked(decider), arms, route: by_number }
         }
         Statement::While(_, negated, body) => {
             let decider = if *negated {
-                decider("enough", played::is_enough)
+                decider("enough", script::is_enough)
             } else {
-                decider("more", played::has_more)
+                decider("more", script::has_more)
             };
             Node::While { decider, used: asked(decider), negated: *negated, body: nodes(body) }
         }
         Statement::Loop(_, body) => {
-            let decider = decider("enough", played::is_enough);
+            let decider = decider("enough", script::is_enough);
             let arms: &'static [Arm] =
                 leak([Arm { label: "false", body: &[] }, Arm { label: "true", body: &[Node::Break] }]);
             let ends = Node::Match {
@@ -212,7 +212,7 @@ fn step_used(step: &Step) -> Use {
         options,
         components: &[],
         kinds: None,
-        run: played::run,
+        run: script::run,
     };
     Use { name, activity: Activity::Step(leak(info)), bindings: &[] }
 }

@@ -3,8 +3,8 @@
 //! Runs 300 cases, or the number in `PROPTEST_CASES`.
 
 mod body;
-mod played;
 mod reference;
+mod script;
 mod store;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn agrees(body: &[Statement], outcomes: &[u8], deaths: &[Option<u32>]) -> Result
     let store = Arc::new(Store::default());
     let repository: Arc<dyn Repository> = Arc::<Store>::clone(&store);
     let mut reference = Reference::new(outcomes);
-    played::begin(outcomes);
+    script::begin(outcomes);
     for execution in 0..EXECUTIONS {
         let death = deaths.get(execution).copied().flatten();
         store.dies_at(death);
@@ -40,7 +40,7 @@ fn agrees(body: &[Statement], outcomes: &[u8], deaths: &[Option<u32>]) -> Result
             Err(refused) => return Err(TestCaseError::fail(format!("execution {execution}: {refused}"))),
         };
         let expected = reference.run(body, death);
-        prop_assert_eq!(played::ran(), reference.ran(), "execution {}", execution);
+        prop_assert_eq!(script::ran(), reference.ran(), "execution {}", execution);
         prop_assert_eq!(end, expected, "execution {}", execution);
         if end == End::Completed {
             break;

@@ -4,7 +4,7 @@ mod instance;
 
 use self::instance::{COMPLETED, FAILED, Instance, Key, Kind, stops_in};
 use super::body::{Statement, Step};
-use super::played::{Outcome, Script};
+use super::script::{Outcome, Script};
 
 /// How an execution ended, in terms that the engine and the reference share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,9 @@
 mod codec;
 mod exchange;
 mod failure;
-mod keeper;
+mod item_transport;
 mod lane;
+mod late_chunks;
 mod losses;
 mod messages;
 pub(crate) mod run;
@@ -22,12 +23,11 @@ mod shape;
 mod signed;
 #[cfg(test)]
 mod tests;
-mod travel;
 
 use std::thread::Scope as Threads;
 
 use super::common::Common;
-use super::lanes::{Beside, LaneEnd};
+use super::extra_lanes::{Beside, LaneEnd};
 use super::read_chunks::Supply;
 use super::sync::Arc;
 use super::{named, not_started};
@@ -38,11 +38,11 @@ use exchange::Exchange;
 use lane::Lanes;
 
 pub(crate) use exchange::is_of_the_manager;
+pub use item_transport::{Travelling, Travels};
 pub(crate) use messages::{Answer, Ask, StepHead, StepKey, asked, key_of};
 pub use serve::RemoteStep;
 pub(crate) use serve::{At, Served, Serving, short_reply};
 pub(crate) use signed::Secret;
-pub use travel::{Travelling, Travels};
 
 /// Workers in other processes, if the run has a carrier to them.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use super::super::sync::Arc;
 use super::super::worker::{open_processor, process};
 use super::codec;
 use super::failure::SentFailure;
+use super::item_transport::{Travelling, compare, pack, unpack};
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
 use super::signed::{From, Secret, begin};
-use super::travel::{Travelling, compare, pack, unpack};
 use crate::definition::{
     Binding, Environment, Failure, Faults, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
 };

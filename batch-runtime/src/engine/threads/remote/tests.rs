@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::codec;
 use super::failure::SentFailure;
+use super::item_transport::{compare, pack, unpack};
 use super::shape::Shape;
-use super::travel::{compare, pack, unpack};
 use crate::definition::{Covers, Failure, Faults, Phase, Rank, SkipRule, StepInfo, StepKind, StepOptions};
 use crate::engine::step::StepEnd;
 

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::messages::FromWorker;
+use super::item_transport::Travelling;
 use super::lane::{Awaited, Lanes, lock};
 use super::losses::told;
 use super::messages::Ask;
-use super::travel::Travelling;
 use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, WorkerId};
 
