@@ -8,7 +8,8 @@
 )]
 
 mod aggregators;
-mod borrowed;
+mod borrowed_items;
+mod borrowed_parameters;
 mod changed;
 mod chunks;
 mod clocks;
@@ -16,17 +17,16 @@ mod compressed_outputs;
 mod concurrent;
 mod control_flow;
 mod databases;
+mod done_ranges;
 mod failures;
 mod faults;
 mod files;
 mod flat_files;
 mod groups;
-mod holes;
 mod http;
 mod interleavings;
 mod joined_inputs;
 mod launching;
-mod lent;
 mod listeners;
 mod listeners_of_chunks;
 mod listeners_of_partitions;

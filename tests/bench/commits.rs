@@ -1,8 +1,8 @@
 //! Measures the commit of a chunk on the disk against the commit of one row.
 
+use crate::hand_written::BareCommits;
 use crate::jobs::{self, WARMING};
 use crate::measure::{self, Pair, Spread, interleaved};
-use crate::peers::BareCommits;
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan, places};
 

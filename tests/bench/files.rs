@@ -12,7 +12,7 @@ use crate::jobs;
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::places::{self, Folder};
 use crate::report::{Row, Target};
-use crate::{Outcome, Plan, data, peers};
+use crate::{Outcome, Plan, data, hand_written};
 
 /// The files of one comparison.
 struct Files {
@@ -91,7 +91,7 @@ fn csv_to_csv(
 
 /// In memory, against a loop without any way to restart.
 pub(crate) fn csv_to_csv_in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let by_hand = |files: &Files| hand_written::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.0, 0.80)))
 }
@@ -117,7 +117,7 @@ fn lent(
     launch: fn(PathBuf, PathBuf) -> Launch,
     target: Target,
 ) -> Outcome<Row> {
-    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let by_hand = |files: &Files| hand_written::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, launch, by_hand)?;
     Ok(files.row(name, &pairs, target))
 }
@@ -145,7 +145,7 @@ pub(crate) fn late_flights(plan: &Plan, name: &'static str) -> Outcome<Row> {
     };
     let theirs = || {
         places::remove(&[&files.by_hand])?;
-        measure::time(|| peers::late_flights(&files.input, &files.by_hand))
+        measure::time(|| hand_written::late_flights(&files.input, &files.by_hand))
     };
     let pairs = interleaved(plan.rounds(9), ours, theirs)?;
     if std::fs::read(&files.ours)? != std::fs::read(&files.by_hand)? {
@@ -158,14 +158,15 @@ pub(crate) fn late_flights(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 /// On the disk, against a loop that could also be restarted.
 pub(crate) fn csv_to_csv_on_disk(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let by_hand = |files: &Files| peers::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);
+    let by_hand =
+        |files: &Files| hand_written::csv_to_csv_durably(&files.input, &files.by_hand, &files.progress);
     let (files, pairs) = csv_to_csv(plan, &plan.disk, jobs::csv_to_csv, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(1.1, 1.0)))
 }
 
 /// In memory, with separate threads for reading, processing and writing, against the loop on one thread.
 pub(crate) fn csv_to_csv_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let by_hand = |files: &Files| hand_written::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_on_threads, by_hand)?;
     Ok(files.row(name, &pairs, Target::must_and_aim(0.65, 0.50)))
 }
@@ -175,7 +176,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder, launch: fn(PathBuf) -> Launch) ->
     files.remove_outputs()?;
     let table = |database: &Path| -> Outcome {
         places::remove(&[database])?;
-        peers::connect(database)?.execute_batch(data::SALE_TABLE)?;
+        hand_written::connect(database)?.execute_batch(data::SALE_TABLE)?;
         Ok(())
     };
     let ours = || {
@@ -184,7 +185,7 @@ fn csv_to_sqlite(plan: &Plan, folder: &Folder, launch: fn(PathBuf) -> Launch) ->
     };
     let theirs = || {
         table(&files.by_hand)?;
-        measure::time(|| peers::csv_to_sqlite(&files.input, &files.by_hand))
+        measure::time(|| hand_written::csv_to_sqlite(&files.input, &files.by_hand))
     };
     let pairs = interleaved(plan.rounds(9), ours, theirs)?;
     same_rows(&files.ours, &files.by_hand, files.rows)?;
@@ -247,7 +248,7 @@ pub(crate) fn csv_to_sqlite_in_partitions(plan: &Plan, name: &'static str) -> Ou
 
 /// Two partitions, in memory, joined into one file, against the loop on one thread.
 pub(crate) fn csv_to_csv_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let by_hand = |files: &Files| peers::csv_to_csv(&files.input, &files.by_hand);
+    let by_hand = |files: &Files| hand_written::csv_to_csv(&files.input, &files.by_hand);
     let (files, pairs) = csv_to_csv(plan, &plan.memory, jobs::csv_to_csv_in_partitions, by_hand)?;
     Ok(files.row(name, &pairs, Target::SHOWN))
 }

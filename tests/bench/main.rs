@@ -18,13 +18,13 @@ mod documents;
 mod executions;
 mod faults;
 mod files;
+mod hand_written;
 mod jobs;
 mod measure;
 mod memory;
 mod numbers;
 mod pages;
 mod partitions;
-mod peers;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;

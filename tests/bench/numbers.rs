@@ -8,7 +8,7 @@ use batch_runtime::testing::StepTest;
 use crate::jobs::scramble_numbers;
 use crate::measure::{self, Pair, Spread, interleaved};
 use crate::report::{Row, Target};
-use crate::{Outcome, Plan, memory, peers};
+use crate::{Outcome, Plan, hand_written, memory};
 
 fn ours(items: u64) -> Outcome<Duration> {
     measure::time(|| {
@@ -32,7 +32,7 @@ pub(crate) fn in_memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     };
     let by_hand = || {
         measure::time(|| {
-            peers::in_memory(items);
+            hand_written::in_memory(items);
             Ok(())
         })
     };

@@ -4,6 +4,7 @@
 mod chunks;
 mod commands;
 mod deaths;
+mod kill_at_each_call;
 mod logs;
 mod lossy;
 mod machines;
@@ -15,7 +16,6 @@ mod on_rabbitmq;
 mod outgrow;
 mod random;
 mod stops;
-mod sweep;
 #[cfg(feature = "otel")]
 mod traces;
 mod world;

@@ -12,8 +12,8 @@ use tokio_postgres::types::Type;
 
 use super::jobs;
 use crate::data::{self, Sale};
+use crate::hand_written::{CHUNK, Sales};
 use crate::measure::{self, Spread, interleaved};
-use crate::peers::{CHUNK, Sales};
 use crate::report::{Row, Target};
 use crate::{Outcome, Plan};
 

@@ -3,12 +3,12 @@
 mod any;
 mod culprits;
 mod everything;
+mod inserting;
 mod jobs;
 mod refused;
 mod remedies;
 mod upserts;
 mod values;
-mod ways;
 
 use batch_runtime::postgres::{Postgres, Session, Transaction};
 use batch_runtime::writers::{PostgresTable, PostgresWriteError};
