@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::naming::naming;
+use super::panic_origin::naming;
 use super::processor_fn::failed;
 use super::state_cell::StateCell;
 use super::{Failure, Process, Sink, Slot, State, States, Yields};

@@ -2,7 +2,7 @@
 //! where, and on which item.
 
 #[cfg(feature = "remote-chunks")]
-mod received;
+mod remote;
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::{Stopped, local_error};
 use crate::readers::ReadError;
 
 #[cfg(feature = "remote-chunks")]
-pub(crate) use received::FailureParts;
+pub(crate) use remote::FailureParts;
 
 /// A user's error after it has crossed the boundary of its component.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;

@@ -5,25 +5,26 @@ mod any_database;
 mod bulk_fn;
 mod chunk_transaction;
 mod classifier;
+mod compile_checks;
 mod context;
 mod database;
 mod database_value;
 mod failure;
 mod faults;
-mod fitness;
-mod given;
 mod grouping;
 mod job;
 mod job_listener;
 mod kind;
+mod lazy_values;
 mod listener;
 mod listener_fn;
 mod local_error;
-mod mark;
-mod naming;
 mod nearest;
 mod need;
 mod output;
+mod output_mark;
+mod overrides;
+mod panic_origin;
 mod parameter;
 mod parameter_numbers;
 mod parameter_rule;
@@ -41,12 +42,12 @@ mod processor_tests;
 mod raises;
 mod rate_limit;
 mod reader;
-mod resolve;
+mod resolve_parameters;
 mod resource;
+mod return_kinds;
 mod schedule;
 mod scope;
 mod sizes;
-mod slots;
 mod splitting;
 mod sqlite;
 mod state;
@@ -60,13 +61,16 @@ mod time_limit;
 mod timed_out;
 mod transaction_watch;
 mod writer;
-mod yields;
 
 pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
 pub use any_database::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError};
 pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};
 pub use classifier::ClassifierDefinition;
+pub use compile_checks::{
+    ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsError, IsReaderObject,
+    IsWriterObject, Kept, Leaves, Marked, NamedError, OneByOne, Reads, Serializes, Shared, Shares, ShowsItem,
+};
 pub use context::{ExecutionId, InstanceId, JobContext, StepContext, StepExecutionId};
 pub use database::{
     Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
@@ -76,11 +80,6 @@ pub use database_value::DatabaseValue;
 pub(crate) use failure::FailureParts;
 pub use failure::{BoxError, Failure, Phase};
 pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
-pub use fitness::{
-    ChangesThreads, Collection, ConnectsTo, Crosses, Deserializes, InAnyOrder, IsError, IsReaderObject,
-    IsWriterObject, Kept, Leaves, Marked, NamedError, OneByOne, Reads, Serializes, Shared, Shares, ShowsItem,
-};
-pub use given::Given;
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
@@ -96,9 +95,10 @@ pub use listener_fn::{
 pub use listener_fn::{
     HearsChunks, HearsRead, HearsSteps, HearsWholeSteps, HearsWritten, IsListener, ListenerDefinition,
 };
-pub use mark::Mark;
 pub use need::{Binding, BoundTo, ComponentUse, Need, NeedKind, OPTION};
 pub use output::{Output, Produces};
+pub use output_mark::Mark;
+pub use overrides::Given;
 pub use parameter::{ConstantValue, Parameter, ParameterSpec, ParameterType, Parameters, TypeName};
 pub use parameter_rule::{ParameterRule, Ranged, Verdict, passes, within};
 pub use parameter_value::{BigInteger, BigIntegerError, ParameterValue};
@@ -114,8 +114,11 @@ pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 pub(crate) use rate_limit::Turns;
 pub use rate_limit::{InvalidRate, RateLimit};
 pub use reader::{Progress, Reader, ReaderDefinition};
-pub use resolve::{ParametersError, REPLAY, RUN_ID, SCHEDULE_TIME, parse_parameters, resolve_parameters};
+pub use resolve_parameters::{
+    ParametersError, REPLAY, RUN_ID, SCHEDULE_TIME, parse_parameters, resolve_parameters,
+};
 pub use resource::ResourceDefinition;
+pub use return_kinds::{Fallible, Maybe, One, Several, Yields};
 pub use schedule::{Missed, Overlap, Schedule};
 pub use scope::Scope;
 pub use splitting::Splittable;
@@ -129,18 +132,17 @@ pub use time_limit::TimeLimit;
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
-pub use yields::{Fallible, Maybe, One, Several, Yields};
 
 pub(crate) use context::Values;
 pub(crate) use kind::without_modules;
 pub(crate) use local_error::LocalError;
-pub(crate) use naming::{naming, take_passed};
 pub(crate) use nearest::nearest;
+pub(crate) use panic_origin::{naming, take_passed};
 pub(crate) use parameter_times::{Kind, expected};
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
 pub(crate) use processor::{forward_process, forward_state};
-pub(crate) use resolve::{is_of_ours, resolve_beside};
+pub(crate) use resolve_parameters::{is_of_ours, resolve_beside};
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use sizes::Sizes;
 pub(crate) use splitting::evenly;

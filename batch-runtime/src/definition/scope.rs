@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 
 use super::context::{JobContext, StepContext, Values};
 use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
+use super::lazy_values::Slots;
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
-use super::slots::Slots;
 use super::stop_signal::StopSignal;
 use super::{Failure, Given, ParameterType, ParameterValue};
 #[cfg(feature = "async")]
