@@ -46,12 +46,12 @@ mod warehouse;
 
 mod chunks;
 mod contexts;
-mod elsewhere;
 mod flights;
 mod launch;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod opening;
+mod other_database;
 mod pages;
 mod partitions;
 mod processes;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::elsewhere::{Checkpoints, copy_skipped};
+use super::other_database::{Checkpoints, copy_skipped};
 use super::{
     ChunkRecord, ContextMap, Intervals, Ownership, Repository, RepositoryError, StepCopy, StepRow,
     decode_context, encode_context,

@@ -12,7 +12,6 @@
 mod chunks;
 mod clock;
 mod columns;
-mod elsewhere;
 mod encoding;
 mod error;
 mod fail_point;
@@ -22,6 +21,7 @@ mod key;
 mod launch;
 mod mirror;
 mod model;
+mod other_database;
 mod owner;
 #[cfg(feature = "serve")]
 pub(crate) use owner::in_words as owner_in_words;
@@ -46,7 +46,6 @@ use work_queue::WorkQueue;
 
 pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, SkipRoom};
 pub use clock::{Clock, SystemClock};
-pub use elsewhere::{BegunStep, Checkpoint, CheckpointKey, Checkpoints, Wanted, begin_step, finish_step};
 pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
 pub use fail_point::{Commit, FailPoint, Records, Side};
@@ -56,6 +55,9 @@ pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
     Owner, OwnerState, PartitionExecution, Renamed, SkipPhase, SkippedItem, SkippedRow, StepExecution,
     StoredParameter, UnfinishedStep,
+};
+pub use other_database::{
+    BegunStep, Checkpoint, CheckpointKey, Checkpoints, Wanted, begin_step, finish_step,
 };
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};

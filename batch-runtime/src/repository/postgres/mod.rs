@@ -6,13 +6,13 @@
 mod advice;
 mod chunks;
 mod commit;
-mod elsewhere;
 mod error;
 mod executions;
 mod journal;
 mod launch;
 mod locked;
 mod options;
+mod other_database;
 mod partitions;
 mod process;
 mod purge;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::lock::{Locks, with_suffix};
-use super::queue::{Queue, Turn};
+use super::write_turns::{Queue, Turn};
 use crate::definition::{Durability, ExecutionId, TransactionWatch, file_uri};
 use crate::repository::{Clock, Intervals};
 

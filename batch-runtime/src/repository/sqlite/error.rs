@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::holder;
+use super::lock_holder;
 use crate::repository::RepositoryError;
 
 /// An error inside this module; the name of the file is added at its boundary.
@@ -44,7 +44,7 @@ impl Trouble {
 pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            let who = holder::of(path).map(|who| format!(", {who}")).unwrap_or_default();
+            let who = lock_holder::of(path).map(|who| format!(", {who}")).unwrap_or_default();
             let what = format!("is locked by another process{who}: wait until it has finished, or end it");
             return unusable(path, what);
         }

@@ -11,7 +11,7 @@ use super::connections::{Session, Shared, Waits, create, existing};
 use super::error::{Trouble, explain, unusable};
 use super::filesystem;
 use super::lock::{Locks, with_suffix};
-use super::{queue, schema};
+use super::{schema, write_turns};
 use crate::repository::{Clock, Intervals, RepositoryError, SystemClock};
 
 /// The options for opening a repository.
@@ -133,7 +133,7 @@ impl SqliteOptions {
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
         Ok(SqliteRepository {
             shared: Arc::new(Shared {
-                queue: queue::of(&path),
+                queue: write_turns::of(&path),
                 path,
                 uuid,
                 locks,

@@ -8,10 +8,10 @@
 //! step executions, partitions.
 
 mod claim;
+mod manage_partitions;
 mod members;
-mod tend;
 
-pub(super) use tend::counters;
+pub(super) use manage_partitions::counters;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl WorkQueue for PostgresRepository {
     }
 
     fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
-        self.named(tend::tend(&self.shared, owner, step, tend))
+        self.named(manage_partitions::tend(&self.shared, owner, step, tend))
     }
 
     fn claim(

@@ -2,9 +2,9 @@
 //! kind of repository makes are tested in the crate `batch-tests`.
 
 mod chunks;
-mod elsewhere;
 mod launch;
 mod opening;
+mod other_database;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};

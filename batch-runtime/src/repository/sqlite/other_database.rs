@@ -11,7 +11,7 @@ use super::chunks::{numbered, transact};
 use super::connections::{Lent, Session, guard, synchronous};
 use super::error::Trouble;
 use super::rows::{self, COUNTERS, int, stamp};
-use super::{queue, skipped};
+use super::{skipped, write_turns};
 use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
 use crate::repository::{
     Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
@@ -57,7 +57,7 @@ impl Backend for Sqlite {
         let mut session =
             self.connect().and_then(|connection| Session::adopt(connection, WAIT)).map_err(named)?;
         session.set_synchronous(synchronous(key.durability)).map_err(named)?;
-        let connection = Lent::own(session, queue::of(self.path()));
+        let connection = Lent::own(session, write_turns::of(self.path()));
         let tables = || connection.execute_batch(include_str!("../schema/sqlite_checkpoint.sql"));
         connection
             .patiently(tables, || is_wanted(wanted))
