@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::PgError;
+use super::poll_loop::Turns;
 use super::socket::End;
-use super::turns::Turns;
 use super::url::Encryption;
 use super::wire::Address;
 

@@ -20,9 +20,9 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use super::poll_loop::Turns;
 use super::socket::End;
 use super::stream::{Bound, Stream};
-use super::turns::Turns;
 use super::url::{Checks, Encryption};
 use super::{PgError, remedy};
 

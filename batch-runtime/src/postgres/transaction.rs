@@ -6,8 +6,8 @@ use std::fmt;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::statement_check::{self, Refused};
 use super::tap::TransactionStatus;
-use super::words::{self, Refused};
 use super::{CopyIn, PgError, Session};
 use crate::definition::{Failure, OpenTransaction};
 
@@ -164,7 +164,7 @@ impl Transaction {
     }
 
     fn check(&self, statements: &str) -> Result<(), PgError> {
-        match words::refused(statements) {
+        match statement_check::refused(statements) {
             None => Ok(()),
             Some(Refused::Copy) => {
                 Err(PgError::used("the rows of a COPY need `tx.copy(table, columns)`")

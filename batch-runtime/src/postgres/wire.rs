@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error};
 
+use super::poll_loop::Turns;
 use super::socket::{End, Socket};
 use super::stream::Stream;
 use super::tap::{Ear, Heard, Tap};
-use super::turns::Turns;
 use super::url::Encryption;
 use super::{PgError, remedy};
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use super::carrier::{ChunkAnswer, ChunkOffer};
+use super::chunk_carrier::{ChunkAnswer, ChunkOffer};
 use super::remote_chunks::RemoteChunks;
 use crate::definition::{ExecutionId, StopSignal};
 use crate::engine::ClaimedRunner;

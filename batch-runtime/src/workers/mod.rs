@@ -27,7 +27,7 @@
 #[cfg(feature = "amqp")]
 mod amqp;
 #[cfg(feature = "remote-chunks")]
-mod carrier;
+mod chunk_carrier;
 #[cfg(feature = "remote-chunks")]
 mod chunks;
 mod deploy;
@@ -45,7 +45,7 @@ mod worker;
 #[cfg_attr(docsrs, doc(cfg(feature = "amqp")))]
 pub use amqp::{Broker, BrokerError};
 #[cfg(feature = "remote-chunks")]
-pub use carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
+pub use chunk_carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
 pub use fingerprint::fingerprint;
 pub use hints::{Hints, Listening, Offer};

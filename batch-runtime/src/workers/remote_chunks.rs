@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::carrier::ChunkCarrier;
+use super::chunk_carrier::ChunkCarrier;
 use super::fingerprint::{build, fingerprint};
 use super::fleet::{Fleet, Step};
 use super::manager::Manager;

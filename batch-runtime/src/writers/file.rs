@@ -31,13 +31,13 @@ mod members_tests;
 mod names;
 mod one_file;
 mod partition;
-mod place;
+mod permissions;
 #[cfg(test)]
 mod places_tests;
 mod records;
-mod rights;
 #[cfg(test)]
 mod tests;
+mod writable;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -52,9 +52,9 @@ use self::names::Tag;
 pub use self::one_file::FileWriter;
 pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
 use self::partition::Whole;
-pub use self::place::writable;
-use self::place::{folder_of, refuse, sync_folder};
 pub(super) use self::records::{Footer, Refusal};
+pub use self::writable::writable;
+use self::writable::{folder_of, refuse, sync_folder};
 use super::WriteError;
 use crate::definition::resolved_path;
 use crate::{Durability, Mark};
@@ -253,15 +253,15 @@ impl TransactionalFile {
     fn begin(&mut self) -> Result<(), WriteError> {
         self.refuse_existing()?;
         folder_of(&self.path)?;
-        let replaced = rights::of(self.target())?;
-        let options = rights::to_create(replaced.as_ref());
+        let replaced = permissions::of(self.target())?;
+        let options = permissions::to_create(replaced.as_ref());
         let file = match lock(&self.part, &options, self.takes_over) {
             Err(WriteError::Held { .. }) if self.takes_over => copy::replace(&self.path, &self.part, 0)?,
             locked => locked?,
         };
         file.set_len(0).map_err(|error| WriteError::io("empty", &self.part, error))?;
         if let Some(replaced) = replaced {
-            rights::adopt(&file, &replaced, true)
+            permissions::adopt(&file, &replaced, true)
                 .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;
         }
         self.state = State::Open(file);
@@ -445,10 +445,10 @@ impl TransactionalFile {
                 Err(WriteError::Lost { path: self.part.clone() })
             };
         }
-        // Someone may have created the file since the start, or changed its rights.
+        // Someone may have created the file since the start, or changed its permissions.
         let renamed = self.refuse_existing().and_then(|()| {
-            if let Some(replaced) = rights::of(self.target())? {
-                rights::adopt(file, &replaced, false)
+            if let Some(replaced) = permissions::of(self.target())? {
+                permissions::adopt(file, &replaced, false)
                     .map_err(|error| WriteError::io("set the mode of", &self.part, error))?;
             }
             std::fs::rename(&self.part, &self.path)

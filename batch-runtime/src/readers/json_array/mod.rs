@@ -5,10 +5,10 @@ mod framing;
 mod options;
 mod pointer;
 mod scan;
-mod shape;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod wrong_format;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -105,7 +105,7 @@ impl<T> JsonArrayReader<T> {
         let framing = JsonArrayFraming::new(Arc::new(pointer));
         let mut elements = Framed::new(Source::open(path)?, options.longest, framing);
         elements.begin(Encoding::Utf8)?;
-        shape::check(&mut elements)?;
+        wrong_format::check(&mut elements)?;
         enter(&mut elements)?;
         Ok(Self { elements, path: Arc::new(path.to_path_buf()), last: 0, item: PhantomData })
     }

@@ -1,7 +1,7 @@
 //! [`JsonLinesReader`] reads a file with one JSON value per line, plain or compressed, into values of a serde
 //! type.
 
-mod shape;
+mod wrong_format;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -65,7 +65,7 @@ impl<T> JsonLinesReader<T> {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let mut lines = Framed::new(Source::open(path.as_ref())?, LONGEST, LineFraming::new(true));
         lines.begin(Encoding::Utf8)?;
-        shape::check(&mut lines)?;
+        wrong_format::check(&mut lines)?;
         Ok(Self { lines, item: PhantomData })
     }
 
@@ -91,10 +91,10 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
         };
         match serde_json::from_str(text) {
             Ok(item) => Ok(Some(item)),
-            Err(_) if line.line == 1 && shape::is_array_of_all::<T>(text) => {
+            Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(text) => {
                 let resource = self.lines.resource();
                 self.lines.put_back(&line);
-                Err(shape::refused(resource, "it is one JSON array of all items"))
+                Err(wrong_format::refused(resource, "it is one JSON array of all items"))
             }
             Err(error) => Err(json_text::refused(&self.place(&line), None, text, &error)),
         }

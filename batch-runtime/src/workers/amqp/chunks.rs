@@ -11,7 +11,9 @@ use super::consumer::{Consumption, Received};
 use super::publisher::{Letter, Message};
 use super::{Broker, Consuming, Kind, Order, Replies, State};
 use crate::definition::Failure;
-use crate::workers::carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
+use crate::workers::chunk_carrier::{
+    ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply,
+};
 
 impl ChunkCarrier for Broker {
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure> {

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{WriteError, lock, names, rights, sync_folder};
+use super::{WriteError, lock, names, permissions, sync_folder};
 
 /// Returns the path at which the copy is made.
 fn place(part: &Path) -> PathBuf {
@@ -16,9 +16,9 @@ fn place(part: &Path) -> PathBuf {
 /// process that has `part` open keeps a file without a name.
 pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, WriteError> {
     let place = place(part);
-    let rights = rights::of(part)?;
-    let mut file = lock(&place, &rights::to_create(rights.as_ref()), false)?;
-    let adopted = rights.map_or(Ok(()), |rights| rights::adopt(&file, &rights, true));
+    let metadata = permissions::of(part)?;
+    let mut file = lock(&place, &permissions::to_create(metadata.as_ref()), false)?;
+    let adopted = metadata.map_or(Ok(()), |metadata| permissions::adopt(&file, &metadata, true));
     let adopted = adopted.map_err(|error| WriteError::io("set the mode of", &place, error));
     let replaced = adopted.and_then(|()| fill(&mut file, path, part, committed)).and_then(|()| {
         file.sync_all().map_err(|error| WriteError::io("write", &place, error))?;

@@ -3,10 +3,10 @@
 mod array;
 mod catalogue;
 mod column;
-mod culprit;
 mod decimal;
 mod error;
 mod json;
+mod refused_row;
 mod rows;
 mod statement;
 mod time;

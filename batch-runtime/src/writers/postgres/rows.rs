@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::PostgresWriteError;
 use super::catalogue::Table;
-use super::culprit::{self, Wrap};
+use super::refused_row::{self, Wrap};
 use super::statement::{self, Conflict};
 use super::value::{NULL, Row};
 use crate::definition::BoxError;
@@ -100,7 +100,7 @@ impl Inserts {
 
 /// An error of the server that is not about a row.
 fn failed(table: &str, source: PgError) -> PostgresWriteError {
-    culprit::refused(table, "", &[], source)
+    refused_row::refused(table, "", &[], source)
 }
 
 /// The rows in flight.
@@ -244,14 +244,14 @@ impl<'t> PostgresRows<'_, 't> {
         let (Some(sending), Some(table)) = (self.sending.take(), self.columns.table()) else { return Ok(()) };
         let sent = match (sending, &*self.way) {
             (Sending::Copy(copy), _) => {
-                copy.end_explained(Some(culprit::explain(self.table, &table.name, items, self.wrap)))
+                copy.end_explained(Some(refused_row::explain(self.table, &table.name, items, self.wrap)))
             }
             (Sending::Insert(mut array), Some(Way::Insert { statement, .. })) => {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 let head = [1, 0, table.row, count, 1].map(u32::to_be_bytes);
                 array[..HEAD].copy_from_slice(head.as_flattened());
                 // The server does not say the number of a row.
-                let explain = culprit::explain(self.table, &table.name, Vec::new(), self.wrap);
+                let explain = refused_row::explain(self.table, &table.name, Vec::new(), self.wrap);
                 self.session.send_encoded(statement, array.freeze(), &table.rows, explain)
             }
             (Sending::Insert(_), _) => Ok(()),
@@ -263,7 +263,7 @@ impl<'t> PostgresRows<'_, 't> {
     #[cold]
     fn refused(&self, error: PgError) -> PostgresWriteError {
         let relation = self.columns.table().map_or("", |table| &*table.name);
-        culprit::refused(self.table, relation, &self.items, error)
+        refused_row::refused(self.table, relation, &self.items, error)
     }
 }
 

@@ -4,16 +4,16 @@ mod array;
 mod bytes;
 mod calendar;
 mod cell;
-mod form;
+mod column_type;
 mod json;
 mod numeric;
-mod written;
+mod short_text;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(super) use cell::{Cell, Column};
-pub(super) use form::Form;
-pub(super) use written::Written;
+pub(super) use column_type::Form;
+pub(super) use short_text::Written;
 
 use array::Array;
 use bytes::Bytes;

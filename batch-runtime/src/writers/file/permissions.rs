@@ -20,7 +20,7 @@ pub(super) fn of(path: &Path) -> Result<Option<Metadata>, WriteError> {
 }
 
 /// Returns the options for creating a file that replaces `replaced`: readable only by its owner until it gets
-/// the rights of the original. A file with a new name is created as usual.
+/// the permissions of the original. A file with a new name is created as usual.
 pub(super) fn to_create(replaced: Option<&Metadata>) -> OpenOptions {
     let mode = if replaced.is_some() { OWNER_WRITES } else { 0o666 };
     let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
@@ -35,8 +35,8 @@ pub(super) fn to_create(replaced: Option<&Metadata>) -> OpenOptions {
         .clone()
 }
 
-/// Gives the file the rights of `like`, and its owner the right to write as long as it is `written_to`. It
-/// never grants more: if the group cannot be kept, the new group gets only the rights of everyone.
+/// Gives the file the permissions of `like`, and its owner the right to write as long as it is `written_to`. It
+/// never grants more: if the group cannot be kept, the new group gets only the permissions of everyone.
 pub(super) fn adopt(file: &File, like: &Metadata, written_to: bool) -> io::Result<()> {
     let own = file.metadata()?;
     let mut mode = like.mode() & 0o777;
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn rights_are_adopted_completely_and_a_file_being_written_stays_writable() {
-        let path = std::env::temp_dir().join(format!("batch-rights-{}", uuid::Uuid::new_v4()));
+        let path = std::env::temp_dir().join(format!("batch-permissions-{}", uuid::Uuid::new_v4()));
         let file = File::create(&path).unwrap();
         for mode in [0o660, 0o444, 0o640, 0o606] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
