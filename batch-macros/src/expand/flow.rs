@@ -5,7 +5,7 @@ use quote::quote;
 use syn::ItemFn;
 
 use super::frame::{frame, implement};
-use super::tree::{Tree, is_complete, tree};
+use super::job_body::{Tree, is_complete, tree};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::job;

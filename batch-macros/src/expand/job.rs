@@ -6,9 +6,9 @@ use syn::ItemFn;
 use syn::spanned::Spanned;
 
 use super::frame::{checked, frame, implement};
+use super::job_body::{Tree, is_complete, panic_at, tree};
 use super::names::{self, Roles};
 use super::parameters::{Parameters, parameter_alias, parameters, unused};
-use super::tree::{Tree, is_complete, panic_at, tree};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::job::{self, Options, Parameter, lints};

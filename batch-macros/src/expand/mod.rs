@@ -18,6 +18,7 @@ mod frame;
 mod golden;
 mod grouping;
 mod job;
+mod job_body;
 mod listener;
 mod names;
 mod parameter_type;
@@ -34,7 +35,6 @@ mod step;
 mod step_options;
 mod tasklet;
 mod texts;
-mod tree;
 mod writer;
 
 pub(crate) use aggregator::aggregator;

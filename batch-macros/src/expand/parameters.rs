@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, Type};
 
 use super::frame::checked;
-use super::tree::panic_at;
+use super::job_body::panic_at;
 use crate::model::job::Parameter;
 use crate::model::range;
 use crate::model::types::{is_named, only_argument, shown};

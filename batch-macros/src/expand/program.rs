@@ -6,8 +6,8 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Expr, Token};
 
+use super::job_body::panic_at;
 use super::names;
-use super::tree::panic_at;
 use crate::errors::Errors;
 use crate::model::types::shown;
 

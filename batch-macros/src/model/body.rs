@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Block, Expr, ExprMatch, Macro, Stmt, UnOp};
 
 use super::named::{Named, named};
-use super::refused::refused;
+use super::not_a_statement::refused;
 use super::statement::{Arm, Body, Kind, Match, Split, Statement};
 use super::types::shown;
 use super::{ending, pattern};

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
 use syn::{Expr, Path, Type};
 
-use super::refused::EXPECTED;
+use super::not_a_statement::EXPECTED;
 use crate::errors::Errors;
 use crate::syntax::binding::{self, Binding};
 use crate::syntax::name::plain;
