@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use super::tap::Feed;
-use super::waiting::{Answer, Answered, Explain, UnderWay};
+use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, identifier};
 
 /// The bytes of rows that are sent at once.
@@ -184,7 +184,7 @@ impl<'t> CopyIn<'t> {
     /// As [`end_later`](Self::end_later); calls `explain` if the server refuses a row.
     pub(crate) fn end_explained(mut self, explain: Option<Explain>) -> Result<(), PgError> {
         let answer = self.finish()?;
-        self.session.end_copy_later(UnderWay { statement: Arc::clone(&self.statement), answer, explain });
+        self.session.end_copy_later(InFlight { statement: Arc::clone(&self.statement), answer, explain });
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl Drop for CopyIn<'_> {
         if let Some(answer) = self.answer.take() {
             self.feed.push(failing());
             self.feed.end();
-            self.session.end_copy_later(UnderWay::new(Arc::clone(&self.statement), answer));
+            self.session.end_copy_later(InFlight::new(Arc::clone(&self.statement), answer));
         }
     }
 }

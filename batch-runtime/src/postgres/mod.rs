@@ -32,7 +32,7 @@ pub use connection::Connection;
 pub use copy::CopyIn;
 pub use error::PgError;
 pub use outcome::CommitError;
-pub(crate) use read_queries::{Asked, Described, DescribedColumn, Given};
+pub(crate) use read_queries::{Described, DescribedColumn, Parameter, SentQuery};
 pub use session::Session;
 pub(crate) use statement_check::alone;
 pub use tap::TransactionStatus;

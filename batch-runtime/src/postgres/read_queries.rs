@@ -10,17 +10,17 @@ use tokio_postgres::{Error, Row, Statement};
 
 use super::tap::TransactionStatus;
 use super::values::Encoded;
-use super::waiting::{Answer, Answered, UnderWay};
+use super::waiting::{Answer, Answered, InFlight};
 use super::{PgError, Session, sending};
 
 /// A parameter, encoded for its type.
 #[derive(Debug, Clone)]
-pub(crate) struct Given {
+pub(crate) struct Parameter {
     value: Encoded,
     type_: Type,
 }
 
-impl Given {
+impl Parameter {
     /// Encodes a value.
     pub(crate) fn new(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Self, String> {
         let value = Encoded::new(value, type_, &mut BytesMut::new());
@@ -66,7 +66,7 @@ pub(crate) struct DescribedColumn {
 }
 
 /// A query that was sent, and whose answer is still to be fetched.
-pub(crate) struct Asked {
+pub(crate) struct SentQuery {
     statement: Arc<str>,
     answer: Answer<Answered>,
     done: Option<Result<Answered, Error>>,
@@ -91,18 +91,18 @@ impl Session {
     }
 
     /// Sends a query in a transaction of its own, and does not wait.
-    pub(crate) fn ask(&self, query: &str, values: &[Given]) -> Result<Asked, PgError> {
+    pub(crate) fn ask(&self, query: &str, values: &[Parameter]) -> Result<SentQuery, PgError> {
         let (statement, answer) = self.start_given(query, values)?;
         self.begin(READ_ONLY)?;
-        let mut sent = UnderWay { statement, answer, explain: None };
+        let mut sent = InFlight { statement, answer, explain: None };
         self.inner.borrow_mut().hand_over(&mut sent)?;
         self.send_batch("COMMIT")?;
         self.inner.borrow_mut().drive();
-        Ok(Asked { statement: sent.statement, answer: sent.answer, done: None })
+        Ok(SentQuery { statement: sent.statement, answer: sent.answer, done: None })
     }
 
     /// Takes the part of an answer that has arrived, so that the server can send the rest. Returns whether it is complete.
-    pub(crate) fn take_arrived(&self, asked: &mut Asked) -> bool {
+    pub(crate) fn take_arrived(&self, asked: &mut SentQuery) -> bool {
         if asked.done.is_none() {
             let inner = &mut *self.inner.borrow_mut();
             let turns = Arc::clone(&inner.wire.turns);
@@ -121,8 +121,8 @@ impl Session {
     }
 
     /// Waits for the rows of a query that was asked.
-    pub(crate) fn answer(&self, asked: Asked) -> Result<Vec<Row>, PgError> {
-        let Asked { statement, answer, done } = asked;
+    pub(crate) fn answer(&self, asked: SentQuery) -> Result<Vec<Row>, PgError> {
+        let SentQuery { statement, answer, done } = asked;
         let answer = match done {
             Some(done) => Box::pin(future::ready(done)),
             None => answer,
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Runs a query in the open transaction, or else in one of its own.
-    pub(crate) fn read(&self, query: &str, values: &[Given]) -> Result<Vec<Row>, PgError> {
+    pub(crate) fn read(&self, query: &str, values: &[Parameter]) -> Result<Vec<Row>, PgError> {
         if self.status() == TransactionStatus::None && self.is_settled() {
             return self.answer(self.ask(query, values)?);
         }
@@ -153,7 +153,11 @@ impl Session {
         Ok(done)
     }
 
-    fn start_given(&self, query: &str, values: &[Given]) -> Result<(Arc<str>, Answer<Answered>), PgError> {
+    fn start_given(
+        &self,
+        query: &str,
+        values: &[Parameter],
+    ) -> Result<(Arc<str>, Answer<Answered>), PgError> {
         if self.named {
             let (text, prepared) = self.prepared(query)?;
             let values: Vec<Encoded> = values.iter().map(|given| given.value.clone()).collect();

@@ -8,8 +8,8 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement};
 
-use super::tap::{Feed, Heard, TransactionStatus};
-use super::waiting::{Answer, Answered, Explain, UnderWay};
+use super::tap::{Feed, TransactionState, TransactionStatus};
+use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, values};
 
 /// The most statements that are kept prepared.
@@ -19,7 +19,7 @@ const SENT_AT_ONCE: usize = 16 * 1024;
 /// The bytes of a statement besides its parameters.
 const STATEMENT: usize = 64;
 /// The statements after which `send` waits for the first half of their answers, so that memory stays bounded.
-const MOST_UNDER_WAY: usize = 4096;
+const MOST_IN_FLIGHT: usize = 4096;
 
 impl Session {
     /// Runs a statement, and a second time if it was prepared for a table that has changed since.
@@ -44,7 +44,7 @@ impl Session {
     ) -> Result<(Arc<str>, Answer<Answered>, usize), PgError> {
         if !self.named {
             let text: Arc<str> = statement.into();
-            let values = values::encode_untold(values, statement)?;
+            let values = values::encode_unprepared(values, statement)?;
             let size = values.iter().map(|(value, _)| value.size()).sum::<usize>() + statement.len();
             let (client, query) = (self.client()?, Arc::clone(&text));
             let answer = async move { collected(client.query_typed_raw(&query, values).await?).await };
@@ -80,7 +80,7 @@ impl Session {
             let answer = async move { collected(client.query_typed_raw(&query, [value]).await?).await };
             (text, Box::pin(answer))
         };
-        self.put_all(UnderWay { statement: text, answer, explain: Some(explain) }, size)
+        self.put_all(InFlight { statement: text, answer, explain: Some(explain) }, size)
     }
 
     pub(super) fn client(&self) -> Result<Arc<Client>, PgError> {
@@ -123,7 +123,7 @@ impl Session {
     pub(super) fn begin_copy(&self, statement: &str) -> Result<(Feed, Answer<Answered>, Arc<str>), PgError> {
         let client = self.client()?;
         let inner = &mut *self.inner.borrow_mut();
-        let (text, feed) = inner.wire.ear.copy(statement);
+        let (text, feed) = inner.wire.state.copy(statement);
         let answer: Answer<_> = Box::pin(async move {
             let count = client.simple_query(&text).await?.iter().find_map(|message| match message {
                 SimpleQueryMessage::CommandComplete(count) => Some(*count),
@@ -131,7 +131,7 @@ impl Session {
             });
             Ok(Answered { rows: Vec::new(), count: count.unwrap_or_default() })
         });
-        let mut sent = UnderWay::new(statement.into(), answer);
+        let mut sent = InFlight::new(statement.into(), answer);
         inner.hand_over(&mut sent)?;
         inner.copying = Some((Arc::clone(&sent.statement), feed.clone()));
         inner.drive();
@@ -151,7 +151,7 @@ impl Session {
         inner.copying = None;
         feed.cancel();
         let error = match answered {
-            Err(error) => inner.blame(error, statement),
+            Err(error) => inner.error_of(error, statement),
             Ok(_) => PgError::used("the server has ended the copy").in_statement(statement),
         };
         Err(inner.failed.take().unwrap_or(error))
@@ -164,15 +164,15 @@ impl Session {
     }
 
     /// Leaves the answer to a copy for later.
-    pub(super) fn end_copy_later(&self, copied: UnderWay) {
+    pub(super) fn end_copy_later(&self, copied: InFlight) {
         let mut inner = self.inner.borrow_mut();
         inner.copying = None;
-        inner.under_way.push_back(copied);
+        inner.in_flight.push_back(copied);
     }
 
     /// The state according to the answers so far.
-    pub(super) fn heard(&self) -> Heard {
-        self.inner.borrow().wire.heard()
+    pub(super) fn transaction_state(&self) -> TransactionState {
+        self.inner.borrow().wire.transaction_state()
     }
 
     /// Whether the session knows that the connection is lost.
@@ -186,7 +186,7 @@ impl Session {
         let answered = inner.wait(&mut answer);
         match inner.failed.take() {
             Some(earlier) => Err(earlier),
-            None => answered.map_err(|error| inner.blame(error, statement)),
+            None => answered.map_err(|error| inner.error_of(error, statement)),
         }
     }
 
@@ -197,17 +197,17 @@ impl Session {
         answer: Answer<Answered>,
         size: usize,
     ) -> Result<(), PgError> {
-        self.put_all(UnderWay::new(statement, answer), size)
+        self.put_all(InFlight::new(statement, answer), size)
     }
 
-    fn put_all(&self, sent: UnderWay, size: usize) -> Result<(), PgError> {
+    fn put_all(&self, sent: InFlight, size: usize) -> Result<(), PgError> {
         let inner = &mut *self.inner.borrow_mut();
         inner.put(sent)?;
         inner.unsent += size + STATEMENT;
         if inner.unsent >= SENT_AT_ONCE {
             inner.drive();
         }
-        if inner.under_way.len() >= MOST_UNDER_WAY {
+        if inner.in_flight.len() >= MOST_IN_FLIGHT {
             inner.wait_for_half();
         }
         Ok(())

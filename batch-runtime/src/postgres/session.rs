@@ -215,11 +215,11 @@ impl Session {
         let waited = inner.wait(&mut both);
         let earlier = inner.failed.take();
         let (answered, committed) =
-            waited.map_err(|error| CommitError::unknown(inner.blame(error, "COMMIT")))?;
-        let answered = answered.map_err(|error| inner.blame(error, query));
-        let committed = committed.map_err(|error| inner.blame(error, "COMMIT"));
+            waited.map_err(|error| CommitError::unknown(inner.error_of(error, "COMMIT")))?;
+        let answered = answered.map_err(|error| inner.error_of(error, query));
+        let committed = committed.map_err(|error| inner.error_of(error, "COMMIT"));
         match (answered, committed) {
-            (Ok(answered), Ok(_)) if inner.wire.heard().committed => Ok(answered.rows),
+            (Ok(answered), Ok(_)) if inner.wire.transaction_state().committed => Ok(answered.rows),
             (Ok(_), Ok(_)) => Err(CommitError::rolled_back(earlier.unwrap_or_else(|| {
                 PgError::used("the server answered COMMIT with a rollback").in_statement(query)
             }))),
@@ -255,28 +255,28 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub fn rollback(&self) -> Result<(), PgError> {
-        self.take_back("ROLLBACK")
+        self.undo("ROLLBACK")
     }
 
     /// Runs statements that undo all that was sent before, and forgets its errors.
-    pub(super) fn take_back(&self, statements: &str) -> Result<(), PgError> {
+    pub(super) fn undo(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
         inner.abandon_copy();
         let mut answer = inner.batch(statements)?;
         let answered = inner.wait(&mut answer);
         inner.failed = None;
-        answered.map(|_| ()).map_err(|error| inner.blame(error, statements))
+        answered.map(|_| ()).map_err(|error| inner.error_of(error, statements))
     }
 
     /// The state of the transaction, according to the answers so far.
     pub fn status(&self) -> TransactionStatus {
-        self.inner.borrow().wire.heard().status
+        self.inner.borrow().wire.transaction_state().status
     }
 
     /// Whether everything that was sent is answered.
     pub fn is_settled(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.under_way.is_empty() && inner.failed.is_none()
+        inner.in_flight.is_empty() && inner.failed.is_none()
     }
 
     /// Whether the connection is lost. The session notices a lost connection only when it uses it.

@@ -127,9 +127,9 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketA
 ///
 /// It registers no waker: the session polls it whenever the socket is ready.
 #[derive(Debug)]
-pub(super) struct End(pub(super) Arc<Socket>);
+pub(super) struct DriverIo(pub(super) Arc<Socket>);
 
-impl AsyncRead for End {
+impl AsyncRead for DriverIo {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -141,7 +141,7 @@ impl AsyncRead for End {
     }
 }
 
-impl AsyncWrite for End {
+impl AsyncWrite for DriverIo {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = again(|| self.0.write(bytes));
         self.0.full.store(written.is_pending(), Relaxed);

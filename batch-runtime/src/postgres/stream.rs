@@ -10,35 +10,35 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::PgError;
 use super::poll_loop::Turns;
-use super::socket::End;
+use super::socket::DriverIo;
 use super::url::Encryption;
 use super::wire::Address;
 
 /// A byte stream to a server.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(End),
+    Plain(DriverIo),
     #[cfg(feature = "postgres-tls")]
-    Encrypted(Box<tokio_rustls::client::TlsStream<End>>),
+    Encrypted(Box<tokio_rustls::client::TlsStream<DriverIo>>),
 }
 
 impl Stream {
     /// Negotiates TLS, unless `sslmode` rules it out.
     #[cfg_attr(not(feature = "postgres-tls"), expect(clippy::unnecessary_wraps, unused_variables))]
     pub(super) fn open(
-        end: End,
+        end: DriverIo,
         address: &Address,
         encryption: &Encryption,
         turns: &Turns,
         deadline: Instant,
-    ) -> Result<(Self, Bound), PgError> {
+    ) -> Result<(Self, TlsBinding), PgError> {
         #[cfg(feature = "postgres-tls")]
         if let Some(name) = address.name()
             && encryption.is_wanted()
         {
             return super::tls::open(end, name, encryption, turns, deadline);
         }
-        Ok((Self::Plain(end), Bound::default()))
+        Ok((Self::Plain(end), TlsBinding::default()))
     }
 
     fn inner(self: Pin<&mut Self>) -> Pin<&mut (dyn ReadWrite + '_)> {
@@ -81,7 +81,7 @@ impl AsyncWrite for Stream {
 /// Binds the proof of the password to the connection (SCRAM channel binding), so that no man in the middle can pass it on.
 /// The driver expects it from a TLS library; this stands in for one, since the stream is already encrypted.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bound {
+pub(super) struct TlsBinding {
     pub(super) encrypted: bool,
     /// The hash of the server's certificate.
     pub(super) to: Option<Vec<u8>>,
@@ -93,7 +93,7 @@ pub(super) struct BoundStream<S> {
     to: Option<Vec<u8>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Bound {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for TlsBinding {
     type Stream = BoundStream<S>;
     type Error = io::Error;
     type Future = std::future::Ready<io::Result<BoundStream<S>>>;

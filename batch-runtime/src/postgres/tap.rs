@@ -40,7 +40,7 @@ pub enum TransactionStatus {
 
 /// The state of transactions, according to the answers so far.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Heard {
+pub(super) struct TransactionState {
     pub(super) status: TransactionStatus,
     /// Whether the last `COMMIT` or `ROLLBACK` that was answered had committed.
     pub(super) committed: bool,
@@ -55,19 +55,19 @@ const COPY: &str = "/*batch ";
 
 /// The part that the session shares with its tap.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ear(Arc<Mutex<Shared>>);
+pub(super) struct TapState(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    heard: Heard,
+    transaction_state: TransactionState,
     /// The rows of the `COPY` statements that the driver has not sent yet.
     feeds: VecDeque<(String, Feed)>,
     copies: u64,
 }
 
-impl Ear {
-    pub(super) fn heard(&self) -> Heard {
-        self.lock().heard
+impl TapState {
+    pub(super) fn transaction_state(&self) -> TransactionState {
+        self.lock().transaction_state
     }
 
     /// Announces a `COPY`: returns the statement as it is to be sent, and the feed of its rows.
@@ -134,7 +134,7 @@ impl Feed {
 #[derive(Debug)]
 pub(super) struct Tap<S> {
     stream: S,
-    ear: Ear,
+    state: TapState,
     answers: Frames,
     requests: Frames,
     /// The feed that is being sent.
@@ -144,15 +144,15 @@ pub(super) struct Tap<S> {
 }
 
 impl<S> Tap<S> {
-    pub(super) fn new(stream: S) -> (Self, Ear) {
-        let ear = Ear::default();
+    pub(super) fn new(stream: S) -> (Self, TapState) {
+        let state = TapState::default();
         let (answers, requests) = (Frames::of_server(), Frames::of_client());
-        (Self { stream, ear: ear.clone(), answers, requests, feed: None, leaves: 0 }, ear)
+        (Self { stream, state: state.clone(), answers, requests, feed: None, leaves: 0 }, state)
     }
 
     /// Inspects bytes from the server, and returns how many are left, at the front, for the driver.
     fn hear(&mut self, bytes: &mut [u8]) -> usize {
-        let mut shared = self.ear.lock();
+        let mut shared = self.state.lock();
         let (mut from, mut to) = (0, 0);
         while from < bytes.len() {
             let (taken, event) = self.answers.take(&bytes[from..]);
@@ -177,7 +177,7 @@ impl<S> Tap<S> {
 
     /// The number of these bytes up to the end of a `COPY` statement whose rows follow.
     fn before_rows(&self, bytes: &[u8]) -> usize {
-        let shared = self.ear.lock();
+        let shared = self.state.lock();
         let Some((mark, _)) = shared.feeds.front() else { return bytes.len() };
         let mut requests = self.requests.clone();
         let mut at = 0;
@@ -193,7 +193,7 @@ impl<S> Tap<S> {
 
     /// Notes that these bytes were sent.
     fn sent(&mut self, mut bytes: &[u8]) {
-        let mut shared = self.ear.lock();
+        let mut shared = self.state.lock();
         while !bytes.is_empty() {
             let (taken, event) = self.requests.take(bytes);
             bytes = &bytes[taken..];
@@ -211,18 +211,18 @@ impl Shared {
     fn hear(&mut self, kind: u8, body: &[u8]) {
         match (kind, body) {
             (b'Z', [status]) => {
-                self.heard.status = match status {
+                self.transaction_state.status = match status {
                     b'T' => TransactionStatus::Open,
                     b'E' => TransactionStatus::Failed,
                     _ => TransactionStatus::None,
                 };
             }
-            (b'C', b"BEGIN\0" | b"START TRANSACTION\0") => self.heard.begun += 1,
+            (b'C', b"BEGIN\0" | b"START TRANSACTION\0") => self.transaction_state.begun += 1,
             (b'C', b"COMMIT\0") => {
-                self.heard.committed = true;
-                self.heard.commits += 1;
+                self.transaction_state.committed = true;
+                self.transaction_state.commits += 1;
             }
-            (b'C', b"ROLLBACK\0") => self.heard.committed = false,
+            (b'C', b"ROLLBACK\0") => self.transaction_state.committed = false,
             _ => {}
         }
     }
@@ -392,15 +392,18 @@ mod tests {
         ]
         .concat();
         for size in 1..40 {
-            let (mut tap, ear) = Tap::new(pieces(answers.clone(), size));
+            let (mut tap, state) = Tap::new(pieces(answers.clone(), size));
             assert_eq!(read_all(&mut tap, context), answers);
-            let heard = ear.heard();
-            assert_eq!((heard.status, heard.begun, heard.commits), (TransactionStatus::Open, 2, 1));
-            assert!(heard.committed);
+            let transaction_state = state.transaction_state();
+            assert_eq!(
+                (transaction_state.status, transaction_state.begun, transaction_state.commits),
+                (TransactionStatus::Open, 2, 1)
+            );
+            assert!(transaction_state.committed);
             tap.stream.bytes = [frame(b'C', b"ROLLBACK\0"), frame(b'Z', b"I")].concat();
             read_all(&mut tap, context);
-            assert_eq!(ear.heard().status, TransactionStatus::None);
-            assert!(!ear.heard().committed);
+            assert_eq!(state.transaction_state().status, TransactionStatus::None);
+            assert!(!state.transaction_state().committed);
         }
     }
 
@@ -409,8 +412,8 @@ mod tests {
         let context = &mut Context::from_waker(std::task::Waker::noop());
         let startup = [&8_u32.to_be_bytes()[..], &[0; 4]].concat();
         for cancelled_after in 0..40 {
-            let (mut tap, ear) = Tap::new(pieces(Vec::new(), usize::MAX));
-            let (statement, feed) = ear.copy("COPY t FROM STDIN");
+            let (mut tap, state) = Tap::new(pieces(Vec::new(), usize::MAX));
+            let (statement, feed) = state.copy("COPY t FROM STDIN");
             let copy = frame(b'Q', format!("{statement}\0").as_bytes());
             let after = frame(b'Q', b"ROLLBACK\0");
             let mut bytes = [&startup[..], &copy, &after].concat();
@@ -439,8 +442,8 @@ mod tests {
         let context = &mut Context::from_waker(std::task::Waker::noop());
         let startup = [&8_u32.to_be_bytes()[..], &[0; 4]].concat();
         for size in 1..40 {
-            let (mut tap, ear) = Tap::new(pieces(Vec::new(), size));
-            let (statement, feed) = ear.copy("COPY t FROM STDIN");
+            let (mut tap, state) = Tap::new(pieces(Vec::new(), size));
+            let (statement, feed) = state.copy("COPY t FROM STDIN");
             let copy = frame(b'Q', format!("{statement}\0").as_bytes());
             let (before, after) = (frame(b'Q', b"BEGIN\0"), frame(b'Q', b"COMMIT\0"));
             let mut bytes = [&startup[..], &before, &copy, &after].concat();

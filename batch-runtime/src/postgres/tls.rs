@@ -21,8 +21,8 @@ use tokio_rustls::rustls::{
 };
 
 use super::poll_loop::Turns;
-use super::socket::End;
-use super::stream::{Bound, Stream};
+use super::socket::DriverIo;
+use super::stream::{Stream, TlsBinding};
 use super::url::{Checks, Encryption};
 use super::{PgError, remedy};
 
@@ -31,12 +31,12 @@ const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// Encrypts a connection on which nothing has been sent yet.
 pub(super) fn open(
-    mut end: End,
+    mut end: DriverIo,
     name: &str,
     encryption: &Encryption,
     turns: &Turns,
     deadline: Instant,
-) -> Result<(Stream, Bound), PgError> {
+) -> Result<(Stream, TlsBinding), PgError> {
     let lost = |error| PgError::unreachable("the server closed the connection before TLS began", Some(error));
     let agreed = {
         let mut asking = pin!(async {
@@ -51,7 +51,7 @@ pub(super) fn open(
             .remedied("take `sslmode` out of the URL, or switch `ssl` on in the server"));
     }
     if !agreed {
-        return Ok((Stream::Plain(end), Bound::default()));
+        return Ok((Stream::Plain(end), TlsBinding::default()));
     }
     let connector = TlsConnector::from(Arc::new(configuration(encryption)?));
     let mut shaking = pin!(connector.connect(server_name(name), end));
@@ -62,7 +62,7 @@ pub(super) fn open(
     })?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let to = certificate.and_then(|certificate| end_point(certificate));
-    Ok((Stream::Encrypted(Box::new(stream)), Bound { encrypted: true, to }))
+    Ok((Stream::Encrypted(Box::new(stream)), TlsBinding { encrypted: true, to }))
 }
 
 /// The name that the server's certificate must have. A name that cannot be in a certificate becomes the unspecified

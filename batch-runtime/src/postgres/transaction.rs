@@ -71,8 +71,8 @@ impl Transaction {
 
     fn begin_with(&self, settings: String) -> Result<(), PgError> {
         self.session.settle()?;
-        let heard = self.session.heard();
-        self.before.set((heard.begun, heard.commits));
+        let transaction_state = self.session.transaction_state();
+        self.before.set((transaction_state.begun, transaction_state.commits));
         self.refused.set(false);
         let begun = self.session.begin(&settings);
         self.settings.replace(settings);
@@ -183,15 +183,15 @@ impl Transaction {
 
 impl OpenTransaction for Transaction {
     fn is_alive(&self) -> bool {
-        let heard = self.session.heard();
+        let transaction_state = self.session.transaction_state();
         let (begun, commits) = self.before.get();
         // If the connection is lost, the commit reports it. Before the server has answered the `BEGIN`, nobody can have
         // ended the transaction.
         self.session.is_cut()
-            || heard.begun == begun
-            || (heard.begun == begun + 1
-                && heard.commits == commits
-                && heard.status != TransactionStatus::None)
+            || transaction_state.begun == begun
+            || (transaction_state.begun == begun + 1
+                && transaction_state.commits == commits
+                && transaction_state.status != TransactionStatus::None)
     }
 
     fn has_refused(&self) -> bool {
@@ -223,7 +223,7 @@ impl OpenTransaction for Transaction {
     }
 
     fn take_part_back(&self) -> Result<(), Failure> {
-        self.session.take_back("ROLLBACK TO batch_part; RELEASE batch_part").map_err(Failure::new)
+        self.session.undo("ROLLBACK TO batch_part; RELEASE batch_part").map_err(Failure::new)
     }
 }
 

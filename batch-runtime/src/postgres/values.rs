@@ -138,7 +138,7 @@ const KNOWN: [Type; 34] = [
 ];
 
 /// Encodes the parameters of a statement that is not prepared: the values determine their types.
-pub(super) fn encode_untold(
+pub(super) fn encode_unprepared(
     values: &[&(dyn ToSql + Sync)],
     statement: &str,
 ) -> Result<Vec<(Encoded, Type)>, PgError> {

@@ -33,14 +33,14 @@ pub(super) struct Answered {
 }
 
 /// A statement in flight.
-pub(super) struct UnderWay {
+pub(super) struct InFlight {
     pub(super) statement: Arc<str>,
     pub(super) answer: Answer<Answered>,
     /// Adds the sender's explanation to its error.
     pub(super) explain: Option<Explain>,
 }
 
-impl UnderWay {
+impl InFlight {
     pub(super) fn new(statement: Arc<str>, answer: Answer<Answered>) -> Self {
         Self { statement, answer, explain: None }
     }
@@ -51,7 +51,7 @@ impl UnderWay {
 /// The fields are dropped in this order: the users of the client first, so that the wire closes the connection politely, and
 /// the statements after it, so that they are not closed one by one.
 pub(super) struct Inner {
-    pub(super) under_way: VecDeque<UnderWay>,
+    pub(super) in_flight: VecDeque<InFlight>,
     pub(super) client: Arc<Client>,
     pub(super) statements: HashMap<Arc<str>, Statement>,
     pub(super) wire: Wire,
@@ -71,7 +71,7 @@ pub(super) struct Inner {
 impl Inner {
     pub(super) fn new(client: Client, wire: Wire) -> Self {
         Self {
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             client: Arc::new(client),
             statements: HashMap::new(),
             wire,
@@ -111,14 +111,14 @@ impl Inner {
     }
 
     /// Hands a statement to the driver, and keeps its answer for later.
-    pub(super) fn put(&mut self, mut sent: UnderWay) -> Result<(), PgError> {
+    pub(super) fn put(&mut self, mut sent: InFlight) -> Result<(), PgError> {
         self.hand_over(&mut sent)?;
-        self.under_way.push_back(sent);
+        self.in_flight.push_back(sent);
         Ok(())
     }
 
     /// Hands a statement to the driver.
-    pub(super) fn hand_over(&mut self, sent: &mut UnderWay) -> Result<(), PgError> {
+    pub(super) fn hand_over(&mut self, sent: &mut InFlight) -> Result<(), PgError> {
         if self.wire.is_closed() {
             let error = self.failed.take().unwrap_or_else(|| self.wire.closed());
             return Err(error.in_statement(&sent.statement));
@@ -126,7 +126,7 @@ impl Inner {
         let turns = Arc::clone(&self.wire.turns);
         // The first poll hands it over. It has no answer by then, but perhaps an error.
         match turns.go(|context| sent.answer.as_mut().poll(context)) {
-            Poll::Ready(Err(error)) => Err(self.blame(error, &sent.statement)),
+            Poll::Ready(Err(error)) => Err(self.error_of(error, &sent.statement)),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
     }
@@ -144,15 +144,15 @@ impl Inner {
 
     /// Takes the answers that have arrived.
     pub(super) fn collect(&mut self, context: &mut Context<'_>) {
-        while let Some(mut first) = self.under_way.pop_front() {
+        while let Some(mut first) = self.in_flight.pop_front() {
             match first.answer.as_mut().poll(context) {
                 Poll::Pending => {
-                    self.under_way.push_front(first);
+                    self.in_flight.push_front(first);
                     return;
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
-                    let error = self.blame(error, &first.statement);
+                    let error = self.error_of(error, &first.statement);
                     // Errors after the first one only say that the transaction has failed.
                     if self.failed.is_none() {
                         self.failed = Some(error.explained(first.explain));
@@ -164,8 +164,8 @@ impl Inner {
 
     /// Waits for the answers to the first half of what was sent.
     pub(super) fn wait_for_half(&mut self) {
-        let half = self.under_way.len() / 2;
-        self.wait_until(|inner, _| inner.under_way.len() <= half);
+        let half = self.in_flight.len() / 2;
+        self.wait_until(|inner, _| inner.in_flight.len() <= half);
     }
 
     /// Lets the driver send rows, and waits until no more than `most` bytes of them are left, or the copy is answered.
@@ -190,7 +190,7 @@ impl Inner {
     /// Waits for the answers to all that was sent.
     pub(super) fn settle(&mut self) -> Result<(), PgError> {
         self.abandon_copy();
-        self.wait_until(|inner, _| inner.under_way.is_empty());
+        self.wait_until(|inner, _| inner.in_flight.is_empty());
         self.failed.take().map_or(Ok(()), Err)
     }
 
@@ -204,7 +204,7 @@ impl Inner {
             {
                 done = Some(answered);
             }
-            done.is_some() && inner.under_way.is_empty()
+            done.is_some() && inner.in_flight.is_empty()
         });
         done.map_or(Err(None), |answered| answered.map_err(Some))
     }
@@ -260,7 +260,7 @@ impl Inner {
     }
 
     /// Makes the error of a statement.
-    pub(super) fn blame(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
+    pub(super) fn error_of(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
         let error = match error.into().filter(|error| !error.is_closed()) {
             None => self.wire.closed(),
             Some(error) if self.cancelled && error.code() == Some(&SqlState::QUERY_CANCELED) => {

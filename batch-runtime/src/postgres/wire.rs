@@ -10,9 +10,9 @@ use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error};
 
 use super::poll_loop::Turns;
-use super::socket::{End, Socket};
+use super::socket::{DriverIo, Socket};
 use super::stream::Stream;
-use super::tap::{Ear, Heard, Tap};
+use super::tap::{Tap, TapState, TransactionState};
 use super::url::Encryption;
 use super::{PgError, remedy};
 
@@ -81,7 +81,7 @@ pub(super) struct Wire {
     pub(super) turns: Arc<Turns>,
     /// `None` after the connection has ended.
     driver: Option<Box<dyn Drive>>,
-    pub(super) ear: Ear,
+    pub(super) state: TapState,
     /// The error that ended it.
     last_words: Option<Error>,
     address: Address,
@@ -99,13 +99,13 @@ impl Wire {
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
         let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (line, bound) = Stream::open(End(socket), &address, encryption, &turns, deadline)?;
-        let (stream, ear) = Tap::new(line);
+        let (line, binding) = Stream::open(DriverIo(socket), &address, encryption, &turns, deadline)?;
+        let (stream, state) = Tap::new(line);
         let mut config = config.clone();
         // TLS is already negotiated.
-        config.ssl_mode(if bound.encrypted { SslMode::Require } else { SslMode::Disable });
+        config.ssl_mode(if binding.encrypted { SslMode::Require } else { SslMode::Disable });
         config.ssl_negotiation(SslNegotiation::Direct);
-        let mut connecting = pin!(config.connect_raw(stream, bound));
+        let mut connecting = pin!(config.connect_raw(stream, binding));
         let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
         let (client, connection) = connected.ok_or_else(remedy::silent)?.map_err(remedy::refused)?;
         let cancel = client.cancel_token();
@@ -114,7 +114,7 @@ impl Wire {
             Self {
                 turns,
                 driver: Some(Box::new(connection)),
-                ear,
+                state,
                 last_words: None,
                 address,
                 encryption: encryption.clone(),
@@ -161,8 +161,8 @@ impl Wire {
         self.driver.as_ref().and_then(|driver| driver.parameter(name))
     }
 
-    pub(super) fn heard(&self) -> Heard {
-        self.ear.heard()
+    pub(super) fn transaction_state(&self) -> TransactionState {
+        self.state.transaction_state()
     }
 
     /// The error of an answer that will never arrive.
@@ -175,8 +175,9 @@ impl Wire {
         let deadline = Instant::now() + CANCEL;
         let socket = Arc::new(self.address.dial(deadline)?);
         let turns = Turns::new(Arc::clone(&socket));
-        let (line, bound) = Stream::open(End(socket), &self.address, &self.encryption, &turns, deadline)?;
-        let mut asking = pin!(self.cancel.cancel_query_raw(line, bound));
+        let (line, binding) =
+            Stream::open(DriverIo(socket), &self.address, &self.encryption, &turns, deadline)?;
+        let mut asking = pin!(self.cancel.cancel_query_raw(line, binding));
         let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
         asked.unwrap_or(Ok(())).map_err(PgError::driver)
     }

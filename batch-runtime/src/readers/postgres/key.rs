@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::row::raw;
 use super::values::{Form, Value};
-use crate::postgres::Given;
+use crate::postgres::Parameter;
 use crate::readers::shown;
 
 /// The position of a [`PostgresReader`](super::PostgresReader): after the row with this key.
@@ -55,13 +55,13 @@ impl KeyColumn {
     }
 
     /// The value of a stored position as a parameter; `None` if it is damaged.
-    fn given(&self, stored: &Stored) -> Option<Given> {
+    fn given(&self, stored: &Stored) -> Option<Parameter> {
         match stored {
-            Stored::Text(text) => Some(Given::text(text, self.parameter())),
+            Stored::Text(text) => Some(Parameter::text(text, self.parameter())),
             Stored::Hex { hex } => {
                 let digits = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
                 let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(digits).collect();
-                Some(Given::binary(&bytes?, self.parameter()))
+                Some(Parameter::binary(&bytes?, self.parameter()))
             }
         }
     }
@@ -82,15 +82,15 @@ impl Key {
     }
 
     /// The key of a row as parameters.
-    pub(super) fn given_by(&self, row: &Row) -> Vec<Given> {
+    pub(super) fn given_by(&self, row: &Row) -> Vec<Parameter> {
         // Rows with a key that is `NULL` are refused before.
         let given =
-            |column: &KeyColumn| Given::binary(column.raw(row).unwrap_or_default(), column.parameter());
+            |column: &KeyColumn| Parameter::binary(column.raw(row).unwrap_or_default(), column.parameter());
         self.0.iter().map(given).collect()
     }
 
     /// A stored key as parameters; `None` if it is damaged.
-    pub(super) fn given(&self, stored: &[Stored]) -> Option<Vec<Given>> {
+    pub(super) fn given(&self, stored: &[Stored]) -> Option<Vec<Parameter>> {
         self.0.iter().zip(stored).map(|(column, stored)| column.given(stored)).collect()
     }
 

@@ -20,7 +20,7 @@ use std::vec;
 use tokio_postgres::Row;
 
 use crate::definition::{Progress, Reader};
-use crate::postgres::{Asked, Session};
+use crate::postgres::{SentQuery, Session};
 use crate::readers::rows::{NoItem, named};
 
 use key::{Key, Stored};
@@ -127,7 +127,7 @@ const BETWEEN_LOOKS: u32 = 64;
 /// ```
 pub struct PostgresReader<T, F = Decoded<T>> {
     /// Before the session, so that it is dropped first: it uses the session's client.
-    asked: Option<Asked>,
+    asked: Option<SentQuery>,
     session: Session,
     /// Converts a row to an item.
     make: F,

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::key::Stored;
 use super::sql::{Range, Sql};
 use super::{MakeItem, PostgresReadError, PostgresReader};
-use crate::postgres::Given;
+use crate::postgres::Parameter;
 
 /// The largest page, in bytes, after which the next one is requested ahead. The server keeps a page's snapshot until it has
 /// sent the page, and this many bytes fit into the buffers on the way while nobody takes them.
@@ -17,20 +17,20 @@ pub(super) struct Page {
     /// The rows of a page.
     pub(super) rows: usize,
     /// The values of the user's own parameters.
-    pub(super) given: Vec<Given>,
+    pub(super) given: Vec<Parameter>,
     /// The key is unique and never `NULL`, so that no page needs to be checked.
     pub(super) is_proven: bool,
     /// The rows are sorted for each page.
     pub(super) sorts: bool,
     /// The last key of the part to read; empty for the whole, or the last part.
-    up_to: Vec<Given>,
+    up_to: Vec<Parameter>,
     /// The statement for a page, which begins with the first row or after a key.
     pub(super) first: String,
     later: String,
 }
 
 impl Page {
-    pub(super) fn new(sql: Sql, rows: usize, given: Vec<Given>, is_proven: bool, sorts: bool) -> Self {
+    pub(super) fn new(sql: Sql, rows: usize, given: Vec<Parameter>, is_proven: bool, sorts: bool) -> Self {
         let (first, later) = (String::new(), String::new());
         let mut page = Self { sql, rows, given, is_proven, sorts, up_to: Vec::new(), first, later };
         page.end(Vec::new());
@@ -38,7 +38,7 @@ impl Page {
     }
 
     /// Ends with a key.
-    pub(super) fn end(&mut self, up_to: Vec<Given>) {
+    pub(super) fn end(&mut self, up_to: Vec<Parameter>) {
         let statement = |after| {
             let range = Range { after, up_to: !up_to.is_empty() };
             if self.is_proven {
@@ -53,16 +53,16 @@ impl Page {
     }
 
     /// The statement for the rows after a key, or for the first.
-    fn statement(&self, after: &[Given]) -> &str {
+    fn statement(&self, after: &[Parameter]) -> &str {
         if after.is_empty() { &self.first } else { &self.later }
     }
 
     /// The values of its parameters.
-    pub(super) fn values(&self, after: Vec<Given>) -> Vec<Given> {
+    pub(super) fn values(&self, after: Vec<Parameter>) -> Vec<Parameter> {
         [self.given.clone(), after, self.up_to.clone()].concat()
     }
 
-    pub(super) fn count(&self, after: Vec<Given>) -> (String, Vec<Given>) {
+    pub(super) fn count(&self, after: Vec<Parameter>) -> (String, Vec<Parameter>) {
         let range = Range { after: !after.is_empty(), up_to: !self.up_to.is_empty() };
         (self.sql.count(range), self.values(after))
     }
@@ -125,7 +125,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         Ok(self.session.answer(asked)?)
     }
 
-    fn after_given(&self) -> Result<Vec<Given>, PostgresReadError> {
+    fn after_given(&self) -> Result<Vec<Parameter>, PostgresReadError> {
         match &self.after {
             After::Nothing => Ok(Vec::new()),
             After::Row(row) => Ok(self.key.given_by(row)),
@@ -133,7 +133,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         }
     }
 
-    pub(super) fn given(&self, stored: &[Stored]) -> Result<Vec<Given>, PostgresReadError> {
+    pub(super) fn given(&self, stored: &[Stored]) -> Result<Vec<Parameter>, PostgresReadError> {
         self.key.given(stored).ok_or_else(|| PostgresReadError::Key {
             key: self.key.described(),
             problem: "the stored key is damaged; start a new instance (`--next`)".into(),

@@ -13,7 +13,7 @@ use super::PostgresReadError;
 use super::key::KeyColumn;
 use super::row::raw;
 use super::sql::Sql;
-use crate::postgres::{DescribedColumn, Given, Session};
+use crate::postgres::{DescribedColumn, Parameter, Session};
 
 /// The known facts about a query.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,7 +70,7 @@ pub(super) fn facts(
     sql: &Sql,
     key: &[KeyColumn],
     columns: &[DescribedColumn],
-    parameters: &[Given],
+    parameters: &[Parameter],
     rows: usize,
 ) -> Result<Facts, PostgresReadError> {
     let plan = plan(&session.read(&sql.plan(rows), parameters)?)?;
@@ -107,8 +107,8 @@ fn column_of(expression: &str, alias: &str) -> Option<String> {
     (quoted(&inner) == name).then_some(inner)
 }
 
-fn given(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Given, PostgresReadError> {
-    Given::new(value, type_).map_err(PostgresReadError::query)
+fn given(value: &(dyn ToSql + Sync), type_: &Type) -> Result<Parameter, PostgresReadError> {
+    Parameter::new(value, type_).map_err(PostgresReadError::query)
 }
 
 /// Refuses a key that is made of numbers from a window function: they change as soon as a row is added.
@@ -117,7 +117,7 @@ fn check_windows(
     sql: &Sql,
     key: &[KeyColumn],
     columns: &[DescribedColumn],
-    parameters: &[Given],
+    parameters: &[Parameter],
 ) -> Result<(), PostgresReadError> {
     for (number, column) in key.iter().enumerate() {
         if columns[column.index].is_of_a_table || !matches!(column.type_, Type::INT4 | Type::INT8) {

@@ -11,7 +11,7 @@ use super::sql::{Sql, whole};
 use super::values::{Column, Form};
 use super::{PostgresReadError, PostgresReader, proof};
 use crate::definition::Deserializes;
-use crate::postgres::{Described, DescribedColumn, Given, PgError, Session, alone};
+use crate::postgres::{Described, DescribedColumn, Parameter, PgError, Session, alone};
 use crate::readers::fields;
 use crate::readers::rows::{KeyColumns, named};
 
@@ -149,7 +149,7 @@ impl PostgresQuery {
 fn given(
     parameters: &[Box<dyn ToSql + Sync + Send>],
     described: &Described,
-) -> Result<Vec<Given>, PostgresReadError> {
+) -> Result<Vec<Parameter>, PostgresReadError> {
     let (has, bound) = (described.parameters.len(), parameters.len());
     if has != bound {
         return Err(PostgresReadError::query(format!(
@@ -158,7 +158,7 @@ fn given(
     }
     let given = |((parameter, type_), number): ((&Box<_>, &Type), usize)| {
         let parameter: &(dyn ToSql + Sync + Send) = &**parameter;
-        Given::new(parameter, type_)
+        Parameter::new(parameter, type_)
             .map_err(|error| PostgresReadError::query(format!("its parameter `${number}`: {error}")))
     };
     parameters.iter().zip(&described.parameters).zip(1..).map(given).collect()
@@ -201,7 +201,7 @@ fn find_collations(
     session: &Session,
     sql: &Sql,
     key: &mut [KeyColumn],
-    parameters: &[Given],
+    parameters: &[Parameter],
 ) -> Result<(), PostgresReadError> {
     for (number, column) in key.iter_mut().enumerate() {
         if !has_collation(&column.type_) {

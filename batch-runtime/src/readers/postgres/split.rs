@@ -9,7 +9,7 @@ use super::page::After;
 use super::sql::Range;
 use super::{MakeItem, PostgresReadError, PostgresReader};
 use crate::definition::{BoxError, Splittable, evenly};
-use crate::postgres::Given;
+use crate::postgres::Parameter;
 
 /// A part of the rows of a query: those after one key, up to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     /// Finds the keys of the rows with these numbers, counted from 1, in one pass.
     fn numbered(&self, numbers: &[i64]) -> Result<Vec<Vec<Stored>>, PostgresReadError> {
         let mut given = self.page.given.clone();
-        given.push(Given::new(&numbers, &Type::INT8_ARRAY).map_err(PostgresReadError::query)?);
+        given.push(Parameter::new(&numbers, &Type::INT8_ARRAY).map_err(PostgresReadError::query)?);
         let rows = self.session.read(&self.page.sql.numbered(), &given)?;
         rows.iter().map(|row| self.cut(row)).collect()
     }
@@ -90,7 +90,8 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         for number in numbers {
             let further = self.page.sql.further(Range { after: !after.is_empty(), up_to: false });
             let mut given = [self.page.given.clone(), after].concat();
-            given.push(Given::new(&(number - before - 1), &Type::INT8).map_err(PostgresReadError::query)?);
+            given
+                .push(Parameter::new(&(number - before - 1), &Type::INT8).map_err(PostgresReadError::query)?);
             let rows = self.session.read(&further, &given)?;
             let Some(row) = rows.first() else { break };
             let cut = self.cut(row)?;
