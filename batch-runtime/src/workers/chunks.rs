@@ -11,7 +11,7 @@ use super::remote_chunks::RemoteChunks;
 use crate::definition::{ExecutionId, StopSignal};
 use crate::engine::ClaimedRunner;
 use crate::engine::remote::{
-    Answer, Ask, Secret, Served, StepHead, StepKey, asked, is_of_the_manager, key_of, short_reply,
+    Answer, Ask, RequestOutcome, Secret, StepHead, StepKey, asked, is_of_the_manager, key_of, short_reply,
 };
 use crate::observe::spans;
 use crate::repository::work_queue::WorkerId;
@@ -39,7 +39,7 @@ pub(super) struct ChunkSlots<'w> {
     pub(super) id: WorkerId,
     /// The name of the worker, for messages.
     pub(super) name: String,
-    pub(super) executions: Mutex<BTreeMap<i64, Looked>>,
+    pub(super) executions: Mutex<BTreeMap<i64, CachedExecution>>,
 }
 
 /// An execution, as the repository has it.
@@ -51,7 +51,7 @@ pub(super) struct Execution {
 }
 
 /// The result of a look-up, and its time; `None` if there is no such execution.
-pub(super) type Looked = (Option<Execution>, Instant);
+pub(super) type CachedExecution = (Option<Execution>, Instant);
 
 /// A step that its own thread keeps open.
 struct Open {
@@ -62,7 +62,7 @@ struct Open {
 
 /// The outcome of a request.
 enum Outcome {
-    Served(Served),
+    Served(RequestOutcome),
     /// The step cannot be opened.
     Refused(String),
 }
@@ -187,11 +187,11 @@ impl ChunkSlots<'_> {
             }
         };
         match outcome {
-            Outcome::Refused(why) | Outcome::Served(Served::Refused(why)) => {
+            Outcome::Refused(why) | Outcome::Served(RequestOutcome::Refused(why)) => {
                 return refuse(&format!("{}: {why}", self.name));
             }
-            Outcome::Served(Served::Answer(reply)) => answer.send(reply),
-            Outcome::Served(Served::Interrupted) => {
+            Outcome::Served(RequestOutcome::Answer(reply)) => answer.send(reply),
+            Outcome::Served(RequestOutcome::Interrupted) => {
                 if let Some((number, _)) = chunk {
                     say(Answer::GivenBack { number, worker });
                 }
@@ -258,7 +258,7 @@ impl ChunkSlots<'_> {
         Ok(execution)
     }
 
-    fn executions(&self) -> MutexGuard<'_, BTreeMap<i64, Looked>> {
+    fn executions(&self) -> MutexGuard<'_, BTreeMap<i64, CachedExecution>> {
         self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -74,7 +74,7 @@ struct Running {
     /// Open while the worker is needed.
     orders: Option<Orders>,
     began: Instant,
-    heard: Arc<Heard>,
+    status: Arc<WorkerStatus>,
     /// Whether it has taken a partition.
     counted: bool,
 }
@@ -118,7 +118,7 @@ impl Orders {
 
 /// The state of a worker, from the lines that it has printed.
 #[derive(Default)]
-struct Heard {
+struct WorkerStatus {
     /// Its number in the repository, once it has joined.
     id: AtomicI64,
     has_claimed: AtomicBool,
@@ -181,8 +181,8 @@ impl Fleet {
 
     /// Kills a worker that was declared lost, so that another one takes its place: the process may still be alive, cut off
     /// from the repository.
-    pub(super) fn is_lost(&mut self, worker: WorkerId) {
-        let lost = self.running.iter().position(|one| one.heard.id.load(Ordering::Relaxed) == worker.0);
+    pub(super) fn kill_lost(&mut self, worker: WorkerId) {
+        let lost = self.running.iter().position(|one| one.status.id.load(Ordering::Relaxed) == worker.0);
         if let Some(mut lost) = lost.map(|at| self.running.swap_remove(at)) {
             let _ = lost.child.kill();
             let _ = lost.child.wait();
@@ -200,7 +200,7 @@ impl Fleet {
     /// If workers end again and again before they have taken a partition.
     pub(super) fn tend(&mut self, step: &Step, partitions: u64, waiting: u64) -> Result<(), Failure> {
         self.wanted.insert(step.clone(), partitions);
-        self.bury()?;
+        self.reap()?;
         let partitions: u64 = self.wanted.values().sum();
         let wanted = partitions.div_ceil(u64::from(self.settings.slots)).min(u64::from(self.most));
         let now = Instant::now();
@@ -243,17 +243,17 @@ impl Fleet {
         let mut command = self.deployer.command(number, place);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let heard = Arc::new(Heard::default());
+        let status = Arc::new(WorkerStatus::default());
         let orders = child.stdin.take().map(Orders::to).transpose()?;
         if let Some(output) = child.stdout.take() {
-            let (heard, wake, lines) = (Arc::clone(&heard), self.wake.clone(), Arc::clone(&self.lines));
+            let (status, wake, lines) = (Arc::clone(&status), self.wake.clone(), Arc::clone(&self.lines));
             listen("hints", output, move |line| {
                 match line {
-                    CLAIMED => heard.has_claimed.store(true, Ordering::Relaxed),
+                    CLAIMED => status.has_claimed.store(true, Ordering::Relaxed),
                     ENDED | "" => {}
                     joined if joined.starts_with(JOINED) => {
                         let id = joined[JOINED.len()..].parse().unwrap_or_default();
-                        heard.id.store(id, Ordering::Relaxed);
+                        status.id.store(id, Ordering::Relaxed);
                     }
                     printed => return lines(&format!("[worker {number}] {printed}")),
                 }
@@ -261,13 +261,13 @@ impl Fleet {
             })?;
         }
         if let Some(errors) = child.stderr.take() {
-            let (heard, lines, wake) = (Arc::clone(&heard), Arc::clone(&self.lines), self.wake.clone());
+            let (status, lines, wake) = (Arc::clone(&status), Arc::clone(&self.lines), self.wake.clone());
             listen("lines of a worker", errors, move |line| {
                 if line.is_empty() {
                     return wake.wake();
                 }
                 lines(&format!("[worker {number}] {line}"));
-                let mut last = heard.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = status.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.len() == KEPT_LINES {
                     last.pop_front();
                 }
@@ -280,18 +280,18 @@ impl Fleet {
             self.secrets.values().for_each(|secrets| orders.tell(secrets.clone()));
         }
         let began = Instant::now();
-        self.running.push(Running { number, place, child, orders, began, heard, counted: false });
+        self.running.push(Running { number, place, child, orders, began, status, counted: false });
         Ok(())
     }
 
     /// Removes workers that have ended, and counts failed starts.
-    fn bury(&mut self) -> Result<(), Failure> {
+    fn reap(&mut self) -> Result<(), Failure> {
         let mut at = 0;
         while at < self.running.len() {
             let worker = &mut self.running[at];
             match worker.child.try_wait() {
                 Ok(None) => {
-                    if !worker.counted && worker.heard.has_claimed.load(Ordering::Relaxed) {
+                    if !worker.counted && worker.status.has_claimed.load(Ordering::Relaxed) {
                         worker.counted = true;
                         (self.failed, self.not_before) = (0, None);
                     }
@@ -311,12 +311,12 @@ impl Fleet {
     }
 
     fn has_ended(&mut self, worker: &Running, status: ExitStatus) -> Result<(), Failure> {
-        let has_claimed = worker.heard.has_claimed.load(Ordering::Relaxed);
+        let has_claimed = worker.status.has_claimed.load(Ordering::Relaxed);
         if has_claimed || worker.began.elapsed() >= AT_ONCE {
             (self.failed, self.not_before) = (0, None);
             return Ok(());
         }
-        let last = worker.heard.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = worker.status.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
         let last: Vec<String> = last.iter().cloned().collect();
         self.has_failed(&format!("it ended at once ({status})"), &last)
     }

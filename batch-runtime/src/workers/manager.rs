@@ -359,7 +359,7 @@ impl Managing<'_> {
     fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        tended.lost.iter().for_each(|worker| fleet.is_lost(*worker));
+        tended.lost.iter().for_each(|worker| fleet.kill_lost(*worker));
         let most = self.work.limit().map_or(u64::MAX, |most| most as u64);
         let partitions = (tended.held() + tended.waiting).min(most);
         fleet.tend(&self.step(), partitions, partitions.saturating_sub(tended.held()))?;

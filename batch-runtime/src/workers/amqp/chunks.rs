@@ -7,9 +7,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::consumer::{Consumption, Received};
-use super::publisher::{Letter, Message};
-use super::{Broker, Consuming, Kind, Order, Replies, State};
+use super::consumer::{Received, Subscription};
+use super::publisher::{ChunkMessage, Message};
+use super::{Broker, Kind, Order, Replies, State, SubscriptionGuard};
 use crate::definition::Failure;
 use crate::workers::chunk_carrier::{
     ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply,
@@ -32,14 +32,14 @@ impl ChunkCarrier for Broker {
             let (slot, open) = (Arc::clone(&slot), open.clone());
             move |received| slot.receive(received, &open)
         };
-        let consuming = self.consume(Consumption {
+        let subscription = self.consume(Subscription {
             queues: queues.to_vec(),
             kind: Kind::Chunks,
             prefetch: 1,
             wanted,
             receive: Box::new(receive),
         });
-        Ok(Box::new(Offers { slot, open, orders: self.orders.clone(), _consuming: consuming }))
+        Ok(Box::new(Offers { slot, open, orders: self.orders.clone(), _subscription: subscription }))
     }
 }
 
@@ -54,13 +54,13 @@ struct Requests {
 
 impl ChunkRequests for Requests {
     fn send(&self, request: Vec<u8>) {
-        let letter = Letter {
+        let message = ChunkMessage {
             queue: self.queue.clone(),
             kind: Kind::Chunks,
             body: request,
             reply_to: Some(self.reply_to.clone()),
         };
-        let _ = self.orders.send(Order::Publish(Message::Letter(letter)));
+        let _ = self.orders.send(Order::Publish(Message::Chunk(message)));
     }
 
     fn reaches(&self) -> bool {
@@ -104,7 +104,7 @@ struct Offers {
     slot: Arc<Slot>,
     open: watch::Sender<bool>,
     orders: UnboundedSender<Order>,
-    _consuming: Consuming,
+    _subscription: SubscriptionGuard,
 }
 
 impl ChunkOffers for Offers {
@@ -133,8 +133,8 @@ impl ChunkAnswer for Answer {
     fn send(&self, reply: Vec<u8>) {
         // A request that names no queue for replies is not one of ours.
         if let Some(queue) = self.received.reply_to.clone() {
-            let letter = Letter { queue, kind: Kind::Replies, body: reply, reply_to: None };
-            let _ = self.orders.send(Order::Publish(Message::Letter(letter)));
+            let message = ChunkMessage { queue, kind: Kind::Replies, body: reply, reply_to: None };
+            let _ = self.orders.send(Order::Publish(Message::Chunk(message)));
         }
     }
 

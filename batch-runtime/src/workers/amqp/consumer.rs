@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// A subscription to queues: where messages come from, and who receives them.
-pub(super) struct Consumption {
+pub(super) struct Subscription {
     pub(super) queues: Vec<String>,
     pub(super) kind: Kind,
     /// The most messages that are received and not yet settled.
@@ -72,14 +72,14 @@ impl Drop for Received {
 /// Consumes from all queues until the connection is lost. The task is aborted when nobody wants messages any more.
 ///
 /// Each queue has its own channel, because a queue that the server has lost would hold up the others.
-pub(super) async fn run(connection: Arc<Connection>, consumption: Arc<Consumption>) {
-    join_all(consumption.queues.iter().map(|queue| run_one(&connection, &consumption, queue))).await;
+pub(super) async fn run(connection: Arc<Connection>, subscription: Arc<Subscription>) {
+    join_all(subscription.queues.iter().map(|queue| run_one(&connection, &subscription, queue))).await;
 }
 
-async fn run_one(connection: &Connection, consumption: &Consumption, queue: &str) {
+async fn run_one(connection: &Connection, subscription: &Subscription, queue: &str) {
     let mut is_first = true;
     while connection.status().connected() {
-        if let Err(error) = consume(connection, consumption, queue).await
+        if let Err(error) = consume(connection, subscription, queue).await
             && is_first
         {
             tracing::warn!(queue, %error, "hints cannot be received");
@@ -89,8 +89,8 @@ async fn run_one(connection: &Connection, consumption: &Consumption, queue: &str
     }
 }
 
-async fn consume(connection: &Connection, consumption: &Consumption, queue: &str) -> Result<()> {
-    let Consumption { kind, prefetch, .. } = consumption;
+async fn consume(connection: &Connection, subscription: &Subscription, queue: &str) -> Result<()> {
+    let Subscription { kind, prefetch, .. } = subscription;
     let channel = answered(async {
         let channel = connection.create_channel().await?;
         channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
@@ -98,7 +98,7 @@ async fn consume(connection: &Connection, consumption: &Consumption, queue: &str
         Ok(channel)
     })
     .await?;
-    let consumed = consume_on(&channel, consumption, queue).await;
+    let consumed = consume_on(&channel, subscription, queue).await;
     if consumed.is_err() {
         // The server may confirm a consumer late, which would then keep its messages. Dropping the channel does not close
         // it.
@@ -107,8 +107,8 @@ async fn consume(connection: &Connection, consumption: &Consumption, queue: &str
     consumed
 }
 
-async fn consume_on(channel: &Channel, consumption: &Consumption, queue: &str) -> Result<()> {
-    let Consumption { kind, wanted, receive, .. } = consumption;
+async fn consume_on(channel: &Channel, subscription: &Subscription, queue: &str) -> Result<()> {
+    let Subscription { kind, wanted, receive, .. } = subscription;
     let mut wanted = wanted.clone();
     let options = BasicConsumeOptions { no_ack: *kind == Kind::Replies, ..BasicConsumeOptions::default() };
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

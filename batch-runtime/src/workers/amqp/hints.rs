@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::consumer::{Consumption, Received};
+use super::consumer::{Received, Subscription};
 use super::publisher::Message;
-use super::{Broker, Consuming, Kind, Order};
+use super::{Broker, Kind, Order, SubscriptionGuard};
 use crate::repository::Ownership;
 use crate::workers::hints::{Hints, Listening, Offer};
 
@@ -86,14 +86,14 @@ impl Hints for Broker {
             }
             wake(Offer::new(move |accepted| if accepted { received.accept() } else { drop(received) }));
         };
-        let consuming = self.consume(Consumption {
+        let subscription = self.consume(Subscription {
             queues: queues.iter().map(|queue| self.name(queue)).collect(),
             kind: Kind::Offers,
             prefetch: u16::try_from(slots).unwrap_or(u16::MAX),
             wanted,
             receive: Box::new(receive),
         });
-        Box::new(Listener { idle, _consuming: consuming })
+        Box::new(Listener { idle, _subscription: subscription })
     }
 
     fn arrive(&self) -> bool {
@@ -104,7 +104,7 @@ impl Hints for Broker {
 /// A worker that consumes offers while it is idle.
 struct Listener {
     idle: watch::Sender<bool>,
-    _consuming: Consuming,
+    _subscription: SubscriptionGuard,
 }
 
 impl Listening for Listener {

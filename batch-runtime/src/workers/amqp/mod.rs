@@ -23,7 +23,7 @@ use tokio::sync::watch;
 pub use error::BrokerError;
 
 use address::Address;
-use consumer::{Consumption, Received};
+use consumer::{Received, Subscription};
 use publisher::Message;
 use session::Session;
 
@@ -76,7 +76,7 @@ impl State {
 /// An order to the thread of the connection.
 enum Order {
     Publish(Message),
-    Consume(u64, Arc<Consumption>),
+    Consume(u64, Arc<Subscription>),
     Cancel(u64),
     End,
 }
@@ -173,23 +173,23 @@ impl Broker {
     }
 
     /// Receives messages until the returned value is dropped.
-    fn consume(&self, consumption: Consumption) -> Consuming {
+    fn consume(&self, subscription: Subscription) -> SubscriptionGuard {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        self.order(Order::Consume(number, Arc::new(consumption)));
-        Consuming { number, orders: self.orders.clone() }
+        self.order(Order::Consume(number, Arc::new(subscription)));
+        SubscriptionGuard { number, orders: self.orders.clone() }
     }
 
     /// Receives what is sent to a queue of this process alone, until the returned value is dropped.
     fn consume_replies(&self, queue: String, receive: impl Fn(Received) + Send + Sync + 'static) -> Replies {
         let (always, wanted) = watch::channel(true);
-        let consuming = self.consume(Consumption {
+        let subscription = self.consume(Subscription {
             queues: vec![queue],
             kind: Kind::Replies,
             prefetch: 0,
             wanted,
             receive: Box::new(receive),
         });
-        Replies { _consuming: consuming, _always: always }
+        Replies { _subscription: subscription, _always: always }
     }
 }
 
@@ -207,17 +207,17 @@ impl Drop for Broker {
 
 /// Receives replies until it is dropped.
 struct Replies {
-    _consuming: Consuming,
+    _subscription: SubscriptionGuard,
     _always: watch::Sender<bool>,
 }
 
 /// Consumes from queues until it is dropped.
-struct Consuming {
+struct SubscriptionGuard {
     number: u64,
     orders: UnboundedSender<Order>,
 }
 
-impl Drop for Consuming {
+impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
         let _ = self.orders.send(Order::Cancel(self.number));
     }

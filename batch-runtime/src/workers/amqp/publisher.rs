@@ -30,13 +30,13 @@ pub(super) enum Message {
     /// The same message this many times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
     /// A message that waits while the server accepts none.
-    Letter(Letter),
+    Chunk(ChunkMessage),
     /// Declares queues, and reports whether they can be used.
     Check { queues: Vec<String>, answer: mpsc::SyncSender<std::result::Result<(), BrokerError>> },
 }
 
 /// A chunk, or its result.
-pub(super) struct Letter {
+pub(super) struct ChunkMessage {
     pub(super) queue: String,
     pub(super) kind: Kind,
     pub(super) body: Vec<u8>,
@@ -48,7 +48,7 @@ impl Message {
     /// Gives up the message, because there is no connection or too much to send.
     pub(super) fn lose(self) {
         match self {
-            Self::Hint { .. } | Self::Letter(_) => {}
+            Self::Hint { .. } | Self::Chunk(_) => {}
             Self::Check { answer, .. } => {
                 let _ = answer.send(Ok(()));
             }
@@ -90,7 +90,7 @@ impl Publisher {
                         }
                     }
                 }
-                Message::Letter(Letter { queue, kind, body, reply_to }) => {
+                Message::Chunk(ChunkMessage { queue, kind, body, reply_to }) => {
                     while self.state.blocked.load(Ordering::Relaxed) {
                         sleep(BLOCKED).await;
                     }

@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Address;
-use super::consumer::{self, Consumption};
+use super::consumer::{self, Subscription};
 use super::publisher::{MOST_WAITING, Message, Publisher};
 use super::{BrokerError, Order, State};
 
@@ -44,7 +44,7 @@ pub(super) struct Session {
     state: Arc<State>,
     tell: Box<dyn Fn(&str) + Send>,
     /// The subscriptions that each new connection starts with.
-    consumptions: BTreeMap<u64, Arc<Consumption>>,
+    subscriptions: BTreeMap<u64, Arc<Subscription>>,
     ends: bool,
 }
 
@@ -63,7 +63,7 @@ impl Session {
         state: Arc<State>,
         tell: Box<dyn Fn(&str) + Send>,
     ) -> Self {
-        Self { address, orders, state, tell, consumptions: BTreeMap::new(), ends: false }
+        Self { address, orders, state, tell, subscriptions: BTreeMap::new(), ends: false }
     }
 
     /// Keeps a connection until it is ordered to end. Sends the outcome of the first attempt to `first`, and gives up if no
@@ -172,11 +172,11 @@ impl Session {
         while let Ok(order) = timeout_at(until, self.orders.recv()).await {
             match order {
                 Some(Order::Publish(message)) => message.lose(),
-                Some(Order::Consume(number, consumption)) => {
-                    self.consumptions.insert(number, consumption);
+                Some(Order::Consume(number, subscription)) => {
+                    self.subscriptions.insert(number, subscription);
                 }
                 Some(Order::Cancel(number)) => {
-                    self.consumptions.remove(&number);
+                    self.subscriptions.remove(&number);
                 }
                 Some(Order::End) | None => {
                     self.ends = true;
@@ -193,22 +193,22 @@ impl Session {
         let (messages, waiting) = tokio::sync::mpsc::channel(MOST_WAITING);
         let publisher = Publisher::new(Arc::clone(&connection), Arc::clone(&self.state));
         let mut publisher = tokio::spawn(publisher.run(waiting));
-        let start = |consumption: &Arc<Consumption>| {
-            tokio::spawn(consumer::run(Arc::clone(&connection), Arc::clone(consumption))).abort_handle()
+        let start = |subscription: &Arc<Subscription>| {
+            tokio::spawn(consumer::run(Arc::clone(&connection), Arc::clone(subscription))).abort_handle()
         };
         let mut consumers: BTreeMap<u64, AbortHandle> =
-            self.consumptions.iter().map(|(number, consumption)| (*number, start(consumption))).collect();
+            self.subscriptions.iter().map(|(number, subscription)| (*number, start(subscription))).collect();
         let mut looks = tokio::time::interval(LOOK);
         let why = loop {
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(Order::Publish(message)) => send(&messages, message),
-                    Some(Order::Consume(number, consumption)) => {
-                        consumers.insert(number, start(&consumption));
-                        self.consumptions.insert(number, consumption);
+                    Some(Order::Consume(number, subscription)) => {
+                        consumers.insert(number, start(&subscription));
+                        self.subscriptions.insert(number, subscription);
                     }
                     Some(Order::Cancel(number)) => {
-                        self.consumptions.remove(&number);
+                        self.subscriptions.remove(&number);
                         if let Some(consumer) = consumers.remove(&number) {
                             consumer.abort();
                         }
