@@ -185,7 +185,7 @@ impl Repository for Failing {
         self.of.intervals()
     }
 
-    fn passing(&self, checkpoints: Arc<dyn Checkpoints>, step: &str) -> Arc<dyn Checkpoints> {
+    fn wrap_checkpoints(&self, checkpoints: Arc<dyn Checkpoints>, step: &str) -> Arc<dyn Checkpoints> {
         Arc::new(FailingCheckpoints { of: checkpoints, run: Arc::clone(&self.run), step: step.to_owned() })
     }
 

@@ -57,7 +57,7 @@ pub use model::{
     StoredParameter, UnfinishedStep,
 };
 pub use other_database::{
-    BegunStep, Checkpoint, CheckpointKey, Checkpoints, Wanted, begin_step, finish_step,
+    BegunStep, Checkpoint, CheckpointKey, Checkpoints, LockWait, begin_step, finish_step,
 };
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
@@ -122,7 +122,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     }
 
     /// Wraps the checkpoints of a step in another database: a repository that stops runs in tests also stops them there.
-    fn passing(&self, checkpoints: Arc<dyn Checkpoints>, _step: &str) -> Arc<dyn Checkpoints> {
+    fn wrap_checkpoints(&self, checkpoints: Arc<dyn Checkpoints>, _step: &str) -> Arc<dyn Checkpoints> {
         checkpoints
     }
 

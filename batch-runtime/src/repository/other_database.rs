@@ -41,13 +41,13 @@ pub struct CheckpointKey {
 
 /// Says whether a wait for a lock should continue. Asked only during such a wait.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct LockWait {
     repository: Arc<dyn Repository>,
     owner: Ownership,
     stop: StopSignal,
 }
 
-impl Wanted {
+impl LockWait {
     pub(in crate::repository) fn of(
         repository: Arc<dyn Repository>,
         owner: Ownership,
@@ -66,7 +66,7 @@ impl Wanted {
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
-    pub fn is_wanted(&self) -> Result<bool, RepositoryError> {
+    pub fn should_continue(&self) -> Result<bool, RepositoryError> {
         if self.stop.is_raised() {
             return Ok(false);
         }
@@ -194,10 +194,10 @@ pub fn begin_step(
                 durability: step.durability,
                 clock: repository.clock(),
             };
-            let wanted = Wanted::of(Arc::clone(repository), owner, step.stop);
+            let wanted = LockWait::of(Arc::clone(repository), owner, step.stop);
             let opened = database.checkpoints(key, &wanted);
             let opened = opened.map_err(|error| of_database(name, error))?;
-            checkpoints = Some(repository.passing(opened, step.name));
+            checkpoints = Some(repository.wrap_checkpoints(opened, step.name));
         }
     }
     // The other database comes first: from then on the previous owner can no longer move the checkpoint.

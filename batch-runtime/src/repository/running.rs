@@ -77,12 +77,12 @@ pub struct RunningPartitions {
 
 /// The moments at which something is stored that changes with every chunk.
 #[derive(Debug)]
-pub(super) struct NowAndThen {
+pub(super) struct Throttle {
     interval: SignedDuration,
     last: Timestamp,
 }
 
-impl NowAndThen {
+impl Throttle {
     /// The first moment is an interval from now: a step that ends before that stores nothing.
     pub(super) fn every(interval: Duration, now: Timestamp) -> Self {
         Self { interval: SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX), last: now }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn it_is_time_once_an_interval_and_after_the_clock_was_set_back() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut moments = NowAndThen::every(Duration::from_secs(10), at(100));
+        let mut moments = Throttle::every(Duration::from_secs(10), at(100));
         assert_eq!([100, 109, 110, 99].map(|second| moments.is_due(at(second))), [false, false, true, true]);
         moments.done(at(110));
         assert_eq!([110, 119, 120].map(|second| moments.is_due(at(second))), [false, false, true]);

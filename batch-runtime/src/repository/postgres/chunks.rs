@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::commit::{Committing, Found, Guarded, Looks};
+use super::commit::{Committing, Found, Guarded, StopPoll};
 use super::error::Trouble;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
@@ -14,10 +14,10 @@ use super::steps::check_owner;
 use super::{running, skipped};
 use crate::definition::StepExecutionId;
 use crate::postgres::{CommitError, Postgres, Row, Session};
-use crate::repository::running::NowAndThen;
+use crate::repository::running::Throttle;
 use crate::repository::{
-    ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Ownership, RepositoryError, SkippedItem,
-    StepCopy, StepRow, Wanted,
+    ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, LockWait, Ownership, RepositoryError,
+    SkippedItem, StepCopy, StepRow,
 };
 
 /// A connection to the repository's database, on which one step execution commits its chunks.
@@ -35,7 +35,7 @@ struct Target {
     /// The number of skipped items that are committed.
     skipped: u64,
     /// When to store the step's progress, and whether the current chunk does so.
-    progress: NowAndThen,
+    progress: Throttle,
     storing: Cell<Option<Timestamp>>,
 }
 
@@ -50,7 +50,7 @@ impl OwnSession {
         owner: Ownership,
         row: &StepRow,
         database: Option<&Postgres>,
-        wanted: Wanted,
+        wanted: LockWait,
     ) -> Self {
         let committing = Committing::new(
             database.unwrap_or(&shared.database).clone(),
@@ -58,10 +58,10 @@ impl OwnSession {
             shared.process.application_name(),
             shared.durability_of(owner.execution),
             shared.options.patience,
-            Looks::every(shared.options.intervals.poll, wanted),
+            StopPoll::every(shared.options.intervals.poll, wanted),
         );
         let committing = if database.is_none() { committing.keeping(shared) } else { committing };
-        let progress = NowAndThen::every(shared.options.intervals.mirror, Timestamp::now());
+        let progress = Throttle::every(shared.options.intervals.mirror, Timestamp::now());
         let target = Target {
             owner,
             step: row.id,

@@ -9,21 +9,21 @@ use super::error::{Trouble, unusable};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
-use crate::repository::{ChunkError, ChunkRecord, ChunkWork, RepositoryError, Wanted};
+use crate::repository::{ChunkError, ChunkRecord, ChunkWork, LockWait, RepositoryError};
 
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 
 /// Checks whether the job is to stop while a statement is awaited. Clones share the time of the next check.
 #[derive(Clone)]
-pub(super) struct Looks {
-    wanted: Wanted,
+pub(super) struct StopPoll {
+    wanted: LockWait,
     interval: Duration,
     next: Arc<Mutex<Instant>>,
 }
 
-impl Looks {
+impl StopPoll {
     /// Asks the repository at most once in that interval.
-    pub(super) fn every(interval: Duration, wanted: Wanted) -> Self {
+    pub(super) fn every(interval: Duration, wanted: LockWait) -> Self {
         Self { wanted, interval, next: Arc::new(Mutex::new(Instant::now())) }
     }
 
@@ -35,14 +35,14 @@ impl Looks {
         if Instant::now() < *next {
             return false;
         }
-        let is_stopping = !self.wanted.is_wanted().unwrap_or(true);
+        let is_stopping = !self.wanted.should_continue().unwrap_or(true);
         *next = Instant::now() + self.interval;
         is_stopping
     }
 
     pub(super) fn watch(&self) -> Box<dyn Fn() -> bool + Send> {
-        let looks = self.clone();
-        Box::new(move || looks.is_stopping())
+        let stop_poll = self.clone();
+        Box::new(move || stop_poll.is_stopping())
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Committing {
     name: String,
     durable: bool,
     patience: Duration,
-    looks: Looks,
+    stop_poll: StopPoll,
     /// Where connections of ended steps are kept, if the database is the repository's.
     kept: Option<Arc<Shared>>,
     transaction: Option<Transaction>,
@@ -122,7 +122,7 @@ impl Committing {
         name: String,
         durability: Durability,
         patience: Duration,
-        looks: Looks,
+        stop_poll: StopPoll,
     ) -> Self {
         let durable = durability == Durability::Machine;
         Self {
@@ -131,7 +131,7 @@ impl Committing {
             name,
             durable,
             patience,
-            looks,
+            stop_poll,
             kept: None,
             transaction: None,
             chunks: 0,
@@ -317,7 +317,9 @@ impl Committing {
                 row.look(&Tx { session, statements: &self.statements })
             });
             match looked {
-                Err(trouble) if trouble.passes() && Instant::now() < until && !self.looks.is_stopping() => {
+                Err(trouble)
+                    if trouble.passes() && Instant::now() < until && !self.stop_poll.is_stopping() =>
+                {
                     self.transaction = None;
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
@@ -336,12 +338,12 @@ impl Committing {
             let kept = self.kept.as_ref().and_then(|shared| shared.kept());
             match kept.map_or_else(|| Session::connect(&self.database, &self.name), Ok) {
                 Ok(session) => {
-                    session.set_watch(Some(self.looks.watch()));
+                    session.set_watch(Some(self.stop_poll.watch()));
                     self.transaction = Some(Transaction::on(session));
                     return Ok(());
                 }
                 Err(error)
-                    if error.is_connection() && Instant::now() < until && !self.looks.is_stopping() =>
+                    if error.is_connection() && Instant::now() < until && !self.stop_poll.is_stopping() =>
                 {
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }

@@ -42,9 +42,9 @@ use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
     FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
-    Launched, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution, Profile,
+    Launched, LockWait, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution, Profile,
     PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
-    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart, Wanted,
+    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -165,7 +165,7 @@ impl Repository for PostgresRepository {
         step: &StepStart<'_>,
     ) -> Result<Box<dyn ChunkSession>, RepositoryError> {
         let database = database.and_then(DatabaseHandle::downcast_ref);
-        let wanted = Wanted::of(Arc::new(self.clone()), owner, step.stop);
+        let wanted = LockWait::of(Arc::new(self.clone()), owner, step.stop);
         Ok(Box::new(OwnSession::new(&self.shared, owner, row, database, wanted)))
     }
 

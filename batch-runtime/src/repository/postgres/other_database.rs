@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::chunks::{found, numbered};
-use super::commit::{Committing, Found, Guarded, Looks};
+use super::commit::{Committing, Found, Guarded, StopPoll};
 use super::error::Trouble;
 use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
@@ -14,7 +14,7 @@ use crate::definition::{Backend, DatabaseKind, StepExecutionId};
 use crate::postgres::{CommitError, Postgres, Row, Session};
 use crate::repository::{
     Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
-    Counters, RepositoryError, SkippedItem, Wanted,
+    Counters, LockWait, RepositoryError, SkippedItem,
 };
 
 /// How long to try to reconnect to a lost server.
@@ -27,7 +27,7 @@ struct Elsewhere {
     database: Postgres,
     statements: Statements,
     key: CheckpointKey,
-    wanted: Wanted,
+    wanted: LockWait,
     there: Mutex<There>,
 }
 
@@ -50,7 +50,7 @@ impl Backend for Postgres {
     fn checkpoints(
         &self,
         key: CheckpointKey,
-        wanted: &Wanted,
+        wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let statements = Statements::in_schema(&self.schema());
         let created = Session::connect(self, "batch").map_err(Trouble::from).and_then(|session| {
@@ -97,7 +97,7 @@ impl Elsewhere {
                 Err(trouble)
                     if trouble.passes()
                         && std::time::Instant::now() < until
-                        && self.wanted.is_wanted().unwrap_or(true) =>
+                        && self.wanted.should_continue().unwrap_or(true) =>
                 {
                     there.session = None;
                     std::thread::sleep(Duration::from_millis(200));
@@ -112,7 +112,7 @@ impl Elsewhere {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
         };
-        session.set_watch(Some(Looks::every(BETWEEN_LOOKS, self.wanted.clone()).watch()));
+        session.set_watch(Some(StopPoll::every(BETWEEN_LOOKS, self.wanted.clone()).watch()));
         Ok(there.session.insert(session))
     }
 
@@ -249,7 +249,7 @@ impl Checkpoints for Elsewhere {
             "batch".to_owned(),
             self.key.durability,
             PATIENCE,
-            Looks::every(BETWEEN_LOOKS, self.wanted.clone()),
+            StopPoll::every(BETWEEN_LOOKS, self.wanted.clone()),
         );
         let version = guard(&self.there).version;
         Box::new(ElsewhereSession {

@@ -9,7 +9,7 @@ use super::error::Trouble;
 use super::rows::{self, ContextColumns, int, stamp};
 use super::{queries, running, skipped, work_queue};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepExecutionId, StopSignal};
-use crate::repository::running::NowAndThen;
+use crate::repository::running::Throttle;
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Counters, Ownership, RepositoryError,
     SkippedItem, StepCopy,
@@ -23,7 +23,7 @@ pub(super) struct OwnSession {
     connection: Lent,
     stop: StopSignal,
     /// When to store how far the step is.
-    progress: NowAndThen,
+    progress: Throttle,
 }
 
 /// The row of a step execution, with the right to write it.
@@ -105,7 +105,7 @@ impl Target {
 
 impl OwnSession {
     pub(super) fn new(shared: &Arc<Shared>, target: Target, connection: Lent, stop: StopSignal) -> Self {
-        let progress = NowAndThen::every(shared.waits.intervals.mirror, shared.now());
+        let progress = Throttle::every(shared.waits.intervals.mirror, shared.now());
         Self { shared: Arc::clone(shared), target, connection, stop, progress }
     }
 }
@@ -118,7 +118,7 @@ impl ChunkSession for OwnSession {
     ) -> Result<Committed, ChunkError> {
         let Self { shared, target, connection, stop, progress } = self;
         let owner = target.owner;
-        let wanted = || queries::is_wanted(shared, owner, stop);
+        let wanted = || queries::should_continue(shared, owner, stop);
         let name = |trouble: Trouble| trouble.at(&shared.path);
         let write = |record: &ChunkRecord| {
             let job_context = record.job_context.as_deref();

@@ -15,7 +15,7 @@ use super::{skipped, write_turns};
 use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
 use crate::repository::{
     Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
-    Counters, RepositoryError, SkippedItem, Wanted,
+    Counters, LockWait, RepositoryError, SkippedItem,
 };
 
 /// The wait for a lock after which a chunk is rolled back.
@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_mins(1);
 struct Elsewhere {
     database: Sqlite,
     key: CheckpointKey,
-    wanted: Wanted,
+    wanted: LockWait,
     there: Mutex<There>,
 }
 
@@ -50,7 +50,7 @@ impl Backend for Sqlite {
     fn checkpoints(
         &self,
         key: CheckpointKey,
-        wanted: &Wanted,
+        wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let of_trouble = |trouble: Trouble| trouble.at(self.path());
         let named = |error: rusqlite::Error| of_trouble(error.into());
@@ -60,7 +60,7 @@ impl Backend for Sqlite {
         let connection = Lent::own(session, write_turns::of(self.path()));
         let tables = || connection.execute_batch(include_str!("../schema/sqlite_checkpoint.sql"));
         connection
-            .patiently(tables, || is_wanted(wanted))
+            .patiently(tables, || should_continue(wanted))
             .map_err(of_trouble)?
             .ok_or(RepositoryError::Stopped)?;
         let there = Mutex::new(There { connection, step: 0, version: 0 });
@@ -68,8 +68,8 @@ impl Backend for Sqlite {
     }
 }
 
-fn is_wanted(wanted: &Wanted) -> Result<bool, Trouble> {
-    Ok(wanted.is_wanted()?)
+fn should_continue(wanted: &LockWait) -> Result<bool, Trouble> {
+    Ok(wanted.should_continue()?)
 }
 
 impl Checkpoints for Elsewhere {
@@ -114,7 +114,7 @@ impl Checkpoints for Elsewhere {
         };
         let row = there
             .connection
-            .patiently(raise, || is_wanted(&self.wanted))
+            .patiently(raise, || should_continue(&self.wanted))
             .map_err(|trouble| self.named(trouble));
         drop(turn);
         let row = row?.ok_or(RepositoryError::Stopped)?;
@@ -365,7 +365,7 @@ impl ChunkSession for ElsewhereSession {
             numbered(*skipped, record)
                 .try_for_each(|(sequence, item)| checkpoints.skip(&there, *step, sequence, item))
         };
-        let wanted = || is_wanted(&checkpoints.wanted);
+        let wanted = || should_continue(&checkpoints.wanted);
         let so_far = |of: &str| checkpoints.skipped_of(&there, of);
         let name = |trouble| checkpoints.named(trouble);
         transact(&there.connection, name, wanted, record, work, so_far, write)?;

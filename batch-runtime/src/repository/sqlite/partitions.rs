@@ -89,7 +89,7 @@ pub(super) fn begin(
     new: Option<&[NewPartition]>,
 ) -> Result<Vec<PartitionExecution>, Trouble> {
     let connection = shared.lend_to(owner.execution)?;
-    let wanted = || queries::is_wanted(shared, owner, step.stop);
+    let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
     let now = stamp(shared.now());

@@ -31,7 +31,11 @@ pub(super) fn is_stopping(connection: &Connection, owner: Ownership) -> Result<b
 }
 
 /// Returns whether a wait for a lock should continue. Called only during such a wait.
-pub(super) fn is_wanted(shared: &Arc<Shared>, owner: Ownership, stop: &StopSignal) -> Result<bool, Trouble> {
+pub(super) fn should_continue(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    stop: &StopSignal,
+) -> Result<bool, Trouble> {
     if stop.is_raised() {
         return Ok(false);
     }

@@ -58,7 +58,7 @@ pub(super) fn insert(
     truth: Option<&Checkpoint>,
 ) -> Result<StepRow, Trouble> {
     let connection = shared.lend_to(owner.execution)?;
-    let wanted = || queries::is_wanted(shared, owner, step.stop);
+    let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
     if let Some(checkpoint) = truth
@@ -115,7 +115,7 @@ pub(super) fn start(
     truth: Option<&Checkpoint>,
 ) -> Result<StepRow, Trouble> {
     let connection = shared.lend_fast()?;
-    let wanted = || queries::is_wanted(shared, owner, step.stop);
+    let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
     if let Some(checkpoint) = truth
