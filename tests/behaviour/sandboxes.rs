@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use batch_runtime::prelude::*;
 use batch_runtime::repository::{BatchStatus, Commit, Counters, ExecutionFilter, Repository as _, Side};
-use batch_runtime::testing::{self, FailAt, Sandbox, SandboxError, StepTest, TestTime};
+use batch_runtime::testing::{self, FailAt, Sandbox, SandboxError, StepTest, TestClock};
 use batch_runtime::{Failure, InvalidRate, RateLimit, Sqlite};
 
 #[reader]
@@ -121,7 +121,7 @@ fn loading_limited() {
 
 #[test]
 fn a_resource_is_given_in_place_of_its_function_and_its_waits_move_the_time_on() {
-    let time = TestTime::fixed("2026-11-23T03:00:00Z".parse().unwrap());
+    let time = TestClock::fixed("2026-11-23T03:00:00Z".parse().unwrap());
     let sandbox = Sandbox::new().unwrap();
     let limit = RateLimit::new(2, "1h").unwrap().pause(time.clone());
     sandbox.time(&time).resource::<quota>(limit);
@@ -143,7 +143,7 @@ fn loading_slowly() {
 #[test]
 fn a_time_that_moves_on_makes_a_step_late() {
     let sandbox = Sandbox::new().unwrap();
-    sandbox.time(&TestTime::advancing("2026-11-23T03:00:00Z".parse().unwrap(), Duration::from_secs(3)));
+    sandbox.time(&TestClock::advancing("2026-11-23T03:00:00Z".parse().unwrap(), Duration::from_secs(3)));
     let failed = sandbox.run(&loading_slowly()).unwrap().completed().unwrap_err();
     assert!(failed.to_string().contains("longer than its `timeout` of 10s"), "{failed}");
 }

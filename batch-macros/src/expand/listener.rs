@@ -228,12 +228,12 @@ fn error_passed(observed: &Observed) -> TokenStream {
 fn notify(observed: &Observed, called: TokenStream) -> (TokenStream, TokenStream) {
     match &observed.error {
         Some(Seen::Failure) | None => (quote!(), called),
-        Some(Seen::Any) => (quote!(), quote!(__failure.look(|__error| #called))),
+        Some(Seen::Any) => (quote!(), quote!(__failure.inspect(|__error| #called))),
         Some(Seen::Type(ty)) => {
             let check = quote_spanned!(ty.span()=> let _ = <__Seen as __batch::NamedError>::IS;);
             let alias = checked(&format_ident!("__Error"), quote!(__Seen), check);
             let call = quote! {
-                __failure.look(|__error| match __batch::find_error::<__Error>(__error) {
+                __failure.inspect(|__error| match __batch::find_error::<__Error>(__error) {
                     ::core::option::Option::Some(__error) => #called,
                     ::core::option::Option::None => ::core::result::Result::Ok(()),
                 })

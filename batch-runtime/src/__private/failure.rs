@@ -240,7 +240,7 @@ mod tests {
             }
         }
         impl Error for Bound {}
-        assert!(failure!(Bound(std::rc::Rc::new(Own))).look(<dyn Error>::is::<Bound>));
+        assert!(failure!(Bound(std::rc::Rc::new(Own))).inspect(<dyn Error>::is::<Bound>));
     }
 
     #[test]

@@ -258,7 +258,7 @@ impl Failure {
     }
 
     /// Finds an error of that type: the user's own or one of its sources. An error that cannot be sent to
-    /// another thread (a `Box<dyn Error>`) is not returned; [`look`](Self::look) shows it.
+    /// another thread (a `Box<dyn Error>`) is not returned; [`inspect`](Self::inspect) shows it.
     ///
     /// ```
     /// use batch_runtime::Failure;
@@ -286,9 +286,9 @@ impl Failure {
     /// use batch_runtime::Failure;
     ///
     /// let failure = Failure::new(std::io::Error::other("gone"));
-    /// assert!(failure.look(|error| error.is::<std::io::Error>()));
+    /// assert!(failure.inspect(|error| error.is::<std::io::Error>()));
     /// ```
-    pub fn look<R>(&self, look: impl FnOnce(&(dyn Error + 'static)) -> R) -> R {
+    pub fn inspect<R>(&self, look: impl FnOnce(&(dyn Error + 'static)) -> R) -> R {
         local_error::look(self.cause(), look)
     }
 

@@ -172,7 +172,7 @@ fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Opti
             .filter_map(|rule| Some((rule, (rule.covers())(error, so_far)?)))
             .reduce(|best, next| if next.0.narrowness() > best.0.narrowness() { next } else { best })
     };
-    let of_cause = failure.look(|error| {
+    let of_cause = failure.inspect(|error| {
         let mut found: Option<(&R, bool)> = None;
         let mut next = Some(error);
         while let Some(error) = next {
@@ -234,7 +234,7 @@ impl Faults {
             .chain(self.retry.iter().filter_map(|rule| by_type(rule.what, rule.rank)))
             .peekable();
         named.peek()?;
-        let shown = failure.look(|error| format!("{error:?}"));
+        let shown = failure.inspect(|error| format!("{error:?}"));
         let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
         named.find(|name| shown.split(|letter| !is_part(letter)).any(|word| word == *name))
     }

@@ -8,7 +8,7 @@
 //! | a job, once | [`run`] |
 //! | a job over several runs: a restart, a failure, a crash, another time of day | [`Sandbox`] |
 //! | that a job loses and doubles nothing, wherever it dies | [`survives`] |
-//! | whatever depends on time | [`TestTime`] |
+//! | whatever depends on time | [`TestClock`] |
 
 mod at;
 mod difference;
@@ -17,14 +17,14 @@ mod sandbox_error;
 mod step_database;
 mod step_test;
 mod survival;
-mod test_time;
+mod test_clock;
 
 pub use at::FailAt;
 pub use sandbox::Sandbox;
 pub use sandbox_error::SandboxError;
 pub use step_test::{Ran, StepTest};
 pub use survival::survives;
-pub use test_time::TestTime;
+pub use test_clock::TestClock;
 
 use std::sync::Arc;
 

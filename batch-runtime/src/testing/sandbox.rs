@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
 
-use super::{SandboxError, TestTime};
+use super::{SandboxError, TestClock};
 use crate::definition::{
     Database, Durability, ExecutionId, Failure, Given, Launch, Produces, ResourceDefinition,
 };
@@ -70,7 +70,7 @@ pub struct Sandbox {
 #[derive(Default)]
 struct Setting {
     given: Given,
-    time: Option<TestTime>,
+    time: Option<TestClock>,
     fail_point: Option<Arc<dyn FailPoint>>,
     last: Option<Launch>,
     commits: u64,
@@ -144,7 +144,7 @@ impl Sandbox {
     }
 
     /// Sets the clock of the runs: for the repository, for `timeout` and `chunk_time`, and for backoffs.
-    pub fn time(&self, time: &TestTime) -> &Self {
+    pub fn time(&self, time: &TestClock) -> &Self {
         self.setting().time = Some(time.clone());
         self
     }

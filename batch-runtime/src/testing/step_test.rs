@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::step_database::RowsOnly;
-use super::{TestTime, job_context_of, step_context_of};
+use super::{TestClock, job_context_of, step_context_of};
 use crate::definition::{
     Assigned, Database, DatabaseHandle, Durability, Environment, Failure, Given, Mark, Of, Parameter,
     ParameterType, Parameters, Pipe, Piped, ResourceDefinition, Scope, Sizes, Sqlite, StepDefinition,
@@ -59,7 +59,7 @@ pub struct StepTest<S> {
     partition: Option<(String, String)>,
     given: Given,
     own: Option<Sqlite>,
-    time: Option<TestTime>,
+    time: Option<TestClock>,
     step: PhantomData<S>,
 }
 
@@ -166,7 +166,7 @@ impl<S: StepDefinition> StepTest<S> {
     }
 
     /// Sets the clock for `timeout`, `chunk_time` and backoffs.
-    pub fn time(mut self, time: &TestTime) -> Self {
+    pub fn time(mut self, time: &TestClock) -> Self {
         self.time = Some(time.clone());
         self
     }

@@ -79,7 +79,7 @@ impl Failure {
 
     /// The messages of the error and of its sources that are shown.
     pub(crate) fn messages(&self) -> Vec<String> {
-        self.look(|error| {
+        self.inspect(|error| {
             let mut messages = vec![error.to_string()];
             let mut next = error.source();
             while let Some(error) = next {

@@ -20,10 +20,10 @@ use crate::repository::Clock;
 /// ```
 /// use std::time::Duration;
 /// use batch_runtime::repository::Clock;
-/// use batch_runtime::testing::TestTime;
+/// use batch_runtime::testing::TestClock;
 /// use batch_runtime::{RateLimit, StopSignal};
 ///
-/// let time = TestTime::fixed("2026-11-23T03:00:00Z".parse()?);
+/// let time = TestClock::fixed("2026-11-23T03:00:00Z".parse()?);
 /// let limit = RateLimit::new(2, "1h")?.pause(time.clone());
 /// for _ in 0..3 {
 ///     limit.wait(&StopSignal::new())?;
@@ -35,14 +35,14 @@ use crate::repository::Clock;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct TestTime {
+pub struct TestClock {
     origin: Instant,
     from: Timestamp,
     a_look: Duration,
     elapsed: Arc<Mutex<Duration>>,
 }
 
-impl TestTime {
+impl TestClock {
     /// A clock that stands still until it is [advanced](Self::advance).
     #[must_use]
     pub fn fixed(now: Timestamp) -> Self {
@@ -69,14 +69,14 @@ impl TestTime {
     }
 }
 
-impl Clock for TestTime {
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let elapsed = self.look(self.a_look);
         self.from.checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 }
 
-impl Pause for TestTime {
+impl Pause for TestClock {
     fn pause(&self, wait: Duration, stop: &StopSignal) -> bool {
         if stop.is_raised() {
             return false;
@@ -96,9 +96,9 @@ impl Pause for TestTime {
     }
 }
 
-impl fmt::Debug for TestTime {
+impl fmt::Debug for TestClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestTime")
+        f.debug_struct("TestClock")
             .field("from", &self.from)
             .field("elapsed", &self.elapsed)
             .finish_non_exhaustive()
