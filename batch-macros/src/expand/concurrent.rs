@@ -75,7 +75,7 @@ impl Concurrent<'_> {
                     #name,
                     #concurrency,
                     #timeout,
-                    __batch::Taking::#taking,
+                    __batch::CallInput::#taking,
                     move |__item: #held| {
                         #(#given)*
                         async move { #called }

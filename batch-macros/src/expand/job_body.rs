@@ -8,7 +8,7 @@ use syn::{Attribute, Lit};
 
 use super::bindings;
 use super::names::{self, Roles};
-use super::texts::{self, Told};
+use super::texts::{self, TextValue};
 use crate::model::job::Parameter;
 use crate::model::named::Named;
 use crate::model::statement::{Body, Kind, Match, Statement};
@@ -160,16 +160,16 @@ impl Growing<'_> {
         let values = names.zip(&text.values).filter_map(|(name, value)| match value {
             Value::Parameter(at) => {
                 let is_path = self.parameters[*at].ty.as_ref().is_some_and(|ty| is_named(ty, "PathBuf"));
-                Some(Told::Parameter { name, alias: format_ident!("__Parameter{at}"), is_path })
+                Some(TextValue::Parameter { name, alias: format_ident!("__Parameter{at}"), is_path })
             }
             Value::Output(path) => {
                 let alias = self.aliases.get(path)?.clone();
                 let word = path.rsplit("::").next().unwrap_or(path).trim();
-                Some(Told::Output { word: word.trim_start_matches("r#").to_owned(), alias })
+                Some(TextValue::Output { word: word.trim_start_matches("r#").to_owned(), alias })
             }
         });
         let values: Vec<_> = values.collect();
-        self.items.extend(texts::telling(text, &used, values, &mut self.roles, conditions));
+        self.items.extend(texts::text_with_values(text, &used, values, &mut self.roles, conditions));
         let word = text.word;
         self.advance(index, &used, word, conditions);
         let place = format_ident!("__PLACE_{index}");

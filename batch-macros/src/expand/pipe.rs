@@ -58,7 +58,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
             if made_by.is_none() {
                 reader = quote!(__batch::narrowed(#reader, __scope)?);
             }
-            writer = quote!(__batch::apart(#writer, __scope));
+            writer = quote!(__batch::writing_to_part(#writer, __scope));
             let aggregated = parts.aggregator(options.aggregator.as_ref());
             partitioned(options, made_by.as_ref(), &aggregated)
         }

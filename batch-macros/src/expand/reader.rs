@@ -54,7 +54,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
             {
                 #fetch
                 let __source = #value;
-                ::core::result::Result::Ok(__batch::told(#made, __scope))
+                ::core::result::Result::Ok(__batch::with_stop_signal(#made, __scope))
             }
         },
     );

@@ -9,7 +9,7 @@ use super::names::{self, Roles};
 use crate::model::text::Text;
 
 /// The source of a value in a text.
-pub(crate) enum Told<'t> {
+pub(crate) enum TextValue<'t> {
     /// The parameter with that name, whose type has the alias.
     Parameter { name: &'t str, alias: Ident, is_path: bool },
     /// The output of the step that the alias refers to; `word` is its name in the body.
@@ -28,24 +28,24 @@ pub(crate) fn plain(text: Option<&Text>) -> TokenStream {
 }
 
 /// The items for a text with values. `used` is the constant that they define.
-pub(crate) fn telling(
+pub(crate) fn text_with_values(
     text: &Text,
     used: &Ident,
-    values: Vec<Told<'_>>,
+    values: Vec<TextValue<'_>>,
     roles: &mut Roles,
     conditions: &[Attribute],
 ) -> TokenStream {
     let (word, literal) = (text.word, &text.literal);
     // The call has the span of the text, where rustc then reports a value that cannot be shown.
     let at = Span::call_site().located_at(literal.span());
-    let tell = format_ident!("__tell{used}");
+    let format = format_ident!("__format{used}");
     let (mut items, mut needs, mut fetch) = (TokenStream::new(), TokenStream::new(), TokenStream::new());
     let mut arguments = Vec::new();
     for (index, (name, value)) in text.names.iter().zip(values).enumerate() {
         let local = format_ident!("__a{index}", span = at);
         let argument = Ident::new(name, at);
         match value {
-            Told::Parameter { name, alias, is_path } => {
+            TextValue::Parameter { name, alias, is_path } => {
                 needs.extend(quote!(__batch::Need {
                     name: #name,
                     asked_by: #word,
@@ -59,7 +59,7 @@ pub(crate) fn telling(
                     quote_spanned!(at=> #argument = #local)
                 });
             }
-            Told::Output { word: step, alias: named } => {
+            TextValue::Output { word: step, alias: named } => {
                 let alias = format_ident!("__Told{used}_{index}");
                 items.extend(left(&alias, &step, &named, at, roles, conditions));
                 needs.extend(quote!(__batch::Need {
@@ -81,14 +81,14 @@ pub(crate) fn telling(
     quote! {
         #items
         #(#conditions)*
-        fn #tell(__scope: &__batch::Scope<'_>) -> ::core::result::Result<::std::string::String, __batch::Failure> {
+        fn #format(__scope: &__batch::Scope<'_>) -> ::core::result::Result<::std::string::String, __batch::Failure> {
             #fetch
             #formatted
         }
         #(#conditions)*
         const #used: &__batch::Use = &__batch::Use {
             name: #word,
-            activity: __batch::Activity::Text(&__batch::TextInfo { word: #word, needs: &[#needs], tell: #tell }),
+            activity: __batch::Activity::Text(&__batch::TextInfo { word: #word, needs: &[#needs], format: #format }),
             bindings: &[],
         };
     }
@@ -104,7 +104,7 @@ fn left(
     conditions: &[Attribute],
 ) -> TokenStream {
     let role = roles.alias(step, at);
-    let why = quote!(__wiring::why_not_told(#step, __wiring::Probe::<#named>::NOUN));
+    let why = quote!(__wiring::why_not_shown(#step, __wiring::Probe::<#named>::NOUN));
     let proven = names::proven(&role, named, &[(at, why)], conditions);
     let check = quote_spanned!(at=> let _ = <#role as __batch::Produces>::ID;);
     quote! {

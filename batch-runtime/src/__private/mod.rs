@@ -16,12 +16,12 @@ pub mod threads;
 pub mod wiring;
 
 pub use crate::definition::*;
+#[cfg(feature = "async")]
+pub use crate::engine::{CallInput, asynchronous};
 pub use crate::engine::{
     Grouped, Order, Repeats, Retried, StepEnd, StepRun, pooled, pooled_by_reference, run_chunks,
     run_partitions, run_tasklet,
 };
-#[cfg(feature = "async")]
-pub use crate::engine::{Taking, asynchronous};
 pub use crate::graph::*;
 #[cfg(feature = "csv")]
 pub use crate::readers::Lender;
@@ -36,4 +36,4 @@ pub use broken::{Broken, never_run};
 pub use if_compiles::{If, in_any_order, same};
 pub use message::{Message, distance, is_near, same_text};
 pub use parameter::{UsedParameter, of_text};
-pub use partitions::{apart, is_shared, narrowed, partitions_of, split, splits, told};
+pub use partitions::{is_shared, narrowed, partitions_of, split, splits, with_stop_signal, writing_to_part};

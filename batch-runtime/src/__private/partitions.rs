@@ -18,7 +18,7 @@ pub const fn is_shared<'s, W: IsShared, F: Copy + FnOnce(&Scope<'s>) -> Result<W
 
 /// Gives the reader the signal that asks its step to stop.
 #[inline]
-pub fn told<R: Reader>(mut reader: R, scope: &Scope<'_>) -> R {
+pub fn with_stop_signal<R: Reader>(mut reader: R, scope: &Scope<'_>) -> R {
     reader.stops_with(scope.stop());
     reader
 }
@@ -42,7 +42,7 @@ pub fn narrowed<'s, R: Splittable + 's>(
 }
 
 /// The writer, set to the partition of the scope, if there is one.
-pub fn apart<'s, W: Partitionable + 's>(
+pub fn writing_to_part<'s, W: Partitionable + 's>(
     mut writer: W,
     scope: &Scope<'_>,
 ) -> impl Partitionable<Item = W::Item> + 's + use<'s, W> {

@@ -3,48 +3,50 @@
 use std::marker::PhantomData;
 
 use crate::definition::{Failure, Pipe, Reader};
-use crate::engine::{Order, StepEnd, StepRun, run_beside_reader_and_remote, run_in_turns_and_remote};
+use crate::engine::{
+    Order, StepEnd, StepRun, run_sharing_reader_and_remote, run_with_reader_thread_and_remote,
+};
 
 pub use super::threads::Opens;
-pub use crate::engine::{RemoteStep, Travelling, Travels};
+pub use crate::engine::{RemoteItem, RemoteItemBounds, RemoteStep};
 
 /// The chunks of the pipe `P`. The item types are spelled out, so that each is checked once.
 pub struct Serves<P, In, Out>(PhantomData<(P, In, Out)>);
 
-impl<P: Pipe<In = In, Out = Out>, In: Travelling, Out: Travelling> Serves<P, In, Out> {
+impl<P: Pipe<In = In, Out = Out>, In: RemoteItemBounds, Out: RemoteItemBounds> Serves<P, In, Out> {
     pub const CHUNKS: RemoteStep = RemoteStep::of::<P>();
 }
 
 /// Threads take turns reading.
-pub trait InTurns {
+pub trait SharingReader {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
-impl<P, In, Out, F, R> InTurns for Opens<P, In, Out, F>
+impl<P, In, Out, F, R> SharingReader for Opens<P, In, Out, F>
 where
     P: Pipe<In = In, Out = Out>,
-    In: Travelling,
-    Out: Travelling,
+    In: RemoteItemBounds,
+    Out: RemoteItemBounds,
     F: Fn() -> Result<R, Failure>,
     R: Reader<Item = In> + Send,
 {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
-        run_in_turns_and_remote::<P, R>(run, order, &self.0)
+        run_sharing_reader_and_remote::<P, R>(run, order, &self.0)
     }
 }
 
 /// The reader stays on its thread.
-pub trait BesideReader {
+pub trait WithReaderThread {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
-impl<P, In, Out, F> BesideReader for &Opens<P, In, Out, F>
+impl<P, In, Out, F> WithReaderThread for &Opens<P, In, Out, F>
 where
     P: Pipe<In = In, Out = Out>,
-    In: Travelling,
-    Out: Travelling,
+    In: RemoteItemBounds,
+    Out: RemoteItemBounds,
 {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
-        run_beside_reader_and_remote::<P>(run, order)
+        run_with_reader_thread_and_remote::<P>(run, order)
     }
 }

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::definition::{Failure, Pipe, Reader};
-use crate::engine::{Order, StepEnd, StepRun, run_beside_reader, run_in_turns};
+use crate::engine::{Order, StepEnd, StepRun, run_sharing_reader, run_with_reader_thread};
 
 /// Opens the reader of the pipe `P`. The item types are spelled out, so that errors in generated code say
 /// where they come from.
@@ -22,11 +22,11 @@ impl<P, In, Out, F> Opens<P, In, Out, F> {
 }
 
 /// Threads take turns reading.
-pub trait InTurns {
+pub trait SharingReader {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
-impl<P, In, Out, F, R> InTurns for Opens<P, In, Out, F>
+impl<P, In, Out, F, R> SharingReader for Opens<P, In, Out, F>
 where
     P: Pipe<In = In, Out = Out>,
     In: Send,
@@ -35,22 +35,22 @@ where
     R: Reader<Item = In> + Send,
 {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
-        run_in_turns::<P, R>(run, order, &self.0)
+        run_sharing_reader::<P, R>(run, order, &self.0)
     }
 }
 
 /// The reader stays on its thread.
-pub trait BesideReader {
+pub trait WithReaderThread {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd;
 }
 
-impl<P, In, Out, F> BesideReader for &Opens<P, In, Out, F>
+impl<P, In, Out, F> WithReaderThread for &Opens<P, In, Out, F>
 where
     P: Pipe<In = In, Out = Out>,
     In: Send,
     Out: Send,
 {
     fn run(&self, run: &StepRun<'_>, order: Order) -> StepEnd {
-        run_beside_reader::<P>(run, order)
+        run_with_reader_thread::<P>(run, order)
     }
 }

@@ -16,13 +16,13 @@ mod threads;
 pub(crate) use chunk::checkpoint::encode as encode_position;
 pub use chunk::grouped::Grouped;
 pub(crate) use chunk::pipe::collect;
-pub use chunk::pipe::{run_beside_reader, run_chunks, run_in_turns};
+pub use chunk::pipe::{run_chunks, run_sharing_reader, run_with_reader_thread};
 #[cfg(feature = "remote-chunks")]
-pub use chunk::pipe::{run_beside_reader_and_remote, run_in_turns_and_remote};
+pub use chunk::pipe::{run_sharing_reader_and_remote, run_with_reader_thread_and_remote};
 #[cfg(feature = "async")]
 pub(crate) use concurrent::async_calls::JobRuntime;
 #[cfg(feature = "async")]
-pub use concurrent::async_calls::{Taking, asynchronous};
+pub use concurrent::async_calls::{CallInput, asynchronous};
 pub use concurrent::thread_pool::{pooled, pooled_by_reference};
 pub use error::JobError;
 pub use faults::backoff::{Pause, Sleep};
@@ -46,7 +46,7 @@ pub use threads::Order;
 #[cfg(feature = "remote-chunks")]
 pub(crate) use threads::remote;
 #[cfg(feature = "remote-chunks")]
-pub use threads::remote::{RemoteStep, Travelling, Travels};
+pub use threads::remote::{RemoteItem, RemoteItemBounds, RemoteStep};
 
 use std::sync::Arc;
 

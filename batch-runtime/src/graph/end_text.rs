@@ -34,9 +34,9 @@ impl Text {
     ///
     /// # Errors
     /// If a value cannot be read, such as the output of a step recorded by another version of the program.
-    pub(crate) fn told(&self, scope: &Scope<'_>) -> Result<String, Failure> {
+    pub(crate) fn formatted(&self, scope: &Scope<'_>) -> Result<String, Failure> {
         match self.values.map(|used| used.activity) {
-            Some(Activity::Text(text)) => (text.tell)(scope),
+            Some(Activity::Text(text)) => (text.format)(scope),
             _ => Ok(self.written.to_owned()),
         }
     }
@@ -47,7 +47,7 @@ impl Text {
 /// ```
 /// use batch_runtime::graph::TextInfo;
 ///
-/// const WHY: TextInfo = TextInfo { word: "fail!", needs: &[], tell: |_| Ok(format!("{} rows", 0)) };
+/// const WHY: TextInfo = TextInfo { word: "fail!", needs: &[], format: |_| Ok(format!("{} rows", 0)) };
 /// assert_eq!(WHY.word, "fail!");
 /// ```
 #[derive(Debug)]
@@ -57,5 +57,5 @@ pub struct TextInfo {
     /// The needs of its values.
     pub needs: &'static [Need],
     /// Inserts the values.
-    pub tell: fn(&Scope<'_>) -> Result<String, Failure>,
+    pub format: fn(&Scope<'_>) -> Result<String, Failure>,
 }

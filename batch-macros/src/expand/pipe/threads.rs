@@ -30,7 +30,7 @@ impl Parts<'_> {
         });
         let run = quote! {
             |__run| {
-                use __batch::#ways::{BesideReader as _, InTurns as _, Opens};
+                use __batch::#ways::{WithReaderThread as _, SharingReader as _, Opens};
                 let __open = || <__Pipe as __batch::Pipe>::reader(__run.scope());
                 (&Opens::<__Pipe, #read, #put_out, _>::by(__open)).run(__run, __batch::Order::#order)
             }
@@ -51,10 +51,10 @@ impl Parts<'_> {
             if self.options.remote.is_none() {
                 return Some(alias);
             }
-            let travels = self.alias("Travelling", span);
-            let check = quote_spanned!(span=> let _ = <#alias as __batch::remote::Travels>::IS;);
-            self.types.extend(checked(&travels, &alias, check));
-            Some(travels)
+            let remote = self.alias("Remote", span);
+            let check = quote_spanned!(span=> let _ = <#alias as __batch::remote::RemoteItem>::IS;);
+            self.types.extend(checked(&remote, &alias, check));
+            Some(remote)
         };
         let read = crosses(pipe.readers.first(), item);
         let put_out = crosses(pipe.processors.last(), out);

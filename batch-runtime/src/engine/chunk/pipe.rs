@@ -22,8 +22,8 @@ use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::{Done, Halt, StepEnd, StepRun};
 #[cfg(feature = "remote-chunks")]
-use crate::engine::threads::remote::{Travelling, Workers};
-use crate::engine::threads::{Beside, Nothing, Order, with_reader_thread, with_shared_reader};
+use crate::engine::threads::remote::{RemoteItemBounds, Workers};
+use crate::engine::threads::{ExtraLanes, NoExtraLanes, Order, with_reader_thread, with_shared_reader};
 use crate::repository::Counters;
 
 /// Runs a chunk step on this thread.
@@ -32,40 +32,44 @@ pub fn run_chunks<P: Pipe>(run: &StepRun<'_>) -> StepEnd {
 }
 
 /// Runs a chunk step with `threads` whose workers share the reader.
-pub fn run_in_turns<P, R>(run: &StepRun<'_>, order: Order, open: impl Fn() -> Result<R, Failure>) -> StepEnd
-where
-    P: Pipe<In: Send, Out: Send>,
-    R: Reader<Item = P::In> + Send,
-{
-    run_as::<P, _>(run, &SharedReader { order, open, beside: PhantomData::<Nothing> })
-}
-
-/// Runs a chunk step with `threads` whose reader is not `Send` and gets a thread of its own.
-pub fn run_beside_reader<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>, order: Order) -> StepEnd {
-    run_as::<P, _>(run, &DedicatedReader { order, beside: PhantomData::<Nothing> })
-}
-
-/// As [`run_in_turns`], with workers in other processes beside the threads.
-#[cfg(feature = "remote-chunks")]
-pub fn run_in_turns_and_remote<P, R>(
+pub fn run_sharing_reader<P, R>(
     run: &StepRun<'_>,
     order: Order,
     open: impl Fn() -> Result<R, Failure>,
 ) -> StepEnd
 where
-    P: Pipe<In: Travelling, Out: Travelling>,
+    P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,
 {
-    run_as::<P, _>(run, &SharedReader { order, open, beside: PhantomData::<Workers> })
+    run_as::<P, _>(run, &SharedReader { order, open, extra: PhantomData::<NoExtraLanes> })
 }
 
-/// As [`run_beside_reader`], with workers in other processes beside the threads.
+/// Runs a chunk step with `threads` whose reader is not `Send` and gets a thread of its own.
+pub fn run_with_reader_thread<P: Pipe<In: Send, Out: Send>>(run: &StepRun<'_>, order: Order) -> StepEnd {
+    run_as::<P, _>(run, &DedicatedReader { order, extra: PhantomData::<NoExtraLanes> })
+}
+
+/// As [`run_sharing_reader`], with workers in other processes in addition to the threads.
 #[cfg(feature = "remote-chunks")]
-pub fn run_beside_reader_and_remote<P>(run: &StepRun<'_>, order: Order) -> StepEnd
+pub fn run_sharing_reader_and_remote<P, R>(
+    run: &StepRun<'_>,
+    order: Order,
+    open: impl Fn() -> Result<R, Failure>,
+) -> StepEnd
 where
-    P: Pipe<In: Travelling, Out: Travelling>,
+    P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>,
+    R: Reader<Item = P::In> + Send,
 {
-    run_as::<P, _>(run, &DedicatedReader { order, beside: PhantomData::<Workers> })
+    run_as::<P, _>(run, &SharedReader { order, open, extra: PhantomData::<Workers> })
+}
+
+/// As [`run_with_reader_thread`], with workers in other processes in addition to the threads.
+#[cfg(feature = "remote-chunks")]
+pub fn run_with_reader_thread_and_remote<P>(run: &StepRun<'_>, order: Order) -> StepEnd
+where
+    P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>,
+{
+    run_as::<P, _>(run, &DedicatedReader { order, extra: PhantomData::<Workers> })
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
@@ -256,7 +260,7 @@ struct SharedReader<F, B> {
     order: Order,
     open: F,
     /// How chunks are processed in addition to the workers.
-    beside: PhantomData<B>,
+    extra: PhantomData<B>,
 }
 
 impl<P, R, F, B> Mode<P> for SharedReader<F, B>
@@ -264,7 +268,7 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send,
     F: Fn() -> Result<R, Failure>,
-    B: Beside<P>,
+    B: ExtraLanes<P>,
 {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
@@ -282,10 +286,10 @@ where
 /// Several workers with a dedicated reader thread. The thread of the step writes.
 struct DedicatedReader<B> {
     order: Order,
-    beside: PhantomData<B>,
+    extra: PhantomData<B>,
 }
 
-impl<P: Pipe<In: Send, Out: Send>, B: Beside<P>> Mode<P> for DedicatedReader<B> {
+impl<P: Pipe<In: Send, Out: Send>, B: ExtraLanes<P>> Mode<P> for DedicatedReader<B> {
     fn drive<L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
         &self,
         step: Opened<'_, '_, L>,

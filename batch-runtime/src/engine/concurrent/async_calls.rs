@@ -59,7 +59,7 @@ impl Drop for JobRuntime {
 
 /// How a call takes its item, so that the call can be retried.
 #[derive(Debug, Clone, Copy)]
-pub struct Taking<In, Held> {
+pub struct CallInput<In, Held> {
     hold: fn(In) -> Held,
     copy: Option<fn(&Held) -> Held>,
     /// True if a copy costs next to nothing, so that every call keeps one.
@@ -68,7 +68,7 @@ pub struct Taking<In, Held> {
     give_back: fn(Held) -> Option<In>,
 }
 
-impl<Item> Taking<Item, Item> {
+impl<Item> CallInput<Item, Item> {
     /// By value. A retry gets a copy made by `copy`.
     #[must_use]
     pub const fn by_value(copy: Option<fn(&Item) -> Item>) -> Self {
@@ -76,7 +76,7 @@ impl<Item> Taking<Item, Item> {
     }
 }
 
-impl<Item> Taking<Item, Arc<Item>> {
+impl<Item> CallInput<Item, Arc<Item>> {
     /// By reference. A retry gets the same item.
     #[must_use]
     pub const fn by_reference() -> Self {
@@ -94,7 +94,7 @@ pub fn asynchronous<'s, In, Held, R, K, F, Fut>(
     name: &'static str,
     concurrency: usize,
     timeout: Option<Duration>,
-    taking: Taking<In, Held>,
+    input: CallInput<In, Held>,
     call: F,
     scope: &Scope<'s>,
 ) -> Result<impl Process<In, Out = K::Out> + use<'s, In, Held, R, K, F, Fut>, Failure>
@@ -107,7 +107,7 @@ where
     Fut: Future<Output = Result<R, Failure>> + 's,
 {
     let (retrying, give_up) = scope.retrying().given_up_by();
-    let Taking { hold, copy, shares, give_back } = taking;
+    let CallInput { hold, copy, shares, give_back } = input;
     let copy = copy.filter(|_| shares || retrying.has_rules());
     let attempts = Arc::new(Attempts { call, copy, give_back, timeout, retrying });
     let begin = move |number, item| {

@@ -22,7 +22,7 @@ use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 /// # Errors
 /// The first place that was passed and is no longer reached, or the first step that was begun and that the body cannot
 /// continue.
-pub(crate) fn holds(
+pub(crate) fn check(
     nodes: &'static [Node],
     passed: &[JournalEntry],
     so_far: &SoFar<'_>,
@@ -67,13 +67,13 @@ pub(crate) fn holds(
             (false, _) if journal.at(&path).is_some() => continue,
             (false, _) => replay.fronts.get(&path).copied(),
         };
-        goes_on(nodes, step, activity, &replay.fronts)?;
+        check_continues(nodes, step, activity, &replay.fronts)?;
     }
     Ok(needed)
 }
 
 /// Fails if the body does not continue a step that was begun, or if the step now has another form.
-fn goes_on(
+fn check_continues(
     nodes: &'static [Node],
     step: &UnfinishedStep,
     activity: Option<Activity>,
@@ -94,7 +94,7 @@ fn goes_on(
         return Err(if steps_by_name(nodes).contains_key(name_in(name)) {
             format!("step `{name}` {done}, but the job now reaches it by another path")
         } else {
-            let hint = heirs(nodes, name, fronts);
+            let hint = rename_hint(nodes, name, fronts);
             format!("step `{name}` {done}, but the job no longer has a step of that name{hint}")
         });
     };
@@ -111,7 +111,7 @@ fn goes_on(
 }
 
 /// A hint for the case that one of the next steps is the missing one under a new name.
-fn heirs(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>) -> String {
+fn rename_hint(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>) -> String {
     let steps = steps_by_name(nodes);
     let next: Vec<_> =
         fronts.keys().map(|path| name_in(path)).filter(|name| steps.contains_key(name)).collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::definition::{DatabaseKind, Environment, JobContext, JobEnd, JobInfo, Parameters, Values};
 use crate::engine::error::JobError;
 use crate::engine::faults::undeclared::warn_of_undeclared;
-use crate::engine::flow::changed_job::holds;
+use crate::engine::flow::changed_job;
 use crate::engine::flow::journal_walk::reopened;
 use crate::engine::flow::listeners;
 use crate::engine::flow::nested::As;
@@ -47,7 +47,7 @@ pub(crate) fn run(
         None => Ok(Vec::new()),
     };
     let graph = render_text(job);
-    let has_held = |so_far: &SoFar<'_>| holds(job.flow, passed, so_far);
+    let has_held = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
     let again = from.map(|_| &again as &Again<'_>);
     let request = request(job, parameters, options, &graph, &has_held);
     let Launched { ownership, restarted_from, recovered, owner_may_live, journal, context, lock } =
@@ -153,7 +153,7 @@ pub(crate) fn outlook(
     check_databases(repository, job)?;
     let replaying = Replaying::of(repository, job, parameters)?;
     let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
-    let has_held = |so_far: &SoFar<'_>| holds(job.flow, passed, so_far);
+    let has_held = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
     Ok(repository.outlook(&request(job, parameters, options, &render_text(job), &has_held))?)
 }
 

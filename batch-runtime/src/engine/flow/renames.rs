@@ -9,10 +9,10 @@ use crate::repository::{JournalEntry, Renamed};
 
 /// The current names of steps, by their earlier names.
 #[derive(Debug, Default)]
-pub(crate) struct Renames(BTreeMap<&'static str, Heir>);
+pub(crate) struct Renames(BTreeMap<&'static str, CurrentName>);
 
 #[derive(Debug)]
-enum Heir {
+enum CurrentName {
     Step(&'static str),
     /// The step cannot be determined; this is the reason.
     Unclear(String),
@@ -56,21 +56,21 @@ impl Renames {
                 claims.entry(earlier.name).or_default().insert(name);
             }
         }
-        let heir = |(earlier, claims): (&'static str, BTreeSet<&'static str>)| {
+        let current = |(earlier, claims): (&'static str, BTreeSet<&'static str>)| {
             let mut claims = claims.into_iter();
-            let heir = match (claims.next(), claims.next()) {
-                _ if steps.contains_key(earlier) => Heir::Unclear(format!(
+            let current = match (claims.next(), claims.next()) {
+                _ if steps.contains_key(earlier) => CurrentName::Unclear(format!(
                     "the records of step `{earlier}` may belong to the step that has this name now, or to the one that is `renamed_from` it"
                 )),
-                (Some(one), Some(other)) => Heir::Unclear(format!(
+                (Some(one), Some(other)) => CurrentName::Unclear(format!(
                     "step `{earlier}` may be `{one}` or `{other}` now; say which of the two, as in `renamed_from = \"{earlier} as {one}\"`"
                 )),
-                (Some(one), None) => Heir::Step(one),
+                (Some(one), None) => CurrentName::Step(one),
                 (None, _) => return None,
             };
-            Some((earlier, heir))
+            Some((earlier, current))
         };
-        Self(claims.into_iter().filter_map(heir).collect())
+        Self(claims.into_iter().filter_map(current).collect())
     }
 
     /// The path with the current name of the step.
@@ -81,8 +81,8 @@ impl Renames {
         let Parts { before, name, rest } = parts(recorded);
         match self.0.get(name) {
             None => Ok(recorded.to_owned()),
-            Some(Heir::Step(now)) => Ok(format!("{before}{now}{rest}")),
-            Some(Heir::Unclear(why)) => Err(why.clone()),
+            Some(CurrentName::Step(now)) => Ok(format!("{before}{now}{rest}")),
+            Some(CurrentName::Unclear(why)) => Err(why.clone()),
         }
     }
 
@@ -102,7 +102,7 @@ impl Renames {
         let names: BTreeSet<&str> = recorded.into_iter().map(name_in).collect();
         let mut needed = Vec::new();
         for from in &names {
-            let Some(Heir::Step(to)) = self.0.get(from) else { continue };
+            let Some(CurrentName::Step(to)) = self.0.get(from) else { continue };
             if names.contains(to) || needed.iter().any(|renamed: &Renamed| renamed.to == *to) {
                 return Err(format!("step `{to}` is recorded under several names, one of which is `{from}`"));
             }

@@ -300,7 +300,7 @@ impl Runner<'_> {
     fn formatted(&self, text: &Text) -> Result<String, Halt> {
         let own = StepEnvironment::new(None, None);
         let scope = Scope::of_step(self.environment, &own);
-        panic::catch(|| text.told(&scope)).and_then(|text| text).map_err(|failure| {
+        panic::catch(|| text.formatted(&scope)).and_then(|text| text).map_err(|failure| {
             let why = format!("the text `{}` cannot be formatted: {failure}", text.written);
             Halt::Failed(ExitStatus::code("FAILED").because(why))
         })

@@ -13,19 +13,19 @@ use crate::engine::step::{Halt, StepRun};
 pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
 
 /// Has chunks of the pipe `P` processed elsewhere, in addition to the threads of its step.
-pub(crate) trait Beside<P: Pipe> {
+pub(crate) trait ExtraLanes<P: Pipe> {
     /// The connection to the place where they are processed.
-    type Way;
+    type Connection;
 
     /// Opens the connection; `None` if the threads are alone.
-    fn open(run: &StepRun<'_>) -> Result<Option<Self::Way>, Halt>;
+    fn open(run: &StepRun<'_>) -> Result<Option<Self::Connection>, Halt>;
 
     /// Returns the function that ends its waits.
-    fn at_end(way: &Self::Way) -> Option<Box<dyn Fn() + Send + Sync>>;
+    fn at_end(connection: &Self::Connection) -> Option<Box<dyn Fn() + Send + Sync>>;
 
     /// Spawns a lane for each of these ends.
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
-        way: &Self::Way,
+        connection: &Self::Connection,
         threads: &'scope Threads<'scope, 'env>,
         common: &Arc<Common<'env>>,
         ends: Vec<LaneEnd<P, X, S>>,
@@ -37,23 +37,23 @@ pub(crate) trait Beside<P: Pipe> {
         P::Out: 'scope;
 }
 
-/// Nothing: the threads of the step are alone.
+/// No extra lanes: the threads of the step are alone.
 #[derive(Debug)]
-pub(crate) enum Nothing {}
+pub(crate) enum NoExtraLanes {}
 
-impl<P: Pipe> Beside<P> for Nothing {
-    type Way = Self;
+impl<P: Pipe> ExtraLanes<P> for NoExtraLanes {
+    type Connection = Self;
 
     fn open(_: &StepRun<'_>) -> Result<Option<Self>, Halt> {
         Ok(None)
     }
 
-    fn at_end(way: &Self) -> Option<Box<dyn Fn() + Send + Sync>> {
-        match *way {}
+    fn at_end(connection: &Self) -> Option<Box<dyn Fn() + Send + Sync>> {
+        match *connection {}
     }
 
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
-        way: &Self,
+        connection: &Self,
         _: &'scope Threads<'scope, 'env>,
         _: &Arc<Common<'env>>,
         _: Vec<LaneEnd<P, X, S>>,
@@ -64,6 +64,6 @@ impl<P: Pipe> Beside<P> for Nothing {
         P::In: 'scope,
         P::Out: 'scope,
     {
-        match *way {}
+        match *connection {}
     }
 }

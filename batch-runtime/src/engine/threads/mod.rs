@@ -51,7 +51,7 @@ use reader_thread::{NoRequest, ReaderThread};
 use sync::Arc;
 use worker::Worker;
 
-pub(crate) use extra_lanes::{Beside, Nothing};
+pub(crate) use extra_lanes::{ExtraLanes, NoExtraLanes};
 pub use feed::Order;
 
 /// The number of buffer sets of a worker: enough that it rarely waits for the writer, and the writer rarely
@@ -74,17 +74,17 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In> + Send + 'scope,
     A: FnMut() -> Result<R, Failure>,
-    B: Beside<P>,
+    B: ExtraLanes<P>,
 {
     let workers = run.sizes.threads;
-    let beside = B::open(run)?;
+    let connection = B::open(run)?;
     let (channels, mut ends) = StepsChannels::<_, _, ReopenRequest<R>>::new(
-        lanes(workers, beside.as_ref()),
+        lanes(workers, connection.as_ref()),
         BUFFERS_EACH,
         EXTRA_MESSAGES,
         Buffers::new,
     );
-    let common = Common::of(run, channels.cancelled(), beside.as_ref().and_then(B::at_end));
+    let common = Common::of(run, channels.cancelled(), connection.as_ref().and_then(B::at_end));
     let mut reader = opening(run, "reader", &mut reopen)?;
     let start = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
     let reader = Arc::new(SharedReader::new(ChunkReader::new(reader, start.clone())));
@@ -97,9 +97,9 @@ where
     for channel in ends {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply())?;
     }
-    if let Some(way) = &beside {
+    if let Some(connection) = &connection {
         let ends = others.into_iter().map(|channel| (channel, supply())).collect();
-        B::spawn::<_, _, CAREFUL>(way, threads, &common, ends)?;
+        B::spawn::<_, _, CAREFUL>(connection, threads, &common, ends)?;
     }
     threaded.wait_until_ready(workers, Some(start), order)
 }
@@ -116,17 +116,17 @@ where
     P: Pipe<In: Send, Out: Send>,
     R: Reader<Item = P::In>,
     A: FnMut() -> Result<R, Failure>,
-    B: Beside<P>,
+    B: ExtraLanes<P>,
 {
     let workers = run.sizes.threads;
-    let beside = B::open(run)?;
+    let connection = B::open(run)?;
     let (channels, ends) = StepsChannels::<_, _, NoRequest>::new(
-        lanes(workers, beside.as_ref()),
+        lanes(workers, connection.as_ref()),
         BUFFERS_EACH,
         EXTRA_MESSAGES,
         Buffers::new,
     );
-    let common = Common::of(run, channels.cancelled(), beside.as_ref().and_then(B::at_end));
+    let common = Common::of(run, channels.cancelled(), connection.as_ref().and_then(B::at_end));
     let (reader_thread, supplies, handle) = ReaderThread::new(Arc::clone(&common), &ends);
     let threaded = Threaded::new(Arc::clone(&common), channels, handle, reopen, phase);
     let inherited = run.inherited.reader.clone();
@@ -138,15 +138,15 @@ where
     for (channel, supply) in ends {
         spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
     }
-    if let Some(way) = &beside {
-        B::spawn::<_, _, CAREFUL>(way, threads, &common, others)?;
+    if let Some(connection) = &connection {
+        B::spawn::<_, _, CAREFUL>(connection, threads, &common, others)?;
     }
     threaded.wait_until_ready(workers + 1, None, order)
 }
 
 /// The number of lanes: one for each thread, and as many again if chunks are also processed elsewhere.
-fn lanes<T>(workers: usize, beside: Option<&T>) -> usize {
-    if beside.is_some() { 2 * workers } else { workers }
+fn lanes<T>(workers: usize, connection: Option<&T>) -> usize {
+    if connection.is_some() { 2 * workers } else { workers }
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(

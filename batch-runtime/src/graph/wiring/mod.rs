@@ -17,7 +17,7 @@ pub use places::Place;
 pub use probe::{
     NotOffered, Nothing, Offered, Probe, decider_or_unknown, job_or_unknown, run_or_unknown,
     subject_or_unknown, why_lent, why_no_job, why_not_asked, why_not_ended, why_not_in_role, why_not_matched,
-    why_not_run, why_not_told, why_whole,
+    why_not_run, why_not_shown, why_whole,
 };
 
 use std::any::Any;

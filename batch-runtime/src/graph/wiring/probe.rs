@@ -284,7 +284,7 @@ pub const fn why_lent(reader: &str, role: &str, to: &str, is_kept: bool) -> Opti
 
 /// The reason why a name has no value that a text could show.
 #[must_use]
-pub const fn why_not_told(name: &str, noun: &str) -> Option<Message> {
+pub const fn why_not_shown(name: &str, noun: &str) -> Option<Message> {
     let message = Message::new().code(name).and(" is ").and(article(noun)).and(noun);
     match noun.as_bytes() {
         b"decider" => Some(message.and(", whose outcome is not kept; let a step return the value to show")),

@@ -6,7 +6,7 @@ mod programs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::programs::{Dice, Program};
-use super::holds;
+use super::check;
 use crate::definition::DeciderInfo;
 use crate::engine::flow::journal::COMPLETED;
 use crate::engine::flow::renames::name_in;
@@ -211,7 +211,7 @@ fn may_restart(program: &Program, record: &Record) -> Result<Vec<Renamed>, Strin
             has_committed: *chunks > 0,
         })
         .collect();
-    holds(program.nodes(), &[], &SoFar { journal: &record.journal, unfinished: &unfinished, graph: "" })
+    check(program.nodes(), &[], &SoFar { journal: &record.journal, unfinished: &unfinished, graph: "" })
 }
 
 #[derive(Debug, Default)]

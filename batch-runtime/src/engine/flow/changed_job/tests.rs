@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::holds;
+use super::check;
 use crate::definition::{DeciderInfo, StepInfo, StepKind, StepOptions};
 use crate::engine::flow::journal::{COMPLETED, STOPPED};
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
@@ -49,7 +49,7 @@ fn entries(passed: &[(&str, &str)]) -> Vec<JournalEntry> {
 }
 
 fn passes(nodes: &'static [Node], journal: &[JournalEntry]) -> Result<(), String> {
-    holds(nodes, &[], &SoFar { journal, unfinished: &[], graph: "" }).map(|renamed| assert_eq!(renamed, []))
+    check(nodes, &[], &SoFar { journal, unfinished: &[], graph: "" }).map(|renamed| assert_eq!(renamed, []))
 }
 
 #[test]

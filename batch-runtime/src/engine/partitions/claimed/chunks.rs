@@ -7,7 +7,7 @@ use super::ClaimedRunner;
 use crate::definition::{ExecutionId, InstanceId, JobInfo, StepContext, StepExecutionId, StopSignal, Values};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
-use crate::engine::remote::{Ask, At, Secret, Served, Serving, StepHead, StepKey};
+use crate::engine::remote::{Ask, OpenStep, RequestOutcome, Secret, StepHead, StepKey, StepPlace};
 use crate::observe::spans;
 use crate::repository::{ContextMap, Ownership, RepositoryError, decode_context};
 
@@ -28,7 +28,7 @@ impl ClaimedRunner {
         parts: (StepKey, Secret, usize, String),
         drain: &StopSignal,
         next: &mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
-        served: &mut dyn FnMut(Served),
+        served: &mut dyn FnMut(RequestOutcome),
     ) -> Result<(), String> {
         let opened = panic::catch(|| self.serve_uncaught(head, parts, drain, next, served));
         match opened {
@@ -44,7 +44,7 @@ impl ClaimedRunner {
         parts: (StepKey, Secret, usize, String),
         drain: &StopSignal,
         next: &mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
-        served: &mut dyn FnMut(Served),
+        served: &mut dyn FnMut(RequestOutcome),
     ) -> Result<Result<(), String>, RepositoryError> {
         let key = parts.0;
         let ownership = Ownership {
@@ -72,7 +72,7 @@ impl ClaimedRunner {
         };
         let environment = known.environment.with(drain, Values::new(of_job));
         let retrying = Retrying::new(&step.info.options, Arc::clone(&self.options.pause), drain.clone());
-        let at = At {
+        let at = StepPlace {
             info: step.info,
             bindings: step.bindings.iter().map(|bindings| &**bindings).collect(),
             environment: &environment,
@@ -87,7 +87,7 @@ impl ClaimedRunner {
             retrying: retrying.begun_before(Duration::from_millis(head.age)),
             stop: drain.clone(),
         };
-        (remote.serve)(&mut Serving::new(at, parts, next, served));
+        (remote.serve)(&mut OpenStep::new(at, parts, next, served));
         Ok(Ok(()))
     }
 }

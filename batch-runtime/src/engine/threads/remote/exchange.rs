@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::codec;
 use super::messages::{Ask, PROTOCOL, StepHead, StepKey, key_of};
 use super::run::RemoteRun;
-use super::signed::{self, From, Secret, begin};
+use super::signed::{self, Secret, Sender, begin};
 use crate::definition::{ExecutionId, Failure};
 use crate::engine::step::StepRun;
 use crate::repository::encode_context;
@@ -95,7 +95,7 @@ impl Exchange {
         let requests = chunks.carrier().requests(
             &queue,
             Box::new(move |reply| {
-                if key_of(&reply) != Some(key) || !signer.has_signed(From::Worker, &reply) {
+                if key_of(&reply) != Some(key) || !signer.has_signed(Sender::Worker, &reply) {
                     tracing::debug!(
                         bytes = reply.len(),
                         "dropped a reply that no worker of this step has sent"
@@ -155,7 +155,7 @@ impl Exchange {
 
     /// Signs a request and sends it.
     pub(super) fn send(&self, message: Vec<u8>) {
-        let message = self.secret.sign(From::Manager, message);
+        let message = self.secret.sign(Sender::Manager, message);
         if let Some(requests) = &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
             requests.send(message);
         }
@@ -221,5 +221,5 @@ impl Exchange {
 
 /// Returns whether a request is signed by the manager whose execution has that owner.
 pub(crate) fn is_of_the_manager(request: &[u8], secret: &Secret) -> bool {
-    secret.has_signed(signed::From::Manager, request)
+    secret.has_signed(signed::Sender::Manager, request)
 }

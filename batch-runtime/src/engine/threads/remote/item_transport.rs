@@ -14,24 +14,24 @@ use crate::engine::faults::panic;
     label = "yields `{Self}`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`, and let it own what it holds (`String` for `&str`); or drop `remote`"
 )]
-pub trait Travels {
+pub trait RemoteItem {
     /// Named by generated code to check the trait.
     const IS: () = ();
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + Send> Travels for T {}
+impl<T: Serialize + DeserializeOwned + Send> RemoteItem for T {}
 
-/// The same as [`Travels`], with the bounds as supertraits.
-pub trait Travelling: Serialize + DeserializeOwned + Send {}
+/// The same as [`RemoteItem`], with the bounds as supertraits.
+pub trait RemoteItemBounds: Serialize + DeserializeOwned + Send {}
 
-impl<T: Serialize + DeserializeOwned + Send> Travelling for T {}
+impl<T: Serialize + DeserializeOwned + Send> RemoteItemBounds for T {}
 
 /// At most this many items of the first chunk are compared with their copies after serialization.
 const COMPARED: usize = 1_000;
 
 /// Adds items to a message.
-pub(super) fn pack<T: Travelling>(message: &mut Vec<u8>, items: &[T]) -> Result<(), Failure> {
+pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> Result<(), Failure> {
     panic::catch(|| codec::write(message, items))?.map_err(|error| {
         let number = items.iter().position(|item| codec::write(&mut Vec::new(), item).is_err());
         let which = number.map_or_else(String::new, |number| format!(" {} of the chunk", number + 1));
@@ -42,7 +42,7 @@ pub(super) fn pack<T: Travelling>(message: &mut Vec<u8>, items: &[T]) -> Result<
 }
 
 /// Takes the items of a message.
-pub(super) fn unpack<T: Travelling>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
+pub(super) fn unpack<T: RemoteItemBounds>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
     panic::catch(|| codec::read(&mut message))?.map_err(|error| {
         Failure::new(error).fatal().noting(
             "an item cannot be read again after it was sent between processes: its `Deserialize` does not take what its \
@@ -52,7 +52,7 @@ pub(super) fn unpack<T: Travelling>(mut message: &[u8]) -> Result<Vec<T>, Failur
 }
 
 /// Fails if an item of the first chunk differs from its copy after serialization.
-pub(super) fn compare<T: Travelling>(items: &[T]) -> Result<(), Failure> {
+pub(super) fn compare<T: RemoteItemBounds>(items: &[T]) -> Result<(), Failure> {
     let items = &items[..items.len().min(COMPARED)];
     let mut message = Vec::new();
     pack(&mut message, items)?;

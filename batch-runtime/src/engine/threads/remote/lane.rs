@@ -16,9 +16,9 @@ use super::super::read_chunks::Supply;
 use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
-use super::item_transport::{Travelling, compare, pack, unpack};
-use super::late_chunks::Keeper;
-use super::losses::Takers;
+use super::item_transport::{RemoteItemBounds, compare, pack, unpack};
+use super::late_chunks::LateChunks;
+use super::losses::ChunkHolders;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};
 use crate::definition::{Failure, Phase, Pipe, Scope};
 use crate::engine::chunk::batch::{Filled, Repeated};
@@ -46,7 +46,7 @@ pub(super) struct Awaited<In, Out> {
     pub(super) heard: Instant,
     /// How often it was sent.
     pub(super) sent: u32,
-    pub(super) takers: Takers,
+    pub(super) holders: ChunkHolders,
 }
 
 /// The lanes of a step.
@@ -75,7 +75,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
+impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     pub(super) fn new(
         common: &Arc<Common<'s>>,
         exchange: &Arc<Exchange>,
@@ -142,8 +142,8 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         match checked.and_then(|()| self.message(&unit, turn)) {
             Ok(message) => {
-                let (heard, takers) = (Instant::now(), Takers::default());
-                let awaited = Awaited { unit, channel, turn, heard, sent: 1, takers };
+                let (heard, holders) = (Instant::now(), ChunkHolders::default());
+                let awaited = Awaited { unit, channel, turn, heard, sent: 1, holders };
                 lock(&self.awaited).insert(awaited.unit.number, awaited);
                 self.exchange.send(message);
             }
@@ -200,7 +200,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
             let own = self.common.own();
             let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
             let mut processor = None;
-            let mut keeper = Keeper::new(self.exchange.patience);
+            let mut late_chunks = LateChunks::new(self.exchange.patience);
             let mut lane = LaneWatch::start(&self.common.lanes);
             let mut most = if is_first { LOOK.min(self.exchange.patience / 12) } else { LOOK_BESIDE };
             let idle = most;
@@ -211,7 +211,7 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                     Received::Over => return,
                 }
                 if is_first {
-                    keeper.look(self);
+                    late_chunks.look(self);
                 }
                 // One at a time, so that replies and late chunks are handled in between.
                 let Some(Awaited { unit, channel, .. }) = self.next_returned() else {
@@ -265,13 +265,13 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
                 self.refused.store(0, Ordering::Relaxed);
                 if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
                     awaited.heard = Instant::now();
-                    awaited.takers.begins(WorkerId(worker));
+                    awaited.holders.begins(WorkerId(worker));
                     self.begun.fetch_max(turn, Ordering::Relaxed);
                 }
             }
             Answer::GivenBack { number, worker } => {
                 if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
-                    awaited.takers.gives_back(WorkerId(worker));
+                    awaited.holders.gives_back(WorkerId(worker));
                 }
             }
             Answer::Refused { number, worker, why } => {
@@ -302,8 +302,8 @@ impl<'s, In: Travelling, Out: Travelling, X> Lanes<'s, In, Out, X> {
     fn is_refused(&self, number: u64, worker: WorkerId) {
         let mut awaited = lock(&self.awaited);
         let Some(chunk) = awaited.get_mut(&number) else { return };
-        chunk.takers.gives_back(worker);
-        if chunk.takers.has_lost() {
+        chunk.holders.gives_back(worker);
+        if chunk.holders.has_lost() {
             let patience = self.exchange.patience;
             chunk.heard = Instant::now().checked_sub(patience / 6 * 5).unwrap_or(chunk.heard);
         } else {

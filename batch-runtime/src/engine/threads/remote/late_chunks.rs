@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::messages::FromWorker;
-use super::item_transport::Travelling;
+use super::item_transport::RemoteItemBounds;
 use super::lane::{Awaited, Lanes, lock};
-use super::losses::told;
+use super::losses::lost_message;
 use super::messages::Ask;
 use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, WorkerId};
@@ -19,7 +19,7 @@ const TEND: Duration = Duration::from_millis(500);
 const ASK: Duration = Duration::from_secs(1);
 
 /// Handles late results and missing workers.
-pub(super) struct Keeper {
+pub(super) struct LateChunks {
     last_heard: Instant,
     last_asked: Option<Instant>,
     alone_since: Instant,
@@ -32,7 +32,7 @@ pub(super) struct Keeper {
     tends: Option<Instant>,
 }
 
-impl Keeper {
+impl LateChunks {
     pub(super) fn new(patience: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -47,7 +47,10 @@ impl Keeper {
         }
     }
 
-    pub(super) fn look<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>) {
+    pub(super) fn look<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+        &mut self,
+        lanes: &Lanes<'_, In, Out, X>,
+    ) {
         let now = Instant::now();
         if lanes.is_heard.swap(false, Ordering::Relaxed) {
             self.last_heard = now;
@@ -76,7 +79,7 @@ impl Keeper {
             lanes.exchange.set_served(false);
             let mut awaited = lock(&lanes.awaited);
             lock(&lanes.returned)
-                .extend(awaited.extract_if(.., |_, it| !it.takers.has_lost()).map(|(_, it)| it));
+                .extend(awaited.extract_if(.., |_, it| !it.holders.has_lost()).map(|(_, it)| it));
         }
         let is_served = lanes.exchange.is_served();
         if is_served {
@@ -92,7 +95,7 @@ impl Keeper {
     }
 
     /// Sends late chunks again, or leaves them to the threads.
-    fn see_to_late<In: Travelling, Out: Travelling, X>(
+    fn see_to_late<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &self,
         lanes: &Lanes<'_, In, Out, X>,
         now: Instant,
@@ -101,7 +104,7 @@ impl Keeper {
         let begun = lanes.begun.load(Ordering::Relaxed);
         let is_silent = now - self.last_heard >= self.patience;
         let is_late = |it: &Awaited<In, Out>| {
-            let is_behind = it.turn < begun || it.takers.has_lost();
+            let is_behind = it.turn < begun || it.holders.has_lost();
             now.saturating_duration_since(it.heard) >= self.patience && (is_behind || is_silent || !is_served)
         };
         let mut awaited = lock(&lanes.awaited);
@@ -113,7 +116,7 @@ impl Keeper {
             if !is_served || is_silent && chunk.sent > 1 {
                 // No worker is there any more.
                 gone |= is_served;
-                if !chunk.takers.has_lost() {
+                if !chunk.holders.has_lost() {
                     lock(&lanes.returned).extend(awaited.remove(&number));
                 }
                 continue;
@@ -126,7 +129,7 @@ impl Keeper {
                 // The chunk was serialized once, so it is processed here.
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
-                    if chunk.takers.has_lost() {
+                    if chunk.holders.has_lost() {
                         lanes.fail(chunk.unit, chunk.channel, failure);
                     } else {
                         lock(&lanes.returned).push(chunk);
@@ -142,14 +145,18 @@ impl Keeper {
     }
 
     /// Finds the workers that were lost with a chunk. If `all` is true, it asks about the workers of every chunk.
-    fn look_for_losses<In: Travelling, Out: Travelling, X>(&self, lanes: &Lanes<'_, In, Out, X>, all: bool) {
+    fn look_for_losses<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+        &self,
+        lanes: &Lanes<'_, In, Out, X>,
+        all: bool,
+    ) {
         let every = (self.patience / 6).min(ASK);
         let suspects: BTreeSet<WorkerId> = lock(&lanes.awaited)
             .values_mut()
             .flat_map(|it| {
-                let is_new = all && !it.takers.has_lost();
+                let is_new = all && !it.holders.has_lost();
                 let is_silent = it.heard.elapsed() >= self.patience / 2;
-                it.takers.suspects(is_new || is_silent, if is_new { Duration::ZERO } else { every })
+                it.holders.suspects(is_new || is_silent, if is_new { Duration::ZERO } else { every })
             })
             .collect();
         for worker in suspects {
@@ -158,13 +165,13 @@ impl Keeper {
             let mut awaited = lock(&lanes.awaited);
             let mut failed = Vec::new();
             for (number, chunk) in awaited.iter_mut() {
-                if !chunk.takers.note(worker, &fate) {
+                if !chunk.holders.note(worker, &fate) {
                     continue;
                 }
                 chunk.heard = Instant::now();
-                match (chunk.takers.failure(&chunk.unit), &fate) {
+                match (chunk.holders.failure(&chunk.unit), &fate) {
                     (Some(failure), _) => failed.push((*number, failure)),
-                    (None, Fate::Lost(name)) => lanes.exchange.tell(&told(name, &chunk.unit)),
+                    (None, Fate::Lost(name)) => lanes.exchange.tell(&lost_message(name, &chunk.unit)),
                     (None, _) => {}
                 }
             }
@@ -178,7 +185,11 @@ impl Keeper {
 
     /// Called without workers. Fails the chunks that must not be processed here if no worker will come; otherwise says
     /// that they wait.
-    fn abandon<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
+    fn abandon<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+        &mut self,
+        lanes: &Lanes<'_, In, Out, X>,
+        now: Instant,
+    ) {
         let most = lanes.exchange.most_wait.filter(|most| now - self.alone_since >= *most);
         let why = match (&self.cannot_start, most) {
             (Some(why), _) => Some(why.clone()),
@@ -187,21 +198,25 @@ impl Keeper {
         };
         let mut awaited = lock(&lanes.awaited);
         if let Some(why) = why {
-            let stuck: Vec<_> = awaited.extract_if(.., |_, it| it.takers.has_lost()).collect();
-            for (_, Awaited { unit, channel, takers, .. }) in stuck {
-                let failure = takers.abandoned(&unit, &why);
+            let stuck: Vec<_> = awaited.extract_if(.., |_, it| it.holders.has_lost()).collect();
+            for (_, Awaited { unit, channel, holders, .. }) in stuck {
+                let failure = holders.abandoned(&unit, &why);
                 lanes.fail(unit, channel, failure);
             }
         } else if !self.told_waiting
-            && let Some(stuck) = awaited.values().find(|it| it.takers.has_lost())
+            && let Some(stuck) = awaited.values().find(|it| it.holders.has_lost())
         {
             self.told_waiting = true;
-            lanes.exchange.tell(&stuck.takers.waits(&stuck.unit));
+            lanes.exchange.tell(&stuck.holders.waiting_message(&stuck.unit));
         }
     }
 
     /// Asks for a worker.
-    fn ask<In: Travelling, Out: Travelling, X>(&mut self, lanes: &Lanes<'_, In, Out, X>, now: Instant) {
+    fn ask<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+        &mut self,
+        lanes: &Lanes<'_, In, Out, X>,
+        now: Instant,
+    ) {
         if self.last_asked.is_none_or(|last| now - last >= self.patience / 6) {
             self.last_asked = Some(now);
             match lanes.exchange.request(&Ask::Ready) {

@@ -12,7 +12,7 @@ use crate::repository::work_queue::{Fate, MOST_LOSSES, WorkerId};
 
 /// The workers that have begun a chunk.
 #[derive(Debug, Default)]
-pub(super) struct Takers {
+pub(super) struct ChunkHolders {
     /// Those that have neither answered nor given it back.
     at_it: BTreeSet<WorkerId>,
     /// Those that were lost, each with its name for messages.
@@ -21,7 +21,7 @@ pub(super) struct Takers {
     asked: Option<Instant>,
 }
 
-impl Takers {
+impl ChunkHolders {
     pub(super) fn begins(&mut self, worker: WorkerId) {
         if !self.lost.contains_key(&worker) && self.at_it.insert(worker) {
             self.asked = None;
@@ -90,7 +90,7 @@ impl Takers {
     }
 
     /// Says that the chunk waits for a worker.
-    pub(super) fn waits<In, Out>(&self, unit: &Unit<In, Out>) -> String {
+    pub(super) fn waiting_message<In, Out>(&self, unit: &Unit<In, Out>) -> String {
         format!(
             "{} waits for a worker, because those that began it were lost ({}), and it is not processed here: start one with \
              the command `worker`",
@@ -106,7 +106,7 @@ impl Takers {
 }
 
 /// Says that a worker was lost with a chunk.
-pub(super) fn told<In, Out>(name: &str, unit: &Unit<In, Out>) -> String {
+pub(super) fn lost_message<In, Out>(name: &str, unit: &Unit<In, Out>) -> String {
     format!("{name} was lost while it processed {}; another worker processes it again", chunk(unit))
 }
 
@@ -130,37 +130,37 @@ mod tests {
 
     #[test]
     fn a_worker_is_lost_with_a_chunk_once() {
-        let mut takers = Takers::default();
+        let mut holders = ChunkHolders::default();
         let (worker, fate) = lost(1);
-        takers.begins(worker);
-        assert!(takers.note(worker, &fate));
+        holders.begins(worker);
+        assert!(holders.note(worker, &fate));
         // A message that it sent earlier may arrive late.
-        takers.begins(worker);
-        assert!(!takers.note(worker, &fate));
-        assert!(takers.has_lost());
+        holders.begins(worker);
+        assert!(!holders.note(worker, &fate));
+        assert!(holders.has_lost());
     }
 
     #[test]
     fn a_worker_that_gave_the_chunk_back_or_ended_in_order_is_not_lost_with_it() {
-        let mut takers = Takers::default();
+        let mut holders = ChunkHolders::default();
         let (first, fate) = lost(1);
-        takers.begins(first);
-        takers.gives_back(first);
-        assert!(!takers.note(first, &fate));
-        takers.begins(WorkerId(2));
-        assert!(!takers.note(WorkerId(2), &Fate::Ended));
-        assert!(!takers.has_lost());
+        holders.begins(first);
+        holders.gives_back(first);
+        assert!(!holders.note(first, &fate));
+        holders.begins(WorkerId(2));
+        assert!(!holders.note(WorkerId(2), &Fate::Ended));
+        assert!(!holders.has_lost());
     }
 
     #[test]
     fn the_repository_is_asked_when_a_second_worker_begins_and_during_silence_now_and_then() {
-        let mut takers = Takers::default();
-        takers.begins(WorkerId(1));
-        assert!(takers.suspects(false, EVERY).is_empty());
-        assert_eq!(takers.suspects(true, EVERY).len(), 1);
-        assert!(takers.suspects(true, EVERY).is_empty());
-        takers.begins(WorkerId(2));
-        assert_eq!(takers.suspects(false, EVERY).len(), 2);
-        assert!(takers.suspects(false, EVERY).is_empty());
+        let mut holders = ChunkHolders::default();
+        holders.begins(WorkerId(1));
+        assert!(holders.suspects(false, EVERY).is_empty());
+        assert_eq!(holders.suspects(true, EVERY).len(), 1);
+        assert!(holders.suspects(true, EVERY).is_empty());
+        holders.begins(WorkerId(2));
+        assert_eq!(holders.suspects(false, EVERY).len(), 2);
+        assert!(holders.suspects(false, EVERY).is_empty());
     }
 }

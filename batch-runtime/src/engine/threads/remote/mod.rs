@@ -27,7 +27,7 @@ mod tests;
 use std::thread::Scope as Threads;
 
 use super::common::Common;
-use super::extra_lanes::{Beside, LaneEnd};
+use super::extra_lanes::{ExtraLanes, LaneEnd};
 use super::read_chunks::Supply;
 use super::sync::Arc;
 use super::{named, not_started};
@@ -38,18 +38,18 @@ use exchange::Exchange;
 use lane::Lanes;
 
 pub(crate) use exchange::is_of_the_manager;
-pub use item_transport::{Travelling, Travels};
+pub use item_transport::{RemoteItem, RemoteItemBounds};
 pub(crate) use messages::{Answer, Ask, StepHead, StepKey, asked, key_of};
 pub use serve::RemoteStep;
-pub(crate) use serve::{At, Served, Serving, short_reply};
+pub(crate) use serve::{OpenStep, RequestOutcome, StepPlace, short_reply};
 pub(crate) use signed::Secret;
 
 /// Workers in other processes, if the run has a carrier to them.
 #[derive(Debug)]
 pub(crate) enum Workers {}
 
-impl<P: Pipe<In: Travelling, Out: Travelling>> Beside<P> for Workers {
-    type Way = Arc<Exchange>;
+impl<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>> ExtraLanes<P> for Workers {
+    type Connection = Arc<Exchange>;
 
     fn open(run: &StepRun<'_>) -> Result<Option<Arc<Exchange>>, Halt> {
         let Some(remote) = &run.remote else { return Ok(None) };
@@ -59,13 +59,13 @@ impl<P: Pipe<In: Travelling, Out: Travelling>> Beside<P> for Workers {
             .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))
     }
 
-    fn at_end(way: &Arc<Exchange>) -> Option<Box<dyn Fn() + Send + Sync>> {
-        let exchange = Arc::clone(way);
+    fn at_end(connection: &Arc<Exchange>) -> Option<Box<dyn Fn() + Send + Sync>> {
+        let exchange = Arc::clone(connection);
         Some(Box::new(move || exchange.end()))
     }
 
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
-        way: &Arc<Exchange>,
+        connection: &Arc<Exchange>,
         threads: &'scope Threads<'scope, 'env>,
         common: &Arc<Common<'env>>,
         ends: Vec<LaneEnd<P, X, S>>,
@@ -77,7 +77,7 @@ impl<P: Pipe<In: Travelling, Out: Travelling>> Beside<P> for Workers {
         P::Out: 'scope,
     {
         let Some((first, _)) = ends.first() else { return Ok(()) };
-        let lanes = Arc::new(Lanes::new(common, way, first, CAREFUL));
+        let lanes = Arc::new(Lanes::new(common, connection, first, CAREFUL));
         for (number, (channel, supply)) in ends.into_iter().enumerate() {
             let (sends, receives) = (Arc::clone(&lanes), Arc::clone(&lanes));
             named(common.info, "sender")

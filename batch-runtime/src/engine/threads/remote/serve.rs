@@ -8,9 +8,9 @@ use super::super::sync::Arc;
 use super::super::worker::{open_processor, process};
 use super::codec;
 use super::failure::SentFailure;
-use super::item_transport::{Travelling, compare, pack, unpack};
+use super::item_transport::{RemoteItemBounds, compare, pack, unpack};
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
-use super::signed::{From, Secret, begin};
+use super::signed::{Secret, Sender, begin};
 use crate::definition::{
     Binding, Environment, Failure, Faults, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
 };
@@ -22,13 +22,13 @@ use crate::repository::SkipPhase;
 #[derive(Clone, Copy)]
 pub struct RemoteStep {
     /// Processes the chunks of requests until there are no more.
-    pub(crate) serve: fn(&mut Serving<'_>),
+    pub(crate) serve: fn(&mut OpenStep<'_>),
 }
 
 impl RemoteStep {
     /// The code for the chunks of a pipe.
     #[must_use]
-    pub const fn of<P: Pipe<In: Travelling, Out: Travelling>>() -> Self {
+    pub const fn of<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>() -> Self {
         Self { serve: serve::<P> }
     }
 }
@@ -40,7 +40,7 @@ impl fmt::Debug for RemoteStep {
 }
 
 /// A step that is open in a worker.
-pub(crate) struct Serving<'s> {
+pub(crate) struct OpenStep<'s> {
     common: Arc<Common<'s>>,
     key: StepKey,
     secret: Secret,
@@ -50,11 +50,11 @@ pub(crate) struct Serving<'s> {
     /// Waits for the next request; `None` if the step is to be closed.
     next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
     /// Receives the result of the request.
-    served: &'s mut dyn FnMut(Served),
+    served: &'s mut dyn FnMut(RequestOutcome),
 }
 
 /// The result of a request.
-pub(crate) enum Served {
+pub(crate) enum RequestOutcome {
     /// The answer.
     Answer(Vec<u8>),
     /// Its processors cannot be opened, for this reason.
@@ -64,7 +64,7 @@ pub(crate) enum Served {
 }
 
 /// Where a step is served.
-pub(crate) struct At<'s> {
+pub(crate) struct StepPlace<'s> {
     pub(crate) info: &'static StepInfo,
     pub(crate) bindings: Vec<&'s [Binding]>,
     pub(crate) environment: &'s Environment,
@@ -73,14 +73,14 @@ pub(crate) struct At<'s> {
     pub(crate) stop: StopSignal,
 }
 
-impl<'s> Serving<'s> {
+impl<'s> OpenStep<'s> {
     pub(crate) fn new(
-        at: At<'s>,
+        at: StepPlace<'s>,
         (key, secret, longest, name): (StepKey, Secret, usize, String),
         next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
-        served: &'s mut dyn FnMut(Served),
+        served: &'s mut dyn FnMut(RequestOutcome),
     ) -> Self {
-        let At { info, bindings, environment, context, retrying, stop } = at;
+        let StepPlace { info, bindings, environment, context, retrying, stop } = at;
         let common = Common {
             info,
             // The manager decides where chunks end.
@@ -104,7 +104,7 @@ impl<'s> Serving<'s> {
     }
 
     fn send(&mut self, message: Vec<u8>) {
-        (self.served)(Served::Answer(self.secret.sign(From::Worker, message)));
+        (self.served)(RequestOutcome::Answer(self.secret.sign(Sender::Worker, message)));
     }
 
     /// Whether a processor has put a value into a context. It would be lost here.
@@ -124,10 +124,10 @@ fn reply(key: StepKey, answer: &Answer) -> Result<Vec<u8>, Failure> {
 
 /// A signed reply without items.
 pub(crate) fn short_reply(key: StepKey, secret: &Secret, answer: &Answer) -> Option<Vec<u8>> {
-    Some(secret.sign(From::Worker, reply(key, answer).ok()?))
+    Some(secret.sign(Sender::Worker, reply(key, answer).ok()?))
 }
 
-fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
+fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut OpenStep<'_>) {
     let common = Arc::clone(&serving.common);
     let own = common.own();
     let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
@@ -141,7 +141,7 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
         let processor = match opened {
             Ok(processor) => processor,
             Err(failure) => {
-                (serving.served)(Served::Refused(failure.to_string()));
+                (serving.served)(RequestOutcome::Refused(failure.to_string()));
                 continue;
             }
         };
@@ -190,7 +190,7 @@ fn serve<P: Pipe<In: Travelling, Out: Travelling>>(serving: &mut Serving<'_>) {
         });
         match answered {
             Ok(Some(message)) => serving.send(message),
-            Ok(None) => (serving.served)(Served::Interrupted),
+            Ok(None) => (serving.served)(RequestOutcome::Interrupted),
             Err(failure) => {
                 let failure = failure.during(Phase::Process);
                 let failed = failed(number, &failure, common.info.options.faults);

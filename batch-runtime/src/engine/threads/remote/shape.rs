@@ -145,14 +145,14 @@ struct Shaping;
 
 /// Collects the parts of a list, map, record or variant.
 #[derive(Default)]
-struct Several {
+struct Compound {
     variant: Option<&'static str>,
     values: Vec<Shape>,
     keys: Vec<Shape>,
     names: Vec<&'static str>,
 }
 
-impl Several {
+impl Compound {
     fn in_variant(self, shape: Shape) -> Shape {
         match self.variant {
             Some(variant) => Shape::Variant(variant, Box::new(shape)),
@@ -191,13 +191,13 @@ macro_rules! integers {
 impl ser::Serializer for Shaping {
     type Ok = Shape;
     type Error = ShapeError;
-    type SerializeSeq = Several;
-    type SerializeTuple = Several;
-    type SerializeTupleStruct = Several;
-    type SerializeTupleVariant = Several;
-    type SerializeMap = Several;
-    type SerializeStruct = Several;
-    type SerializeStructVariant = Several;
+    type SerializeSeq = Compound;
+    type SerializeTuple = Compound;
+    type SerializeTupleStruct = Compound;
+    type SerializeTupleVariant = Compound;
+    type SerializeMap = Compound;
+    type SerializeStruct = Compound;
+    type SerializeStructVariant = Compound;
 
     integers!(
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
@@ -275,16 +275,16 @@ impl ser::Serializer for Shaping {
         Ok(Shape::Variant(variant, Box::new(value.serialize(self)?)))
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Several, ShapeError> {
-        Ok(Several::default())
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound, ShapeError> {
+        Ok(Compound::default())
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Several, ShapeError> {
-        Ok(Several::default())
+    fn serialize_tuple(self, _: usize) -> Result<Compound, ShapeError> {
+        Ok(Compound::default())
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Several, ShapeError> {
-        Ok(Several::default())
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Compound, ShapeError> {
+        Ok(Compound::default())
     }
 
     fn serialize_tuple_variant(
@@ -293,16 +293,16 @@ impl ser::Serializer for Shaping {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Several, ShapeError> {
-        Ok(Several { variant: Some(variant), ..Several::default() })
+    ) -> Result<Compound, ShapeError> {
+        Ok(Compound { variant: Some(variant), ..Compound::default() })
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Several, ShapeError> {
-        Ok(Several::default())
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound, ShapeError> {
+        Ok(Compound::default())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Several, ShapeError> {
-        Ok(Several::default())
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound, ShapeError> {
+        Ok(Compound::default())
     }
 
     fn serialize_struct_variant(
@@ -311,8 +311,8 @@ impl ser::Serializer for Shaping {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Several, ShapeError> {
-        Ok(Several { variant: Some(variant), ..Several::default() })
+    ) -> Result<Compound, ShapeError> {
+        Ok(Compound { variant: Some(variant), ..Compound::default() })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -322,7 +322,7 @@ impl ser::Serializer for Shaping {
 
 macro_rules! lists {
     ($($trait:ident::$method:ident),* $(,)?) => {$(
-        impl ser::$trait for Several {
+        impl ser::$trait for Compound {
             type Ok = Shape;
             type Error = ShapeError;
 
@@ -346,7 +346,7 @@ lists!(
 
 macro_rules! records {
     ($($trait:ident),* $(,)?) => {$(
-        impl ser::$trait for Several {
+        impl ser::$trait for Compound {
             type Ok = Shape;
             type Error = ShapeError;
 
@@ -368,7 +368,7 @@ macro_rules! records {
 
 records!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for Several {
+impl ser::SerializeMap for Compound {
     type Ok = Shape;
     type Error = ShapeError;
 

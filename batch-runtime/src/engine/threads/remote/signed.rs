@@ -9,7 +9,7 @@ const LENGTH: usize = 32;
 
 /// The sender of a message. A request that is sent back does not pass as a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Sender {
     Manager,
     Worker,
 }
@@ -23,25 +23,25 @@ impl Secret {
         Self(Hmac::new_from_slice(uuid.as_bytes()).expect("a key may have any length"))
     }
 
-    fn mac(&self, from: From, body: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, from: Sender, body: &[u8]) -> Hmac<Sha256> {
         let Self(mut mac) = self.clone();
         mac.update(match from {
-            From::Manager => b"manager",
-            From::Worker => b"worker ",
+            Sender::Manager => b"manager",
+            Sender::Worker => b"worker ",
         });
         mac.update(body);
         mac
     }
 
     /// Fills in the signature of a message that was [begun](begin).
-    pub(crate) fn sign(&self, from: From, mut message: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn sign(&self, from: Sender, mut message: Vec<u8>) -> Vec<u8> {
         let signature = self.mac(from, &message[LENGTH..]).finalize().into_bytes();
         message[..LENGTH].copy_from_slice(&signature);
         message
     }
 
     /// Returns whether the message is signed with this secret.
-    pub(crate) fn has_signed(&self, from: From, message: &[u8]) -> bool {
+    pub(crate) fn has_signed(&self, from: Sender, message: &[u8]) -> bool {
         message
             .split_at_checked(LENGTH)
             .is_some_and(|(signature, body)| self.mac(from, body).verify_slice(signature).is_ok())
@@ -62,7 +62,7 @@ pub(crate) fn body(message: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn message(secret: &Secret, from: From) -> Vec<u8> {
+    fn message(secret: &Secret, from: Sender) -> Vec<u8> {
         let mut message = begin();
         message.extend_from_slice(b"chunk 7");
         secret.sign(from, message)
@@ -71,21 +71,21 @@ mod tests {
     #[test]
     fn a_message_that_was_changed_or_signed_by_another_is_not_accepted() {
         let (ours, other) = (Secret::of_owner("a"), Secret::of_owner("b"));
-        let signed = message(&ours, From::Worker);
-        assert!(ours.has_signed(From::Worker, &signed));
+        let signed = message(&ours, Sender::Worker);
+        assert!(ours.has_signed(Sender::Worker, &signed));
         assert_eq!(body(&signed), b"chunk 7");
-        assert!(!other.has_signed(From::Worker, &signed));
+        assert!(!other.has_signed(Sender::Worker, &signed));
         for at in 0..signed.len() {
             let mut changed = signed.clone();
             changed[at] ^= 1;
-            assert!(!ours.has_signed(From::Worker, &changed), "byte {at}");
-            assert!(!ours.has_signed(From::Worker, &signed[..at]), "the first {at} bytes");
+            assert!(!ours.has_signed(Sender::Worker, &changed), "byte {at}");
+            assert!(!ours.has_signed(Sender::Worker, &signed[..at]), "the first {at} bytes");
         }
     }
 
     #[test]
     fn a_request_that_comes_back_is_no_reply() {
         let secret = Secret::of_owner("a");
-        assert!(!secret.has_signed(From::Worker, &message(&secret, From::Manager)));
+        assert!(!secret.has_signed(Sender::Worker, &message(&secret, Sender::Manager)));
     }
 }
