@@ -126,7 +126,10 @@ fn a_step_after_one_that_is_not_complete_is_refused_unless_forced() {
     world.fails(&launch);
     ran("over");
     let what = from(&world, &launch, "c").unwrap_err();
-    assert!(what.contains("before `c`, `a`, `b` is not complete") && what.contains("--force"), "{what}");
+    assert!(
+        what.contains("`a`, `b`, which come before `c`, are not complete") && what.contains("--force"),
+        "{what}"
+    );
     let forced = RestartFrom::step("c").force(true);
     assert_eq!(begin(&world, &launch, &forced), Ok(BatchStatus::Completed));
     assert_eq!(ran("over"), ["c"]);

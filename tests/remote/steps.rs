@@ -254,5 +254,5 @@ fn without_a_worker_the_threads_of_the_step_do_it_and_the_user_is_told() {
     let _others = Workers::start(&world, &[slowly(path.clone()).job], 1, &chunks(&carrier).build("other"));
     let report = world.run_with(&slowly(path), &options);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
-    assert!(told.all().contains("no worker of this very build processes its chunks"), "{}", told.all());
+    assert!(told.all().contains("no worker of exactly this build processes its chunks"), "{}", told.all());
 }

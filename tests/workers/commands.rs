@@ -74,7 +74,7 @@ fn workers_of_another_build_are_named() {
     until("the other worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
     let run = world.run("load --parts 2 --size 20 --workers remote --workers-wait 1s");
     assert_eq!(run.code, 1, "{run}");
-    assert!(run.err.contains("no worker knows job `load` as this program does"), "{run}");
+    assert!(run.err.contains("no worker runs this build of job `load`"), "{run}");
     assert!(run.err.contains("1 worker runs another build or program"), "{run}");
     other.kill().unwrap();
     other.wait().unwrap();

@@ -86,7 +86,7 @@ fn a_worker_with_none_of_the_files_says_that_the_folder_must_be_shared() {
     let machines = Machines::new();
     machines.write("data/a.txt", "1\n2\n");
     let run = machines.run("load_files --folder data");
-    let remedy = "the manager has found files there: let the worker see the same folder";
+    let remedy = "the manager found files there: give the worker the same folder";
     fails_with(&run, &["no file matches `*.txt` in data", remedy]);
 }
 

@@ -12,7 +12,7 @@ pub enum JobError {
     Parameters(#[from] ParametersError),
     /// A step needs the repository's own database, but that is of another kind.
     #[error(
-        "job `{job}`: step `{step}` wants the repository's own database to be {wants}, but {repository} {has}"
+        "job `{job}`: step `{step}` needs the repository's own database to be {wants}, but {repository} {has}"
     )]
     WrongDatabase {
         /// The job.

@@ -46,7 +46,7 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
     }
     let taken = match arm {
         Some(arm) => format!("took the arm `{arm}`, which is no longer there"),
-        None => "was not the subject of a `match`, as it is now".to_owned(),
+        None => "is the subject of a `match` now, but was not then".to_owned(),
     };
     Err(Failure::new(format!(
         "it completed its work in an earlier execution, where it {taken}; finish the instance with the program it began with, or start a new one with `--next`"

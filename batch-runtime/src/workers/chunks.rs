@@ -123,12 +123,12 @@ impl ChunkSlots<'_> {
             tracing::debug!(bytes = request.len(), why, "dropped a request");
             Verdict::Settled
         };
-        let Some(key) = key_of(&request) else { return dropped("it is none of this version") };
+        let Some(key) = key_of(&request) else { return dropped("it is not a request of this version") };
         let execution = match self.execution(&key) {
             Ok(Some(execution)) => execution,
             Ok(None) => return dropped("there is no such execution"),
             Err(error) => {
-                tracing::warn!(%error, "the worker cannot look at the repository");
+                tracing::warn!(%error, "cannot read the repository");
                 thread::sleep(LOOK);
                 return Verdict::Again;
             }

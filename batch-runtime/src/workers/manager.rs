@@ -389,7 +389,7 @@ impl Managing<'_> {
                 let hosts: BTreeSet<_> = workers.iter().map(|worker| worker.owner.host.as_str()).collect();
                 let hosts: Vec<_> = hosts.into_iter().collect();
                 format!(
-                    "no worker knows job `{}` as this program does ({}): {} another build or program (on {})",
+                    "no worker runs this build of job `{}` ({}): {} another build or program (on {})",
                     job.name,
                     fingerprint(job),
                     if others == 1 { "1 worker runs".to_owned() } else { format!("{others} workers run") },

@@ -344,7 +344,7 @@ fn a_match_on_a_step_that_is_complete_without_one_is_refused() {
     let world = begun(unmatched::routed);
     world.database().execute_batch("CREATE TABLE IF NOT EXISTS kept (number INTEGER)").unwrap();
     let what = refused(&world, matched::routed);
-    assert!(what.starts_with("it has passed `quality`, which was not the subject of a `match`"), "{what}");
+    assert!(what.starts_with("it has passed `quality`, which is the subject of a `match` now"), "{what}");
 }
 
 #[test]

@@ -150,7 +150,7 @@ pub(crate) fn pass<R: Reader>(reader: &mut R, records: u64) -> Result<(), Failur
             Ok(Some(_)) => {}
             Ok(None) => {
                 return Err(Failure::new(format!(
-                    "the input ends before the {records} records after the position that an earlier execution stored"
+                    "the input ends within the {records} records that an earlier execution read after its stored position"
                 )));
             }
             Err(error) if reader.steps_over(&error) => {}

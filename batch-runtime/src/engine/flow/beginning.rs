@@ -56,7 +56,7 @@ impl RestartFrom {
     ) -> Result<Vec<JournalEntry>, String> {
         let step = self.step.as_str();
         if passed.iter().any(|entry| entry.path == step) {
-            return Err(format!("`{step}` was passed before the replay began, and a replay does not run it"));
+            return Err(format!("a replay does not run `{step}`: it comes before the first step with skips"));
         }
         let journal = Journal::new(passed.iter().chain(so_far.journal).cloned());
         let mut seek = Seek {
@@ -71,8 +71,10 @@ impl RestartFrom {
         }
         let Seek { mut kept, incomplete, beside, .. } = seek;
         if !incomplete.is_empty() && !self.force {
+            let (come, are, them) =
+                if incomplete.len() == 1 { ("comes", "is", "it") } else { ("come", "are", "them") };
             return Err(format!(
-                "before `{step}`, `{}` is not complete; restart without `--from` to continue there, or pass over it with `--force`",
+                "`{}`, which {come} before `{step}`, {are} not complete; restart without `--from` to continue there, or pass over {them} with `--force`",
                 incomplete.join("`, `")
             ));
         }

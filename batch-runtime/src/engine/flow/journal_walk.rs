@@ -82,7 +82,7 @@ impl Driver for Replay<'_> {
             self.pass(place)?;
             if self.journal.at(choice).is_none() {
                 return Err(Halt::Mismatch(format!(
-                    "it has passed `{}`, which was not the subject of a `match`, as it is now",
+                    "it has passed `{}`, which is the subject of a `match` now, but was not then",
                     place.path
                 )));
             }

@@ -115,7 +115,7 @@ impl<'w> PartitionRunner<'w> {
         let hands_back = self.drain.is_some_and(StopSignal::is_raised)
             && !self.repository.stop_requested(self.ownership)?;
         Ok(if hands_back {
-            ExitStatus::code(HANDED_BACK).because("its worker was told to drain")
+            ExitStatus::code(HANDED_BACK).because("its worker was drained")
         } else {
             ExitStatus::code("STOPPED")
         })
@@ -130,7 +130,7 @@ impl<'w> PartitionRunner<'w> {
         );
         if self.is_from_elsewhere && finds_none {
             failure.noting(
-                "the manager has found files there: let the worker see the same folder under that path, such as a shared one",
+                "the manager found files there: give the worker the same folder under that path, for example on a shared file system",
             )
         } else {
             failure

@@ -47,7 +47,7 @@ impl Address {
         }
         // The client's own message could quote the password.
         let mut uri = AMQPUri::from_str(url)
-            .map_err(|_| invalid("its user, password, host or port cannot be understood"))?;
+            .map_err(|_| invalid("its user, password, host or port cannot be parsed"))?;
         // The client does not recognise an address in brackets, and connects to this machine instead.
         if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
             host[1..=end].clone_into(&mut uri.authority.host);

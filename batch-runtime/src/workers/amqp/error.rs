@@ -63,7 +63,7 @@ pub enum BrokerError {
     },
     /// A queue cannot be declared.
     #[error(
-        "RabbitMQ refuses the queue `{queue}`: {why}; the user needs the permissions to configure, write and read `^batch\\.`, and a queue of that name that somebody else has made must be deleted"
+        "RabbitMQ refuses the queue `{queue}`: {why}; the user needs the permissions to configure, write and read `^batch\\.`; delete a queue of that name that another program has made"
     )]
     Queue {
         /// The name of the queue.

@@ -81,7 +81,7 @@ impl Hints for Broker {
             let hint = Hint::of(&received.body);
             if !hint.is_some_and(|hint| hint.queue.is_some_and(|queue| known.contains(&queue))) {
                 // No reader of this queue could use the message.
-                tracing::debug!("a message in a queue of offers is none, and is dropped");
+                tracing::debug!("dropped a message that is not an offer");
                 return received.accept();
             }
             wake(Offer::new(move |accepted| if accepted { received.accept() } else { drop(received) }));

@@ -92,7 +92,7 @@ impl Session {
             let why = match self.connect().await {
                 Ok(connection) => {
                     if told {
-                        (self.tell)(&format!("connected to RabbitMQ at {} again", self.address));
+                        (self.tell)(&format!("reconnected to RabbitMQ at {}", self.address));
                     }
                     (pause, told) = (SHORTEST, false);
                     self.state.connected.store(true, Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl Session {
             if !told {
                 told = true;
                 (self.tell)(&format!(
-                    "no connection to RabbitMQ at {} ({why}): until it is back, managers and workers look at the repository every few seconds",
+                    "no connection to RabbitMQ at {} ({why}): until it is back, managers and workers poll the repository every few seconds",
                     self.address
                 ));
             }
@@ -223,7 +223,7 @@ impl Session {
                     Some(Event::Error(error)) if !connection.status().connected() => break error.to_string(),
                     Some(Event::ConnectionBlocked(why)) => {
                         self.state.blocked.store(true, Ordering::Relaxed);
-                        (self.tell)(&format!("RabbitMQ at {} takes no messages for now: {why}", self.address));
+                        (self.tell)(&format!("RabbitMQ at {} accepts no messages for now: {why}", self.address));
                     }
                     Some(Event::ConnectionUnblocked) => self.state.blocked.store(false, Ordering::Relaxed),
                     Some(_) => {}

@@ -72,7 +72,7 @@ impl Exchange {
         let RemoteRun { repository, ownership, job, chunks, secrets, tell } = remote;
         let owner = repository.execution(ownership.execution).map_err(Failure::new)?.owner;
         let owner = owner.ok_or_else(|| {
-            Failure::new("the repository does not say who owns the execution, so no worker could be believed")
+            Failure::new("the repository does not name the owner of the execution, so replies of workers cannot be verified")
         })?;
         let context = run.context();
         let (of_step, of_job) = (context.values.snapshot(), run.environment.job.values.snapshot());
@@ -98,7 +98,7 @@ impl Exchange {
                 if key_of(&reply) != Some(key) || !signer.has_signed(Sender::Worker, &reply) {
                     tracing::debug!(
                         bytes = reply.len(),
-                        "dropped a reply that no worker of this step has sent"
+                        "dropped a reply that is not signed by a worker of this step"
                     );
                     return;
                 }

@@ -45,8 +45,8 @@ pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> R
 pub(super) fn unpack<T: RemoteItemBounds>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
     panic::catch(|| codec::read(&mut message))?.map_err(|error| {
         Failure::new(error).fatal().noting(
-            "an item cannot be read again after it was sent between processes: its `Deserialize` does not take what its \
-             `Serialize` gives; change its type, or drop `remote`",
+            "an item cannot be read again after it was sent between processes: its `Deserialize` does not accept \
+             what its `Serialize` produces; change its type, or drop `remote`",
         )
     })
 }
@@ -67,7 +67,7 @@ pub(super) fn compare<T: RemoteItemBounds>(items: &[T]) -> Result<(), Failure> {
                 number + 1
             ))
             .fatal()
-            .noting("let `Serialize` and `Deserialize` of its type agree, or drop `remote`"));
+            .noting("make `Serialize` and `Deserialize` of its type agree, or drop `remote`"));
         }
     }
     Ok(())

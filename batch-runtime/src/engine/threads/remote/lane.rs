@@ -136,7 +136,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
         } else {
-            let compared = compare(records).map_err(|failure| of_items(failure, "read"));
+            let compared = compare(records).map_err(|failure| of_items(failure, "input"));
             compared.map(|()| self.is_compared.store(true, Ordering::Relaxed))
         };
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
@@ -292,7 +292,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 let Some(Awaited { unit, channel, .. }) = awaited else { return };
                 match unpack::<Out>(outputs) {
                     Ok(outputs) => self.hand_over(self.done(unit, channel, *result, outputs)),
-                    Err(failure) => self.fail(unit, channel, of_items(failure, "put out")),
+                    Err(failure) => self.fail(unit, channel, of_items(failure, "output")),
                 }
             }
         }
@@ -316,7 +316,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         let queue = self.common.remote.and_then(|remote| remote.repository.work_queue());
         queue.map_or(Fate::Lives, |queue| {
             queue.fate(worker).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the repository does not say what became of a worker");
+                tracing::warn!(%error, "cannot ask the repository what became of a worker");
                 Fate::Lives
             })
         })
@@ -374,7 +374,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
 
 /// The failure of items that cannot be sent.
 fn of_items(failure: Failure, which: &str) -> Failure {
-    failure.noting(format!("this is about the items that are {which}"))
+    failure.noting(format!("this is about the step's {which} items"))
 }
 
 /// The items of a chunk by the numbers of their records.

@@ -221,15 +221,15 @@ impl LateChunks {
             self.last_asked = Some(now);
             match lanes.exchange.request(&Ask::Ready) {
                 Ok(message) => lanes.exchange.send(message),
-                Err(error) => tracing::warn!(%error, "workers cannot be asked"),
+                Err(error) => tracing::warn!(%error, "cannot send a request to workers"),
             }
         }
         if !self.told && now - self.alone_since >= self.patience / 3 {
             self.told = true;
             let why = lock(&lanes.refusals).first().cloned();
             lanes.exchange.tell(&match why {
-                Some(why) => format!("no worker processes its chunks, so its threads do it alone: {why}"),
-                None => "no worker of this very build processes its chunks, so its threads do it alone: start one with the command `worker`".to_owned(),
+                Some(why) => format!("no worker processes its chunks, so its threads process them alone: {why}"),
+                None => "no worker of exactly this build processes its chunks, so its threads process them alone: start one with the command `worker`".to_owned(),
             });
         }
     }

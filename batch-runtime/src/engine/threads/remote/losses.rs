@@ -71,8 +71,8 @@ impl ChunkHolders {
     pub(super) fn failure<In, Out>(&self, unit: &Unit<In, Out>) -> Option<Failure> {
         (self.lost.len() >= MOST_LOSSES as usize).then(|| {
             Failure::new(format!(
-                "{} workers in a row were lost while they processed {}: {}; find out from their logs what ended them, because \
-                 the step does not get past this chunk before it is mended",
+                "{} workers in a row were lost while they processed {}: {}; find out from their logs what ended them: the step \
+                 cannot get past this chunk until that is fixed",
                 self.lost.len(),
                 chunk(unit),
                 self.names()
@@ -83,7 +83,7 @@ impl ChunkHolders {
     /// The failure of the step if no worker is there for a chunk that the manager must not process.
     pub(super) fn abandoned<In, Out>(&self, unit: &Unit<In, Out>, why: &str) -> Failure {
         Failure::new(format!(
-            "{} is not processed here, because the workers that began it were lost ({}), and no other worker is there: {why}",
+            "{} must not be processed by the manager, because the workers that began it were lost ({}), and no other worker is there: {why}",
             chunk(unit),
             self.names()
         ))
@@ -92,7 +92,7 @@ impl ChunkHolders {
     /// Says that the chunk waits for a worker.
     pub(super) fn waiting_message<In, Out>(&self, unit: &Unit<In, Out>) -> String {
         format!(
-            "{} waits for a worker, because those that began it were lost ({}), and it is not processed here: start one with \
+            "{} waits for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
              the command `worker`",
             chunk(unit),
             self.names()

@@ -179,7 +179,7 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
             pack(&mut message, outputs)?;
             if message.len() > serving.longest {
                 return Err(Failure::new(format!(
-                    "a chunk of {} items that are put out is {} bytes long, and at most {} can be sent back: lower `chunk`",
+                    "the {} output items of a chunk are {} bytes long, and at most {} can be sent back: lower `chunk`",
                     outputs.len(),
                     message.len(),
                     serving.longest
