@@ -1,5 +1,5 @@
 //! Promises of the reader of JSON arrays: a document is read to its end or refused, bad elements are named, and
-//! what stands around the array is not lost.
+//! the document around the array is not lost.
 
 #![allow(missing_docs, reason = "a test")]
 
@@ -216,7 +216,7 @@ fn a_pointer_that_leads_to_no_array_says_what_is_there() {
         ("/meta/page/x", ": `/meta/page` is a number: `/meta/page/x` leads nowhere"),
         ("/data/list/2", ": `/data/list` is an array without an element `2`: `/data/list/2` leads nowhere"),
         ("/data/list/0", ": `/data/list/0` is a number, but a JSON array was expected"),
-        ("data", ": `data` is no JSON pointer: it begins with a slash, as `/data` does"),
+        ("data", ": `data` is not a JSON pointer: it begins with a slash, as `/data` does"),
         (
             "",
             ": the document is an object, but a JSON array was expected; name an array in it with `.at(\"/key\")`, \
@@ -269,7 +269,7 @@ fn what_stands_around_the_array_is_the_document_without_its_elements() {
     assert_eq!(rest.get(), r#"{"count": 2, "data": {"rows": [], "x": [1]}, "next": "p"}"#);
     assert_eq!(rows.read().unwrap().unwrap().id, 1, "the reader has not moved");
     let misfit = rows.rest::<Vec<u8>>().unwrap_err().to_string();
-    assert!(misfit.contains("what stands around the array does not fit: invalid type: map"), "{misfit}");
+    assert!(misfit.contains("the document around the array does not fit: invalid type: map"), "{misfit}");
     let cut = open_at(&folder, "/data/rows", &text[..90]).unwrap().rest::<Box<RawValue>>().unwrap_err();
     assert!(matches!(cut, ReadError::Broken { .. }), "{cut}");
 }

@@ -100,14 +100,14 @@ fn a_document_that_is_broken_is_never_read_as_if_it_ended_there() {
         (format!("<t>{GOOD}</t><t/>"), 1, ", line 1 (byte 43): the document has ended, but `<t>` follows"),
         (format!("<t>{GOOD}</t>\nx"), 1, ", line 1 (byte 43): the document has ended, but text follows: `x`"),
         (format!("<t>{GOOD}<!-- "), 1, ", line 1 (byte 39): the document ends"),
-        (format!("<t>{GOOD}<!-- -- --></t>"), 1, ", line 1 (byte 44): `--` stands in a comment"),
+        (format!("<t>{GOOD}<!-- -- --></t>"), 1, ", line 1 (byte 44): a comment contains `--`"),
         (format!("<t>{GOOD}< a></t>"), 1, ", line 1 (byte 39): `<` begins no tag"),
         (
             format!("<t>{GOOD}<trade id=\"2><name>x</name></trade></t>"),
             1,
             ", line 1 (byte 39): the value of an attribute has no closing quote",
         ),
-        (format!("<t>{GOOD}<!DOCTYPE t></t>"), 1, ", line 1 (byte 39): a DOCTYPE stands in an element"),
+        (format!("<t>{GOOD}<!DOCTYPE t></t>"), 1, ", line 1 (byte 39): a DOCTYPE is inside an element"),
         (String::new(), 0, ", line 1 (byte 0): it is empty: an XML document was expected"),
         (
             "id,name\n1,a\n".into(),
@@ -122,7 +122,7 @@ fn a_document_that_is_broken_is_never_read_as_if_it_ended_there() {
         (
             format!("<t><!--{}", "x".repeat(500_000)),
             0,
-            ", line 1 (byte 3): what begins here is longer than 1000 bytes",
+            ", line 1 (byte 3): the markup that begins here does not end within 1000 bytes",
         ),
     ] {
         let (read, errors, error) = read_on(&text);

@@ -21,7 +21,10 @@ pub(super) fn find(config: &Config, environment: &dyn Fn(&str) -> Option<OsStrin
     // Like `psql`, ignores a file that others can read.
     let meta = file.metadata().ok()?;
     if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
-        tracing::warn!("{} is left aside, as others can read it: chmod 600 it", file.display());
+        tracing::warn!(
+            "{} is ignored, because other users can read it: run `chmod 600` on it",
+            file.display()
+        );
         return None;
     }
     in_text(&std::fs::read_to_string(&file).ok()?, config).map(String::into_bytes)

@@ -264,7 +264,7 @@ impl Ours {
             return Err(format!("`sslmode={mode}` needs the feature `postgres-tls` of batch-runtime"));
         }
         if self.certificate.is_some() != self.key.is_some() {
-            return Err("`sslcert` and `sslkey` need each other".to_owned());
+            return Err("`sslcert` and `sslkey` must be given together".to_owned());
         }
         let (roots, certificate, key) = (self.roots.take(), self.certificate.take(), self.key.take());
         Ok(Encryption { wanted, required, checks, roots, certificate, key })
@@ -395,7 +395,7 @@ mod tests {
             ("postgres://me:hunter2@host/db?colour=blue", "unknown option `colour`"),
             ("postgres://me:hunter2@host/db?schema=", "`schema=` is empty"),
             ("postgres://me:hunter2@host/db?sslmode=none", "none of `disable`"),
-            ("postgres://me:hunter2@host/db?sslkey=a", "need each other"),
+            ("postgres://me:hunter2@host/db?sslkey=a", "given together"),
             ("postgres://me:hunter2@host/db?statements=all", "neither `named` nor `unnamed`"),
         ] {
             let text = refusal(url);

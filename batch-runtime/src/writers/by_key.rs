@@ -134,7 +134,7 @@ impl<W: FileWriter, K: Ord + Serialize> ByKey<W, K> {
     fn begin(&mut self, key: &K) -> Result<File<W>, BoxError> {
         if self.files.len() >= self.most {
             return Err(Failure::new(format!(
-                "the items have more than {} keys, of which each has an open file: {} is one more; let the writer have more files (`.most_files(..)`), or take a key with fewer values",
+                "the items have more than {} keys, and each needs an open file: {} is one too many; allow more with `.most_files(..)`, or take a key with fewer values",
                 self.most,
                 shown(key)
             ))
@@ -150,7 +150,7 @@ impl<W: FileWriter, K: Ord + Serialize> ByKey<W, K> {
 }
 
 fn shown<K: Serialize>(key: &K) -> String {
-    serde_json::to_string(key).unwrap_or_else(|error| format!("a key that is no JSON ({error})"))
+    serde_json::to_string(key).unwrap_or_else(|error| format!("a key that cannot be shown as JSON ({error})"))
 }
 
 impl<W: FileWriter, K: Ord + Clone + Serialize + DeserializeOwned> Writer for ByKey<W, K> {

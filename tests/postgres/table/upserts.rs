@@ -110,7 +110,7 @@ fn a_key_must_be_written_and_unique() {
     let mut writer = PostgresTable::into("person").columns(["name"]).upsert(&["id"]);
     assert_eq!(
         place.refused(&mut writer, &[("a",), ("b",)]),
-        "table `person`: the key `id` is none of the columns that are written: write it too, or name another key"
+        "table `person`: the key `id` is not among the columns that are written: write it too, or name another key"
     );
     let mut writer = PostgresTable::into("person").columns(["name"]).upsert(&["name"]);
     let error = place.refused(&mut writer, &[("a",)]);

@@ -30,22 +30,22 @@ impl<'a> Document<'a> {
     pub(super) fn parse(answer: &'a Answer, secrets: &'a Secrets) -> Result<Self, Broken> {
         let body = answer.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&answer.body);
         let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
-            None => Broken::Cut("the answer ends in the middle of a character".to_owned()),
+            None => Broken::Cut("the response ends in the middle of a character".to_owned()),
             Some(_) => Broken::Bad(format!(
-                "the answer is not in UTF-8 (byte {}), as JSON has to be",
+                "the response is not in UTF-8 (byte {}), as JSON has to be",
                 error.valid_up_to()
             )),
         })?;
         match serde_json::from_str::<&RawValue>(text) {
             Ok(json) => Ok(Self { answer, secrets, json }),
             Err(error) if error.is_eof() && text.trim().is_empty() => {
-                Err(Broken::Cut("the answer is empty".to_owned()))
+                Err(Broken::Cut("the response is empty".to_owned()))
             }
             Err(error) if error.is_eof() => {
-                Err(Broken::Cut(format!("the answer ends in the middle of its JSON: {error}")))
+                Err(Broken::Cut(format!("the response ends in the middle of its JSON: {error}")))
             }
             Err(error) => Err(Broken::Bad(format!(
-                "the answer is not JSON: {error}, found `{}`",
+                "the response is not JSON: {error}, found `{}`",
                 secrets.excerpt(text)
             ))),
         }
@@ -55,14 +55,14 @@ impl<'a> Document<'a> {
     pub(super) fn items(&self, pointer: &str) -> Result<Vec<Box<RawValue>>, Broken> {
         let found = self.find(pointer)?.ok_or_else(|| {
             Broken::Bad(format!(
-                "the answer has nothing at `{pointer}`, where its items were expected; it begins with `{}`",
+                "the response has nothing at `{pointer}`, where its items were expected; it begins with `{}`",
                 self.secrets.excerpt(self.json.get())
             ))
         })?;
         serde_json::from_str(found.get()).map_err(|_| {
             let at = if pointer.is_empty() { "" } else { " at " };
             Broken::Bad(format!(
-                "the answer has no array{at}{pointer}, where its items were expected, but `{}`",
+                "the response has no array{at}{pointer}, where its items were expected, but `{}`",
                 self.secrets.excerpt(found.get())
             ))
         })
@@ -90,7 +90,7 @@ impl<'a> Document<'a> {
         number.parse().map_err(|_| {
             let found = found
                 .map_or("nothing".to_owned(), |found| format!("`{}`", self.secrets.excerpt(found.get())));
-            Broken::Bad(format!("the answer has {found} at `{pointer}`, where a total was expected"))
+            Broken::Bad(format!("the response has {found} at `{pointer}`, where a total was expected"))
         })
     }
 
@@ -138,7 +138,7 @@ impl<'de> Visitor<'de> for Inside<'_> {
             if key != self.0 {
                 map.next_value::<IgnoredAny>()?;
             } else if found.replace(map.next_value()?).is_some() {
-                return Err(de::Error::custom(format_args!("the answer has two values for `{}`", self.0)));
+                return Err(de::Error::custom(format_args!("the response has two values for `{}`", self.0)));
             }
         }
         Ok(found)
@@ -211,8 +211,8 @@ mod tests {
             assert!(matches!(items(body, ""), Err(Broken::Cut(_))), "{body}");
         }
         for (body, pointer, said) in [
-            ("<html>", "", "the answer is not JSON: expected value at line 1 column 1, found `<html>`"),
-            ("[1] 2", "", "the answer is not JSON: trailing characters"),
+            ("<html>", "", "the response is not JSON: expected value at line 1 column 1, found `<html>`"),
+            ("[1] 2", "", "the response is not JSON: trailing characters"),
             ("{\"fault\": \"key\"}", "/list", "it begins with `{\"fault\": \"key\"}`"),
             ("{\"list\": null}", "/list", "no array at /list, where its items were expected, but `null`"),
             ("{\"list\": 7}", "/list/x", "nothing at `/list/x`"),

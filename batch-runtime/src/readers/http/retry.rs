@@ -43,7 +43,7 @@ pub(super) fn is_worth_another(status: u16) -> bool {
 pub(super) fn meaning(status: u16) -> &'static str {
     match status {
         400 | 422 => "the server does not accept the parameters",
-        401 => "the server does not know the caller: check the credentials",
+        401 => "the server does not accept the credentials: check them",
         403 => "the server does not allow this to the caller: check the credentials and their rights",
         404 | 410 => "there is nothing at this address: check the base address, the path and the parameters",
         408 => "the server waited too long for the request",
@@ -51,7 +51,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
         500 => "the server failed",
         503 => "the server is too busy",
         502 | 504 => "the gateway gets no answer from the server",
-        300..=399 => "the server sends the caller elsewhere",
+        300..=399 => "the server redirects the request",
         200..=299 => "the server sends no page",
         _ => "the server refuses the request",
     }

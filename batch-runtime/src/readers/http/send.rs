@@ -194,12 +194,12 @@ impl HttpGet {
                     let read = body.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes);
                     read.map_err(|error| Failed::ForNow {
                         status: None,
-                        problem: http.secrets.mask(&format!("the answer broke off: {}", whole(&error))),
+                        problem: http.secrets.mask(&format!("the response broke off: {}", whole(&error))),
                         wait: None,
                     })?;
                     if bytes.len() as u64 > most {
                         let problem = format!(
-                            "the answer is longer than {most} bytes: ask for smaller pages, or allow more with `longest_body`"
+                            "the response is longer than {most} bytes: ask for smaller pages, or allow more with `longest_body`"
                         );
                         return Err(Failed::Finally(HttpError::Page {
                             request: request(),
@@ -211,9 +211,12 @@ impl HttpGet {
                 301 | 302 | 303 | 307 | 308 => {
                     let to = values(&headers, "location")
                         .next()
-                        .ok_or_else(|| refused(status, format!("{status}: it names no address to go to")))?;
+                        .ok_or_else(|| refused(status, format!("{status}: the redirect names no address")))?;
                     let mut to = url.resolve(to).map_err(|problem| {
-                        refused(status, format!("{status}: the address to go to cannot be used: {problem}"))
+                        refused(
+                            status,
+                            format!("{status}: the address of the redirect cannot be used: {problem}"),
+                        )
                     })?;
                     http.check_host(base, &to)
                         .map_err(|problem| refused(status, format!("{status}: {problem}")))?;
@@ -238,7 +241,7 @@ impl HttpGet {
                 }
             }
         }
-        Err(refused(310, format!("it was sent elsewhere more than {REDIRECTIONS} times")))
+        Err(refused(310, format!("it was redirected more than {REDIRECTIONS} times")))
     }
 
     /// The request as it is sent. Only the host of the base gets secrets.

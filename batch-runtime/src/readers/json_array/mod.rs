@@ -151,8 +151,8 @@ impl<T> JsonArrayReader<T> {
         }
         let problem = match elements.framing.around().map(serde_json::from_slice) {
             Some(Ok(rest)) => return Ok(rest),
-            Some(Err(error)) => format!("what stands around the array does not fit: {error}"),
-            None => format!("what stands around the array is longer than {} bytes", input.longest),
+            Some(Err(error)) => format!("the document around the array does not fit: {error}"),
+            None => format!("the document around the array is longer than {} bytes", input.longest),
         };
         Err(ReadError::Options { resource: input.resource(), problem: problem.into() })
     }

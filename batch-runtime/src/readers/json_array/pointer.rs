@@ -16,12 +16,12 @@ impl Pointer {
             return if text.is_empty() {
                 Ok(Self::default())
             } else {
-                Err(format!("`{text}` is no JSON pointer: it begins with a slash, as `/{text}` does"))
+                Err(format!("`{text}` is not a JSON pointer: it begins with a slash, as `/{text}` does"))
             };
         };
         let keys: Option<_> = keys.split('/').map(key).collect();
         let keys: Box<[_]> = keys.ok_or_else(|| {
-            format!("`{text}` is no JSON pointer: in a key, `~` is written `~0`, and a slash `~1`")
+            format!("`{text}` is not a JSON pointer: in a key, `~` is written `~0`, and a slash `~1`")
         })?;
         if keys.len() >= super::DEEPEST {
             return Err(format!("a pointer has fewer than {} keys", super::DEEPEST));

@@ -102,7 +102,7 @@ impl Scan {
                 }
                 Token::Close { .. } | Token::Text(_) | Token::CData | Token::Other => {}
                 Token::Doctype => {
-                    return Scanned::Broken(self.lexer.done, "a DOCTYPE stands in an element".into());
+                    return Scanned::Broken(self.lexer.done, "a DOCTYPE is inside an element".into());
                 }
                 Token::More => return Scanned::More,
                 Token::Broken(at, problem) => return Scanned::Broken(at, problem.into()),
@@ -225,7 +225,7 @@ impl XmlFraming {
                 return Err("a CDATA section stands outside of all elements".into());
             }
             Token::Doctype if *begun => {
-                return Err("a DOCTYPE stands in an element or after the document".into());
+                return Err("a DOCTYPE is inside an element or after the document".into());
             }
             Token::Broken(_, problem) => return Err((*problem).to_owned()),
             Token::Text(_) | Token::CData | Token::Other | Token::Doctype | Token::More => {}
@@ -246,7 +246,7 @@ impl XmlFraming {
                 format!("the document ends, but `{}` is open; is the file truncated?", name_of(last))
             }
             None if rest.is_empty() => "it is empty: an XML document was expected".to_owned(),
-            None => "the document ends in what begins here; is the file truncated?".to_owned(),
+            None => "the document ends inside the markup that begins here; is the file truncated?".to_owned(),
         };
         broken(input, 0, problem)
     }
@@ -350,7 +350,7 @@ impl Framing for XmlFraming {
             return self.at_the_end(input);
         }
         if bytes.len() > input.longest {
-            let problem = format!("what begins here is longer than {} bytes and has no end", input.longest);
+            let problem = format!("the markup that begins here does not end within {} bytes", input.longest);
             return broken(input, 0, problem);
         }
         Frame::More

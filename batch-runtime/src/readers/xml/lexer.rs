@@ -70,7 +70,7 @@ impl Lexer {
                         match rest.get(at + 2) {
                             None => {}
                             Some(b'>') => return self.end(3, Token::Other),
-                            Some(_) => return Token::Broken(self.done, "`--` stands in a comment"),
+                            Some(_) => return Token::Broken(self.done, "a comment contains `--`"),
                         }
                     }
                 },
@@ -157,7 +157,11 @@ impl Lexer {
         const BEGIN: &[u8] = b"<!DOCTYPE";
         if !rest.starts_with(BEGIN) {
             let is_cut = BEGIN.starts_with(rest);
-            return if is_cut { Token::More } else { Token::Broken(self.done, "`<!` begins nothing known") };
+            return if is_cut {
+                Token::More
+            } else {
+                Token::Broken(self.done, "`<!` begins an unknown declaration")
+            };
         }
         let (mut at, mut brackets) = (BEGIN.len(), 0_usize);
         while let Some(byte) = rest.get(at) {

@@ -130,7 +130,7 @@ fn one_key_too_many_is_refused_with_the_key() {
     let refused = writer.write(&[7], &ChunkTransaction::none()).unwrap_err().to_string();
     assert!(
         refused
-            .starts_with("the items have more than 2 keys, of which each has an open file: 7 is one more; "),
+            .starts_with("the items have more than 2 keys, and each needs an open file: 7 is one too many; "),
         "{refused}"
     );
 }

@@ -225,7 +225,7 @@ impl<'t> PostgresRows<'_, 't> {
             Conflict::Update(key) => {
                 if let Some(missing) = key.iter().find(|key| !names.iter().any(|name| name == *key)) {
                     return Err(PgError::used(format!(
-                        "the key `{missing}` is none of the columns that are written: write it too, or name another key"
+                        "the key `{missing}` is not among the columns that are written: write it too, or name another key"
                     )));
                 }
                 has_distinct_nulls = table.has_distinct_nulls(key, self.session)?;

@@ -238,7 +238,7 @@ fn digits(value: i128) -> u32 {
 fn uuid(text: &str) -> Result<Uuid, time::Problem> {
     match Uuid::try_parse(text) {
         Ok(uuid) if text.len() == uuid::fmt::Hyphenated::LENGTH => Ok(uuid),
-        _ => Err("is no UUID: write `67e55044-10b1-426f-9247-bb680e5fe0c8`"),
+        _ => Err("is not a UUID: write `67e55044-10b1-426f-9247-bb680e5fe0c8`"),
     }
 }
 

@@ -109,7 +109,7 @@ impl<T> Style<T> for After<T> {
         let is_end = self.size.as_ref().is_some_and(|(_, size)| (items.len() as u64) < u64::from(*size));
         if !over.is_empty() && over.len() == items.len() && !is_end {
             return Err(format!(
-                "none of the {} items of the page fits the type, so that there is no key after which the next page could begin; ask for larger pages with `.size(..)`",
+                "none of the {} items of the page fits the type, so no key is known after which the next page could begin; ask for larger pages with `.size(..)`",
                 items.len()
             ));
         }

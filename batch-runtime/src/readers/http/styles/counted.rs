@@ -227,17 +227,16 @@ impl Pages {
     fn learn(&mut self, learned: &Learned<'_>) -> Result<(), Broken> {
         let Learned { page, items, document, .. } = learned;
         let (page, items) = (*page, *items);
-        let now =
-            match &self.total_at {
-                None => None,
-                Some(TotalAt::Items(pointer) | TotalAt::Pages(pointer)) => Some(document.number(pointer)?),
-                Some(TotalAt::Header(name)) => {
-                    let total = document.headers(name).next().and_then(|total| total.parse().ok());
-                    Some(total.ok_or_else(|| {
-                        Broken::Bad(format!("the answer has no total in its header `{name}`"))
-                    })?)
-                }
-            };
+        let now = match &self.total_at {
+            None => None,
+            Some(TotalAt::Items(pointer) | TotalAt::Pages(pointer)) => Some(document.number(pointer)?),
+            Some(TotalAt::Header(name)) => {
+                let total = document.headers(name).next().and_then(|total| total.parse().ok());
+                Some(total.ok_or_else(|| {
+                    Broken::Bad(format!("the response has no total in its header `{name}`"))
+                })?)
+            }
+        };
         match (self.total, now) {
             (Some(before), Some(now)) if now != before && !(self.may_grow && now > before) => {
                 return Err(Broken::Changed(format!(

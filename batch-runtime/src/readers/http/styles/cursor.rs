@@ -165,7 +165,7 @@ fn next_at(learned: &Learned<'_>, pointer: &str, may_be_absent: bool) -> Result<
             return Ok(None);
         }
         return Err(Broken::Bad(format!(
-            "the answer has nothing at `{pointer}`, where the next page was expected: if the last answer has none there, say so with `.may_be_absent()`"
+            "the response has nothing at `{pointer}`, where the next page was expected: if the last response has none there, say so with `.may_be_absent()`"
         )));
     };
     let text = found.get();
@@ -178,7 +178,7 @@ fn next_at(learned: &Learned<'_>, pointer: &str, may_be_absent: bool) -> Result<
         Some(b'n' | b'f') => Ok(None),
         Some(b'0'..=b'9' | b'-') => Ok(Some(text.to_owned())),
         _ => Err(Broken::Bad(format!(
-            "the answer has `{}` at `{pointer}`, where the next page was expected",
+            "the response has `{}` at `{pointer}`, where the next page was expected",
             learned.document.excerpt(text)
         ))),
     }

@@ -107,12 +107,12 @@ fn a_wait_ends_when_the_job_is_asked_to_stop_and_that_is_no_failure() {
 #[test]
 fn what_the_server_refuses_is_not_requested_again() {
     for (status, said) in [
-        (401, "401, the server does not know the caller: check the credentials"),
+        (401, "401, the server does not accept the credentials: check them"),
         (403, "403, the server does not allow this to the caller"),
         (404, "404, there is nothing at this address: check the base address, the path and the parameters"),
         (422, "422, the server does not accept the parameters: `{\"error\": \"no\"}`"),
         (204, "204, the server sends no page"),
-        (301, "301: it names no address to go to"),
+        (301, "301: the redirect names no address"),
     ] {
         let server = Server::numbers(2, 3);
         server.faults([Fault::Status(status, Some("1"))]);

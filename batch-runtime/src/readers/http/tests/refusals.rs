@@ -180,11 +180,11 @@ fn pages_of_values_may_be_alike_but_not_for_ever() {
 #[test]
 fn an_answer_that_is_no_page_ends_the_reading() {
     for (body, said) in [
-        ("<html>", "the answer is not JSON"),
-        ("{\"fault\": 7}", "the answer has nothing at `/list`"),
-        ("{\"list\": {}}", "the answer has no array at /list"),
-        ("{\"list\": []}", "the answer has nothing at `/next`, where the next page was expected"),
-        ("{\"list\": [], \"next\": []}", "the answer has `[]` at `/next`"),
+        ("<html>", "the response is not JSON"),
+        ("{\"fault\": 7}", "the response has nothing at `/list`"),
+        ("{\"list\": {}}", "the response has no array at /list"),
+        ("{\"list\": []}", "the response has nothing at `/next`, where the next page was expected"),
+        ("{\"list\": [], \"next\": []}", "the response has `[]` at `/next`"),
     ] {
         let server = Server::default();
         server.faults([Fault::Body(body)]);

@@ -25,7 +25,7 @@ impl<'a> Array<'a> {
         let (dimensions, elements) = bytes.0.split_at_checked(size).ok_or(CUT)?;
         let (dimensions, _) = dimensions.as_chunks();
         if dimensions.iter().any(|dimension| dimension[4..] != 1_i32.to_be_bytes()) {
-            return Err("its first index is not 1, which a sequence cannot say");
+            return Err("its first index is not 1, which a sequence cannot express");
         }
         Ok(Self { element, dimensions, elements: Bytes(elements) })
     }

@@ -42,7 +42,7 @@ pub(super) enum Value<'a> {
 pub(super) type Broken = &'static str;
 
 /// The error of bytes that end too early or do not end.
-const CUT: Broken = "its bytes have another form than this version of the reader knows";
+const CUT: Broken = "this version of the reader does not know the form of its bytes";
 
 impl<'a> Value<'a> {
     /// Reads the bytes of a value that is not `NULL`.
