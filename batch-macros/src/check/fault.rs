@@ -29,7 +29,7 @@ pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
                 "retries the calls of a pipe's components; a tasklet retries its own work, or returns `Repeat::Again`"
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
-            "remote" => "has workers process the chunks of a pipe; a tasklet has none",
+            "remote" => "lets workers process the chunks of a pipe; a tasklet has none",
             "order" => "sets the order in which the chunks of a pipe are committed; a tasklet has none",
             "chunk_time" => "limits the time that a pipe takes to fill a chunk; a tasklet has no chunks",
             "partitions" | "partitioner" => {

@@ -17,7 +17,7 @@ pub(crate) fn check(options: &StepOptions, errors: &mut Errors) {
     if options.partitions.is_some() {
         errors.at(
             word,
-            "`remote` has workers process the chunks of one input; partitions are read, processed and written by workers as a whole, with `--workers`: leave `remote` out",
+            "`remote` lets workers process the chunks of one input; partitions are read, processed and written by workers as a whole, with `--workers`: leave `remote` out",
         );
     } else if options.threads.is_none() && errors.is_empty() {
         errors.at(

@@ -112,7 +112,7 @@ mod of_expression {
             }
         };
         if cron.find_next_occurrence(&first_day(), true).is_err() {
-            errors.at(&schedule.expression, format!("`{text}` never comes: no day of any year fits it"));
+            errors.at(&schedule.expression, format!("`{text}` never fires: no day of any year fits it"));
             return;
         }
         let Some(parameter) = scheduled else { return };
@@ -121,7 +121,7 @@ mod of_expression {
         if is_named(ty, "Date") && a_day > 1 {
             errors.at(
                 ty,
-                format!("`{name}` is a date, and the schedule comes {a_day} times a day: take a `DateTime`, or name one minute and one hour in the expression"),
+                format!("`{name}` is a date, and the schedule fires {a_day} times a day: take a `DateTime`, or name one minute and one hour in the expression"),
             );
         }
         if is_named(ty, "DateTime") && is_interval(&cron) && zone.is_some_and(|zone| goes_back(&zone)) {

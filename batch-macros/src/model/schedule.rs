@@ -155,8 +155,8 @@ fn overlap(given: &Given, errors: &mut Errors) -> Option<&'static str> {
 
 fn unknown(word: &str, option: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
-        Some(near) => format!("`{option}` is never `{word}`; did you mean `{near}`?"),
-        None => format!("`{option}` is never `{word}`; it is `{}`", known.join("`, `")),
+        Some(near) => format!("`{option}` cannot be `{word}`; did you mean `{near}`?"),
+        None => format!("`{option}` cannot be `{word}`; it is `{}`", known.join("`, `")),
     }
 }
 

@@ -98,7 +98,7 @@ pub const fn does_not_fit(
             if let Some(number) = number
                 && !in_range(number, asked)
             {
-                return Some(message.and(", which does not hold this number"));
+                return Some(message.and(", which cannot hold this number"));
             }
             return None;
         }

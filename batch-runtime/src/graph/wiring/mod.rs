@@ -127,7 +127,7 @@ pub const fn needless_name(used: &Use) -> Option<Message> {
         Activity::Flow(flow) => Some(
             Message::of("flow ")
                 .code(flow.name)
-                .and(" has no name of its own in a job, its steps have; drop `as ")
+                .and(" has no name of its own in a job: its steps have names; drop `as ")
                 .and(used.name)
                 .and("`"),
         ),

@@ -347,7 +347,7 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Opti
                 {
                     let message = who(Message::new(), used, &next).and(" needs ");
                     let message = asker(parameter(message, next.name, &next.ty, false), &next);
-                    return Some(message.and(", which does not hold this number"));
+                    return Some(message.and(", which cannot hold this number"));
                 }
             }
             BoundTo::Parameter(outer) => {

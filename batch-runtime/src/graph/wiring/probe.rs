@@ -319,9 +319,9 @@ pub const fn why_not_asked(name: &str, decides: Option<Subject>, yes_or_no: bool
         Some(Subject::Decider(_)) => message.and(" returns something else; let it return `bool`"),
         Some(_) => message.and(" is a step; put `#[decider]` on a function that returns `bool`"),
         None => {
-            return Some(
-                message.and(" is none; put `#[decider]` on a function that returns `bool`, and name that"),
-            );
+            return Some(message.and(
+                " is not a decider; put `#[decider]` on a function that returns `bool`, and name that",
+            ));
         }
     };
     Some(message.and(", or write `loop { match ").and(name).and(" { .. => break, .. } }`"))
