@@ -24,7 +24,7 @@
 //! [`#[job]`](macro@crate::job), [`#[processor]`](macro@crate::processor), [`#[listener]`](macro@crate::listener),
 //! [`#[aggregator]`](macro@crate::aggregator).
 
-#![allow(clippy::doc_markdown, reason = "SQLite and PostgreSQL are names and no code")]
+#![allow(clippy::doc_markdown, reason = "SQLite and PostgreSQL are names, not code")]
 
 #[doc = include_str!("../docs/guide/tour.md")]
 pub mod tour {}

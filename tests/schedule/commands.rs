@@ -79,7 +79,7 @@ fn a_backfill_runs_the_times_of_some_days_oldest_first() {
     let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(document["runs"].as_array().unwrap().len(), 3, "{document}");
     let again = world.run("run weekly --backfill 2026-01-05..2026-01-20 --yes");
-    assert_eq!(again.out, "there is nothing to run for weekly in these days\n");
+    assert_eq!(again.out, "there is nothing to run for weekly on these days\n");
 }
 
 #[test]

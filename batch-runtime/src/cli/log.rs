@@ -142,8 +142,8 @@ pub(super) mod file {
 
     fn wrong(part: &str) -> Refusal {
         Refusal::usage(format!(
-            "`--log-filter`: `{part}` is no filter: write off, error, warn, info, debug or trace, or that for a crate or \
-             module, as in `info,my_crate=debug`"
+            "`--log-filter`: `{part}` is not a filter: write off, error, warn, info, debug or trace, or one of these for \
+             a crate or module, as in `info,my_crate=debug`"
         ))
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn tell(command: Option<&str>, ended: &Ended<'_>, document: &impl Ser
     let why = match told {
         Ok(Some(status)) if status.success() => return,
         Ok(Some(status)) => status.to_string(),
-        Ok(None) => format!("it took longer than {} s and was ended", PATIENCE.as_secs()),
+        Ok(None) => format!("it took longer than {} s and was killed", PATIENCE.as_secs()),
         Err(error) => error.to_string(),
     };
     console.err.line(format_args!(

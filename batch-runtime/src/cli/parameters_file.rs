@@ -25,7 +25,7 @@ fn parse(text: &str) -> Result<Vec<(String, OsString)>, String> {
         serde_json::error::Category::Data => {
             "expected an object such as {\"input\": \"flights.csv\"}".to_owned()
         }
-        _ => format!("it is no JSON: line {}, column {}", error.line(), error.column()),
+        _ => format!("it is not JSON: line {}, column {}", error.line(), error.column()),
     })?;
     let mut parameters: Vec<(String, OsString)> = Vec::new();
     for (at, (name, value)) in members.iter().enumerate() {
@@ -109,7 +109,7 @@ mod tests {
     fn a_mistake_is_reported_without_the_value() {
         for (text, said) in [
             ("[]", "expected an object"),
-            (r#"{"key": "hunter2""#, "it is no JSON: line 1, column 17"),
+            (r#"{"key": "hunter2""#, "it is not JSON: line 1, column 17"),
             (r#"{"key": {"hunter2": 1}}"#, "`key` is neither a text, a number"),
             (r#"{"key": ["hunter2", null]}"#, "`key` is neither a text, a number"),
             (r#"{"key": "hunter2", "key": 2}"#, "`key` is given twice"),

@@ -120,8 +120,9 @@ fn clock(repository: Timestamp, here: Timestamp) -> Option<Finding> {
             "the clock of this machine and that of the repository are {} apart",
             words::time(apart)
         ),
-        remedy: "set both by NTP: times of executions, and `--older-than`, go by the repository's clock"
-            .to_owned(),
+        remedy:
+            "synchronize both with NTP: times of executions, and `--older-than`, use the repository's clock"
+                .to_owned(),
     })
 }
 

@@ -76,7 +76,7 @@ pub enum OperatorError {
     #[error("job `{0}` has used the greatest possible `run.id`; pass a free `run.id` yourself")]
     RunIdsUsedUp(String),
     /// An execution could not be archived, so it was not purged.
-    #[error("an execution cannot be archived, and is not purged: {0}")]
+    #[error("an execution could not be archived, so it was not purged: {0}")]
     Archive(#[source] BoxError),
     /// The engine did not run the job.
     #[error(transparent)]

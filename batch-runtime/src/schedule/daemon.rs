@@ -59,7 +59,7 @@ impl Daemon<'_> {
                 Ok(wait) => wait,
                 Err(error) if is_first => return Err(error),
                 Err(error) => {
-                    (self.say)(&format!("schedule: {error}; it is tried again in a minute"));
+                    (self.say)(&format!("schedule: {error}; retrying in a minute"));
                     LONGEST
                 }
             };
@@ -155,7 +155,7 @@ impl Daemon<'_> {
             }
         }
         if !children.is_empty() {
-            (self.say)("schedule: waits for the running jobs to stop after their current chunks");
+            (self.say)("schedule: waiting for the running jobs to stop after their current chunks");
         }
         while !children.is_empty() {
             std::thread::sleep(LOOK);

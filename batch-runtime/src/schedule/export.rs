@@ -76,7 +76,7 @@ fn not_in_cron(job: &ScheduledJob) -> Option<&'static str> {
     } else if pattern.days_of_week.has_modifiers() {
         Some("`#` and `L` as the day of the week")
     } else if pattern.matches_dom_and_dow() {
-        Some("a day of the month and of the week that must both fit")
+        Some("a day of the month and of the week that must both match")
     } else {
         None
     }
@@ -95,7 +95,7 @@ fn not_in_systemd(job: &ScheduledJob) -> Option<&'static str> {
             None
         }
         Some(what) => Some(what),
-        None => either.then_some("a day of the month or of the week, of which one must fit"),
+        None => either.then_some("a day of the month or of the week, either of which may match"),
     }
 }
 
@@ -175,7 +175,7 @@ fn crontab(jobs: &[ScheduledJob], called: &Called<'_>) -> Unit {
     // `%` ends a command in a crontab.
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''").replace('%', "\\%"));
     let mut text = String::from(
-        "# CRON_TZ is known to cronie. Another cron reads the times in the zone of the machine: let it ask every hour, `0 * * * *`.\n",
+        "# cronie knows CRON_TZ. Other crons read the times in the zone of the machine: with those, use `0 * * * *`.\n",
     );
     for job in jobs {
         let (fields, why) = asked(job, "cron");

@@ -14,7 +14,7 @@ pub(super) fn between(expected: &Value, left: &Value) -> Option<String> {
         return None;
     }
     let (Some(expected_rows), Some(left_rows)) = (rows(expected), rows(left)) else {
-        let whole = format!("an undisturbed run leaves {}, this left {}", short(expected), short(left));
+        let whole = format!("an undisturbed run leaves {}, this run left {}", short(expected), short(left));
         return Some(inside(expected, left).unwrap_or(whole));
     };
     let (before, now) = (counted(&expected_rows), counted(&left_rows));
@@ -24,7 +24,7 @@ pub(super) fn between(expected: &Value, left: &Value) -> Option<String> {
         .keys()
         .filter(|row| count(&now, row) > count(&before, row))
         .partition(|row| before.contains_key(*row));
-    let kinds = [("lost", lost), ("doubled", doubled), ("otherwise there", new)];
+    let kinds = [("lost", lost), ("doubled", doubled), ("unexpected", new)];
     let said: Vec<_> =
         kinds.iter().filter(|(_, rows)| !rows.is_empty()).map(|(kind, rows)| said(kind, rows)).collect();
     Some(if said.is_empty() {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn lost_and_doubled_rows_are_named() {
         let said = between(&json!([1, 2, 3]), &json!([1, 1, 3, 4])).unwrap();
-        assert_eq!(said, "1 row lost: 2; 1 row doubled: 1; 1 row otherwise there: 4");
+        assert_eq!(said, "1 row lost: 2; 1 row doubled: 1; 1 row unexpected: 4");
     }
 
     #[test]
@@ -112,6 +112,6 @@ mod tests {
     fn a_text_is_compared_by_lines_and_an_object_by_parts() {
         assert_eq!(between(&json!("a\nb\n"), &json!("a\na\nb\n")).unwrap(), "1 row doubled: \"a\"");
         let said = between(&json!({"sum": 6, "rows": [1]}), &json!({"sum": 7, "rows": [1]})).unwrap();
-        assert_eq!(said, "sum: an undisturbed run leaves 6, this left 7");
+        assert_eq!(said, "sum: an undisturbed run leaves 6, this run left 7");
     }
 }

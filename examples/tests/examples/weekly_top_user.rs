@@ -86,5 +86,5 @@ fn a_backfill_runs_each_monday_of_some_weeks_once() {
     mondays.sort_unstable();
     assert_eq!(mondays, ["2024-01-08", "2024-01-15", "2024-01-22"]);
     let again = folder.run("weekly_top_user", backfill).ended_with(0);
-    assert!(again.out.contains("there is nothing to run for weekly_top_user in these days"), "{}", again.out);
+    assert!(again.out.contains("there is nothing to run for weekly_top_user on these days"), "{}", again.out);
 }

@@ -31,7 +31,7 @@ pub(in crate::cli) fn backfill(
         if globals.json {
             print_json(&Ran::of(job, &Runs::default(), None), console);
         } else if !globals.quiet {
-            console.out.line(format_args!("there is nothing to run for {} in these days", job.name));
+            console.out.line(format_args!("there is nothing to run for {} on these days", job.name));
         }
         return Ok(exit::COMPLETED);
     }

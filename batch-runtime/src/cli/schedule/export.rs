@@ -22,7 +22,7 @@ pub(super) fn export(
     console: &Console,
 ) -> Result<(), Refusal> {
     let program = std::env::current_exe()
-        .map_err(|error| Refusal::usage(format!("this program does not know its own file: {error}")))?;
+        .map_err(|error| Refusal::usage(format!("cannot find the path of this program: {error}")))?;
     let url = repository::absolute(globals.repository.as_deref(), console)?;
     let path = Some(url.as_os_str()).filter(|url| !url.to_str().is_some_and(repository::is_postgres));
     let units = units(format, jobs, &Called { program: &program, repository: path });

@@ -21,7 +21,7 @@ pub(super) fn follow(
     let of_schedules: Vec<&'static JobInfo> = scheduled(jobs)?.iter().map(|job| job.job).collect();
     let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
     let program = std::env::current_exe()
-        .map_err(|error| Refusal::usage(format!("this program does not know its own file: {error}")))?;
+        .map_err(|error| Refusal::usage(format!("cannot find the path of this program: {error}")))?;
     let url = repository::absolute(globals.repository.as_deref(), console)?;
     let command = |job: &JobInfo| {
         let mut command = Command::new(&program);

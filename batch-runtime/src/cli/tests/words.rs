@@ -39,8 +39,8 @@ fn a_bad_filter_is_named_with_how_to_write_one() {
             ONE,
             &format!("run --input a --log log.jsonl --log-filter {filter}"),
             &format!(
-                "`--log-filter`: `{wrong}` is no filter: write off, error, warn, info, debug or trace, or that for a crate \
-                 or module, as in `info,my_crate=debug`"
+                "`--log-filter`: `{wrong}` is not a filter: write off, error, warn, info, debug or trace, or one of these \
+                 for a crate or module, as in `info,my_crate=debug`"
             ),
         );
     }

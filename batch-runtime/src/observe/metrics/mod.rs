@@ -253,11 +253,7 @@ impl Page {
             }
         }
         let name = "batch_step_items_total";
-        self.metric(
-            name,
-            Kind::Counter,
-            "Items of steps, by what became of them, including steps that still run",
-        );
+        self.metric(name, Kind::Counter, "Items of steps by outcome, including running steps");
         for work in &all.work {
             let Counters { read, filter, write, read_skip, process_skip, write_skip, .. } = work.counters;
             let kinds = [

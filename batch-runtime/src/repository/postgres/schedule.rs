@@ -66,7 +66,7 @@ pub(super) fn see(
              WHERE s.EXPRESSION <> $2 OR s.ZONE <> $3",
             &[&job, &expression, &zone, &stamp(now)],
         )?;
-        read(tx, job)?.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} has gone")))
+        read(tx, job)?.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} is missing")))
     })
 }
 

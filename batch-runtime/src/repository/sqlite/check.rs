@@ -31,7 +31,7 @@ pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, Troub
     })?;
     if said != ["ok"] {
         let what = format!("repository {place} is damaged: {}", said.join("; "));
-        found.push((what, "stop all jobs, and put a backup of the file back".to_owned()));
+        found.push((what, "stop all jobs, and restore the file from a backup".to_owned()));
     }
     let version: u16 = connection.query_row("SELECT VERSION FROM BATCH_SCHEMA", [], |row| row.get(0))?;
     if version < schema::VERSION {

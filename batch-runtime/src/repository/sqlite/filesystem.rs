@@ -17,7 +17,7 @@ pub(super) fn check(path: &Path) -> Result<(), RepositoryError> {
     match kind_of(folder).and_then(network) {
         Some(kind) => Err(unusable(
             path,
-            format!("lies on a {kind} file system, where SQLite cannot lock: put it on a local disk"),
+            format!("is on a {kind} file system, where SQLite cannot lock files: put it on a local disk"),
         )),
         None => Ok(()),
     }

@@ -59,7 +59,7 @@ pub(super) fn see(
         .execute(params![job, expression, zone, stamp(now)])?;
     let row = read(&transaction, job)?;
     transaction.commit()?;
-    row.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} has gone")))
+    row.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} is missing")))
 }
 
 pub(super) fn plan(
