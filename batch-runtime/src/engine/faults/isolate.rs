@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::definition::{Arranged, ChunkTransaction, Failure, Phase, StepListener, Writer};
 use crate::engine::chunk::shared::Shared;
 use crate::engine::faults::panic;
-use crate::engine::faults::retry::{Again, after};
+use crate::engine::faults::retry::{RetryDecision, after};
 use crate::engine::faults::skip_rules::{Skipped, repeats_by_itself};
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::step::PutSoFar;
@@ -96,9 +96,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         loop {
             self.give_up()?;
             match self.shared.skip_rules.retrying.again(&failure, repeated) {
-                Again::No => break,
-                Again::Stopped => return Err(failure.interrupted()),
-                Again::Yes => {}
+                RetryDecision::No => break,
+                RetryDecision::Stopped => return Err(failure.interrupted()),
+                RetryDecision::Yes => {}
             }
             repeated += 1;
             log_if_failed(self.shared.listener.on_retry(&failure, repeated));
@@ -169,9 +169,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     ) -> Result<(), Failure> {
         self.give_up()?;
         match self.shared.skip_rules.retrying.again(&failure, repeated) {
-            Again::No => return Err(failure),
-            Again::Stopped => return Err(failure.interrupted()),
-            Again::Yes => {}
+            RetryDecision::No => return Err(failure),
+            RetryDecision::Stopped => return Err(failure.interrupted()),
+            RetryDecision::Yes => {}
         }
         log_if_failed(self.shared.listener.on_retry(&failure, repeated + 1));
         self.begin_with(items, kept)

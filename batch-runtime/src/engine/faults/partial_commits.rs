@@ -10,7 +10,7 @@ use crate::engine::chunk::batch::Filled;
 use crate::engine::chunk::batch::Outputs;
 use crate::engine::chunk::chunk_loop::{ChunkLoop, Portion};
 use crate::engine::chunk::feed::Feed;
-use crate::engine::faults::retry::{Again, after};
+use crate::engine::faults::retry::{RetryDecision, after};
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::profile::ChunkTimes;
 use crate::engine::step::Halt;
@@ -30,9 +30,9 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let mut repeated = 0;
         loop {
             match self.shared.skip_rules.retrying.again(&refused, repeated) {
-                Again::Yes => {}
-                Again::Stopped => return Err(Halt::Stopped),
-                Again::No => break,
+                RetryDecision::Yes => {}
+                RetryDecision::Stopped => return Err(Halt::Stopped),
+                RetryDecision::No => break,
             }
             repeated += 1;
             self.totals.counters.rollback += 1;

@@ -3,7 +3,7 @@
 use crate::definition::{Failure, Faults, Phase, Reader, StepListener};
 use crate::engine::chunk::checkpoint;
 use crate::engine::chunk::shared::{Shared, halt};
-use crate::engine::faults::retry::{Again, Retrying, after};
+use crate::engine::faults::retry::{RetryDecision, Retrying, after};
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::Halt;
 
@@ -65,9 +65,9 @@ impl ReadRepeats {
             let repeated = self.count;
             self.count += 1;
             match retrying.again(&failure, repeated) {
-                Again::Yes => {}
-                Again::No => return Err(after(failure, repeated)),
-                Again::Stopped => return Err(failure.interrupted()),
+                RetryDecision::Yes => {}
+                RetryDecision::No => return Err(after(failure, repeated)),
+                RetryDecision::Stopped => return Err(failure.interrupted()),
             }
             tell(Reopening::Repeats(failure, repeated + 1));
             // Drop the old reader first: it may hold a connection or a lock that the new one needs.

@@ -28,7 +28,7 @@ pub(crate) type Noted = Vec<(Failure, u32)>;
 
 /// The decision about a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum RetryDecision {
     /// Retry it; the wait is already over.
     Yes,
     /// Do not retry it: no rule applies, or its attempts are used up.
@@ -79,11 +79,11 @@ impl Retrying {
     /// Decides whether a call that was already retried `repeated` times is retried once more, and waits as the rule
     /// says. A stop ends the wait and the retries.
     #[cold]
-    pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> Again {
+    pub(crate) fn again(&self, failure: &Failure, repeated: u32) -> RetryDecision {
         match self.wait_for(failure, repeated) {
-            None => Again::No,
-            Some(wait) if self.pause(wait) => Again::Yes,
-            Some(_) => Again::Stopped,
+            None => RetryDecision::No,
+            Some(wait) if self.pause(wait) => RetryDecision::Yes,
+            Some(_) => RetryDecision::Stopped,
         }
     }
 
@@ -150,12 +150,12 @@ impl Retrying {
                 done => return done,
             };
             match self.again(&failure, repeated) {
-                Again::Yes => {
+                RetryDecision::Yes => {
                     repeated += 1;
                     note(failure, repeated);
                 }
-                Again::No => return Err(after(failure, repeated)),
-                Again::Stopped => return Err(failure.interrupted()),
+                RetryDecision::No => return Err(after(failure, repeated)),
+                RetryDecision::Stopped => return Err(failure.interrupted()),
             }
         }
     }
