@@ -214,7 +214,7 @@ fn a_type_that_does_not_read_what_it_writes_is_refused() {
     }
 
     let told = compare(&[Odd { number: 3 }]).unwrap_err();
-    assert!(told.is_fatal() && told.to_string().contains("`Deserialize` does not take"), "{told}");
+    assert!(told.is_fatal() && told.to_string().contains("`Deserialize` does not accept"), "{told}");
 }
 
 #[derive(Debug)]
