@@ -19,6 +19,7 @@ mod failing;
 mod filter;
 mod key;
 mod launch;
+mod manage_partitions;
 mod mirror;
 mod model;
 mod other_database;
@@ -34,7 +35,6 @@ mod running;
 mod schedule;
 pub mod sqlite;
 mod statistics;
-mod tending;
 pub mod work_queue;
 
 use std::fmt;

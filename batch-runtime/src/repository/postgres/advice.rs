@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get, int};
 use super::shared::{Shared, Tx};
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::{Advice, Lever, Profile};
 
 /// Returns the advice that a step was given and has not followed.
-pub(super) fn of(shared: &Arc<Shared>, job: &str, step: &str) -> Result<Option<Advice>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, job: &str, step: &str) -> Result<Option<Advice>, InnerError> {
     shared.read(|tx| {
         let row = tx.query_opt(
             "SELECT LEVER, SETTING, ITEMS, ELAPSED_NANOS, PREDICTED_NANOS, COMPONENT FROM @BATCH_STEP_ADVICE
@@ -35,7 +35,7 @@ pub(super) fn put(
     execution: ExecutionId,
     step: StepExecutionId,
     profile: &Profile,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     if let Some(advice) = &profile.advice {
         return tx.send(
             "INSERT INTO @BATCH_STEP_ADVICE (JOB_NAME, STEP_NAME, STEP_EXECUTION_ID, LEVER, SETTING, ITEMS, ELAPSED_NANOS,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::commit::{Committing, Found, Guarded, StopPoll};
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
 use super::steps::check_owner;
@@ -96,7 +96,7 @@ impl fmt::Debug for OwnSession {
 }
 
 impl Guarded for Target {
-    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble> {
+    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), InnerError> {
         if let Some(context) = &record.job_context {
             // Branches of a split change it concurrently.
             check_owner(tx, self.owner)?;
@@ -116,7 +116,7 @@ impl Guarded for Target {
         set_context(tx, self.step, &record.context)
     }
 
-    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble> {
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, InnerError> {
         skipped::lock(tx, tx.statements.schema(), self.owner, step)?;
         skipped::of_partitions(tx, self.owner, step)
     }
@@ -160,7 +160,7 @@ impl Guarded for Target {
         )
     }
 
-    fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble> {
+    fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError> {
         // The end of a partition whose worker is lost raises the version as a chunk does.
         let row = tx.query_opt(
             "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1
@@ -201,8 +201,8 @@ impl Guarded for Target {
 pub(super) fn found(
     row: Option<&Row>,
     version: i64,
-    other: impl FnOnce() -> Result<Option<Row>, Trouble>,
-) -> Result<Found, Trouble> {
+    other: impl FnOnce() -> Result<Option<Row>, InnerError>,
+) -> Result<Found, InnerError> {
     if let Some(row) = row {
         let now = get(row, 0)?;
         return Ok(if now == version + 2 { Found::Committed(now) } else { Found::NotCommitted(now) });
@@ -211,7 +211,7 @@ pub(super) fn found(
     Ok(if other.is_some_and(|other| other < version) { Found::Forgotten } else { Found::Fenced })
 }
 
-fn set_context(tx: &Tx<'_>, step: StepExecutionId, context: &str) -> Result<(), Trouble> {
+fn set_context(tx: &Tx<'_>, step: StepExecutionId, context: &str) -> Result<(), InnerError> {
     let columns = ContextColumns::of(context);
     tx.send(
         "UPDATE @BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = $1, SERIALIZED_CONTEXT = $2
@@ -221,10 +221,14 @@ fn set_context(tx: &Tx<'_>, step: StepExecutionId, context: &str) -> Result<(), 
 }
 
 /// Copies the state of a step whose chunks are committed in another database. Returns whether a stop was requested.
-pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, Trouble> {
+pub(super) fn follow(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    copy: &StepCopy<'_>,
+) -> Result<bool, InnerError> {
     let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(copy.counters);
-    let fenced = || Trouble::from(RepositoryError::Fenced { execution: owner.execution });
-    let stop = |tx: &Tx<'_>| -> Result<bool, Trouble> {
+    let fenced = || InnerError::from(RepositoryError::Fenced { execution: owner.execution });
+    let stop = |tx: &Tx<'_>| -> Result<bool, InnerError> {
         let row = tx.query_one(
             "SELECT STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
             &[&owner.execution.0],

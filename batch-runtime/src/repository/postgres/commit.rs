@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
@@ -76,11 +76,11 @@ pub(super) enum Found {
 /// The row of a step that a guard writes.
 pub(super) trait Guarded {
     /// Adds what is committed with the chunk, except for the guard itself.
-    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble>;
+    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), InnerError>;
 
     /// The number of items that all partitions of a step have skipped. Nobody else can add to it until the end of the
     /// transaction.
-    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble>;
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, InnerError>;
 
     /// Sends the guard and `COMMIT`, and returns the guard's row.
     fn guard(
@@ -92,7 +92,7 @@ pub(super) trait Guarded {
     ) -> Result<Vec<Row>, CommitError>;
 
     /// Finds out whether the chunk is committed, and if not, makes sure that it never will be.
-    fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble>;
+    fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError>;
 
     /// The version of the row changed.
     fn moved(&mut self, version: i64);
@@ -144,8 +144,8 @@ impl Committing {
         self
     }
 
-    fn at(&self, trouble: Trouble) -> ChunkError {
-        match trouble.at(self.database.place()) {
+    fn at(&self, error: InnerError) -> ChunkError {
+        match error.at(self.database.place()) {
             RepositoryError::Stopped => ChunkError::Stopped,
             error => ChunkError::Repository(error),
         }
@@ -158,7 +158,7 @@ impl Committing {
         record: &mut ChunkRecord,
         work: &mut ChunkWork<'_>,
     ) -> Result<Option<Row>, ChunkError> {
-        self.connect().map_err(|trouble| self.at(trouble))?;
+        self.connect().map_err(|error| self.at(error))?;
         self.chunks += 1;
         let token = format!("{} {}", self.name, self.chunks);
         let transaction = self.transaction.as_ref().expect("connected above");
@@ -180,11 +180,11 @@ impl Committing {
                     self.roll_back();
                     return Err(ChunkError::SkipLimit { so_far });
                 }
-                Err(trouble) => return Err(self.troubled(row, trouble)),
+                Err(error) => return Err(self.chunk_error(row, error)),
             }
         }
-        if let Err(trouble) = row.add(&tx, record) {
-            return Err(self.troubled(row, trouble));
+        if let Err(error) = row.add(&tx, record) {
+            return Err(self.chunk_error(row, error));
         }
         match row.guard(transaction.session(), &self.statements, record, &token) {
             Ok(mut rows) => {
@@ -222,43 +222,44 @@ impl Committing {
                 }
                 Err(error) => error,
             },
-            _ => self.troubled(row, Trouble::Database(error)),
+            _ => self.chunk_error(row, InnerError::Database(error)),
         }
     }
 
     /// A component failed. If the database is the reason, the same chunk may succeed at the next attempt.
     fn failed(&mut self, row: &mut impl Guarded, failure: Failure) -> ChunkError {
-        let passes = failure.find::<PgError>().map(|error| error.is_connection() || error.is_serialization());
+        let is_transient =
+            failure.find::<PgError>().map(|error| error.is_connection() || error.is_serialization());
         let is_cut = self.transaction.as_ref().is_none_or(|transaction| transaction.session().is_closed());
         if failure.find::<PgError>().is_some_and(PgError::is_stopped) {
             self.transaction = None;
             return ChunkError::Stopped;
         }
-        if is_cut || passes == Some(true) {
+        if is_cut || is_transient == Some(true) {
             return self.lost(row, failure);
         }
         self.roll_back();
         ChunkError::Work(failure)
     }
 
-    fn troubled(&mut self, row: &mut impl Guarded, trouble: Trouble) -> ChunkError {
-        match trouble {
-            Trouble::Database(error) if error.is_connection() || error.is_serialization() => {
+    fn chunk_error(&mut self, row: &mut impl Guarded, error: InnerError) -> ChunkError {
+        match error {
+            InnerError::Database(error) if error.is_connection() || error.is_serialization() => {
                 self.again(row, error)
             }
             // The rows are at fault: a deferred constraint, or a statement that the writer had only sent.
-            Trouble::Database(error) if error.code().is_some_and(|code| code.starts_with("23")) => {
+            InnerError::Database(error) if error.code().is_some_and(|code| code.starts_with("23")) => {
                 self.roll_back();
                 ChunkError::Refused(Failure::new(error).during(Phase::Write))
             }
             // Another statement that the writer had only sent.
-            Trouble::Database(error) if !error.is_stopped() => {
+            InnerError::Database(error) if !error.is_stopped() => {
                 let failure = Failure::new(error).during(Phase::Write);
                 self.failed(row, failure)
             }
-            trouble => {
+            error => {
                 self.roll_back();
-                self.at(trouble)
+                self.at(error)
             }
         }
     }
@@ -317,19 +318,19 @@ impl Committing {
                 row.look(&Tx { session, statements: &self.statements })
             });
             match looked {
-                Err(trouble)
-                    if trouble.passes() && Instant::now() < until && !self.stop_poll.is_stopping() =>
+                Err(error)
+                    if error.is_transient() && Instant::now() < until && !self.stop_poll.is_stopping() =>
                 {
                     self.transaction = None;
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
-                looked => return looked.map_err(|trouble| self.at(trouble)),
+                looked => return looked.map_err(|error| self.at(error)),
             }
         }
     }
 
     /// Connects unless there is a connection; tries again while the server is unreachable.
-    fn connect(&mut self) -> Result<(), Trouble> {
+    fn connect(&mut self) -> Result<(), InnerError> {
         let until = Instant::now() + self.patience;
         if self.transaction.as_ref().is_some_and(|transaction| !transaction.session().is_closed()) {
             return Ok(());

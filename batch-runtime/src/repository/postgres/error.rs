@@ -5,7 +5,7 @@ use crate::repository::RepositoryError;
 
 /// An error inside this module; the name of the server is added at its boundary.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum InnerError {
     /// An error of the server or the connection to it.
     Database(PgError),
     /// Stored data cannot be understood.
@@ -14,19 +14,19 @@ pub(super) enum Trouble {
     Known(RepositoryError),
 }
 
-impl From<PgError> for Trouble {
+impl From<PgError> for InnerError {
     fn from(error: PgError) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<RepositoryError> for Trouble {
+impl From<RepositoryError> for InnerError {
     fn from(error: RepositoryError) -> Self {
         Self::Known(error)
     }
 }
 
-impl Trouble {
+impl InnerError {
     pub(super) fn at(self, place: &str) -> RepositoryError {
         match self {
             Self::Database(error) => explain(place, error),
@@ -51,7 +51,7 @@ impl Trouble {
     }
 
     /// Returns whether the same work may succeed on a new connection, or when it is repeated.
-    pub(super) fn passes(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_connection() || error.is_serialization())
     }
 }

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::queries::exit_of;
 use super::rows::{self, get, int, owner_columns, running};
 use super::shared::{Shared, Tx, Value};
@@ -33,7 +33,7 @@ macro_rules! executions {
 }
 
 /// An execution without its parameters.
-fn execution_of(row: &Row) -> Result<JobExecution, Trouble> {
+fn execution_of(row: &Row) -> Result<JobExecution, InnerError> {
     let created = rows::time(row, 4)?.unwrap_or_default();
     let durability: Option<&str> = get(row, 12)?;
     Ok(JobExecution {
@@ -53,7 +53,7 @@ fn execution_of(row: &Row) -> Result<JobExecution, Trouble> {
 }
 
 /// Adds their parameters to executions, in one query.
-fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), Trouble> {
+fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.id.0).collect();
     let mut by_id: BTreeMap<i64, &mut JobExecution> =
         executions.iter_mut().map(|execution| (execution.id.0, execution)).collect();
@@ -67,7 +67,7 @@ fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), Tr
         let name: String = get(row, 1)?;
         let text: Option<&str> = get(row, 3)?;
         let value = ParameterValue::from_stored(get(row, 2)?, text.unwrap_or_default())
-            .map_err(|why| Trouble::Corrupt(format!("parameter `{name}` of execution {id}: {why}")))?;
+            .map_err(|why| InnerError::Corrupt(format!("parameter `{name}` of execution {id}: {why}")))?;
         let identifying = get(row, 4)?;
         if let Some(execution) = by_id.get_mut(&id) {
             execution.parameters.push(StoredParameter { name, value, identifying });
@@ -76,7 +76,7 @@ fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), Tr
     Ok(())
 }
 
-pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExecution, Trouble> {
+pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExecution, InnerError> {
     shared.read(|tx| {
         let row = tx.query_opt(executions!("WHERE e.JOB_EXECUTION_ID = $1"), &[&id.0])?;
         let mut execution = [execution_of(&row.ok_or(RepositoryError::NoSuchExecution(id))?)?];
@@ -155,7 +155,7 @@ impl Narrowed {
         format!("SELECT {what} FROM {} WHERE {}", self.tables, self.conditions.join(" AND "))
     }
 
-    fn run(&self, tx: &Tx<'_>, query: &str) -> Result<Vec<Row>, Trouble> {
+    fn run(&self, tx: &Tx<'_>, query: &str) -> Result<Vec<Row>, InnerError> {
         let values: Vec<Value<'_>> = self.values.iter().map(AsRef::as_ref).collect();
         Ok(tx.session.query(&tx.statements.filled(query), &values)?)
     }
@@ -167,7 +167,7 @@ fn moment(time: Timestamp) -> DateTime {
     TimeZone::UTC.to_datetime(time.round(up).unwrap_or(time))
 }
 
-pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, Trouble> {
+pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, InnerError> {
     let narrowed = Narrowed::of(filter);
     shared.read(|tx| {
         let rows = narrowed.run(tx, &narrowed.select("COUNT(*)"))?;
@@ -178,7 +178,7 @@ pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -
 pub(super) fn executions(
     shared: &Arc<Shared>,
     filter: &ExecutionFilter,
-) -> Result<Vec<JobExecution>, Trouble> {
+) -> Result<Vec<JobExecution>, InnerError> {
     let mut narrowed = Narrowed::of(filter);
     if let Some(after) = filter.after {
         narrowed.add("x.JOB_EXECUTION_ID < $", after.0);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::get;
 use super::shared::{Shared, Tx};
 use super::steps::check_owner;
@@ -13,10 +13,10 @@ pub(super) fn record(
     shared: &Arc<Shared>,
     owner: Ownership,
     entries: &[JournalEntry],
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     // The end of the journal before, by which a commit whose answer was lost is recognised.
     let before = std::cell::Cell::new(0);
-    let end = |tx: &Tx<'_>| -> Result<i64, Trouble> {
+    let end = |tx: &Tx<'_>| -> Result<i64, InnerError> {
         let row = tx.query_one(
             "SELECT COALESCE(MAX(SEQUENCE), 0) FROM @BATCH_JOURNAL WHERE JOB_INSTANCE_ID = $1",
             &[&owner.instance.0],
@@ -48,7 +48,7 @@ pub(super) fn record(
 }
 
 /// Appends an entry. The caller has locked the owner's row in the same transaction, so no other entry gets the same number.
-pub(super) fn append(tx: &Tx<'_>, owner: Ownership, entry: &JournalEntry) -> Result<(), Trouble> {
+pub(super) fn append(tx: &Tx<'_>, owner: Ownership, entry: &JournalEntry) -> Result<(), InnerError> {
     let exit = entry.exit.as_ref();
     let output = entry.output.as_ref();
     let clean = |text: &String| text.replace('\0', "\u{fffd}");
@@ -71,7 +71,7 @@ pub(super) fn append(tx: &Tx<'_>, owner: Ownership, entry: &JournalEntry) -> Res
 }
 
 /// The journal of an instance, oldest first.
-pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<JournalEntry>, Trouble> {
+pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<JournalEntry>, InnerError> {
     let rows = tx.query(
         "SELECT PATH, OUTCOME, EXIT_CODE, EXIT_MESSAGE, OUTPUT_ID, OUTPUT FROM @BATCH_JOURNAL
          WHERE JOB_INSTANCE_ID = $1 ORDER BY SEQUENCE",
@@ -97,7 +97,7 @@ pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<JournalEntry>,
 pub(super) fn of_execution(
     shared: &Arc<Shared>,
     execution: ExecutionId,
-) -> Result<Vec<JournalEntry>, Trouble> {
+) -> Result<Vec<JournalEntry>, InnerError> {
     shared.read(|tx| {
         let instance = tx.query_opt(
             "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
@@ -116,7 +116,7 @@ pub(super) fn runs_again(
     owner: Ownership,
     step: &str,
     last: StepExecutionId,
-) -> Result<bool, Trouble> {
+) -> Result<bool, InnerError> {
     let row = tx.query_one(
         "SELECT EXISTS (
              SELECT FROM @BATCH_JOURNAL

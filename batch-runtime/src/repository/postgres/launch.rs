@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::process::{Hold, Run};
 use super::rows::{self, durability_text, get, int, now};
 use super::shared::{Shared, Tx, Value, guard};
@@ -25,7 +25,7 @@ struct Written {
     context: ContextMap,
 }
 
-pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
+pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, InnerError> {
     let owner = owner::this_process();
     let written = shared.transact(
         request.durability,
@@ -45,7 +45,7 @@ fn write(
     tx: &Tx<'_>,
     request: &LaunchRequest<'_>,
     owner: &Owner,
-) -> Result<Written, Trouble> {
+) -> Result<Written, InnerError> {
     if request.exclusive {
         tx.query("SELECT pg_advisory_xact_lock(hashtextextended('batch ' || $1, 0))", &[&request.job])?;
     }
@@ -126,7 +126,7 @@ fn write(
 }
 
 /// What [`launch`] would do. The same checks, without a write or a lock.
-pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, Trouble> {
+pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, InnerError> {
     let key = job_key(request.parameters);
     shared.read(|tx| {
         let row = tx.query_opt(
@@ -167,7 +167,7 @@ pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resu
 }
 
 /// Returns the running execution if the launch would take over from it.
-fn would_recover(request: &LaunchRequest<'_>, running: &Running) -> Result<ExecutionId, Trouble> {
+fn would_recover(request: &LaunchRequest<'_>, running: &Running) -> Result<ExecutionId, InnerError> {
     let dead = match request.recovery {
         Recovery::Strict => false,
         Recovery::Detect => takeover::seems_dead(running),
@@ -182,7 +182,7 @@ fn written(
     tx: &Tx<'_>,
     request: &LaunchRequest<'_>,
     owner: &Owner,
-) -> Result<Option<Written>, Trouble> {
+) -> Result<Option<Written>, InnerError> {
     let row = tx.query_opt(
         "SELECT JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH FROM @BATCH_JOB_OWNER WHERE OWNER = $1",
         &[&owner.uuid],
@@ -207,8 +207,8 @@ fn written(
 }
 
 /// Finds or creates the instance, and locks its row until the end of the transaction. Returns whether it is new.
-fn lock_instance(tx: &Tx<'_>, job: &str, key: &str) -> Result<(InstanceId, bool), Trouble> {
-    let find = || -> Result<Option<InstanceId>, Trouble> {
+fn lock_instance(tx: &Tx<'_>, job: &str, key: &str) -> Result<(InstanceId, bool), InnerError> {
+    let find = || -> Result<Option<InstanceId>, InnerError> {
         let row = tx.query_opt(
             "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_INSTANCE WHERE JOB_NAME = $1 AND JOB_KEY = $2 FOR UPDATE",
             &[&job, &key],
@@ -238,7 +238,7 @@ fn recover_instance(
     tx: &Tx<'_>,
     request: &LaunchRequest<'_>,
     instance: InstanceId,
-) -> Result<Option<Owner>, Trouble> {
+) -> Result<Option<Owner>, InnerError> {
     match takeover::running_of_instance(shared, tx, instance)? {
         Some(running) => recover_one(shared, tx, request, running),
         None => Ok(None),
@@ -250,7 +250,7 @@ fn recover_one(
     tx: &Tx<'_>,
     request: &LaunchRequest<'_>,
     running: Running,
-) -> Result<Option<Owner>, Trouble> {
+) -> Result<Option<Owner>, InnerError> {
     let taken = match request.recovery {
         Recovery::Strict => false,
         Recovery::Detect => !takeover::take_over_if_dead(shared, tx, &running)?.is_empty(),
@@ -265,7 +265,7 @@ fn recover_one(
     Ok(running.owner)
 }
 
-fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, Trouble> {
+fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, InnerError> {
     let unknown = tx.query_opt(
         "SELECT JOB_EXECUTION_ID FROM @BATCH_JOB_EXECUTION
          WHERE JOB_INSTANCE_ID = $1 AND STATUS = 'UNKNOWN' ORDER BY JOB_EXECUTION_ID DESC LIMIT 1",
@@ -282,7 +282,7 @@ fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, Trouble> {
          WHERE e.JOB_INSTANCE_ID = $1 ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1",
         &[&instance.0],
     )?;
-    let last = last.map(|row| -> Result<_, Trouble> {
+    let last = last.map(|row| -> Result<_, InnerError> {
         Ok(LastExecution {
             id: ExecutionId(get(&row, 0)?),
             status: rows::status(&row, 1)?,
@@ -291,13 +291,13 @@ fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, Trouble> {
         })
     });
     let complete = complete
-        .map(|row| -> Result<_, Trouble> { Ok((ExecutionId(get(&row, 0)?), rows::status(&row, 1)?)) });
+        .map(|row| -> Result<_, InnerError> { Ok((ExecutionId(get(&row, 0)?), rows::status(&row, 1)?)) });
     let unknown = unknown.map(|row| get(&row, 0).map(ExecutionId));
     Ok(Ended { unknown: unknown.transpose()?, complete: complete.transpose()?, last: last.transpose()? })
 }
 
 /// The epoch of the next launch or takeover in the instance, whose row is locked.
-pub(super) fn next_epoch(tx: &Tx<'_>, instance: InstanceId) -> Result<u64, Trouble> {
+pub(super) fn next_epoch(tx: &Tx<'_>, instance: InstanceId) -> Result<u64, InnerError> {
     let row = tx.query_one(
         "SELECT COALESCE(MAX(EPOCH), 0) + 1 FROM @BATCH_JOB_OWNER WHERE JOB_INSTANCE_ID = $1",
         &[&instance.0],
@@ -312,7 +312,7 @@ fn insert_owner(
     ownership: Ownership,
     owner: &Owner,
     recoveries: u32,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     tx.send(
         "INSERT INTO @BATCH_JOB_OWNER (JOB_EXECUTION_ID, JOB_INSTANCE_ID, EPOCH, RECOVERIES, DURABILITY,
                                        OWNER, HOST, PID, START_TICKS, BOOT_ID, PROCESS)
@@ -333,7 +333,7 @@ fn insert_owner(
     )
 }
 
-fn insert_parameters(tx: &Tx<'_>, execution: ExecutionId, parameters: &Parameters) -> Result<(), Trouble> {
+fn insert_parameters(tx: &Tx<'_>, execution: ExecutionId, parameters: &Parameters) -> Result<(), InnerError> {
     for (name, parameter) in parameters.iter().filter(|(_, parameter)| !parameter.secret) {
         let class = parameter.value.java_class();
         let (value, identifying) =
@@ -349,7 +349,7 @@ fn insert_parameters(tx: &Tx<'_>, execution: ExecutionId, parameters: &Parameter
     Ok(())
 }
 
-fn graph_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<String, Trouble> {
+fn graph_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<String, InnerError> {
     let row =
         tx.query_opt("SELECT GRAPH FROM @BATCH_JOB_GRAPH WHERE JOB_EXECUTION_ID = $1", &[&execution.0])?;
     row.map_or_else(|| Ok(String::new()), |row| get(&row, 0))
@@ -359,7 +359,7 @@ pub(super) fn finish(
     shared: &Arc<Shared>,
     owner: Ownership,
     finish: &ExecutionFinish,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     shared.transact(
         shared.durability_of(owner.execution),
         None,
@@ -393,6 +393,6 @@ pub(super) fn finish(
 }
 
 /// The refusal of a write by an owner that was taken over.
-pub(super) fn fenced(owner: Ownership) -> Trouble {
+pub(super) fn fenced(owner: Ownership) -> InnerError {
     RepositoryError::Fenced { execution: owner.execution }.into()
 }

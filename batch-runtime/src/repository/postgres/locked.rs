@@ -1,6 +1,6 @@
 //! Locks of other sessions: how long to wait for them, and which session holds them.
 
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 use super::rows::get;
 use super::shared::Shared;
 
@@ -17,11 +17,11 @@ pub(super) const PATIENT: &str = patient!();
 pub(super) const IMPATIENT: &str = "SET LOCAL lock_timeout = '5s'";
 
 /// Names the session that probably holds the lock: that of the oldest transaction that has written in the tables.
-pub(super) fn explain(shared: &Shared, trouble: Trouble) -> Trouble {
-    holder(shared).ok().flatten().unwrap_or(trouble)
+pub(super) fn explain(shared: &Shared, error: InnerError) -> InnerError {
+    holder(shared).ok().flatten().unwrap_or(error)
 }
 
-fn holder(shared: &Shared) -> Result<Option<Trouble>, Trouble> {
+fn holder(shared: &Shared) -> Result<Option<InnerError>, InnerError> {
     let lent = shared.lend()?;
     let row = shared.tx(&lent).query_opt(
         "SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename::text, ''), COALESCE(a.state, 'hidden')

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use chunks::OwnSession;
-use error::Trouble;
+use error::InnerError;
 pub use options::PostgresOptions;
 use shared::Shared;
 
@@ -87,12 +87,12 @@ impl PostgresRepository {
         Self { shared: Arc::new(shared) }
     }
 
-    fn named<T>(&self, result: Result<T, Trouble>) -> Result<T, RepositoryError> {
-        result.map_err(|trouble| trouble.at(self.shared.place()))
+    fn named<T>(&self, result: Result<T, InnerError>) -> Result<T, RepositoryError> {
+        result.map_err(|error| error.at(self.shared.place()))
     }
 
     /// Returns whether that database holds this repository, whatever its URL says.
-    fn holds(&self, database: &Postgres) -> Result<bool, Trouble> {
+    fn holds(&self, database: &Postgres) -> Result<bool, InnerError> {
         let schema = self.shared.database.schema();
         let session = Session::connect(database, "batch")?;
         let table = format!("{schema}.BATCH_SCHEMA");
@@ -108,7 +108,7 @@ impl PostgresRepository {
         // A copy of a database has the same tables.
         let where_it_is = "SELECT current_database()::text, oid::bigint, pg_postmaster_start_time()::text
                            FROM pg_database WHERE datname = current_database()";
-        let read = |session: &Session| -> Result<(String, i64, String), Trouble> {
+        let read = |session: &Session| -> Result<(String, i64, String), InnerError> {
             let row = session.query_one(where_it_is, &[])?;
             Ok((rows::get(&row, 0)?, rows::get(&row, 1)?, rows::get(&row, 2)?))
         };
@@ -131,7 +131,7 @@ impl Repository for PostgresRepository {
 
     fn is_own(&self, database: &DatabaseHandle) -> Result<bool, RepositoryError> {
         match database.downcast_ref::<Postgres>() {
-            Some(other) => self.holds(other).map_err(|trouble| trouble.at(other.place())),
+            Some(other) => self.holds(other).map_err(|error| error.at(other.place())),
             None => Ok(false),
         }
     }

@@ -97,7 +97,7 @@ impl PostgresOptions {
             let uuid = schema::prepare(&session, &statements, database, creates)?;
             Ok((session, uuid))
         });
-        let (session, uuid) = prepared.map_err(|trouble: super::error::Trouble| trouble.at(&place))?;
+        let (session, uuid) = prepared.map_err(|error: super::error::InnerError| error.at(&place))?;
         Ok(PostgresRepository::of(Shared::new(database.clone(), uuid, self.0, statements, session)))
     }
 }

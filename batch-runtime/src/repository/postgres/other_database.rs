@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::chunks::{found, numbered};
 use super::commit::{Committing, Found, Guarded, StopPoll};
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
 use super::skipped;
@@ -53,11 +53,11 @@ impl Backend for Postgres {
         wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let statements = Statements::in_schema(&self.schema());
-        let created = Session::connect(self, "batch").map_err(Trouble::from).and_then(|session| {
+        let created = Session::connect(self, "batch").map_err(InnerError::from).and_then(|session| {
             create(&session, &statements, self)?;
             Ok(session)
         });
-        let session = created.map_err(|trouble| trouble.at(Postgres::place(self)))?;
+        let session = created.map_err(|error| error.at(Postgres::place(self)))?;
         let there = Mutex::new(There { session: Some(session), step: 0, version: 0 });
         let database = self.clone();
         Ok(Arc::new(Elsewhere { database, statements, key, wanted: wanted.clone(), there }))
@@ -65,7 +65,7 @@ impl Backend for Postgres {
 }
 
 /// Creates the tables of checkpoints, unless they exist.
-fn create(session: &Session, statements: &Statements, database: &Postgres) -> Result<(), Trouble> {
+fn create(session: &Session, statements: &Statements, database: &Postgres) -> Result<(), InnerError> {
     let exists = session.query_one(
         "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL",
         &[&statements.filled("@BATCH_STEP_CHECKPOINT"), &statements.filled("@BATCH_STEP_SKIPPED_ITEM")],
@@ -79,7 +79,7 @@ fn create(session: &Session, statements: &Statements, database: &Postgres) -> Re
         &[&database.schema()],
     )?;
     session.batch_execute(&statements.filled(include_str!("../schema/postgres_checkpoint.sql")))?;
-    session.commit().map_err(|error| Trouble::Database(error.into_error()))
+    session.commit().map_err(|error| InnerError::Database(error.into_error()))
 }
 
 impl Elsewhere {
@@ -87,27 +87,27 @@ impl Elsewhere {
     fn run<T>(
         &self,
         there: &mut There,
-        work: impl Fn(&Tx<'_>) -> Result<T, Trouble>,
+        work: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
     ) -> Result<T, RepositoryError> {
         let until = std::time::Instant::now() + PATIENCE;
         loop {
             let done =
                 self.connected(there).and_then(|session| work(&Tx { session, statements: &self.statements }));
             match done {
-                Err(trouble)
-                    if trouble.passes()
+                Err(error)
+                    if error.is_transient()
                         && std::time::Instant::now() < until
                         && self.wanted.should_continue().unwrap_or(true) =>
                 {
                     there.session = None;
                     std::thread::sleep(Duration::from_millis(200));
                 }
-                done => return done.map_err(|trouble| trouble.at(self.database.place())),
+                done => return done.map_err(|error| error.at(self.database.place())),
             }
         }
     }
 
-    fn connected<'t>(&self, there: &'t mut There) -> Result<&'t Session, Trouble> {
+    fn connected<'t>(&self, there: &'t mut There) -> Result<&'t Session, InnerError> {
         let session = match there.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
@@ -122,7 +122,7 @@ impl Elsewhere {
 
     /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
-    fn rename(&self, tx: &Tx<'_>) -> Result<(), Trouble> {
+    fn rename(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
         let CheckpointKey { repository, owner, step, was, .. } = &self.key;
         for was in was {
             for statement in [
@@ -222,7 +222,7 @@ impl Checkpoints for Elsewhere {
             )
         })?;
         let row = row.ok_or_else(|| self.fenced())?;
-        let read = || -> Result<_, Trouble> {
+        let read = || -> Result<_, InnerError> {
             let step: i64 = get(&row, 0)?;
             let checkpoint = Checkpoint {
                 step: (step != 0).then_some(StepExecutionId(step)),
@@ -232,8 +232,7 @@ impl Checkpoints for Elsewhere {
             Ok((step, get(&row, 1)?, checkpoint))
         };
         let checkpoint;
-        (there.step, there.version, checkpoint) =
-            read().map_err(|trouble| trouble.at(self.database.place()))?;
+        (there.step, there.version, checkpoint) = read().map_err(|error| error.at(self.database.place()))?;
         Ok(checkpoint)
     }
 
@@ -342,7 +341,7 @@ impl fmt::Debug for ElsewhereSession {
 }
 
 impl Guarded for CheckpointRow {
-    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), Trouble> {
+    fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), InnerError> {
         let key = &self.checkpoints.key;
         let clean = |text: &String| text.replace('\0', "\u{fffd}");
         for (sequence, item) in numbered(self.skipped, record) {
@@ -367,7 +366,7 @@ impl Guarded for CheckpointRow {
         Ok(())
     }
 
-    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, Trouble> {
+    fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, InnerError> {
         let key = &self.checkpoints.key;
         skipped::lock(tx, &key.repository, key.owner, step)?;
         let row = tx.query_one(
@@ -419,7 +418,7 @@ impl Guarded for CheckpointRow {
         )
     }
 
-    fn look(&self, tx: &Tx<'_>) -> Result<Found, Trouble> {
+    fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError> {
         let key = &self.checkpoints.key;
         let row = tx.query_opt(
             "UPDATE @BATCH_STEP_CHECKPOINT SET VERSION = VERSION + 1

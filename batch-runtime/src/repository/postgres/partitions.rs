@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, ContextColumns, counters, get, now, sums};
 use super::shared::{Shared, Tx};
 use super::steps::{check_owner, context_of};
@@ -31,11 +31,11 @@ pub(super) fn of(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &str,
-) -> Result<Vec<PartitionExecution>, Trouble> {
+) -> Result<Vec<PartitionExecution>, InnerError> {
     shared.transact(shared.durability_of(owner.execution), None, |tx| read(tx, owner, step), |_| Ok(None))
 }
 
-fn read(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, Trouble> {
+fn read(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, InnerError> {
     let rows = tx.query(
         concat!(
             "SELECT ",
@@ -49,7 +49,7 @@ fn read(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Vec<PartitionExecut
 }
 
 /// A partition from the columns of [`partition_columns`], which begin at `first`.
-pub(super) fn partition(row: &Row, first: usize, step: &str) -> Result<PartitionExecution, Trouble> {
+pub(super) fn partition(row: &Row, first: usize, step: &str) -> Result<PartitionExecution, InnerError> {
     let number = u32::try_from(get::<i64>(row, first)?).unwrap_or(u32::MAX);
     Ok(PartitionExecution {
         number,
@@ -72,7 +72,7 @@ pub(super) fn begin(
     owner: Ownership,
     step: &StepStart<'_>,
     new: Option<&[NewPartition]>,
-) -> Result<Vec<PartitionExecution>, Trouble> {
+) -> Result<Vec<PartitionExecution>, InnerError> {
     shared.transact(
         shared.durability_of(owner.execution),
         Some(step.stop),
@@ -91,7 +91,7 @@ pub(super) fn begin(
     )
 }
 
-fn create(tx: &Tx<'_>, owner: Ownership, step: &str, new: &[NewPartition]) -> Result<(), Trouble> {
+fn create(tx: &Tx<'_>, owner: Ownership, step: &str, new: &[NewPartition]) -> Result<(), InnerError> {
     let context = encode_context(&ContextMap::new());
     let numbers: Vec<i64> = (0..).take(new.len()).collect();
     let named: Vec<(String, &str)> =
@@ -108,7 +108,7 @@ fn create(tx: &Tx<'_>, owner: Ownership, step: &str, new: &[NewPartition]) -> Re
 }
 
 /// Returns whether an earlier runner of a partition may still be alive.
-pub(super) fn is_contested(tx: &Tx<'_>, id: StepExecutionId) -> Result<bool, Trouble> {
+pub(super) fn is_contested(tx: &Tx<'_>, id: StepExecutionId) -> Result<bool, InnerError> {
     let row = tx.query_one(
         "SELECT EXISTS (SELECT FROM @BATCH_PARTITION WHERE STEP_EXECUTION_ID = $1 AND TAKE_OVER)",
         &[&id.0],
@@ -117,7 +117,7 @@ pub(super) fn is_contested(tx: &Tx<'_>, id: StepExecutionId) -> Result<bool, Tro
 }
 
 /// Deletes the partitions of a step that starts over, so that it creates them again.
-pub(super) fn forget(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), Trouble> {
+pub(super) fn forget(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), InnerError> {
     tx.send(
         "DELETE FROM @BATCH_PARTITION WHERE JOB_INSTANCE_ID = $1 AND STEP_NAME = $2",
         &[&owner.instance.0, &step],
@@ -130,7 +130,7 @@ fn renew(
     owner: Ownership,
     step: &str,
     mut left: Vec<PartitionExecution>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     // They exist already in this execution if the answer to the commit that renewed them was lost.
     left.retain(|partition| {
         partition.status != BatchStatus::Completed && partition.execution != owner.execution
@@ -138,7 +138,7 @@ fn renew(
     let contexts: Vec<String> = left
         .iter()
         .map(|partition| Ok(encode_context(&context_of(tx, partition.id)?)))
-        .collect::<Result<_, Trouble>>()?;
+        .collect::<Result<_, InnerError>>()?;
     let named: Vec<(String, &str)> =
         left.iter().zip(&contexts).map(|(partition, context)| (partition.step.clone(), &**context)).collect();
     let ids = insert_executions(tx, owner, &named)?;
@@ -159,7 +159,7 @@ pub(super) fn insert_executions(
     tx: &Tx<'_>,
     owner: Ownership,
     named: &[(String, &str)],
-) -> Result<Vec<i64>, Trouble> {
+) -> Result<Vec<i64>, InnerError> {
     let count = i64::try_from(named.len()).unwrap_or(i64::MAX);
     let ids: Vec<i64> = tx
         .query("SELECT nextval('@BATCH_STEP_EXECUTION_SEQ') FROM generate_series(1, $1::bigint)", &[&count])?
@@ -196,12 +196,12 @@ pub(super) fn context(
     shared: &Arc<Shared>,
     owner: Ownership,
     partition: StepExecutionId,
-) -> Result<ContextMap, Trouble> {
+) -> Result<ContextMap, InnerError> {
     shared.transact(shared.durability_of(owner.execution), None, |tx| context_of(tx, partition), |_| Ok(None))
 }
 
 /// Ends the partitions of a step that were not begun.
-pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<(), Trouble> {
+pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<(), InnerError> {
     shared.transact(
         shared.durability_of(owner.execution),
         None,
@@ -227,7 +227,7 @@ pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<
 }
 
 /// Withdraws the offers of partitions that have ended: workers need not look at them again.
-pub(super) fn withdraw(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn withdraw(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         "UPDATE @BATCH_PARTITION p SET OFFERED_FOR = NULL FROM @BATCH_STEP_EXECUTION s
          WHERE p.OFFERED_FOR IS NOT NULL AND s.STEP_EXECUTION_ID = p.STEP_EXECUTION_ID
@@ -237,7 +237,7 @@ pub(super) fn withdraw(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Troubl
 }
 
 /// Sums up the committed counters of partitions for steps whose end was not recorded.
-pub(super) fn sum_up(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn sum_up(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         concat!(
             "UPDATE @BATCH_STEP_EXECUTION AS step SET (",

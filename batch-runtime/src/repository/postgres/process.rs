@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{get, int};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ExecutionId, StopSignal};
@@ -122,7 +122,7 @@ impl Process {
     }
 
     /// Inserts the row of the process, in the transaction of its first launch.
-    pub(super) fn register(&self, tx: &Tx<'_>) -> Result<(), Trouble> {
+    pub(super) fn register(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
         let Owner { host, pid, start_ticks, boot_id, .. } = &self.owner;
         tx.execute(
             "INSERT INTO @BATCH_PROCESS (PROCESS, HOST, PID, START_TICKS, BOOT_ID, PID_SPACE, STARTED, RENEWED, LEASE)
@@ -142,7 +142,7 @@ impl Process {
     }
 
     /// Renews the lease from now on, in a thread of its own.
-    pub(super) fn keep(&self) -> Result<(), Trouble> {
+    pub(super) fn keep(&self) -> Result<(), InnerError> {
         let mut keeper = guard(&self.keeper);
         if keeper.as_ref().is_some_and(|keeper| !keeper.thread.is_finished()) {
             return Ok(());
@@ -160,7 +160,7 @@ impl Process {
             .name("batch-lease".to_owned())
             .spawn(move || renewal.run(|wait| ended.recv_timeout(wait)))
             .map_err(|error| {
-                Trouble::Corrupt(format!("the thread that renews the lease cannot start: {error}"))
+                InnerError::Corrupt(format!("the thread that renews the lease cannot start: {error}"))
             })?;
         *keeper = Some(Keeper { alive, thread });
         Ok(())
@@ -186,7 +186,7 @@ impl Process {
     }
 
     /// The state of an owner, from the [`process_columns`] that begin at `first`.
-    pub(super) fn liveness(&self, row: &Row, first: usize) -> Result<Liveness, Trouble> {
+    pub(super) fn liveness(&self, row: &Row, first: usize) -> Result<Liveness, InnerError> {
         if !get::<bool>(row, first)? {
             return Ok(Liveness::Unknown);
         }
@@ -195,7 +195,7 @@ impl Process {
     }
 
     /// The state of a process, from the [`lease_columns`] that begin at `first`; `None` if it has no row.
-    pub(super) fn seen(&self, name: &str, row: &Row, first: usize) -> Result<Option<Liveness>, Trouble> {
+    pub(super) fn seen(&self, name: &str, row: &Row, first: usize) -> Result<Option<Liveness>, InnerError> {
         let (is_lost, has_ended): (bool, bool) = (get(row, first)?, get(row, first + 1)?);
         let Some(host) = get::<Option<String>>(row, first + 2)? else { return Ok(None) };
         if is_lost && has_ended {
@@ -229,7 +229,7 @@ pub(super) fn declare_lost(
     tx: &Tx<'_>,
     process: &str,
     is_gone: bool,
-) -> Result<bool, Trouble> {
+) -> Result<bool, InnerError> {
     let declared = tx.execute(
         "UPDATE @BATCH_PROCESS SET LOST = clock_timestamp(), LOST_TO = $2
          WHERE PROCESS = $1 AND LOST IS NULL
@@ -244,7 +244,7 @@ pub(super) fn declare_lost(
 }
 
 /// Ends the connections of another process: a process that sleeps in a transaction locks rows that are written next.
-pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), Trouble> {
+pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), InnerError> {
     if process != shared.process.name {
         tx.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, counters, get, int};
 use super::shared::{Shared, Tx, Value};
 use super::statistics;
@@ -63,11 +63,11 @@ const DELETIONS: [&str; 14] = [
     "DELETE FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = ANY($1)",
 ];
 
-fn complete(tx: &Tx<'_>, instances: &[i64]) -> Result<Vec<(Purgeable, ExecutionId)>, Trouble> {
+fn complete(tx: &Tx<'_>, instances: &[i64]) -> Result<Vec<(Purgeable, ExecutionId)>, InnerError> {
     tx.query(COMPLETE, &[&instances])?.iter().map(complete_one).collect()
 }
 
-fn complete_one(row: &Row) -> Result<(Purgeable, ExecutionId), Trouble> {
+fn complete_one(row: &Row) -> Result<(Purgeable, ExecutionId), InnerError> {
     let instance = JobInstance { id: InstanceId(get(row, 0)?), job: get(row, 1)?, key: get(row, 2)? };
     let purgeable = Purgeable {
         instance,
@@ -78,7 +78,7 @@ fn complete_one(row: &Row) -> Result<(Purgeable, ExecutionId), Trouble> {
     Ok((purgeable, ExecutionId(get(row, 3)?)))
 }
 
-pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePage, Trouble> {
+pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePage, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
             "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_INSTANCE
@@ -102,7 +102,7 @@ pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePa
 }
 
 /// Deletes the instances, if they are still complete, in one transaction.
-pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, Trouble> {
+pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, InnerError> {
     let instances: Vec<i64> = instances.iter().map(|id| id.0).collect();
     shared.transact(
         Durability::Machine,
@@ -142,7 +142,7 @@ fn moment(time: Timestamp) -> DateTime {
     TimeZone::UTC.to_datetime(time)
 }
 
-fn keep_identity(tx: &Tx<'_>, purged: &Purgeable, execution: ExecutionId) -> Result<(), Trouble> {
+fn keep_identity(tx: &Tx<'_>, purged: &Purgeable, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         "INSERT INTO @BATCH_PURGED (JOB_NAME, JOB_KEY, JOB_INSTANCE_ID, JOB_EXECUTION_ID, STATUS, END_TIME, RUN_ID)
          SELECT $1, $2, $3, $4, $5, $6, MAX(p.PARAMETER_VALUE::bigint)
@@ -167,7 +167,7 @@ fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn add_totals(tx: &Tx<'_>, totals: &Statistics) -> Result<(), Trouble> {
+fn add_totals(tx: &Tx<'_>, totals: &Statistics) -> Result<(), InnerError> {
     let row = |job: &str, step: &str, code: &str, times: &Times, last: Option<Timestamp>| {
         let code: String = code.chars().take(TOTAL_EXIT_CODE).collect();
         let (count, sum, longest) = (int(times.count), micros(times.sum), micros(times.longest));
@@ -229,7 +229,11 @@ fn add_totals(tx: &Tx<'_>, totals: &Statistics) -> Result<(), Trouble> {
 }
 
 /// The execution that made a purged instance complete, and how.
-pub(super) fn find(tx: &Tx<'_>, job: &str, key: &str) -> Result<Option<(ExecutionId, BatchStatus)>, Trouble> {
+pub(super) fn find(
+    tx: &Tx<'_>,
+    job: &str,
+    key: &str,
+) -> Result<Option<(ExecutionId, BatchStatus)>, InnerError> {
     let row = tx.query_opt(
         "SELECT JOB_EXECUTION_ID, STATUS FROM @BATCH_PURGED WHERE JOB_NAME = $1 AND JOB_KEY = $2",
         &[&job, &key],
@@ -239,7 +243,7 @@ pub(super) fn find(tx: &Tx<'_>, job: &str, key: &str) -> Result<Option<(Executio
 
 /// Makes the space of deleted rows available again, table by table. Others can read and write in the
 /// meantime.
-pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), Trouble> {
+pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), InnerError> {
     shared.ask_once(|tx| {
         for table in [
             "VACUUM (ANALYZE) @BATCH_JOB_INSTANCE",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::launch::fenced;
 use super::rows::{self, get, int};
 use super::shared::Shared;
@@ -12,7 +12,7 @@ use crate::repository::{
     ExitStatus, InstanceFilter, JobInstance, Ownership, Profile, StepExecution, partitions_of,
 };
 
-pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, Trouble> {
+pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, InnerError> {
     let lent = shared.lend()?;
     let row = shared.tx(&lent).query_opt(
         "SELECT e.STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION e
@@ -23,20 +23,23 @@ pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<b
     get(&row.ok_or_else(|| fenced(owner))?, 0)
 }
 
-pub(super) fn now(shared: &Arc<Shared>) -> Result<jiff::Timestamp, Trouble> {
+pub(super) fn now(shared: &Arc<Shared>) -> Result<jiff::Timestamp, InnerError> {
     let lent = shared.lend()?;
     let row = shared.tx(&lent).query_one(concat!("SELECT ", rows::now!()), &[])?;
     Ok(rows::time(&row, 0)?.unwrap_or_default())
 }
 
-pub(super) fn exit_of(row: &Row, first: usize) -> Result<ExitStatus, Trouble> {
+pub(super) fn exit_of(row: &Row, first: usize) -> Result<ExitStatus, InnerError> {
     Ok(ExitStatus {
         code: get::<Option<String>>(row, first)?.unwrap_or_default(),
         description: get::<Option<String>>(row, first + 1)?.unwrap_or_default(),
     })
 }
 
-pub(super) fn instances(shared: &Arc<Shared>, filter: &InstanceFilter) -> Result<Vec<JobInstance>, Trouble> {
+pub(super) fn instances(
+    shared: &Arc<Shared>,
+    filter: &InstanceFilter,
+) -> Result<Vec<JobInstance>, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
             "SELECT JOB_INSTANCE_ID, JOB_NAME, JOB_KEY FROM @BATCH_JOB_INSTANCE
@@ -49,7 +52,7 @@ pub(super) fn instances(shared: &Arc<Shared>, filter: &InstanceFilter) -> Result
     })
 }
 
-pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result<u64, Trouble> {
+pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result<u64, InnerError> {
     shared.read(|tx| {
         let row = tx.query_one(
             "SELECT COUNT(*) FROM @BATCH_JOB_INSTANCE WHERE $1::text IS NULL OR JOB_NAME = $1",
@@ -59,7 +62,7 @@ pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result
     })
 }
 
-pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, Trouble> {
+pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
             "SELECT JOB_NAME FROM @BATCH_JOB_INSTANCE GROUP BY JOB_NAME ORDER BY JOB_NAME COLLATE \"C\"",
@@ -69,7 +72,7 @@ pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, Trouble> {
     })
 }
 
-pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, Trouble> {
+pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, InnerError> {
     shared.read(|tx| {
         // In a table of an older version, which has no DETAILS, the name in the inner query means that of `older`.
         let rows = tx.query(
@@ -90,7 +93,7 @@ pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<
     })
 }
 
-fn step_of(row: &Row, execution: ExecutionId) -> Result<StepExecution, Trouble> {
+fn step_of(row: &Row, execution: ExecutionId) -> Result<StepExecution, InnerError> {
     let created = rows::time(row, 5)?.unwrap_or_default();
     let profile = match get::<Option<i64>>(row, 11)? {
         None => None,
@@ -113,7 +116,7 @@ fn step_of(row: &Row, execution: ExecutionId) -> Result<StepExecution, Trouble> 
 }
 
 /// The profile whose columns begin at `first`.
-fn profile_of(row: &Row, first: usize) -> Result<Profile, Trouble> {
+fn profile_of(row: &Row, first: usize) -> Result<Profile, InnerError> {
     let [read, process, write, commit] = [0, 1, 2, 3].map(|at| rows::count(row, first + at));
     let details: Option<String> = get(row, first + 4)?;
     Ok(Profile { read: read?, process: process?, write: write?, commit: commit?, ..Profile::default() }
@@ -124,7 +127,7 @@ pub(super) fn partition_profiles(
     shared: &Arc<Shared>,
     execution: ExecutionId,
     step: &str,
-) -> Result<Vec<Profile>, Trouble> {
+) -> Result<Vec<Profile>, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
             "SELECT p.READ_NANOS, p.PROCESS_NANOS, p.WRITE_NANOS, p.COMMIT_NANOS, p.DETAILS
@@ -136,7 +139,7 @@ pub(super) fn partition_profiles(
     })
 }
 
-pub(super) fn last_run_id(shared: &Arc<Shared>, job: &str) -> Result<Option<i64>, Trouble> {
+pub(super) fn last_run_id(shared: &Arc<Shared>, job: &str) -> Result<Option<i64>, InnerError> {
     shared.read(|tx| {
         let row = tx.query_one(
             "SELECT MAX(ID) FROM (

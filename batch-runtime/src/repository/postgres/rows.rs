@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::shared::Tx;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
@@ -56,24 +56,26 @@ macro_rules! owner_columns {
 pub(super) use {counters, now, owner_columns, running, set_counters, sums};
 
 /// A column of a row.
-pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, Trouble> {
-    row.try_get(column).map_err(|error| Trouble::Corrupt(format!("a column cannot be read: {error}")))
+pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, InnerError> {
+    row.try_get(column).map_err(|error| InnerError::Corrupt(format!("a column cannot be read: {error}")))
 }
 
 /// A time column, in UTC.
-pub(super) fn time(row: &Row, column: usize) -> Result<Option<Timestamp>, Trouble> {
+pub(super) fn time(row: &Row, column: usize) -> Result<Option<Timestamp>, InnerError> {
     let Some(time) = get::<Option<DateTime>>(row, column)? else { return Ok(None) };
     let zoned = time.to_zoned(TimeZone::UTC);
-    Ok(Some(zoned.map_err(|error| Trouble::Corrupt(format!("a time cannot be read: {error}")))?.timestamp()))
+    Ok(Some(
+        zoned.map_err(|error| InnerError::Corrupt(format!("a time cannot be read: {error}")))?.timestamp(),
+    ))
 }
 
 /// A context from its two columns.
-pub(super) fn context(row: &Row, first: usize) -> Result<ContextMap, Trouble> {
-    columns::context(get(row, first)?, get(row, first + 1)?).map_err(Trouble::Corrupt)
+pub(super) fn context(row: &Row, first: usize) -> Result<ContextMap, InnerError> {
+    columns::context(get(row, first)?, get(row, first + 1)?).map_err(InnerError::Corrupt)
 }
 
 /// The same, or an empty one where a join has found none.
-pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, Trouble> {
+pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, InnerError> {
     match get::<Option<&str>>(row, first)? {
         Some(_) => context(row, first),
         None => Ok(ContextMap::new()),
@@ -81,12 +83,12 @@ pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, Trou
 }
 
 /// A count from a column.
-pub(super) fn count(row: &Row, column: usize) -> Result<u64, Trouble> {
+pub(super) fn count(row: &Row, column: usize) -> Result<u64, InnerError> {
     Ok(u64::try_from(get::<Option<i64>>(row, column)?.unwrap_or(0)).unwrap_or(0))
 }
 
 /// Counters from the columns that begin at `first`.
-pub(super) fn counters_of(row: &Row, first: usize) -> Result<Counters, Trouble> {
+pub(super) fn counters_of(row: &Row, first: usize) -> Result<Counters, InnerError> {
     Ok(Counters {
         commit: count(row, first)?,
         read: count(row, first + 1)?,
@@ -114,12 +116,12 @@ pub(super) fn parameters(counters: &Counters) -> [i64; 8] {
 }
 
 /// A status column.
-pub(super) fn status(row: &Row, column: usize) -> Result<BatchStatus, Trouble> {
-    get::<&str>(row, column)?.parse().map_err(Trouble::Corrupt)
+pub(super) fn status(row: &Row, column: usize) -> Result<BatchStatus, InnerError> {
+    get::<&str>(row, column)?.parse().map_err(InnerError::Corrupt)
 }
 
 /// An owner from the columns that begin at `first`; `None` if the execution has none.
-pub(super) fn owner(row: &Row, first: usize) -> Result<Option<Owner>, Trouble> {
+pub(super) fn owner(row: &Row, first: usize) -> Result<Option<Owner>, InnerError> {
     let Some(uuid) = get(row, first)? else { return Ok(None) };
     Ok(Some(Owner {
         uuid,
@@ -136,7 +138,7 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// The context of a job execution.
-pub(super) fn job_context(tx: &Tx<'_>, execution: ExecutionId) -> Result<ContextMap, Trouble> {
+pub(super) fn job_context(tx: &Tx<'_>, execution: ExecutionId) -> Result<ContextMap, InnerError> {
     let row = tx.query_opt(
         "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM @BATCH_JOB_EXECUTION_CONTEXT WHERE JOB_EXECUTION_ID = $1",
         &[&execution.0],
@@ -145,12 +147,16 @@ pub(super) fn job_context(tx: &Tx<'_>, execution: ExecutionId) -> Result<Context
 }
 
 /// Changes values of the context of a job execution and keeps the others. The caller has locked the owner's row.
-pub(super) fn change_job_context(tx: &Tx<'_>, execution: ExecutionId, changes: &str) -> Result<(), Trouble> {
-    let all = merged(job_context(tx, execution)?, changes).map_err(Trouble::Corrupt)?;
+pub(super) fn change_job_context(
+    tx: &Tx<'_>,
+    execution: ExecutionId,
+    changes: &str,
+) -> Result<(), InnerError> {
+    let all = merged(job_context(tx, execution)?, changes).map_err(InnerError::Corrupt)?;
     put_job_context(tx, execution, &all)
 }
 
-pub(super) fn put_job_context(tx: &Tx<'_>, execution: ExecutionId, text: &str) -> Result<(), Trouble> {
+pub(super) fn put_job_context(tx: &Tx<'_>, execution: ExecutionId, text: &str) -> Result<(), InnerError> {
     let columns = ContextColumns::of(text);
     tx.send(
         "INSERT INTO @BATCH_JOB_EXECUTION_CONTEXT (JOB_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT)
@@ -160,7 +166,7 @@ pub(super) fn put_job_context(tx: &Tx<'_>, execution: ExecutionId, text: &str) -
     )
 }
 
-pub(super) fn put_step_context(tx: &Tx<'_>, step: StepExecutionId, text: &str) -> Result<(), Trouble> {
+pub(super) fn put_step_context(tx: &Tx<'_>, step: StepExecutionId, text: &str) -> Result<(), InnerError> {
     let columns = ContextColumns::of(text);
     tx.send(
         "INSERT INTO @BATCH_STEP_EXECUTION_CONTEXT (STEP_EXECUTION_ID, SHORT_CONTEXT, SERIALIZED_CONTEXT)
@@ -171,6 +177,6 @@ pub(super) fn put_step_context(tx: &Tx<'_>, step: StepExecutionId, text: &str) -
 }
 
 /// The next number of a sequence.
-pub(super) fn next_id(tx: &Tx<'_>, query: &'static str) -> Result<i64, Trouble> {
+pub(super) fn next_id(tx: &Tx<'_>, query: &'static str) -> Result<i64, InnerError> {
     get(&tx.query_one(query, &[])?, 0)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get, int, now};
 use super::shared::{Shared, Tx};
 use super::work_queue;
@@ -11,7 +11,7 @@ use crate::postgres::Row;
 use crate::repository::{Reached, RunningPartitions, RunningStep};
 
 /// Stores how far a step execution is. The transaction commits only if its owner is the current one.
-pub(super) fn put(tx: &Tx<'_>, step: StepExecutionId, reached: &Reached) -> Result<(), Trouble> {
+pub(super) fn put(tx: &Tx<'_>, step: StepExecutionId, reached: &Reached) -> Result<(), InnerError> {
     tx.send(
         concat!(
             "INSERT INTO @BATCH_STEP_PROGRESS (STEP_EXECUTION_ID, DONE_BEFORE, DONE, TOTAL, SEEN)
@@ -47,7 +47,10 @@ macro_rules! running {
     };
 }
 
-pub(super) fn steps(shared: &Arc<Shared>, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, Trouble> {
+pub(super) fn steps(
+    shared: &Arc<Shared>,
+    executions: &[ExecutionId],
+) -> Result<Vec<RunningStep>, InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.0).collect();
     shared.read(|tx| {
         let known = tx.query_one("SELECT to_regclass('@BATCH_STEP_PROGRESS') IS NOT NULL", &[])?;
@@ -90,7 +93,7 @@ pub(super) fn steps(shared: &Arc<Shared>, executions: &[ExecutionId]) -> Result<
     })
 }
 
-fn step(row: &Row) -> Result<RunningStep, Trouble> {
+fn step(row: &Row) -> Result<RunningStep, InnerError> {
     let started = rows::time(row, 3)?.unwrap_or_default();
     let seen = rows::time(row, 8)?;
     let reached =

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get};
 use super::shared::{Shared, Tx};
 use crate::definition::{Durability, ExecutionId};
@@ -18,11 +18,11 @@ fn stamp(time: Timestamp) -> DateTime {
     Offset::UTC.to_datetime(time)
 }
 
-fn required(row: &Row, column: usize) -> Result<Timestamp, Trouble> {
+fn required(row: &Row, column: usize) -> Result<Timestamp, InnerError> {
     rows::time(row, column).map(Option::unwrap_or_default)
 }
 
-fn read(tx: &Tx<'_>, job: &str) -> Result<Option<ScheduleRow>, Trouble> {
+fn read(tx: &Tx<'_>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {
     let row = tx.query_opt(
         "SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM @BATCH_SCHEDULE WHERE JOB_NAME = $1",
         &[&job],
@@ -38,12 +38,12 @@ fn read(tx: &Tx<'_>, job: &str) -> Result<Option<ScheduleRow>, Trouble> {
     }))
 }
 
-pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {
     shared.read(|tx| read(tx, job))
 }
 
 /// Runs a transaction that may run twice: its statements change nothing the second time.
-fn write<T>(shared: &Arc<Shared>, work: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+fn write<T>(shared: &Arc<Shared>, work: impl Fn(&Tx<'_>) -> Result<T, InnerError>) -> Result<T, InnerError> {
     shared.transact(Durability::Machine, None, |tx| work(tx), |_| Ok(None))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn see(
     expression: &str,
     zone: &str,
     now: Timestamp,
-) -> Result<ScheduleRow, Trouble> {
+) -> Result<ScheduleRow, InnerError> {
     let is_known = |row: &ScheduleRow| row.expression == expression && row.zone == zone;
     if let Some(row) = of(shared, job)?.filter(is_known) {
         return Ok(row);
@@ -66,7 +66,7 @@ pub(super) fn see(
              WHERE s.EXPRESSION <> $2 OR s.ZONE <> $3",
             &[&job, &expression, &zone, &stamp(now)],
         )?;
-        read(tx, job)?.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} is missing")))
+        read(tx, job)?.ok_or_else(|| InnerError::Corrupt(format!("the schedule of job {job} is missing")))
     })
 }
 
@@ -75,7 +75,7 @@ pub(super) fn plan(
     job: &str,
     fires: &[NewFire],
     until: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     write(shared, |tx| {
         for fire in fires {
             tx.send(
@@ -97,7 +97,7 @@ pub(super) fn settle(
     scheduled: &str,
     outcome: FireOutcome,
     key: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     write(shared, |tx| {
         tx.send(
             "UPDATE @BATCH_SCHEDULE_FIRE SET OUTCOME = $3, JOB_KEY = $4
@@ -108,7 +108,7 @@ pub(super) fn settle(
 }
 
 /// Marks the scheduled time that an execution runs for as HELD, if it is still DUE.
-pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         "UPDATE @BATCH_SCHEDULE_FIRE f SET OUTCOME = 'HELD'
          FROM @BATCH_JOB_EXECUTION e JOIN @BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
@@ -117,7 +117,7 @@ pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
     )
 }
 
-pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<FireRow>, Trouble> {
+pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<FireRow>, InnerError> {
     let outcomes: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
     let limit = filter.limit.map(i64::from);
     shared.read(|tx| {
@@ -138,7 +138,7 @@ pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<Fir
 }
 
 /// The execution whose columns begin at `first`, if there is one.
-fn run(row: &Row, first: usize) -> Result<Option<FireRun>, Trouble> {
+fn run(row: &Row, first: usize) -> Result<Option<FireRun>, InnerError> {
     let Some(execution) = get::<Option<i64>>(row, first)? else { return Ok(None) };
     Ok(Some(FireRun {
         execution: ExecutionId(execution),
@@ -149,7 +149,7 @@ fn run(row: &Row, first: usize) -> Result<Option<FireRun>, Trouble> {
     }))
 }
 
-pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, Trouble> {
+pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, InnerError> {
     shared.read(|tx| {
         let row = tx.query_opt(
             "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.START_TIME, e.END_TIME,
@@ -163,17 +163,17 @@ pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Opt
     })
 }
 
-fn fire(row: &Row) -> Result<FireRow, Trouble> {
+fn fire(row: &Row) -> Result<FireRow, InnerError> {
     Ok(FireRow {
         scheduled: get(row, 0)?,
         time: required(row, 1)?,
         key: get(row, 2)?,
-        outcome: get::<String>(row, 3)?.parse().map_err(Trouble::Corrupt)?,
+        outcome: get::<String>(row, 3)?.parse().map_err(InnerError::Corrupt)?,
         run: run(row, 4)?,
     })
 }
 
-pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Result<u64, Trouble> {
+pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Result<u64, InnerError> {
     shared.read(|tx| {
         let row = tx.query_one(
             "SELECT COUNT(*) FROM @BATCH_SCHEDULE_FIRE WHERE JOB_NAME = $1 AND OUTCOME = $2",
@@ -183,7 +183,12 @@ pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Re
     })
 }
 
-pub(super) fn pause(shared: &Arc<Shared>, job: &str, pause: bool, now: Timestamp) -> Result<bool, Trouble> {
+pub(super) fn pause(
+    shared: &Arc<Shared>,
+    job: &str,
+    pause: bool,
+    now: Timestamp,
+) -> Result<bool, InnerError> {
     let statement = if pause {
         "UPDATE @BATCH_SCHEDULE SET PAUSED = $2 WHERE JOB_NAME = $1 AND PAUSED IS NULL"
     } else {

@@ -1,6 +1,6 @@
 //! Creates the tables of the repository, and brings older ones up to date.
 
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 use super::rows::get;
 use super::shared::Statements;
 use crate::postgres::{PgError, Postgres, Session};
@@ -32,7 +32,7 @@ pub(super) fn prepare(
     statements: &Statements,
     database: &Postgres,
     creates: bool,
-) -> Result<String, Trouble> {
+) -> Result<String, InnerError> {
     let version: i32 = get(&session.query_one("SELECT current_setting('server_version_num')::int", &[])?, 0)?;
     if let Some(what) = too_old(version) {
         return Err(unusable(database.place(), what).into());
@@ -46,15 +46,15 @@ pub(super) fn prepare(
     }
     session.begin("SET LOCAL lock_timeout = '60s'")?;
     let uuid = create_or_migrate(session, statements, database);
-    if let Err(trouble) = uuid {
+    if let Err(error) = uuid {
         session.rollback()?;
         return match present.ours {
             // Queries of a user who may only read find all that they need in older tables.
-            Some((uuid, _)) if !creates && trouble.is_refusal() => Ok(uuid),
-            _ => Err(trouble),
+            Some((uuid, _)) if !creates && error.is_refusal() => Ok(uuid),
+            _ => Err(error),
         };
     }
-    session.commit().map_err(|error| Trouble::Database(error.into_error()))?;
+    session.commit().map_err(|error| InnerError::Database(error.into_error()))?;
     uuid
 }
 
@@ -75,7 +75,7 @@ fn create_or_migrate(
     session: &Session,
     statements: &Statements,
     database: &Postgres,
-) -> Result<String, Trouble> {
+) -> Result<String, InnerError> {
     session.query(
         "SELECT pg_advisory_xact_lock(hashtextextended('batch schema ' || $1, 0))",
         &[&database.schema()],
@@ -109,12 +109,12 @@ fn create_or_migrate(
 }
 
 /// Runs one of our scripts, which errors need not quote.
-fn run(session: &Session, script: &str) -> Result<(), Trouble> {
+fn run(session: &Session, script: &str) -> Result<(), InnerError> {
     Ok(session.batch_execute(script).map_err(PgError::without_statement)?)
 }
 
 /// The tables that are there; those of a newer program are refused.
-fn present(session: &Session, statements: &Statements, database: &Postgres) -> Result<Present, Trouble> {
+fn present(session: &Session, statements: &Statements, database: &Postgres) -> Result<Present, InnerError> {
     let exists = session.query_one(
         "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL",
         &[&statements.filled("@BATCH_SCHEMA"), &statements.filled("@BATCH_JOB_INSTANCE")],
@@ -125,7 +125,7 @@ fn present(session: &Session, statements: &Statements, database: &Postgres) -> R
     }
     let row = session
         .query_opt(&statements.filled("SELECT REPOSITORY, VERSION FROM @BATCH_SCHEMA"), &[])?
-        .ok_or_else(|| Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned()))?;
+        .ok_or_else(|| InnerError::Corrupt("table BATCH_SCHEMA is empty".to_owned()))?;
     let (uuid, version): (String, i64) = (get(&row, 0)?, get(&row, 1)?);
     if version > VERSION {
         let what = format!(
@@ -141,7 +141,7 @@ fn refuse_two_running(
     session: &Session,
     statements: &Statements,
     database: &Postgres,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let stuck = session.query(
         &statements.filled(
             "SELECT i.JOB_NAME, string_agg(e.JOB_EXECUTION_ID::text, ' and ' ORDER BY e.JOB_EXECUTION_ID)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::locked;
 use super::options::Options;
 use super::process::Process;
@@ -103,15 +103,15 @@ pub(super) struct Tx<'s> {
 }
 
 impl Tx<'_> {
-    pub(super) fn execute(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, Trouble> {
+    pub(super) fn execute(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, InnerError> {
         Ok(self.session.execute(&self.statements.get(statement), values)?)
     }
 
-    pub(super) fn query(&self, query: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Trouble> {
+    pub(super) fn query(&self, query: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, InnerError> {
         Ok(self.session.query(&self.statements.get(query), values)?)
     }
 
-    pub(super) fn query_one(&self, query: &'static str, values: &[Value<'_>]) -> Result<Row, Trouble> {
+    pub(super) fn query_one(&self, query: &'static str, values: &[Value<'_>]) -> Result<Row, InnerError> {
         Ok(self.session.query_one(&self.statements.get(query), values)?)
     }
 
@@ -119,12 +119,12 @@ impl Tx<'_> {
         &self,
         query: &'static str,
         values: &[Value<'_>],
-    ) -> Result<Option<Row>, Trouble> {
+    ) -> Result<Option<Row>, InnerError> {
         Ok(self.session.query_opt(&self.statements.get(query), values)?)
     }
 
     /// Sends a statement whose answer is awaited with the next one.
-    pub(super) fn send(&self, statement: &'static str, values: &[Value<'_>]) -> Result<(), Trouble> {
+    pub(super) fn send(&self, statement: &'static str, values: &[Value<'_>]) -> Result<(), InnerError> {
         Ok(self.session.send(&self.statements.get(statement), values)?)
     }
 }
@@ -156,7 +156,7 @@ impl Shared {
     }
 
     /// An idle connection, or a new one.
-    pub(super) fn lend(&self) -> Result<Lent<'_>, Trouble> {
+    pub(super) fn lend(&self) -> Result<Lent<'_>, InnerError> {
         loop {
             let Some(session) = guard(&self.idle).pop() else { break };
             if !session.is_closed() {
@@ -186,7 +186,7 @@ impl Shared {
     }
 
     /// A new connection under the name by which a takeover finds it.
-    pub(super) fn connect(&self) -> Result<Session, Trouble> {
+    pub(super) fn connect(&self) -> Result<Session, InnerError> {
         Ok(Session::connect(&self.database, &self.process.application_name())?)
     }
 
@@ -195,7 +195,7 @@ impl Shared {
     }
 
     /// Reads in one snapshot. Writes nothing, and needs no right to write.
-    pub(super) fn read<T>(&self, work: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub(super) fn read<T>(&self, work: impl Fn(&Tx<'_>) -> Result<T, InnerError>) -> Result<T, InnerError> {
         let lent = self.lend()?;
         lent.begin("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         let read = work(&self.tx(&lent));
@@ -205,11 +205,14 @@ impl Shared {
 
     /// Asks one question, outside a transaction. While the server cannot be reached, asks again, for as long as the options
     /// say.
-    pub(super) fn ask<T>(&self, question: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub(super) fn ask<T>(
+        &self,
+        question: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
+    ) -> Result<T, InnerError> {
         let until = Instant::now() + self.options.patience;
         loop {
             match self.ask_once(&question) {
-                Err(trouble) if trouble.passes() && Instant::now() < until => {
+                Err(error) if error.is_transient() && Instant::now() < until => {
                     thread::sleep(BETWEEN_ATTEMPTS);
                 }
                 answer => return answer,
@@ -218,7 +221,10 @@ impl Shared {
     }
 
     /// Asks one question, outside a transaction.
-    pub(super) fn ask_once<T>(&self, question: impl Fn(&Tx<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub(super) fn ask_once<T>(
+        &self,
+        question: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
+    ) -> Result<T, InnerError> {
         let lent = self.lend()?;
         lent.watch(None);
         question(&self.tx(&lent))
@@ -231,9 +237,9 @@ impl Shared {
         &self,
         durability: Durability,
         stop: Option<&StopSignal>,
-        work: impl Fn(&Tx<'_>) -> Result<T, Trouble>,
-        done: impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
-    ) -> Result<T, Trouble> {
+        work: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
+        done: impl Fn(&Tx<'_>) -> Result<Option<T>, InnerError>,
+    ) -> Result<T, InnerError> {
         self.insist(stop, |unknown| self.attempt(durability, stop, unknown, &work, &done))
     }
 
@@ -243,11 +249,11 @@ impl Shared {
         &self,
         durability: Durability,
         stop: Option<&StopSignal>,
-        sends: impl Fn(&Tx<'_>) -> Result<(), Trouble>,
+        sends: impl Fn(&Tx<'_>) -> Result<(), InnerError>,
         last: (&'static str, &[Value<'_>]),
-        read: impl Fn(&[Row]) -> Result<T, Trouble>,
-        done: impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
-    ) -> Result<T, Trouble> {
+        read: impl Fn(&[Row]) -> Result<T, InnerError>,
+        done: impl Fn(&Tx<'_>) -> Result<Option<T>, InnerError>,
+    ) -> Result<T, InnerError> {
         self.insist(stop, |unknown| {
             let lent = self.lend()?;
             lent.watch(stop);
@@ -260,15 +266,13 @@ impl Shared {
                     return Ok(done?);
                 }
             }
-            if let Err(trouble) = sends(&tx) {
+            if let Err(error) = sends(&tx) {
                 lent.rollback()?;
-                return Err(trouble.into());
+                return Err(error.into());
             }
             match lent.commit_after(&self.statements.get(last.0), last.1) {
                 Ok(rows) => Ok(read(&rows)?),
-                Err(error) => {
-                    Err(Attempt { unknown: error.is_unknown(), trouble: error.into_error().into() })
-                }
+                Err(error) => Err(Attempt { unknown: error.is_unknown(), cause: error.into_error().into() }),
             }
         })
     }
@@ -277,7 +281,7 @@ impl Shared {
         &self,
         stop: Option<&StopSignal>,
         attempt: impl Fn(bool) -> Result<T, Attempt>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, InnerError> {
         let until = Instant::now() + self.options.patience;
         let mut unknown = false;
         let mut repeated = 0;
@@ -287,20 +291,20 @@ impl Shared {
                 Err(error) => error,
             };
             unknown |= error.unknown;
-            if !error.trouble.passes() && !error.unknown {
-                return Err(if error.trouble.is_lock_timeout() {
-                    locked::explain(self, error.trouble)
+            if !error.cause.is_transient() && !error.unknown {
+                return Err(if error.cause.is_lock_timeout() {
+                    locked::explain(self, error.cause)
                 } else {
-                    error.trouble
+                    error.cause
                 });
             }
             repeated += 1;
-            if matches!(&error.trouble, Trouble::Database(error) if error.is_serialization()) {
+            if matches!(&error.cause, InnerError::Database(error) if error.is_serialization()) {
                 if repeated > SERIALIZATIONS {
-                    return Err(error.trouble);
+                    return Err(error.cause);
                 }
             } else if Instant::now() >= until || stop.is_some_and(StopSignal::is_raised) {
-                return Err(error.trouble);
+                return Err(error.cause);
             } else {
                 thread::sleep(BETWEEN_ATTEMPTS);
             }
@@ -312,8 +316,8 @@ impl Shared {
         durability: Durability,
         stop: Option<&StopSignal>,
         unknown: bool,
-        work: &impl Fn(&Tx<'_>) -> Result<T, Trouble>,
-        done: &impl Fn(&Tx<'_>) -> Result<Option<T>, Trouble>,
+        work: &impl Fn(&Tx<'_>) -> Result<T, InnerError>,
+        done: &impl Fn(&Tx<'_>) -> Result<Option<T>, InnerError>,
     ) -> Result<T, Attempt> {
         let lent = self.lend()?;
         lent.watch(stop);
@@ -331,7 +335,7 @@ impl Shared {
         };
         match lent.commit() {
             Ok(()) => Ok(value),
-            Err(error) => Err(Attempt { unknown: error.is_unknown(), trouble: error.into_error().into() }),
+            Err(error) => Err(Attempt { unknown: error.is_unknown(), cause: error.into_error().into() }),
         }
     }
 
@@ -350,14 +354,14 @@ fn settings(durability: Durability) -> &'static str {
 
 /// A failed attempt.
 struct Attempt {
-    trouble: Trouble,
+    cause: InnerError,
     /// It may have committed.
     unknown: bool,
 }
 
-impl<T: Into<Trouble>> From<T> for Attempt {
-    fn from(trouble: T) -> Self {
-        Self { trouble: trouble.into(), unknown: false }
+impl<T: Into<InnerError>> From<T> for Attempt {
+    fn from(cause: T) -> Self {
+        Self { cause: cause.into(), unknown: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get, int};
 use super::shared::{Shared, Tx};
 use super::steps::check_owner;
@@ -12,9 +12,9 @@ use crate::repository::{Ownership, RepositoryError, SkippedFilter, SkippedItem, 
 
 /// An item with its sequence, from the columns that begin at `first`: `SEQUENCE`, `PHASE`, `SOURCE_POSITION`,
 /// `LOCATION`, `ERROR`, `ITEM`.
-pub(super) fn item(row: &Row, first: usize) -> Result<(u64, SkippedItem), Trouble> {
+pub(super) fn item(row: &Row, first: usize) -> Result<(u64, SkippedItem), InnerError> {
     let item = SkippedItem {
-        phase: get::<&str>(row, first + 1)?.parse().map_err(Trouble::Corrupt)?,
+        phase: get::<&str>(row, first + 1)?.parse().map_err(InnerError::Corrupt)?,
         position: get(row, first + 2)?,
         location: get(row, first + 3)?,
         error: get(row, first + 4)?,
@@ -29,7 +29,7 @@ pub(super) fn insert(
     step: StepExecutionId,
     sequence: u64,
     item: &SkippedItem,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let clean = |text: &String| text.replace('\0', "\u{fffd}");
     tx.send(
         "INSERT INTO @BATCH_SKIPPED_ITEM (STEP_EXECUTION_ID, SEQUENCE, PHASE, SOURCE_POSITION, LOCATION, ERROR, ITEM)
@@ -47,7 +47,7 @@ pub(super) fn insert(
 }
 
 /// The items that all partitions of a step have skipped in the instance.
-pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<u64, Trouble> {
+pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<u64, InnerError> {
     let row = tx.query_one(
         "SELECT SUM(s.READ_SKIP_COUNT + s.WRITE_SKIP_COUNT + s.PROCESS_SKIP_COUNT)::bigint
          FROM @BATCH_JOB_EXECUTION e JOIN @BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
@@ -58,7 +58,7 @@ pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result
 }
 
 /// Keeps others from committing skips of the step until the end of the transaction.
-pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) -> Result<(), Trouble> {
+pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) -> Result<(), InnerError> {
     tx.query(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'batch skips', $1::text, $2::bigint, $3::text), 0))",
         &[&repository, &owner.instance.0, &step],
@@ -67,7 +67,7 @@ pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) 
 }
 
 /// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
-pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, Trouble> {
+pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, InnerError> {
     shared.transact(
         crate::definition::Durability::Process,
         None,
@@ -89,7 +89,7 @@ pub(super) fn add(
     owner: Ownership,
     step: StepExecutionId,
     items: &[(u64, SkippedItem)],
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     shared.transact(
         shared.durability_of(owner.execution),
         None,
@@ -117,7 +117,7 @@ macro_rules! items_of {
     };
 }
 
-pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, Trouble> {
+pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, InnerError> {
     let execution = filter.of.execution();
     let query = match filter.of {
         SkippedOf::Execution(_) => items_of!("= $1"),

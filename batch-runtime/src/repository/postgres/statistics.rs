@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, counters, get, sums};
 use super::shared::{Shared, Tx};
 use crate::postgres::Row;
@@ -31,7 +31,7 @@ macro_rules! times {
     };
 }
 
-fn times(row: &Row, first: usize) -> Result<Times, Trouble> {
+fn times(row: &Row, first: usize) -> Result<Times, InnerError> {
     Ok(Times {
         count: rows::count(row, first)?,
         sum: Duration::from_micros(rows::count(row, first + 1)?),
@@ -39,12 +39,12 @@ fn times(row: &Row, first: usize) -> Result<Times, Trouble> {
     })
 }
 
-fn text(row: &Row, column: usize) -> Result<String, Trouble> {
+fn text(row: &Row, column: usize) -> Result<String, InnerError> {
     Ok(get::<Option<String>>(row, column)?.unwrap_or_default())
 }
 
 /// The times per activity; none if no step execution has any.
-fn profile(row: &Row) -> Result<Option<Profile>, Trouble> {
+fn profile(row: &Row) -> Result<Option<Profile>, InnerError> {
     if get::<Option<i64>>(row, 2)?.is_none() {
         return Ok(None);
     }
@@ -57,7 +57,7 @@ fn profile(row: &Row) -> Result<Option<Profile>, Trouble> {
     }))
 }
 
-pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, InnerError> {
     shared.read(|tx| {
         let launches = tx.query_one("SELECT COUNT(*) FROM @BATCH_JOB_EXECUTION", &[])?;
         let mut all = Statistics { launches: rows::count(&launches, 0)?, ..add_up(tx, None)? };
@@ -67,7 +67,7 @@ pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
 }
 
 /// Adds the totals of purged executions.
-fn add_purged(tx: &Tx<'_>, all: &mut Statistics) -> Result<(), Trouble> {
+fn add_purged(tx: &Tx<'_>, all: &mut Statistics) -> Result<(), InnerError> {
     // The table is not there if an old schema cannot be updated.
     let is_kept = tx.query_one("SELECT to_regclass('@BATCH_TOTAL') IS NOT NULL", &[])?;
     if !get::<bool>(&is_kept, 0)? {
@@ -104,7 +104,7 @@ fn add_purged(tx: &Tx<'_>, all: &mut Statistics) -> Result<(), Trouble> {
 }
 
 /// Adds up the executions of these instances, or of all, without the number of launches.
-pub(super) fn add_up(tx: &Tx<'_>, instances: Option<&[i64]>) -> Result<Statistics, Trouble> {
+pub(super) fn add_up(tx: &Tx<'_>, instances: Option<&[i64]>) -> Result<Statistics, InnerError> {
     let mut all = Statistics::default();
     let jobs = tx.query(
         concat!(

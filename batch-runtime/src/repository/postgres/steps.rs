@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::launch::fenced;
 use super::process::Run;
 use super::rows::{self, counters, get, int, now, set_counters, sums};
@@ -18,7 +18,7 @@ use crate::repository::{
 
 /// Refuses an owner that was taken over, and locks its row: a takeover waits for everything that follows in the same
 /// transaction.
-pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> {
+pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), InnerError> {
     let row = tx.query_opt(
         "SELECT EPOCH FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $1 FOR UPDATE",
         &[&owner.execution.0],
@@ -31,7 +31,7 @@ pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> 
 
 /// Sends the same check without waiting. If the owner was taken over, the transaction fails, with an error that
 /// [`fenced_if_no_row`] converts.
-fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> {
+fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), InnerError> {
     tx.send(
         "SELECT 1 / count(*) FROM (
              SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $1 AND EPOCH = $2 FOR UPDATE) AS ours",
@@ -39,8 +39,8 @@ fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), Trouble> {
     )
 }
 
-fn fenced_if_no_row(owner: Ownership) -> impl Fn(Trouble) -> Trouble {
-    move |trouble| if trouble.is_no_row() { fenced(owner) } else { trouble }
+fn fenced_if_no_row(owner: Ownership) -> impl Fn(InnerError) -> InnerError {
+    move |error| if error.is_no_row() { fenced(owner) } else { error }
 }
 
 /// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
@@ -50,7 +50,7 @@ pub(super) fn insert(
     owner: Ownership,
     step: &StepStart<'_>,
     truth: Option<&Checkpoint>,
-) -> Result<StepRow, Trouble> {
+) -> Result<StepRow, InnerError> {
     shared.process.stops(Run::Execution(owner.execution), step.stop);
     let durability = shared.durability_of(owner.execution);
     shared.transact(
@@ -81,7 +81,7 @@ pub(super) fn insert(
                     ContextMap::new()
                 }
                 (Some((last, _)), None) => context_of(tx, last)?,
-                (Some(_), Some(checkpoint)) => checkpoint.context().map_err(Trouble::Corrupt)?,
+                (Some(_), Some(checkpoint)) => checkpoint.context().map_err(InnerError::Corrupt)?,
             };
             let id =
                 StepExecutionId(rows::next_id(tx, "SELECT nextval('@BATCH_STEP_EXECUTION_SEQ')")?);
@@ -118,7 +118,7 @@ fn begun(
     owner: Ownership,
     step: &StepStart<'_>,
     created: Option<StepExecutionId>,
-) -> Result<Option<StepRow>, Trouble> {
+) -> Result<Option<StepRow>, InnerError> {
     check_owner(tx, owner)?;
     let row = tx.query_opt(
         "SELECT STEP_EXECUTION_ID, VERSION FROM @BATCH_STEP_EXECUTION
@@ -141,7 +141,7 @@ pub(super) fn start(
     step: &StepStart<'_>,
     id: StepExecutionId,
     truth: Option<&Checkpoint>,
-) -> Result<StepRow, Trouble> {
+) -> Result<StepRow, InnerError> {
     let started = shared.transact_at_once(
         Durability::Process,
         Some(step.stop),
@@ -151,7 +151,7 @@ pub(super) fn start(
             if let Some(corrected) = correct(tx, checkpoint)? {
                 partitions::sum_up(tx, corrected)?;
             }
-            let context = checkpoint.context().map_err(Trouble::Corrupt)?;
+            let context = checkpoint.context().map_err(InnerError::Corrupt)?;
             rows::put_step_context(tx, id, &encode_context(&context))
         },
         (
@@ -198,7 +198,7 @@ pub(super) fn start(
 /// committed if the owner died or failed before it could copy that.
 ///
 /// Returns the execution whose step was corrected.
-fn correct(tx: &Tx<'_>, checkpoint: &Checkpoint) -> Result<Option<ExecutionId>, Trouble> {
+fn correct(tx: &Tx<'_>, checkpoint: &Checkpoint) -> Result<Option<ExecutionId>, InnerError> {
     let Some(step) = checkpoint.step else { return Ok(None) };
     let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&checkpoint.counters);
     let row = tx.query_opt(
@@ -215,7 +215,7 @@ fn correct(tx: &Tx<'_>, checkpoint: &Checkpoint) -> Result<Option<ExecutionId>, 
 }
 
 /// The counters of the step in the instance so far, and the number of its starts.
-fn sums(tx: &Tx<'_>, owner: Ownership, name: &str) -> Result<(Counters, u32), Trouble> {
+fn sums(tx: &Tx<'_>, owner: Ownership, name: &str) -> Result<(Counters, u32), InnerError> {
     let row = tx.query_one(
         concat!(
             "SELECT ",
@@ -230,7 +230,7 @@ fn sums(tx: &Tx<'_>, owner: Ownership, name: &str) -> Result<(Counters, u32), Tr
 }
 
 /// The number of starts after the counters.
-fn starts(row: &Row) -> Result<u32, Trouble> {
+fn starts(row: &Row) -> Result<u32, InnerError> {
     Ok(u32::try_from(rows::count(row, 8)?).unwrap_or(u32::MAX))
 }
 
@@ -238,7 +238,7 @@ fn last(
     tx: &Tx<'_>,
     owner: Ownership,
     name: &str,
-) -> Result<Option<(StepExecutionId, BatchStatus)>, Trouble> {
+) -> Result<Option<(StepExecutionId, BatchStatus)>, InnerError> {
     let row = tx.query_opt(
         "SELECT s.STEP_EXECUTION_ID, s.STATUS FROM @BATCH_JOB_EXECUTION e
          JOIN @BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STEP_NAME = $2
@@ -248,7 +248,7 @@ fn last(
     row.map(|row| Ok((StepExecutionId(get(&row, 0)?), rows::status(&row, 1)?))).transpose()
 }
 
-pub(super) fn context_of(tx: &Tx<'_>, step: StepExecutionId) -> Result<ContextMap, Trouble> {
+pub(super) fn context_of(tx: &Tx<'_>, step: StepExecutionId) -> Result<ContextMap, InnerError> {
     let row = tx.query_opt(
         "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM @BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID = $1",
         &[&step.0],
@@ -262,7 +262,7 @@ pub(super) fn finish(
     step: StepExecutionId,
     finish: &StepFinish,
     context: Option<&str>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let changed = finish.context.as_ref().map(encode_context);
     let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&finish.counters);
     let finished = shared.transact_at_once(
@@ -326,7 +326,7 @@ pub(super) fn finish(
     finished.map_err(fenced_if_no_row(owner))
 }
 
-fn insert_profile(tx: &Tx<'_>, step: StepExecutionId, profile: &Profile) -> Result<(), Trouble> {
+fn insert_profile(tx: &Tx<'_>, step: StepExecutionId, profile: &Profile) -> Result<(), InnerError> {
     tx.send(
         "INSERT INTO @BATCH_STEP_PROFILE (STEP_EXECUTION_ID, READ_NANOS, PROCESS_NANOS, WRITE_NANOS, COMMIT_NANOS, DETAILS)
          VALUES ($1, $2, $3, $4, $5, $6)

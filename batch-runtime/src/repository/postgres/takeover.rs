@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::launch::next_epoch;
 use super::locked;
 use super::partitions;
@@ -48,7 +48,7 @@ macro_rules! select {
     };
 }
 
-fn running_of(shared: &Shared, row: &Row) -> Result<Running, Trouble> {
+fn running_of(shared: &Shared, row: &Row) -> Result<Running, InnerError> {
     Ok(Running {
         id: ExecutionId(get(row, 0)?),
         instance: InstanceId(get(row, 1)?),
@@ -59,7 +59,7 @@ fn running_of(shared: &Shared, row: &Row) -> Result<Running, Trouble> {
     })
 }
 
-fn all(shared: &Shared, rows: &[Row]) -> Result<Vec<Running>, Trouble> {
+fn all(shared: &Shared, rows: &[Row]) -> Result<Vec<Running>, InnerError> {
     rows.iter().map(|row| running_of(shared, row)).collect()
 }
 
@@ -67,16 +67,16 @@ pub(super) fn running_of_instance(
     shared: &Shared,
     tx: &Tx<'_>,
     instance: InstanceId,
-) -> Result<Option<Running>, Trouble> {
+) -> Result<Option<Running>, InnerError> {
     let rows = tx.query(select!(" AND e.JOB_INSTANCE_ID = $1"), &[&instance.0])?;
     rows.first().map(|row| running_of(shared, row)).transpose()
 }
 
-pub(super) fn running_of_job(shared: &Shared, tx: &Tx<'_>, job: &str) -> Result<Vec<Running>, Trouble> {
+pub(super) fn running_of_job(shared: &Shared, tx: &Tx<'_>, job: &str) -> Result<Vec<Running>, InnerError> {
     all(shared, &tx.query(select!(" AND i.JOB_NAME = $1"), &[&job])?)
 }
 
-fn running_of_process(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<Vec<Running>, Trouble> {
+fn running_of_process(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<Vec<Running>, InnerError> {
     all(shared, &tx.query(select!(" AND o.PROCESS = $1"), &[&process])?)
 }
 
@@ -84,7 +84,7 @@ fn running_execution(
     shared: &Shared,
     tx: &Tx<'_>,
     execution: ExecutionId,
-) -> Result<Option<Running>, Trouble> {
+) -> Result<Option<Running>, InnerError> {
     let row = tx.query_opt(select!(" AND e.JOB_EXECUTION_ID = $1"), &[&execution.0])?;
     row.map(|row| running_of(shared, &row)).transpose()
 }
@@ -94,7 +94,7 @@ pub(super) fn a_lost_owner_may_live(
     shared: &Shared,
     tx: &Tx<'_>,
     instance: InstanceId,
-) -> Result<bool, Trouble> {
+) -> Result<bool, InnerError> {
     let lost = tx.query(
         concat!(
             "SELECT ",
@@ -114,7 +114,7 @@ pub(super) fn a_lost_owner_may_live(
     Ok(false)
 }
 
-pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Result<OwnerState, Trouble> {
+pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Result<OwnerState, InnerError> {
     let running = shared.read(|tx| running_execution(shared, tx, execution.id))?;
     Ok(match running.map(|running| running.liveness) {
         Some(Liveness::Alive(_)) => OwnerState::Alive,
@@ -141,7 +141,7 @@ macro_rules! recoveries {
 }
 
 /// The recoveries that the execution would have if it were taken over.
-pub(super) fn recoveries_after(tx: &Tx<'_>, execution: ExecutionId) -> Result<u32, Trouble> {
+pub(super) fn recoveries_after(tx: &Tx<'_>, execution: ExecutionId) -> Result<u32, InnerError> {
     let row = tx.query_opt(
         concat!("SELECT ", recoveries!(), " FROM @BATCH_JOB_OWNER owner WHERE JOB_EXECUTION_ID = $1"),
         &[&execution.0],
@@ -169,7 +169,7 @@ pub(super) fn take_over_if_dead(
     shared: &Shared,
     tx: &Tx<'_>,
     running: &Running,
-) -> Result<Vec<ExecutionId>, Trouble> {
+) -> Result<Vec<ExecutionId>, InnerError> {
     match running.liveness {
         Liveness::Alive(_) | Liveness::Unknown => return Ok(Vec::new()),
         Liveness::Dead | Liveness::LeaseOver => {}
@@ -193,20 +193,20 @@ pub(super) fn take_over_if_dead(
 }
 
 /// Locks the row of an instance until the end of the transaction, before anything of its executions.
-fn lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<(), Trouble> {
+fn lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<(), InnerError> {
     tx.query("SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE", &[&instance.0])?;
     Ok(())
 }
 
 /// Locks the instance of an execution, and returns the execution if it still runs.
-pub(super) fn locked(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<Option<Running>, Trouble> {
+pub(super) fn locked(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<Option<Running>, InnerError> {
     lock_instance(tx, running.instance)?;
     running_execution(shared, tx, running.id)
 }
 
 /// Locks the row of a second instance, unless another process has locked it: waiting could deadlock, and the other process
 /// takes the execution over by itself.
-fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, Trouble> {
+fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, InnerError> {
     let row = tx.query_opt(
         "SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE SKIP LOCKED",
         &[&instance.0],
@@ -216,7 +216,7 @@ fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, Trouble>
 
 /// The processes whose workers hold partitions of the execution, and which do not renew their leases: they may sleep in
 /// transactions.
-fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, Trouble> {
+fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, InnerError> {
     let rows = tx.query(
         concat!(
             "SELECT DISTINCT p.PROCESS FROM @BATCH_STEP_EXECUTION s
@@ -234,7 +234,7 @@ fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, Trou
 }
 
 /// Ends the execution and its running steps as FAILED, and fences its owner. The caller has locked the instance.
-pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<(), Trouble> {
+pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<(), InnerError> {
     for process in running.process.iter().chain(&lost_workers(tx, running.id)?) {
         end_connections(shared, tx, process)?;
     }
@@ -284,7 +284,7 @@ pub(super) fn fail_running_steps(
     execution: ExecutionId,
     exit_code: &str,
     why: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     // First the rows, then their sums: a chunk may be committed meanwhile.
     tx.query(
         concat!(
@@ -311,7 +311,7 @@ pub(super) fn fail_running_steps(
 }
 
 /// Each execution is taken over in a transaction of its own, which locks no more than it needs.
-pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {
+pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, InnerError> {
     let mut taken = Vec::new();
     for running in shared.read(|tx| all(shared, &tx.query(select!(""), &[])?))? {
         if taken.contains(&running.id) || !running.liveness.may_be_lost() {
@@ -335,7 +335,7 @@ pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble>
     Ok(taken)
 }
 
-fn lock_instance_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> {
+fn lock_instance_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     let row = tx.query_opt(
         "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1",
         &[&execution.0],
@@ -344,7 +344,7 @@ fn lock_instance_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), Trouble> 
     lock_instance(tx, InstanceId(get(&row, 0)?))
 }
 
-fn status_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<BatchStatus, Trouble> {
+fn status_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<BatchStatus, InnerError> {
     let row = tx.query_opt(
         "SELECT STATUS FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $1 FOR UPDATE",
         &[&execution.0],
@@ -353,7 +353,7 @@ fn status_of(tx: &Tx<'_>, execution: ExecutionId) -> Result<BatchStatus, Trouble
     rows::status(&row, 0)
 }
 
-pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), InnerError> {
     shared.transact(
         Durability::Machine,
         None,
@@ -377,7 +377,7 @@ pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Resu
     )
 }
 
-pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), InnerError> {
     shared.transact(
         Durability::Machine,
         None,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get};
 use super::shared::{Shared, Tx};
 use crate::definition::{InstanceId, StepExecutionId};
 use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
 
 /// The steps whose last execution in the instance did not complete.
-pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<UnfinishedStep>, Trouble> {
+pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<UnfinishedStep>, InnerError> {
     let rows = tx.query(
         "SELECT last.STEP_NAME, f.FORM, last.COMMITS, last.WRITTEN,
                 last.COMMITS > 0 OR COALESCE(c.SHORT_CONTEXT, $2) <> $2 OR EXISTS (
@@ -40,7 +40,7 @@ pub(super) fn of(tx: &Tx<'_>, instance: InstanceId) -> Result<Vec<UnfinishedStep
 }
 
 /// The form of a step execution's step.
-pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, Trouble> {
+pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, InnerError> {
     shared.read(|tx| {
         let row =
             tx.query_opt("SELECT FORM FROM @BATCH_STEP_FORM WHERE STEP_EXECUTION_ID = $1", &[&step.0])?;
@@ -67,7 +67,7 @@ pub(super) fn rename(
     tx: &Tx<'_>,
     instance: InstanceId,
     Renamed { from, to }: &Renamed,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     tx.execute(
         concat!(
             "UPDATE @BATCH_STEP_EXECUTION SET STEP_NAME = $3::text || substr(STEP_NAME, length($2::text) + 1)

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, int};
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
 use crate::repository::{Advice, Lever, Profile};
 
 /// Returns the advice that a step was given and has not followed.
-pub(super) fn of(shared: &Arc<Shared>, job: &str, step: &str) -> Result<Option<Advice>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, job: &str, step: &str) -> Result<Option<Advice>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(
         "SELECT LEVER, SETTING, ITEMS, ELAPSED_NANOS, PREDICTED_NANOS, COMPONENT FROM BATCH_STEP_ADVICE

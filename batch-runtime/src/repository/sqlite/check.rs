@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::lock::with_suffix;
 use super::schema;
 use crate::definition::Durability;
@@ -20,7 +20,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// Returns each problem with its remedy.
-pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, Trouble> {
+pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, InnerError> {
     let mut found = Vec::new();
     let place = shared.path.display();
     let connection = shared.lend(Durability::Machine)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::connections::{Lent, Shared};
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, ContextColumns, int, stamp};
 use super::{queries, running, skipped, work_queue};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepExecutionId, StopSignal};
@@ -58,7 +58,7 @@ impl Target {
         context: &str,
         job_context: Option<&str>,
         now: &str,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, InnerError> {
         let stop_requested = connection
             .prepare_cached(
                 "UPDATE BATCH_STEP_EXECUTION
@@ -119,7 +119,7 @@ impl ChunkSession for OwnSession {
         let Self { shared, target, connection, stop, progress } = self;
         let owner = target.owner;
         let wanted = || queries::should_continue(shared, owner, stop);
-        let name = |trouble: Trouble| trouble.at(&shared.path);
+        let name = |error: InnerError| error.at(&shared.path);
         let write = |record: &ChunkRecord| {
             let job_context = record.job_context.as_deref();
             let now = shared.now();
@@ -150,7 +150,11 @@ impl ChunkSession for OwnSession {
 }
 
 /// Copies the state of a step whose chunks are committed in another database.
-pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, Trouble> {
+pub(super) fn follow(
+    shared: &Arc<Shared>,
+    owner: Ownership,
+    copy: &StepCopy<'_>,
+) -> Result<bool, InnerError> {
     let connection = shared.lend(shared.durability_of(owner.execution))?;
     let transaction = connection.begin()?;
     let target = Target::new(owner, copy.step, copy.version);
@@ -167,14 +171,14 @@ pub(super) fn follow(shared: &Arc<Shared>, owner: Ownership, copy: &StepCopy<'_>
 /// connection is ready for the next transaction.
 pub(super) fn transact<T>(
     connection: &Lent,
-    name: impl Fn(Trouble) -> RepositoryError,
-    wanted: impl Fn() -> Result<bool, Trouble>,
+    name: impl Fn(InnerError) -> RepositoryError,
+    wanted: impl Fn() -> Result<bool, InnerError>,
     record: &mut ChunkRecord,
     work: &mut ChunkWork<'_>,
     skipped: impl Fn(&str) -> Result<u64, RepositoryError>,
     write: impl FnOnce(&ChunkRecord) -> Result<T, RepositoryError>,
 ) -> Result<T, ChunkError> {
-    let failed = |trouble: Trouble| ChunkError::Repository(name(trouble));
+    let failed = |error: InnerError| ChunkError::Repository(name(error));
     let begun = connection.patiently(|| connection.begin(), &wanted).map_err(failed)?;
     let transaction = begun.ok_or(ChunkError::Stopped)?;
     let chunk = ChunkTransaction::watched(&transaction, connection.watch());
@@ -196,7 +200,9 @@ pub(super) fn transact<T>(
         Ok(Some(_)) => Ok(written),
         Ok(None) => Err(ChunkError::Stopped),
         // A deferred constraint: the rows are at fault, not the database.
-        Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+        Err(InnerError::Sqlite(error))
+            if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+        {
             Err(ChunkError::Refused(Failure::new(error).during(Phase::Write)))
         }
         Err(error) => Err(failed(error)),

@@ -9,7 +9,7 @@ use crate::repository::RepositoryError;
 
 /// An error inside this module; the name of the file is added at its boundary.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum InnerError {
     /// An error of `SQLite`.
     Sqlite(rusqlite::Error),
     /// Stored data cannot be understood.
@@ -18,19 +18,19 @@ pub(super) enum Trouble {
     Known(RepositoryError),
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for InnerError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<RepositoryError> for Trouble {
+impl From<RepositoryError> for InnerError {
     fn from(error: RepositoryError) -> Self {
         Self::Known(error)
     }
 }
 
-impl Trouble {
+impl InnerError {
     pub(super) fn at(self, path: &Path) -> RepositoryError {
         match self {
             Self::Sqlite(error) => explain(path, error),

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::queries::exit_of;
 use super::rows::{self, RUNNING, int};
 use crate::definition::{Durability, ExecutionId, InstanceId, ParameterValue};
@@ -52,7 +52,7 @@ fn execution_of(row: &Row<'_>) -> rusqlite::Result<JobExecution> {
 }
 
 /// Adds their parameters to executions, in one query.
-fn add_parameters(connection: &Connection, executions: &mut [JobExecution]) -> Result<(), Trouble> {
+fn add_parameters(connection: &Connection, executions: &mut [JobExecution]) -> Result<(), InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.id.0).collect();
     let mut by_id: BTreeMap<i64, &mut JobExecution> =
         executions.iter_mut().map(|execution| (execution.id.0, execution)).collect();
@@ -68,7 +68,7 @@ fn add_parameters(connection: &Connection, executions: &mut [JobExecution]) -> R
         let class = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
         let text: Option<String> = row.get(3)?;
         let value = ParameterValue::from_stored(class, &text.unwrap_or_default())
-            .map_err(|why| Trouble::Corrupt(format!("parameter `{name}` of execution {id}: {why}")))?;
+            .map_err(|why| InnerError::Corrupt(format!("parameter `{name}` of execution {id}: {why}")))?;
         let identifying = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)? == "Y";
         if let Some(execution) = by_id.get_mut(&id) {
             execution.parameters.push(StoredParameter { name, value, identifying });
@@ -77,7 +77,7 @@ fn add_parameters(connection: &Connection, executions: &mut [JobExecution]) -> R
     Ok(())
 }
 
-pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExecution, Trouble> {
+pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExecution, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut execution = [connection
         .prepare_cached(&select("WHERE e.JOB_EXECUTION_ID = ?1"))?
@@ -97,7 +97,7 @@ struct Narrowed {
 }
 
 impl Narrowed {
-    fn of(connection: &Connection, filter: &ExecutionFilter) -> Result<Self, Trouble> {
+    fn of(connection: &Connection, filter: &ExecutionFilter) -> Result<Self, InnerError> {
         let index = if filter.running { "INDEXED BY BATCH_JOB_EXECUTION_RUNNING" } else { "" };
         let mut tables = format!("BATCH_JOB_EXECUTION x {index}");
         if let Some(job) = &filter.job {
@@ -215,7 +215,7 @@ fn has_few_instances(connection: &Connection, job: &str) -> rusqlite::Result<boo
     Ok(count < FEW)
 }
 
-pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, Trouble> {
+pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let narrowed = Narrowed::of(&connection, filter)?;
     let count = connection
@@ -227,7 +227,7 @@ pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -
 pub(super) fn executions(
     shared: &Arc<Shared>,
     filter: &ExecutionFilter,
-) -> Result<Vec<JobExecution>, Trouble> {
+) -> Result<Vec<JobExecution>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     // One snapshot for the executions and their parameters.
     let transaction = connection.unchecked_transaction()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::steps::check_owner;
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::{ExitStatus, JournalEntry, Ownership, RUN_AGAIN};
@@ -14,7 +14,7 @@ pub(super) fn record(
     shared: &Arc<Shared>,
     owner: Ownership,
     entries: &[JournalEntry],
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
@@ -78,7 +78,7 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
 pub(super) fn of_execution(
     shared: &Arc<Shared>,
     execution: ExecutionId,
-) -> Result<Vec<JournalEntry>, Trouble> {
+) -> Result<Vec<JournalEntry>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let instance: Option<i64> = connection
         .prepare_cached("SELECT JOB_INSTANCE_ID FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1")?

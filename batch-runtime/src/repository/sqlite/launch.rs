@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::{Shared, guard};
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 use super::lock::Lock;
 use super::rows::{self, stamp};
 use super::takeover::{self, Running};
@@ -17,7 +17,7 @@ use crate::repository::{
     Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
 };
 
-pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, Trouble> {
+pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Launched, InnerError> {
     let connection = shared.lend(request.durability)?;
     let transaction = connection.begin()?;
     schema::migrate(&transaction, &shared.path)?;
@@ -116,7 +116,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
 }
 
 /// What [`launch`] would do. The same checks, without a write.
-pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, Trouble> {
+pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, InnerError> {
     let connection = shared.lend(request.durability)?;
     let transaction = connection.unchecked_transaction()?;
     let key = job_key(request.parameters);
@@ -161,7 +161,7 @@ fn would_recover(
     shared: &Arc<Shared>,
     request: &LaunchRequest<'_>,
     running: &Running,
-) -> Result<ExecutionId, Trouble> {
+) -> Result<ExecutionId, InnerError> {
     let dead = match request.recovery {
         Recovery::Strict => false,
         Recovery::Detect => takeover::seems_dead(shared, running)?,
@@ -176,7 +176,7 @@ fn recover_instance(
     connection: &Connection,
     request: &LaunchRequest<'_>,
     instance: InstanceId,
-) -> Result<Option<Owner>, Trouble> {
+) -> Result<Option<Owner>, InnerError> {
     let Some(running) = takeover::running_of_instance(connection, instance)? else { return Ok(None) };
     recover_one(shared, connection, request, running)
 }
@@ -186,7 +186,7 @@ fn recover_others(
     shared: &Arc<Shared>,
     connection: &Connection,
     request: &LaunchRequest<'_>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     for running in takeover::running_of_job(connection, request.job)? {
         recover_one(shared, connection, request, running)?;
     }
@@ -198,7 +198,7 @@ fn recover_one(
     connection: &Connection,
     request: &LaunchRequest<'_>,
     running: Running,
-) -> Result<Option<Owner>, Trouble> {
+) -> Result<Option<Owner>, InnerError> {
     let dead = match request.recovery {
         Recovery::Strict => false,
         Recovery::Detect => takeover::owner_is_dead(shared, &running)?,
@@ -212,7 +212,7 @@ fn recover_one(
 }
 
 /// The ended executions of the instance.
-fn ended(connection: &Connection, instance: InstanceId) -> Result<Ended, Trouble> {
+fn ended(connection: &Connection, instance: InstanceId) -> Result<Ended, InnerError> {
     let ended = |status: &str| {
         connection
             .prepare_cached(&format!(
@@ -348,7 +348,7 @@ pub(super) fn finish(
     shared: &Arc<Shared>,
     owner: Ownership,
     finish: &ExecutionFinish,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     let now = stamp(shared.now());

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use connections::Shared;
-use error::Trouble;
+use error::InnerError;
 pub use open::SqliteOptions;
 
 use super::work_queue::WorkQueue;
@@ -99,8 +99,8 @@ impl SqliteRepository {
         &self.shared.path
     }
 
-    fn named<T>(&self, result: Result<T, Trouble>) -> Result<T, RepositoryError> {
-        result.map_err(|trouble| trouble.at(&self.shared.path))
+    fn named<T>(&self, result: Result<T, InnerError>) -> Result<T, RepositoryError> {
+        result.map_err(|error| error.at(&self.shared.path))
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, OpenFlags};
 
 use super::SqliteRepository;
 use super::connections::{Session, Shared, Waits, create, existing};
-use super::error::{Trouble, explain, unusable};
+use super::error::{InnerError, explain, unusable};
 use super::filesystem;
 use super::lock::{Locks, with_suffix};
 use super::{schema, write_turns};
@@ -115,16 +115,16 @@ impl SqliteOptions {
     fn connect(self, path: &Path, flags: OpenFlags) -> Result<SqliteRepository, RepositoryError> {
         let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
         let opened = Session::open(path, flags, self.waits.other)
-            .map_err(Trouble::Sqlite)
+            .map_err(InnerError::Sqlite)
             .and_then(|session| self.prepared(session, path, creates));
         let (opened, at_rest) = match opened {
-            Err(Trouble::Sqlite(error)) if !creates && may_not_write(&error) && is_at_rest(path) => {
-                let session = Session::open_at_rest(path, self.waits.other).map_err(Trouble::Sqlite);
+            Err(InnerError::Sqlite(error)) if !creates && may_not_write(&error) && is_at_rest(path) => {
+                let session = Session::open_at_rest(path, self.waits.other).map_err(InnerError::Sqlite);
                 (session.and_then(|session| self.prepared(session, path, false)), true)
             }
             opened => (opened, false),
         };
-        let (mut session, uuid) = opened.map_err(|trouble| trouble.at(path))?;
+        let (mut session, uuid) = opened.map_err(|error| error.at(path))?;
         if self.temporary {
             session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
         }
@@ -148,7 +148,12 @@ impl SqliteOptions {
     }
 
     /// Updates the schema and reads the repository's own name.
-    fn prepared(&self, session: Session, path: &Path, creates: bool) -> Result<(Session, String), Trouble> {
+    fn prepared(
+        &self,
+        session: Session,
+        path: &Path,
+        creates: bool,
+    ) -> Result<(Session, String), InnerError> {
         let connection = session.connection();
         if creates && connection.is_readonly("main")? {
             let what = "is read-only: make the file and its folder writable, or name another";

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::chunks::{numbered, transact};
 use super::connections::{Lent, Session, guard, synchronous};
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, COUNTERS, int, stamp};
 use super::{skipped, write_turns};
 use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
@@ -52,8 +52,8 @@ impl Backend for Sqlite {
         key: CheckpointKey,
         wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
-        let of_trouble = |trouble: Trouble| trouble.at(self.path());
-        let named = |error: rusqlite::Error| of_trouble(error.into());
+        let of_error = |error: InnerError| error.at(self.path());
+        let named = |error: rusqlite::Error| of_error(error.into());
         let mut session =
             self.connect().and_then(|connection| Session::adopt(connection, WAIT)).map_err(named)?;
         session.set_synchronous(synchronous(key.durability)).map_err(named)?;
@@ -61,14 +61,14 @@ impl Backend for Sqlite {
         let tables = || connection.execute_batch(include_str!("../schema/sqlite_checkpoint.sql"));
         connection
             .patiently(tables, || should_continue(wanted))
-            .map_err(of_trouble)?
+            .map_err(of_error)?
             .ok_or(RepositoryError::Stopped)?;
         let there = Mutex::new(There { connection, step: 0, version: 0 });
         Ok(Arc::new(Elsewhere { database: self.clone(), key, wanted: wanted.clone(), there }))
     }
 }
 
-fn should_continue(wanted: &LockWait) -> Result<bool, Trouble> {
+fn should_continue(wanted: &LockWait) -> Result<bool, InnerError> {
     Ok(wanted.should_continue()?)
 }
 
@@ -115,7 +115,7 @@ impl Checkpoints for Elsewhere {
         let row = there
             .connection
             .patiently(raise, || should_continue(&self.wanted))
-            .map_err(|trouble| self.named(trouble));
+            .map_err(|error| self.named(error));
         drop(turn);
         let row = row?.ok_or(RepositoryError::Stopped)?;
         let checkpoint;
@@ -317,8 +317,8 @@ impl Elsewhere {
             .map_err(|error| self.named(error.into()))
     }
 
-    fn named(&self, trouble: Trouble) -> RepositoryError {
-        trouble.at(self.path())
+    fn named(&self, error: InnerError) -> RepositoryError {
+        error.at(self.path())
     }
 
     fn path(&self) -> &Path {
@@ -367,7 +367,7 @@ impl ChunkSession for ElsewhereSession {
         };
         let wanted = || should_continue(&checkpoints.wanted);
         let so_far = |of: &str| checkpoints.skipped_of(&there, of);
-        let name = |trouble| checkpoints.named(trouble);
+        let name = |error| checkpoints.named(error);
         transact(&there.connection, name, wanted, record, work, so_far, write)?;
         there.committed(*step);
         *skipped += record.skipped.len() as u64;

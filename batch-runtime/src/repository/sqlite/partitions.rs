@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::queries;
 use super::rows::{self, COUNTERS, RUNNING, stamp};
 use super::steps::{check_owner, context_of};
@@ -21,12 +21,16 @@ pub(super) fn of(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &str,
-) -> Result<Vec<PartitionExecution>, Trouble> {
+) -> Result<Vec<PartitionExecution>, InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     read(&connection, owner, step)
 }
 
-fn read(connection: &Connection, owner: Ownership, step: &str) -> Result<Vec<PartitionExecution>, Trouble> {
+fn read(
+    connection: &Connection,
+    owner: Ownership,
+    step: &str,
+) -> Result<Vec<PartitionExecution>, InnerError> {
     let partitions = connection
         .prepare_cached(&format!("{} ORDER BY p.PARTITION", select()))?
         .query_map(params![owner.instance.0, step], |row| partition(row, step))?
@@ -87,7 +91,7 @@ pub(super) fn begin(
     owner: Ownership,
     step: &StepStart<'_>,
     new: Option<&[NewPartition]>,
-) -> Result<Vec<PartitionExecution>, Trouble> {
+) -> Result<Vec<PartitionExecution>, InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
@@ -108,7 +112,7 @@ fn create(
     step: &str,
     new: &[NewPartition],
     now: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let context = encode_context(&ContextMap::new());
     let mut executions = Executions::new(connection, owner, now, new.len())?;
     let mut insert = connection.prepare_cached(
@@ -131,7 +135,7 @@ pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> r
 }
 
 /// Gives each incomplete partition a step execution in this execution, with its last context.
-fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Result<(), Trouble> {
+fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Result<(), InnerError> {
     let mut left = read(connection, owner, step)?;
     left.retain(|partition| partition.status != BatchStatus::Completed);
     let mut executions = Executions::new(connection, owner, now, left.len())?;
@@ -164,7 +168,7 @@ impl<'c> Executions<'c> {
         owner: Ownership,
         now: &'c str,
         many: usize,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, InnerError> {
         let next = rows::next_ids(connection, "BATCH_STEP_EXECUTION_SEQ", many)?;
         Ok(Self { connection, execution: owner.execution, now, next })
     }
@@ -188,12 +192,12 @@ pub(super) fn context(
     shared: &Arc<Shared>,
     owner: Ownership,
     partition: StepExecutionId,
-) -> Result<ContextMap, Trouble> {
+) -> Result<ContextMap, InnerError> {
     context_of(&*shared.lend_to(owner.execution)?, partition)
 }
 
 /// Ends the partitions of a step that were not begun.
-pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<(), Trouble> {
+pub(super) fn end(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<(), InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;

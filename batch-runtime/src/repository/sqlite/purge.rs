@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, int, stamp};
 use super::statistics::{self, millis};
 use crate::definition::{Durability, ExecutionId, InstanceId};
@@ -38,7 +38,7 @@ fn complete_one(row: &Row<'_>) -> rusqlite::Result<(Purgeable, ExecutionId)> {
     Ok((purgeable, ExecutionId(row.get(3)?)))
 }
 
-pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePage, Trouble> {
+pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePage, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     // In the order of their IDs: with the index by name, each page would sort all instances of the job.
     let looked_at = connection
@@ -76,7 +76,7 @@ fn complete_of(
 }
 
 /// Deletes the instances, if they are still complete, in one transaction.
-pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, Trouble> {
+pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     super::schema::migrate(&transaction, &shared.path)?;
@@ -232,7 +232,7 @@ pub(super) fn find(
 }
 
 /// Gives the space of deleted rows back to the file system.
-pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), Trouble> {
+pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let _turn = connection.turn();
     connection.execute_batch("VACUUM")?;

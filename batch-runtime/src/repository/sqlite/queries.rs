@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, COUNTERS, int};
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId, StopSignal};
 use crate::repository::{
@@ -13,12 +13,12 @@ use crate::repository::{
     partitions_of,
 };
 
-pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, Trouble> {
+pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, InnerError> {
     let connection = shared.lend(shared.durability_of(owner.execution))?;
     is_stopping(&connection, owner)
 }
 
-pub(super) fn is_stopping(connection: &Connection, owner: Ownership) -> Result<bool, Trouble> {
+pub(super) fn is_stopping(connection: &Connection, owner: Ownership) -> Result<bool, InnerError> {
     connection
         .prepare_cached(
             "SELECT e.STATUS = 'STOPPING' FROM BATCH_JOB_EXECUTION e
@@ -35,7 +35,7 @@ pub(super) fn should_continue(
     shared: &Arc<Shared>,
     owner: Ownership,
     stop: &StopSignal,
-) -> Result<bool, Trouble> {
+) -> Result<bool, InnerError> {
     if stop.is_raised() {
         return Ok(false);
     }
@@ -44,7 +44,7 @@ pub(super) fn should_continue(
             stop.raise();
             Ok(false)
         }
-        Err(fenced @ Trouble::Known(RepositoryError::Fenced { .. })) => Err(fenced),
+        Err(fenced @ InnerError::Known(RepositoryError::Fenced { .. })) => Err(fenced),
         // The repository itself may be the locked database.
         Ok(false) | Err(_) => Ok(true),
     }
@@ -57,7 +57,10 @@ pub(super) fn exit_of(row: &Row<'_>, first: usize) -> rusqlite::Result<ExitStatu
     })
 }
 
-pub(super) fn instances(shared: &Arc<Shared>, filter: &InstanceFilter) -> Result<Vec<JobInstance>, Trouble> {
+pub(super) fn instances(
+    shared: &Arc<Shared>,
+    filter: &InstanceFilter,
+) -> Result<Vec<JobInstance>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let limit = filter.limit.map_or(-1, i64::from);
     let instances = connection
@@ -72,7 +75,7 @@ pub(super) fn instances(shared: &Arc<Shared>, filter: &InstanceFilter) -> Result
     Ok(instances)
 }
 
-pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result<u64, Trouble> {
+pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result<u64, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let count = connection
         .prepare_cached("SELECT COUNT(*) FROM BATCH_JOB_INSTANCE WHERE ?1 IS NULL OR JOB_NAME = ?1")?
@@ -80,7 +83,7 @@ pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result
     Ok(count)
 }
 
-pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, Trouble> {
+pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let names = connection
         .prepare_cached("SELECT DISTINCT JOB_NAME FROM BATCH_JOB_INSTANCE ORDER BY JOB_NAME")?
@@ -89,7 +92,7 @@ pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, Trouble> {
     Ok(names)
 }
 
-pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, Trouble> {
+pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, InnerError> {
     let counters = COUNTERS.split(", ").map(|column| format!("s.{}", column.trim()));
     let counters = counters.collect::<Vec<_>>().join(", ");
     let connection = shared.lend(Durability::Machine)?;
@@ -113,7 +116,7 @@ pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<
     Ok(steps)
 }
 
-fn step_of(row: &Row<'_>, execution: ExecutionId) -> Result<StepExecution, Trouble> {
+fn step_of(row: &Row<'_>, execution: ExecutionId) -> Result<StepExecution, InnerError> {
     let created = rows::time(row, 5)?.unwrap_or_default();
     let profile = match row.get::<_, Option<i64>>(11)? {
         None => None,
@@ -136,7 +139,7 @@ fn step_of(row: &Row<'_>, execution: ExecutionId) -> Result<StepExecution, Troub
 }
 
 /// The profile whose columns begin at `first`.
-fn profile_of(row: &Row<'_>, first: usize) -> Result<Profile, Trouble> {
+fn profile_of(row: &Row<'_>, first: usize) -> Result<Profile, InnerError> {
     let [read, process, write, commit] = [0, 1, 2, 3].map(|at| rows::count(row, first + at));
     let details: Option<String> = row.get(first + 4)?;
     Ok(Profile { read: read?, process: process?, write: write?, commit: commit?, ..Profile::default() }
@@ -147,7 +150,7 @@ pub(super) fn partition_profiles(
     shared: &Arc<Shared>,
     execution: ExecutionId,
     step: &str,
-) -> Result<Vec<Profile>, Trouble> {
+) -> Result<Vec<Profile>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(
         "SELECT p.READ_NANOS, p.PROCESS_NANOS, p.WRITE_NANOS, p.COMMIT_NANOS, p.DETAILS
@@ -162,7 +165,7 @@ pub(super) fn partition_profiles(
     Ok(profiles)
 }
 
-pub(super) fn last_run_id(shared: &Arc<Shared>, job: &str) -> Result<Option<i64>, Trouble> {
+pub(super) fn last_run_id(shared: &Arc<Shared>, job: &str) -> Result<Option<i64>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let last = connection
         .prepare_cached(

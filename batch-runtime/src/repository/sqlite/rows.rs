@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::error::Trouble;
+use super::error::InnerError;
 use crate::definition::{ExecutionId, StepExecutionId};
 pub(super) use crate::repository::columns::{
     COUNTERS, ContextColumns, RUNNING, cut, durability, durability_text, int,
@@ -39,12 +39,12 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
 }
 
 /// A context from its two columns.
-pub(super) fn context(short: Option<String>, serialized: Option<String>) -> Result<ContextMap, Trouble> {
-    columns::context(short, serialized).map_err(Trouble::Corrupt)
+pub(super) fn context(short: Option<String>, serialized: Option<String>) -> Result<ContextMap, InnerError> {
+    columns::context(short, serialized).map_err(InnerError::Corrupt)
 }
 
 /// The context of a job execution.
-pub(super) fn job_context(connection: &Connection, execution: ExecutionId) -> Result<ContextMap, Trouble> {
+pub(super) fn job_context(connection: &Connection, execution: ExecutionId) -> Result<ContextMap, InnerError> {
     let columns = connection
         .prepare_cached(
             "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT WHERE JOB_EXECUTION_ID = ?1",
@@ -60,8 +60,8 @@ pub(super) fn change_job_context(
     connection: &Connection,
     execution: ExecutionId,
     changes: &str,
-) -> Result<(), Trouble> {
-    let all = columns::merged(job_context(connection, execution)?, changes).map_err(Trouble::Corrupt)?;
+) -> Result<(), InnerError> {
+    let all = columns::merged(job_context(connection, execution)?, changes).map_err(InnerError::Corrupt)?;
     Ok(put_job_context(connection, execution, &all)?)
 }
 

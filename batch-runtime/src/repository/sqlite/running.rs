@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, COUNTERS, int};
 use super::work_queue;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
@@ -28,7 +28,10 @@ pub(super) fn put(
         .map(|_| ())
 }
 
-pub(super) fn steps(shared: &Arc<Shared>, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, Trouble> {
+pub(super) fn steps(
+    shared: &Arc<Shared>,
+    executions: &[ExecutionId],
+) -> Result<Vec<RunningStep>, InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.0).collect();
     let ids = serde_json::Value::from(ids).to_string();
     let connection = shared.lend(Durability::Machine)?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, stamp};
 use crate::definition::{Durability, ExecutionId};
 use crate::repository::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
@@ -33,7 +33,7 @@ fn read(connection: &Connection, job: &str) -> rusqlite::Result<Option<ScheduleR
         .optional()
 }
 
-pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {
     Ok(read(&*shared.lend(Durability::Machine)?, job)?)
 }
 
@@ -43,7 +43,7 @@ pub(super) fn see(
     expression: &str,
     zone: &str,
     now: Timestamp,
-) -> Result<ScheduleRow, Trouble> {
+) -> Result<ScheduleRow, InnerError> {
     let is_known = |row: &ScheduleRow| row.expression == expression && row.zone == zone;
     let connection = shared.lend(Durability::Machine)?;
     if let Some(row) = read(&connection, job)?.filter(is_known) {
@@ -59,7 +59,7 @@ pub(super) fn see(
         .execute(params![job, expression, zone, stamp(now)])?;
     let row = read(&transaction, job)?;
     transaction.commit()?;
-    row.ok_or_else(|| Trouble::Corrupt(format!("the schedule of job {job} is missing")))
+    row.ok_or_else(|| InnerError::Corrupt(format!("the schedule of job {job} is missing")))
 }
 
 pub(super) fn plan(
@@ -67,7 +67,7 @@ pub(super) fn plan(
     job: &str,
     fires: &[NewFire],
     until: Timestamp,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     {
@@ -97,7 +97,7 @@ pub(super) fn settle(
     scheduled: &str,
     outcome: FireOutcome,
     key: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     transaction
@@ -122,7 +122,7 @@ pub(super) fn hold(connection: &Connection, execution: ExecutionId) -> rusqlite:
     Ok(())
 }
 
-pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<FireRow>, Trouble> {
+pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<FireRow>, InnerError> {
     let outcomes: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.as_str()).collect();
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(
@@ -147,7 +147,7 @@ pub(super) fn fires(shared: &Arc<Shared>, filter: &FireFilter) -> Result<Vec<Fir
 }
 
 /// The execution whose columns begin at `first`, if there is one.
-fn run(row: &Row<'_>, first: usize) -> Result<Option<FireRun>, Trouble> {
+fn run(row: &Row<'_>, first: usize) -> Result<Option<FireRun>, InnerError> {
     let Some(execution) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
     Ok(Some(FireRun {
         execution: ExecutionId(execution),
@@ -159,7 +159,7 @@ fn run(row: &Row<'_>, first: usize) -> Result<Option<FireRun>, Trouble> {
 }
 
 // `+` keeps the planner from the index of statuses: the executions of an instance are few, those that failed are many.
-pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, Trouble> {
+pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(
         "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.START_TIME, e.END_TIME,
@@ -175,17 +175,17 @@ pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Opt
     }
 }
 
-fn fire(row: &Row<'_>) -> Result<FireRow, Trouble> {
+fn fire(row: &Row<'_>) -> Result<FireRow, InnerError> {
     Ok(FireRow {
         scheduled: row.get(0)?,
         time: required(row, 1)?,
         key: row.get(2)?,
-        outcome: row.get::<_, String>(3)?.parse().map_err(Trouble::Corrupt)?,
+        outcome: row.get::<_, String>(3)?.parse().map_err(InnerError::Corrupt)?,
         run: run(row, 4)?,
     })
 }
 
-pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Result<u64, Trouble> {
+pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Result<u64, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let count = connection
         .prepare_cached("SELECT COUNT(*) FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = ?1 AND OUTCOME = ?2")?
@@ -193,7 +193,12 @@ pub(super) fn count(shared: &Arc<Shared>, job: &str, outcome: FireOutcome) -> Re
     Ok(count)
 }
 
-pub(super) fn pause(shared: &Arc<Shared>, job: &str, pause: bool, now: Timestamp) -> Result<bool, Trouble> {
+pub(super) fn pause(
+    shared: &Arc<Shared>,
+    job: &str,
+    pause: bool,
+    now: Timestamp,
+) -> Result<bool, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     let statement = if pause {

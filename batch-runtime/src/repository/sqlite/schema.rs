@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 
 /// The statements that lead from each version to the next. A new file takes the same path as an old one, so
 /// both end up with the same tables.
@@ -33,7 +33,7 @@ pub(super) fn prepare(
     path: &Path,
     creates: bool,
     wait: Duration,
-) -> Result<String, Trouble> {
+) -> Result<String, InnerError> {
     let present = present(connection, path, creates)?;
     if !creates {
         let Some(present) = present else {
@@ -55,7 +55,7 @@ pub(super) fn prepare(
 }
 
 /// Called inside a write transaction: another process may have been faster.
-fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, Trouble> {
+fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, InnerError> {
     let present = present(connection, path, true)?;
     let version = present.as_ref().map_or(0, |present| present.version);
     for (_, migration) in MIGRATIONS.iter().filter(|(makes, _)| *makes > version) {
@@ -74,7 +74,7 @@ fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, Tro
 
 /// Updates an older repository if it can be written now. Otherwise it still answers queries, and the next
 /// launch tries again.
-fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), InnerError> {
     if connection.is_readonly("main")? {
         return Ok(());
     }
@@ -95,14 +95,14 @@ fn migrate_if_possible(connection: &Connection, path: &Path) -> Result<(), Troub
 }
 
 /// Updates an older repository inside a write transaction.
-pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), InnerError> {
     let version: u16 =
         connection.prepare_cached("SELECT VERSION FROM BATCH_SCHEMA")?.query_row([], |row| row.get(0))?;
     if version < VERSION { create_or_migrate(connection, path).map(|_| ()) } else { Ok(()) }
 }
 
 /// The existing repository, if any. Creating one next to the tables of another framework is refused.
-fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<Present>, Trouble> {
+fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<Present>, InnerError> {
     // One statement, since another process may create the whole repository between two.
     let (ours, any): (bool, bool) = connection.query_row(
         "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
@@ -123,7 +123,7 @@ fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option
         })
         .optional()?;
     let Some((version, uuid)) = row else {
-        return Err(Trouble::Corrupt("table BATCH_SCHEMA is empty".to_owned()));
+        return Err(InnerError::Corrupt("table BATCH_SCHEMA is empty".to_owned()));
     };
     match u16::try_from(version) {
         Ok(version @ 1..=VERSION) => Ok(Some(Present { uuid, version })),
@@ -134,12 +134,12 @@ fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option
             ),
         )
         .into()),
-        _ => Err(Trouble::Corrupt(format!("there is no schema of version {version}"))),
+        _ => Err(InnerError::Corrupt(format!("there is no schema of version {version}"))),
     }
 }
 
 /// `SQLite` does not always wait on its own for the lock that this change needs.
-fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), Trouble> {
+fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), InnerError> {
     let until = Instant::now() + wait;
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {

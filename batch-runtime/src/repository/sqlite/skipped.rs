@@ -6,7 +6,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, int};
 use super::steps::check_owner;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
@@ -53,7 +53,7 @@ pub(super) fn insert(
 }
 
 /// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
-pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, Trouble> {
+pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let last = connection
         .prepare_cached(
@@ -71,7 +71,7 @@ pub(super) fn add(
     owner: Ownership,
     step: StepExecutionId,
     items: &[(u64, SkippedItem)],
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
@@ -81,7 +81,7 @@ pub(super) fn add(
     Ok(transaction.commit()?)
 }
 
-pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, Trouble> {
+pub(super) fn page(shared: &Arc<Shared>, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, InnerError> {
     let execution = filter.of.execution();
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.unchecked_transaction()?;

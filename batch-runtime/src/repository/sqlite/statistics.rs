@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows;
 use crate::definition::{Durability, InstanceId};
 use crate::repository::{JobStatistics, Profile, Statistics, Times};
@@ -35,7 +35,7 @@ fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
     })
 }
 
-pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, Trouble> {
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     // All sums come from one snapshot.
     let transaction = connection.unchecked_transaction()?;
@@ -57,7 +57,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 }
 
 /// Adds the totals of purged executions.
-fn add_purged(connection: &Connection, all: &mut Statistics) -> Result<(), Trouble> {
+fn add_purged(connection: &Connection, all: &mut Statistics) -> Result<(), InnerError> {
     // The table is not there if an old file cannot be updated.
     let is_kept = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_TOTAL')";
     if !connection.query_row(is_kept, [], |row| row.get::<_, bool>(0))? {
@@ -111,7 +111,7 @@ fn profile(row: &Row<'_>) -> rusqlite::Result<Option<Profile>> {
 pub(super) fn add_up(
     connection: &Connection,
     instances: Option<&[InstanceId]>,
-) -> Result<Statistics, Trouble> {
+) -> Result<Statistics, InnerError> {
     let instances = instances.map(list);
     let values = || params_from_iter(&instances);
     let of = match &instances {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chunks::{OwnSession, Target};
 use super::connections::{Lent, Session, Shared};
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, COUNTERS, int, stamp};
 use super::{advice, journal, partitions, queries};
 use crate::definition::{ExecutionId, Sqlite, StepExecutionId};
@@ -17,7 +17,7 @@ use crate::repository::{
 };
 
 /// Refuses an owner that was taken over; everything that follows in the same transaction is protected.
-pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(), Trouble> {
+pub(super) fn check_owner(connection: &Connection, owner: Ownership) -> Result<(), InnerError> {
     let current: Option<i64> = connection
         .prepare_cached("SELECT EPOCH FROM BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = ?1")?
         .query_row([owner.execution.0], |row| row.get(0))
@@ -36,7 +36,7 @@ pub(super) fn open_chunks(
     row: &StepRow,
     database: Option<&Sqlite>,
     step: &StepStart<'_>,
-) -> Result<OwnSession, Trouble> {
+) -> Result<OwnSession, InnerError> {
     let connection = match database {
         None => shared.lend_to(owner.execution)?,
         Some(database) => {
@@ -56,7 +56,7 @@ pub(super) fn insert(
     owner: Ownership,
     step: &StepStart<'_>,
     truth: Option<&Checkpoint>,
-) -> Result<StepRow, Trouble> {
+) -> Result<StepRow, InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
@@ -84,7 +84,7 @@ pub(super) fn insert(
             ContextMap::new()
         }
         (Some((last, _)), None) => context_of(&transaction, last)?,
-        (Some(_), Some(checkpoint)) => checkpoint.context().map_err(Trouble::Corrupt)?,
+        (Some(_), Some(checkpoint)) => checkpoint.context().map_err(InnerError::Corrupt)?,
     };
     let context_text = encode_context(&context);
     let id = StepExecutionId(rows::next_id(&transaction, "BATCH_STEP_EXECUTION_SEQ")?);
@@ -113,7 +113,7 @@ pub(super) fn start(
     step: &StepStart<'_>,
     id: StepExecutionId,
     truth: Option<&Checkpoint>,
-) -> Result<StepRow, Trouble> {
+) -> Result<StepRow, InnerError> {
     let connection = shared.lend_fast()?;
     let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
@@ -137,7 +137,7 @@ pub(super) fn start(
     let contested = partitions::is_contested(&transaction, id)?;
     let context = match truth {
         None => context_of(&transaction, id)?,
-        Some(checkpoint) => checkpoint.context().map_err(Trouble::Corrupt)?,
+        Some(checkpoint) => checkpoint.context().map_err(InnerError::Corrupt)?,
     };
     let context_text = encode_context(&context);
     if truth.is_some() {
@@ -212,7 +212,7 @@ fn last(
         .optional()
 }
 
-pub(super) fn context_of(connection: &Connection, step: StepExecutionId) -> Result<ContextMap, Trouble> {
+pub(super) fn context_of(connection: &Connection, step: StepExecutionId) -> Result<ContextMap, InnerError> {
     let columns = connection
         .prepare_cached(
             "SELECT SHORT_CONTEXT, SERIALIZED_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT WHERE STEP_EXECUTION_ID = ?1",
@@ -229,7 +229,7 @@ pub(super) fn finish(
     step: StepExecutionId,
     finish: &StepFinish,
     context: Option<&str>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let changed = finish.context.as_ref().map(encode_context);
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
@@ -256,7 +256,7 @@ fn update(
     step: StepExecutionId,
     finish: &StepFinish,
     now: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let counters = &finish.counters;
     let changed = connection
         .prepare_cached(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connections::{Shared, guard};
-use super::error::{Trouble, unusable};
+use super::error::{InnerError, unusable};
 use super::launch::next_epoch;
 use super::lock::Lock;
 use super::partitions;
@@ -70,7 +70,7 @@ pub(super) fn is_running(connection: &Connection, execution: ExecutionId) -> rus
 
 /// Returns whether the lock of the execution proves that its owner is dead. Call it inside a write transaction. If the
 /// execution has no owner in this repository, nothing is proved, and the answer is false.
-pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
+pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, InnerError> {
     if running.owner.is_none() {
         return Ok(false);
     }
@@ -81,7 +81,7 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
 }
 
 /// The same outside a write transaction, where a concurrent launch may change the answer. It takes no lock.
-pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, Trouble> {
+pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, InnerError> {
     if running.owner.is_none() {
         return Ok(false);
     }
@@ -90,7 +90,7 @@ pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, Tro
 }
 
 /// Returns the state of the owner. It takes no lock, so it does not disturb a concurrent launch.
-pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, Trouble> {
+pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, InnerError> {
     if execution.owner.is_none() {
         return Ok(OwnerState::Unknown);
     }
@@ -108,7 +108,7 @@ pub(super) fn a_lost_owner_lives(
     shared: &Shared,
     connection: &Connection,
     instance: InstanceId,
-) -> Result<bool, Trouble> {
+) -> Result<bool, InnerError> {
     let mut select = connection.prepare_cached(
         "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?1 AND EXIT_CODE = ?2",
     )?;
@@ -126,7 +126,7 @@ pub(super) fn a_lost_owner_lives(
     Ok(false)
 }
 
-fn untestable(shared: &Shared, execution: ExecutionId, error: &io::Error) -> Trouble {
+fn untestable(shared: &Shared, execution: ExecutionId, error: &io::Error) -> InnerError {
     let why = format!("the lock of execution {execution} cannot be tested: {error}");
     unusable(shared.locks.path(), why).into()
 }
@@ -208,7 +208,7 @@ pub(super) fn fail_running_steps(
     partitions::withdraw(connection, execution)
 }
 
-pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble> {
+pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     let all: Vec<Running> =
@@ -224,7 +224,7 @@ pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, Trouble>
     Ok(taken)
 }
 
-fn status_of(connection: &Connection, execution: ExecutionId) -> Result<BatchStatus, Trouble> {
+fn status_of(connection: &Connection, execution: ExecutionId) -> Result<BatchStatus, InnerError> {
     connection
         .prepare_cached("SELECT STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?1")?
         .query_row([execution.0], |row| rows::status(row, 0))
@@ -232,7 +232,7 @@ fn status_of(connection: &Connection, execution: ExecutionId) -> Result<BatchSta
         .ok_or_else(|| RepositoryError::NoSuchExecution(execution).into())
 }
 
-pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     let status = status_of(&transaction, execution)?;
@@ -250,7 +250,7 @@ pub(super) fn request_stop(shared: &Arc<Shared>, execution: ExecutionId) -> Resu
     Ok(transaction.commit()?)
 }
 
-pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), Trouble> {
+pub(super) fn abandon(shared: &Arc<Shared>, execution: ExecutionId) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     let status = status_of(&transaction, execution)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows;
 use crate::definition::{Durability, InstanceId, StepExecutionId};
 use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
@@ -40,7 +40,7 @@ pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Res
 }
 
 /// The form of a step execution's step; also `None` if an old file cannot be updated.
-pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, Trouble> {
+pub(super) fn form(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<String>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let is_kept: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_STEP_FORM')",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::Row;
 use crate::repository::Ownership;
-use crate::repository::postgres::error::Trouble;
+use crate::repository::postgres::error::InnerError;
 use crate::repository::postgres::partitions::{partition, partition_columns};
 use crate::repository::postgres::process::{Liveness, Run, process_columns};
 use crate::repository::postgres::rows::{self, get, now, running};
@@ -65,7 +65,7 @@ pub(super) fn claim(
     worker: WorkerId,
     queues: &[String],
     declined: &BTreeSet<ExecutionId>,
-) -> Result<Claimed, Trouble> {
+) -> Result<Claimed, InnerError> {
     if let Some(Unsettled { name, queue, .. }) = unsettled(shared, worker) {
         let queue = RefCell::new(queue);
         return Claiming { shared, worker, queues, declined, name, queue, may_be_done: true }.run();
@@ -100,7 +100,7 @@ fn queues_with_offers(
     tx: &Tx<'_>,
     worker: WorkerId,
     queues: &[String],
-) -> Result<Option<Vec<String>>, Trouble> {
+) -> Result<Option<Vec<String>>, InnerError> {
     let row = tx.query_opt(
         "SELECT w.DRAINS OR w.ENDED IS NOT NULL OR p.LOST IS NOT NULL,
                 ARRAY(SELECT q.NAME FROM unnest($2::text[]) WITH ORDINALITY AS q (NAME, NUMBER)
@@ -123,7 +123,7 @@ impl<'c> Claiming<'c> {
         Self { shared, worker, queues, declined, name, queue, may_be_done: false }
     }
 
-    fn run(self) -> Result<Claimed, Trouble> {
+    fn run(self) -> Result<Claimed, InnerError> {
         let stop = self.shared.process.stop_of(Run::Worker(self.worker));
         let claimed = self.shared.transact(
             // Otherwise a server that forgets a claim in a crash would offer a running partition again.
@@ -137,7 +137,7 @@ impl<'c> Claiming<'c> {
         );
         // The worker is to take nothing more, and the first statement of the attempt said so.
         let claimed = match claimed {
-            Err(trouble) if trouble.is_no_row() => Ok(Claimed::Drain),
+            Err(error) if error.is_no_row() => Ok(Claimed::Drain),
             claimed => claimed,
         };
         match &claimed {
@@ -156,7 +156,7 @@ impl<'c> Claiming<'c> {
         claimed
     }
 
-    fn take(&self, tx: &Tx<'_>) -> Result<Claimed, Trouble> {
+    fn take(&self, tx: &Tx<'_>) -> Result<Claimed, InnerError> {
         if self.may_be_done {
             if !self.lock_worker(tx)? {
                 return Ok(Claimed::Drain);
@@ -198,7 +198,7 @@ impl<'c> Claiming<'c> {
     }
 
     /// As [`lock_worker`](Self::lock_worker), without waiting: the transaction fails if the worker may take nothing.
-    fn send_lock(&self, tx: &Tx<'_>) -> Result<(), Trouble> {
+    fn send_lock(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
         tx.send(
             "SELECT 1 / count(*) FROM (
                  SELECT FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS
@@ -210,7 +210,7 @@ impl<'c> Claiming<'c> {
 
     /// Locks the row of the worker, so that its claims are decided one after the other: a claim whose answer was lost has
     /// then either been committed or not. Returns whether the worker may take anything.
-    fn lock_worker(&self, tx: &Tx<'_>) -> Result<bool, Trouble> {
+    fn lock_worker(&self, tx: &Tx<'_>) -> Result<bool, InnerError> {
         let row = tx.query_opt(
             "SELECT NOT w.DRAINS AND w.ENDED IS NULL AND p.LOST IS NULL
              FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS WHERE w.WORKER_ID = $1
@@ -221,7 +221,7 @@ impl<'c> Claiming<'c> {
     }
 
     /// The partition that was taken by an attempt whose answer was lost.
-    fn found(&self, tx: &Tx<'_>) -> Result<Option<Claimed>, Trouble> {
+    fn found(&self, tx: &Tx<'_>) -> Result<Option<Claimed>, InnerError> {
         let row = tx.query_opt(
             claims!("WHERE part.WORKER_ID = $1 AND part.CLAIM = $2 AND s.STATUS = 'STARTING'"),
             &[&self.worker.0, &self.name],
@@ -235,7 +235,7 @@ impl<'c> Claiming<'c> {
 /// executions in `out`, those that do not run, and partitions that others have locked.
 ///
 /// The subquery runs for one offer after the other until one fits. A join would run for all of them, and sort them.
-fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Option<i64>, Trouble> {
+fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Option<i64>, InnerError> {
     let row = tx.query_opt(
         "SELECT part.STEP_EXECUTION_ID FROM @BATCH_PARTITION part
          WHERE part.OFFERED_FOR = $1 AND part.STEP_EXECUTION_ID > $2 AND (
@@ -250,7 +250,7 @@ fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Opt
 
 /// An offered partition, locked together with its step execution, which a takeover writes; `None` if somebody else has
 /// locked that.
-fn locked(tx: &Tx<'_>, offered: i64) -> Result<Option<Row>, Trouble> {
+fn locked(tx: &Tx<'_>, offered: i64) -> Result<Option<Row>, InnerError> {
     tx.query_opt(
         claims!(
             "WHERE part.STEP_EXECUTION_ID = $1 AND s.STATUS = 'STARTING' AND e.STATUS = 'STARTED'
@@ -260,7 +260,7 @@ fn locked(tx: &Tx<'_>, offered: i64) -> Result<Option<Row>, Trouble> {
     )
 }
 
-fn claim_of(row: &Row, queue: &str) -> Result<Claim, Trouble> {
+fn claim_of(row: &Row, queue: &str) -> Result<Claim, InnerError> {
     let ownership = Ownership {
         instance: InstanceId(get(row, 0)?),
         execution: ExecutionId(get(row, 1)?),
@@ -285,7 +285,7 @@ pub(super) fn decline(
     worker: WorkerId,
     claim: &Claim,
     why: Option<&str>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let queue = why.map(|_| &claim.queue);
     let why = why.map(|why| why.replace('\0', "\u{fffd}"));
     shared.transact(
@@ -326,7 +326,7 @@ pub(super) fn give_up(
     worker: WorkerId,
     partition: StepExecutionId,
     why: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     shared.transact(
         Durability::Machine,
         None,

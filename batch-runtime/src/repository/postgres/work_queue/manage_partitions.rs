@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
-use crate::repository::postgres::error::Trouble;
+use crate::repository::manage_partitions::{self, Group, Returned};
+use crate::repository::postgres::error::InnerError;
 use crate::repository::postgres::launch::fenced;
 use crate::repository::postgres::partitions::insert_executions;
 use crate::repository::postgres::process::{Liveness, declare_lost, end_connections, lease_columns};
 use crate::repository::postgres::rows::{self, get, now, running, sums};
 use crate::repository::postgres::shared::{Shared, Tx};
 use crate::repository::postgres::steps::{check_owner, context_of};
-use crate::repository::tending::{self, Group, Returned};
 use crate::repository::work_queue::{HANDED_BACK, Tend, Tended, WORKER_LOST, WorkerId};
 use crate::repository::{Counters, Ownership, encode_context, partition_step_name};
 
@@ -50,12 +50,12 @@ impl Holder {
 
 impl Look {
     fn tended(&self, events: Vec<String>) -> Tended {
-        tending::summed_up(&self.groups, self.counters, self.stop_requested, events)
+        manage_partitions::summed_up(&self.groups, self.counters, self.stop_requested, events)
     }
 }
 
 /// Looks at a step. It is one statement, because an idle manager asks once a second.
-fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Look, Trouble> {
+fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Look, InnerError> {
     let rows = tx.query(
         concat!(
             "SELECT total.*, g.STATUS, g.RETURNED, g.OFFERED, g.WORKER_ID, g.MANY, w.ENDED IS NOT NULL, w.PROCESS, ",
@@ -116,7 +116,7 @@ fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Lo
     Ok(Look { groups, holders, counters, stop_requested })
 }
 
-fn holder(shared: &Shared, row: &Row) -> Result<Option<Holder>, Trouble> {
+fn holder(shared: &Shared, row: &Row) -> Result<Option<Holder>, InnerError> {
     let Some(process) = get::<Option<String>>(row, 15)? else { return Ok(None) };
     let Some(liveness) = shared.process.seen(&process, row, 16)? else { return Ok(None) };
     Ok(Some(Holder { process, has_ended: get(row, 14)?, liveness }))
@@ -127,7 +127,7 @@ pub(super) fn tend(
     owner: Ownership,
     step: &str,
     tend: &Tend<'_>,
-) -> Result<Tended, Trouble> {
+) -> Result<Tended, InnerError> {
     let seen = shared.ask(|tx| look(shared, tx, owner, step))?;
     // In the order of their numbers, so that two managers who lose the same workers do not wait for each other.
     let suspects: Vec<(WorkerId, Holder)> = seen
@@ -136,7 +136,7 @@ pub(super) fn tend(
         .filter(|(_, holder)| holder.is_suspicious(shared))
         .map(|(worker, holder)| (*worker, holder.clone()))
         .collect();
-    if !tending::is_due(&seen.groups, !suspects.is_empty(), tend) {
+    if !manage_partitions::is_due(&seen.groups, !suspects.is_empty(), tend) {
         return Ok(seen.tended(Vec::new()));
     }
     // Kept across attempts: after a commit whose answer was lost, the next attempt finds no events.
@@ -178,7 +178,7 @@ fn declare<'s>(
     shared: &Shared,
     tx: &Tx<'_>,
     suspects: &'s [(WorkerId, Holder)],
-) -> Result<Vec<(&'s WorkerId, &'s Holder)>, Trouble> {
+) -> Result<Vec<(&'s WorkerId, &'s Holder)>, InnerError> {
     let mut lost = Vec::new();
     for (worker, holder) in suspects {
         if !holder.has_ended {
@@ -194,7 +194,13 @@ fn declare<'s>(
 
 /// Ends the partitions that a lost worker holds. It waits for a chunk that is being committed, and the worker can commit
 /// nothing more of them.
-fn lose(tx: &Tx<'_>, owner: Ownership, step: &str, worker: WorkerId, holder: &Holder) -> Result<(), Trouble> {
+fn lose(
+    tx: &Tx<'_>,
+    owner: Ownership,
+    step: &str,
+    worker: WorkerId,
+    holder: &Holder,
+) -> Result<(), InnerError> {
     let process =
         tx.query_one("SELECT PID, HOST FROM @BATCH_PROCESS WHERE PROCESS = $1", &[&holder.process])?;
     let (pid, host): (i64, String) = (get(&process, 0)?, get(&process, 1)?);
@@ -230,7 +236,7 @@ fn lose(tx: &Tx<'_>, owner: Ownership, step: &str, worker: WorkerId, holder: &Ho
 }
 
 /// Gives each returned partition a new step execution with its last context, or fails it.
-fn renew(tx: &Tx<'_>, owner: Ownership, step: &str, events: &mut Vec<String>) -> Result<(), Trouble> {
+fn renew(tx: &Tx<'_>, owner: Ownership, step: &str, events: &mut Vec<String>) -> Result<(), InnerError> {
     let rows = tx.query(
         "SELECT part.PARTITION, s.STEP_EXECUTION_ID, s.EXIT_CODE = $4, COALESCE(s.EXIT_MESSAGE, ''), s.COMMIT_COUNT,
                 part.LOSSES
@@ -251,9 +257,9 @@ fn renew(tx: &Tx<'_>, owner: Ownership, step: &str, events: &mut Vec<String>) ->
             )?;
             continue;
         }
-        let told = returned.told();
-        if !events.contains(&told) {
-            events.push(told);
+        let message = returned.message();
+        if !events.contains(&message) {
+            events.push(message);
         }
         let context = encode_context(&context_of(tx, returned.id)?);
         numbers.push(i64::from(returned.number));
@@ -274,7 +280,7 @@ fn renew(tx: &Tx<'_>, owner: Ownership, step: &str, events: &mut Vec<String>) ->
     )
 }
 
-fn returned(row: &Row, step: &str) -> Result<Returned, Trouble> {
+fn returned(row: &Row, step: &str) -> Result<Returned, InnerError> {
     let number = u32::try_from(get::<i64>(row, 0)?).unwrap_or(u32::MAX);
     Ok(Returned {
         number,
@@ -294,8 +300,8 @@ fn offer(
     step: &str,
     tend: &Tend<'_>,
     groups: &[Group],
-) -> Result<(), Trouble> {
-    let room = tending::room(groups, tend).map(rows::int);
+) -> Result<(), InnerError> {
+    let room = manage_partitions::room(groups, tend).map(rows::int);
     let free = tx.query(
         "SELECT part.PARTITION FROM @BATCH_PARTITION part
          JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
@@ -313,7 +319,7 @@ fn offer(
     )
 }
 
-fn withdraw(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), Trouble> {
+fn withdraw(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), InnerError> {
     tx.send(
         "UPDATE @BATCH_PARTITION SET OFFERED_FOR = NULL
          WHERE JOB_INSTANCE_ID = $1 AND STEP_NAME = $2 AND OFFERED_FOR IS NOT NULL",
@@ -326,7 +332,7 @@ pub(in crate::repository::postgres) fn counters(
     tx: &Tx<'_>,
     execution: ExecutionId,
     step: &str,
-) -> Result<Counters, Trouble> {
+) -> Result<Counters, InnerError> {
     let row = tx.query_one(
         concat!(
             "SELECT ",

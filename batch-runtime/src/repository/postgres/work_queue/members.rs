@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use crate::definition::Durability;
 use crate::postgres::Row;
-use crate::repository::postgres::error::Trouble;
+use crate::repository::postgres::error::InnerError;
 use crate::repository::postgres::process::{Liveness, RELEASE, Run, lease_columns};
 use crate::repository::postgres::rows::{get, time};
 use crate::repository::postgres::shared::{Shared, Tx};
 use crate::repository::work_queue::{Fate, Joined, NewWorker, WorkerId, WorkerRow};
 use crate::repository::{HeldLock, Owner, OwnerState};
 
-pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
+pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, InnerError> {
     let queues = serde_json::Value::from(worker.queues).to_string();
     let inserted = Cell::new(None);
     let id = shared.transact(
@@ -47,7 +47,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
 
 /// Declares processes of workers lost if they no longer renew their leases: no manager does so for workers that hold
 /// nothing.
-fn end_dead(shared: &Shared, tx: &Tx<'_>) -> Result<(), Trouble> {
+fn end_dead(shared: &Shared, tx: &Tx<'_>) -> Result<(), InnerError> {
     tx.execute(
         "UPDATE @BATCH_PROCESS p SET LOST = clock_timestamp(), LOST_TO = $1
          WHERE p.LOST IS NULL AND p.PROCESS <> $1
@@ -91,7 +91,7 @@ impl fmt::Debug for Membership {
     }
 }
 
-pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trouble> {
+pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, InnerError> {
     // A repetition after a lost answer finds the same worker.
     let told = shared.ask(|tx| {
         tx.execute(
@@ -103,7 +103,7 @@ pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trou
 }
 
 /// A worker that was declared lost takes nothing more either.
-pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trouble> {
+pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, InnerError> {
     shared.ask_once(|tx| {
         let row = tx.query_opt(
             "SELECT w.DRAINS OR w.ENDED IS NOT NULL OR p.LOST IS NOT NULL
@@ -114,7 +114,7 @@ pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Tro
     })
 }
 
-pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Trouble> {
+pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, InnerError> {
     shared.ask_once(|tx| {
         let row = tx.query_opt(
             concat!(
@@ -139,7 +139,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Troub
     })
 }
 
-pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
+pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, InnerError> {
     shared.read(|tx| {
         // A worker whose process has ended still matters while somebody waits for its partitions.
         let rows = tx.query(
@@ -161,7 +161,7 @@ pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
     })
 }
 
-fn worker(shared: &Shared, row: &Row) -> Result<WorkerRow, Trouble> {
+fn worker(shared: &Shared, row: &Row) -> Result<WorkerRow, InnerError> {
     let process: String = get(row, 7)?;
     let queues: String = get(row, 1)?;
     let state = match shared.process.seen(&process, row, 8)? {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::members::{is_alive, is_draining};
 use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
 use crate::repository::sqlite::connections::{Shared, guard};
-use crate::repository::sqlite::error::Trouble;
+use crate::repository::sqlite::error::InnerError;
 use crate::repository::sqlite::lock::Lock;
 use crate::repository::sqlite::partitions;
 use crate::repository::sqlite::rows::{self, RUNNING, stamp};
@@ -31,7 +31,7 @@ pub(super) fn claim(
     worker: WorkerId,
     queues: &[String],
     declined: &BTreeSet<ExecutionId>,
-) -> Result<Claimed, Trouble> {
+) -> Result<Claimed, InnerError> {
     let connection = shared.lend_fast()?;
     if is_draining(&connection, worker)? {
         return Ok(Claimed::Drain);
@@ -57,7 +57,7 @@ pub(super) fn claim(
             }
             match check_owner(&transaction, ownership) {
                 // The execution was taken over.
-                Err(Trouble::Known(RepositoryError::Fenced { .. })) => continue,
+                Err(InnerError::Known(RepositoryError::Fenced { .. })) => continue,
                 checked => checked?,
             }
             let partition = partitions::one(&transaction, ownership, &step, number)?;
@@ -138,7 +138,7 @@ pub(super) fn decline(
     worker: WorkerId,
     claim: &Claim,
     why: Option<&str>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend_fast()?;
     let transaction = connection.begin()?;
     transaction
@@ -168,7 +168,7 @@ pub(super) fn give_up(
     worker: WorkerId,
     partition: StepExecutionId,
     why: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let connection = shared.lend_fast()?;
     let transaction = connection.begin()?;
     transaction

@@ -6,13 +6,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::definition::Durability;
 use crate::repository::sqlite::connections::Shared;
-use crate::repository::sqlite::error::{Trouble, unusable};
+use crate::repository::sqlite::error::{InnerError, unusable};
 use crate::repository::sqlite::lock::Lock;
 use crate::repository::sqlite::rows::{self, stamp};
 use crate::repository::work_queue::{Fate, Joined, NewWorker, WorkerId, WorkerRow};
 use crate::repository::{ExecutionLock, HeldLock, Owner, OwnerState, owner};
 
-pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, Trouble> {
+pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joined, InnerError> {
     let connection = shared.lend_fast()?;
     let transaction = connection.begin()?;
     end_dead(shared, &transaction)?;
@@ -41,7 +41,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
 }
 
 /// Records the ends of workers that died while they held nothing.
-fn end_dead(shared: &Shared, connection: &Connection) -> Result<(), Trouble> {
+fn end_dead(shared: &Shared, connection: &Connection) -> Result<(), InnerError> {
     let known: Vec<WorkerId> = connection
         .prepare_cached("SELECT PROCESS_ID FROM BATCH_PROCESS WHERE ENDED IS NULL")?
         .query_map([], |row| row.get(0).map(WorkerId))?
@@ -89,7 +89,7 @@ impl Drop for Membership {
     }
 }
 
-pub(super) fn is_alive(shared: &Shared, lock: Lock) -> Result<bool, Trouble> {
+pub(super) fn is_alive(shared: &Shared, lock: Lock) -> Result<bool, InnerError> {
     let untestable =
         |error| unusable(shared.locks.path(), format!("the lock of {lock} cannot be tested: {error}"));
     match shared.locks.is_held(lock).map_err(untestable)? {
@@ -108,11 +108,11 @@ pub(super) fn is_draining(connection: &Connection, worker: WorkerId) -> rusqlite
     Ok(drains != Some(false))
 }
 
-pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trouble> {
+pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, InnerError> {
     Ok(is_draining(&*shared.lend_fast()?, worker)?)
 }
 
-pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Trouble> {
+pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, InnerError> {
     let connection = shared.lend_fast()?;
     let end = || {
         connection
@@ -130,7 +130,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Troub
     })
 }
 
-pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
+pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut holds = connection.prepare_cached(
         "SELECT s.STEP_NAME FROM BATCH_PARTITION p
@@ -172,7 +172,7 @@ pub(super) fn workers(shared: &Arc<Shared>) -> Result<Vec<WorkerRow>, Trouble> {
     Ok(found)
 }
 
-pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Trouble> {
+pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let _turn = connection.turn();
     let told = connection

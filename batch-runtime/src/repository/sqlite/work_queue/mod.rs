@@ -4,10 +4,10 @@
 //! worker that lost its byte is dead for certain.
 
 mod claim;
+mod manage_partitions;
 mod members;
-mod tend;
 
-pub(super) use tend::counters;
+pub(super) use manage_partitions::counters;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteRepository;
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::work_queue::{
@@ -29,7 +29,7 @@ impl WorkQueue for SqliteRepository {
     }
 
     fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
-        self.named(tend::tend(&self.shared, owner, step, tend))
+        self.named(manage_partitions::tend(&self.shared, owner, step, tend))
     }
 
     fn claim(
@@ -94,14 +94,14 @@ pub(super) fn skipped(connection: &Connection, owner: Ownership, step: &str) -> 
         .query_row(params![owner.instance.0, step], |row| rows::count(row, 0))
 }
 
-fn job_context(shared: &Arc<Shared>, owner: Ownership) -> Result<ContextMap, Trouble> {
+fn job_context(shared: &Arc<Shared>, owner: Ownership) -> Result<ContextMap, InnerError> {
     rows::job_context(&*shared.lend_to(owner.execution)?, owner.execution)
 }
 
-fn counters_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<Counters, Trouble> {
+fn counters_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<Counters, InnerError> {
     Ok(counters(&*shared.lend_to(owner.execution)?, owner.execution, step)?)
 }
 
-fn skipped_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<u64, Trouble> {
+fn skipped_of(shared: &Arc<Shared>, owner: Ownership, step: &str) -> Result<u64, InnerError> {
     Ok(skipped(&*shared.lend_to(owner.execution)?, owner, step)?)
 }

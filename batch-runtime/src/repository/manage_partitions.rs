@@ -112,7 +112,7 @@ impl Returned {
     }
 
     /// Describes what happened to the partition.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn message(&self) -> String {
         let Self { name, lost, why, .. } = self;
         let mark = if *lost { ';' } else { ':' };
         format!("{why}{mark} another worker resumes `{name}` after its last commit")

@@ -6,14 +6,14 @@ use rusqlite::{Connection, params};
 
 use super::members::{described, is_alive};
 use crate::definition::{ExecutionId, StepExecutionId};
+use crate::repository::manage_partitions::{self, Group, Returned};
 use crate::repository::sqlite::connections::Shared;
-use crate::repository::sqlite::error::Trouble;
+use crate::repository::sqlite::error::InnerError;
 use crate::repository::sqlite::lock::Lock;
 use crate::repository::sqlite::partitions::Executions;
 use crate::repository::sqlite::queries;
 use crate::repository::sqlite::rows::{self, RUNNING, int, stamp};
 use crate::repository::sqlite::steps::{check_owner, context_of};
-use crate::repository::tending::{self, Group, Returned};
 use crate::repository::work_queue::{HANDED_BACK, Tend, Tended, WORKER_LOST, WorkerId};
 use crate::repository::{Counters, Ownership, encode_context, partition_step_name};
 
@@ -45,11 +45,11 @@ pub(super) fn tend(
     owner: Ownership,
     step: &str,
     tend: &Tend<'_>,
-) -> Result<Tended, Trouble> {
+) -> Result<Tended, InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let seen = groups(&connection, owner, step)?;
     let dead = dead_of(shared, &seen)?;
-    if !tending::is_due(&seen, !dead.is_empty(), tend) {
+    if !manage_partitions::is_due(&seen, !dead.is_empty(), tend) {
         return summed_up(&connection, owner, step, &seen, Vec::new());
     }
     let transaction = connection.begin()?;
@@ -78,9 +78,9 @@ pub(super) fn tend(
 }
 
 /// The workers that hold partitions and are dead.
-fn dead_of(shared: &Shared, seen: &[Group]) -> Result<Vec<WorkerId>, Trouble> {
+fn dead_of(shared: &Shared, seen: &[Group]) -> Result<Vec<WorkerId>, InnerError> {
     let mut dead = Vec::new();
-    for worker in tending::holders(seen) {
+    for worker in manage_partitions::holders(seen) {
         if !is_alive(shared, Lock::Worker(worker))? {
             dead.push(worker);
         }
@@ -94,10 +94,10 @@ fn summed_up(
     step: &str,
     seen: &[Group],
     events: Vec<String>,
-) -> Result<Tended, Trouble> {
+) -> Result<Tended, InnerError> {
     let counters = counters(connection, owner.execution, step)?;
     let stop_requested = queries::is_stopping(connection, owner)?;
-    Ok(tending::summed_up(seen, counters, stop_requested, events))
+    Ok(manage_partitions::summed_up(seen, counters, stop_requested, events))
 }
 
 /// The committed work of the partitions in this execution, including that of lost workers.
@@ -147,7 +147,7 @@ fn renew(
     step: &str,
     now: &str,
     events: &mut Vec<String>,
-) -> Result<(), Trouble> {
+) -> Result<(), InnerError> {
     let returned: Vec<Returned> = connection
         .prepare_cached(
             "SELECT p.PARTITION, s.STEP_EXECUTION_ID, s.EXIT_CODE = ?4, s.EXIT_MESSAGE, s.COMMIT_COUNT, p.LOSSES
@@ -180,7 +180,7 @@ fn renew(
                 .execute(params![rows::cut(&why), id.0])?;
             continue;
         }
-        events.push(returned.told());
+        events.push(returned.message());
         let context = encode_context(&context_of(connection, id)?);
         let next = executions.insert(name, &context)?;
         connection
@@ -202,7 +202,7 @@ fn offer(
     tend: &Tend<'_>,
     groups: &[Group],
 ) -> rusqlite::Result<()> {
-    let room = tending::room(groups, tend).map_or(-1, int);
+    let room = manage_partitions::room(groups, tend).map_or(-1, int);
     connection
         .prepare_cached(
             "UPDATE BATCH_PARTITION SET OFFERED_FOR = ?1, TAKE_OVER = MAX(TAKE_OVER, ?6)
