@@ -168,7 +168,7 @@ impl Failure {
 
     /// Adds a note about earlier attempts or a remedy, shown after the cause.
     #[must_use]
-    pub fn noting(mut self, note: impl Into<String>) -> Self {
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.0.notes.push(note.into());
         self
     }

@@ -83,6 +83,6 @@ pub(crate) fn ended() -> Failure {
 #[cold]
 pub(crate) fn refused(failure: Failure) -> Failure {
     failure
-        .noting("a component cannot commit the transaction of the chunk: leave `COMMIT` and `ROLLBACK` to the engine")
+        .with_note("a component cannot commit the transaction of the chunk: leave `COMMIT` and `ROLLBACK` to the engine")
         .fatal()
 }

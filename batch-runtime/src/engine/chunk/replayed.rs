@@ -34,7 +34,7 @@ impl<'p, R: Reader, A: FnMut() -> Result<R, Failure>> Replayed<'p, R, A> {
         if !is_on_the_way {
             self.open = None;
             let mut reader = (self.reopen)()?;
-            reader.resume(at).map_err(|error| Failure::new(error).noting(ADVICE))?;
+            reader.resume(at).map_err(|error| Failure::new(error).with_note(ADVICE))?;
             self.open = Some((reader, base, 0));
         }
         let (reader, _, passed) = self.open.as_mut().expect("was just opened");

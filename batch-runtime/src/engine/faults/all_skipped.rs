@@ -22,7 +22,7 @@ pub(crate) fn failure(first: Failure, skipped: u64, ended: bool) -> Failure {
         (_, true) => format!("none of the {skipped} records could be read"),
         (_, false) => format!("none of the first {skipped} records could be read"),
     };
-    first.fatal().noting(format!(
+    first.fatal().with_note(format!(
         "{what}, and a step that cannot read any record of its input fails: fix the input or the reader and run it again, \
          or allow it with `allow_all_skipped`"
     ))

@@ -110,7 +110,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         }
         let failure = self.shared.skip_rules.allows(after(failure, repeated))?;
         if items.len() > 1 && !W::GOES_BACK && !self.shared.run.info.options.isolate {
-            return Err(failure.noting(
+            return Err(failure.with_note(
                 "the bad item is not searched for, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             ));
         }

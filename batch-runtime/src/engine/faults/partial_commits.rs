@@ -43,17 +43,17 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         }
         let refused = self.shared.skip_rules.allows(after(refused, repeated)).map_err(Halt::Failed)?;
         if !W::GOES_BACK && !self.shared.run.info.options.isolate {
-            return Err(Halt::Failed(refused.noting(
+            return Err(Halt::Failed(refused.with_note(
                 "the chunk is not committed in parts, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             )));
         }
         if self.shared.run.info.options.groups.is_some() {
-            return Err(Halt::Failed(refused.noting(
+            return Err(Halt::Failed(refused.with_note(
                 "the chunk is not committed in parts, because `chunk_while` keeps its items in one commit",
             )));
         }
         if !feed.states().map_err(Halt::Failed)?.is_empty() {
-            return Err(Halt::Failed(refused.noting(
+            return Err(Halt::Failed(refused.with_note(
                 "the chunk is not committed in parts, because the state of a processor is known only at the end of the chunk",
             )));
         }

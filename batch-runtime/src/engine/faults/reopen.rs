@@ -103,7 +103,7 @@ pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) ->
 #[cold]
 pub(crate) fn stepped_over(failure: Failure, faults: &Faults) -> Failure {
     match faults.repeated_by(&failure, 0) {
-        Some(rule) => failure.noting(format!(
+        Some(rule) => failure.with_note(format!(
             "`retry({})` does not apply, because the reader has stepped over the record: `Reader::steps_over` decides which errors are worth another attempt",
             rule.what
         )),

@@ -185,7 +185,7 @@ fn is_of_an_interface(_: &Failure) -> bool {
 pub(crate) fn after(failure: Failure, repeated: u32) -> Failure {
     match repeated {
         0 => failure,
-        _ => failure.noting(format!("tried {} times", repeated + 1)),
+        _ => failure.with_note(format!("tried {} times", repeated + 1)),
     }
 }
 

@@ -104,18 +104,18 @@ impl<'r, In> SkipRules<'r, In> {
             return Err(failure);
         }
         if failure.phase() == Some(Phase::Write) && is_of_the_target(&failure) {
-            return Err(failure.noting("no item is at fault, so none is skipped"));
+            return Err(failure.with_note("no item is at fault, so none is skipped"));
         }
         match self.faults.skipped_by(&failure, so_far) {
             None => Err(match self.faults.hidden_in(&failure) {
-                Some(name) => failure.noting(format!(
+                Some(name) => failure.with_note(format!(
                     "the step has a rule for `{name}`, which is inside this error and not among its sources, as with `#[error(transparent)]`: name the variant that holds it, as `LoadError::Parse(_)`"
                 )),
                 None => failure,
             }),
             Some(rule) => match rule.limit {
                 Some(limit) if so_far >= limit => {
-                    Err(failure.noting(reached(rule.what, limit)))
+                    Err(failure.with_note(reached(rule.what, limit)))
                 }
                 _ => Ok(failure),
             },
@@ -164,7 +164,7 @@ impl<'r, In> SkipRules<'r, In> {
         self.skipped.raise_to(so_far + self.skips.len() as u64);
         let (failure, _) = self.take_first()?;
         Some(match self.faults.skipped_by(&failure, so_far) {
-            Some(SkipRule { what, limit: Some(limit), .. }) => failure.noting(reached(what, *limit)),
+            Some(SkipRule { what, limit: Some(limit), .. }) => failure.with_note(reached(what, *limit)),
             _ => failure,
         })
     }

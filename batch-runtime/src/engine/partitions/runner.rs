@@ -129,7 +129,7 @@ impl<'w> PartitionRunner<'w> {
             Some(FilesError::NoFile { .. } | FilesError::Folder { .. })
         );
         if self.is_from_elsewhere && finds_none {
-            failure.noting(
+            failure.with_note(
                 "the manager found files there: give the worker the same folder under that path, for example on a shared file system",
             )
         } else {

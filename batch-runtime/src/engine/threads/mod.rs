@@ -174,6 +174,6 @@ fn named(step: &StepInfo, role: &str) -> Builder {
 
 #[cold]
 fn not_started(error: io::Error) -> Halt {
-    let failure = Failure::new(error).noting("no thread could be started for the step: lower `threads`");
+    let failure = Failure::new(error).with_note("no thread could be started for the step: lower `threads`");
     Halt::Failed(failure.during(Phase::Open))
 }

@@ -183,7 +183,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             // A chunk can be committed in parts, or written again, only if the writer is back at its position
             // before the chunk.
             ChunkError::Refused(refused) | ChunkError::Again(refused) => {
-                ChunkError::Work(refused.noting(format!("the writer could not roll back: {stuck}")))
+                ChunkError::Work(refused.with_note(format!("the writer could not roll back: {stuck}")))
             }
             // The chunk's own failure is the one to report; a restart rolls the writer back itself.
             error => {

@@ -35,7 +35,7 @@ pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> R
     panic::catch(|| codec::write(message, items))?.map_err(|error| {
         let number = items.iter().position(|item| codec::write(&mut Vec::new(), item).is_err());
         let which = number.map_or_else(String::new, |number| format!(" {} of the chunk", number + 1));
-        Failure::new(error).fatal().noting(format!(
+        Failure::new(error).fatal().with_note(format!(
             "item{which} cannot be sent between processes: change its type, or drop `remote`"
         ))
     })
@@ -44,7 +44,7 @@ pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> R
 /// Takes the items of a message.
 pub(super) fn unpack<T: RemoteItemBounds>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
     panic::catch(|| codec::read(&mut message))?.map_err(|error| {
-        Failure::new(error).fatal().noting(
+        Failure::new(error).fatal().with_note(
             "an item cannot be read again after it was sent between processes: its `Deserialize` does not accept \
              what its `Serialize` produces; change its type, or drop `remote`",
         )
@@ -67,7 +67,7 @@ pub(super) fn compare<T: RemoteItemBounds>(items: &[T]) -> Result<(), Failure> {
                 number + 1
             ))
             .fatal()
-            .noting("make `Serialize` and `Deserialize` of its type agree, or drop `remote`"));
+            .with_note("make `Serialize` and `Deserialize` of its type agree, or drop `remote`"));
         }
     }
     Ok(())

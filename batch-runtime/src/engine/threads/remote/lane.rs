@@ -374,7 +374,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
 
 /// The failure of items that cannot be sent.
 fn of_items(failure: Failure, which: &str) -> Failure {
-    failure.noting(format!("this is about the step's {which} items"))
+    failure.with_note(format!("this is about the step's {which} items"))
 }
 
 /// The items of a chunk by the numbers of their records.

@@ -273,7 +273,7 @@ fn arrived(failure: &Failure, rules: &Faults) -> Failure {
 
 #[test]
 fn a_failure_says_the_same_after_it_was_sent() {
-    let failure = Failure::new(Outer(Inner)).during(Phase::Process).at("line 3").noting("tried 3 times");
+    let failure = Failure::new(Outer(Inner)).during(Phase::Process).at("line 3").with_note("tried 3 times");
     let after = arrived(&failure, Faults::NONE);
     assert_eq!(failure.to_string(), after.to_string());
     assert_eq!(after.to_string(), "processing: line 3: outer: inner; tried 3 times");
