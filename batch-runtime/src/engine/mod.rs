@@ -34,7 +34,7 @@ pub(crate) use flow::steps::jobs_by_name;
 #[cfg(feature = "serve")]
 pub(crate) use flow::steps::steps_by_name;
 pub use options::RunOptions;
-pub(crate) use partitions::{ClaimedRunner, Ran, Secrets};
+pub(crate) use partitions::{ClaimedRunner, PartitionOutcome, Secrets};
 pub use partitions::{
     PartitionHandler, PartitionWork, PartitionedRun, PartitionsError, Threads, run_partitions,
 };

@@ -47,8 +47,8 @@ pub struct Worker {
     options: RunOptions,
     /// The secrets of this process.
     secrets: Arc<dyn Fn(&JobInfo) -> Parameters + Send + Sync>,
-    /// The secrets that a manager has told it, by execution.
-    told: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
+    /// The secrets that managers have sent, by execution.
+    manager_secrets: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
     wake: Wake,
     /// How it takes chunks of steps with `remote`, if it does.
     #[cfg(feature = "remote-chunks")]
@@ -80,7 +80,7 @@ impl Worker {
             drain: StopSignal::new(),
             options: RunOptions::default(),
             secrets: Arc::new(|_| Parameters::new()),
-            told: Arc::default(),
+            manager_secrets: Arc::default(),
             wake: Wake::default(),
             #[cfg(feature = "remote-chunks")]
             chunks: None,
@@ -169,13 +169,16 @@ impl Worker {
     fn listen(&mut self) {
         let Some(orders) = self.orders.take() else { return };
         let (drain, wake) = (self.drain.clone(), self.wake.clone());
-        let (told, declined) = (Arc::clone(&self.told), Arc::clone(&self.declined));
+        let (manager_secrets, declined) = (Arc::clone(&self.manager_secrets), Arc::clone(&self.declined));
         let listens = thread::Builder::new().name("orders".to_owned()).spawn(move || {
             for line in BufReader::new(orders).lines() {
                 let Ok(line) = line else { break };
                 if let Ok(Order { secrets: Some(secrets) }) = serde_json::from_str(&line) {
                     let execution = secrets.execution;
-                    told.lock().unwrap_or_else(PoisonError::into_inner).insert(execution, secrets.values);
+                    manager_secrets
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(execution, secrets.values);
                     // The worker may have declined the execution because it did not have these secrets.
                     declined.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
                 }
@@ -192,11 +195,11 @@ impl Worker {
 
     /// The secrets of this process and of the manager, whose values win.
     fn all_secrets(&self) -> Secrets {
-        let (own, told) = (Arc::clone(&self.secrets), Arc::clone(&self.told));
+        let (own, manager_secrets) = (Arc::clone(&self.secrets), Arc::clone(&self.manager_secrets));
         Arc::new(move |job, execution| {
             let mut secrets = own(job);
-            let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            let texts: Vec<_> = told
+            let manager_secrets = manager_secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let texts: Vec<_> = manager_secrets
                 .get(&execution)
                 .into_iter()
                 .flatten()

@@ -28,7 +28,7 @@ const MOST_KNOWN: usize = 8;
 
 /// The result of running a claimed partition.
 #[derive(Debug)]
-pub(crate) enum Ran {
+pub(crate) enum PartitionOutcome {
     /// It ended, and its end is recorded.
     Ended,
     /// It has not begun, because the job is to stop.
@@ -95,11 +95,11 @@ impl ClaimedRunner {
         claim: &Claim,
         stop: &StopSignal,
         drain: &StopSignal,
-    ) -> Result<Ran, RepositoryError> {
+    ) -> Result<PartitionOutcome, RepositoryError> {
         let _job = spans::job(&claim.job, claim.ownership);
         let _step = spans::step(&claim.step);
         panic::catch(|| self.run_uncaught(claim, stop, drain))
-            .unwrap_or_else(|panicked| Ok(Ran::Panicked(panicked.to_string())))
+            .unwrap_or_else(|panicked| Ok(PartitionOutcome::Panicked(panicked.to_string())))
     }
 
     /// Closes the resources of executions that have no running partition here.
@@ -113,15 +113,15 @@ impl ClaimedRunner {
         claim: &Claim,
         stop: &StopSignal,
         drain: &StopSignal,
-    ) -> Result<Ran, RepositoryError> {
+    ) -> Result<PartitionOutcome, RepositoryError> {
         let known = match self.known(claim.ownership, &claim.job)? {
             Ok(known) => known,
-            Err(why) => return Ok(Ran::Declined(why)),
+            Err(why) => return Ok(PartitionOutcome::Declined(why)),
         };
         let has_partitions = |info: &StepInfo| info.options.partitioning.is_some();
         let claimed = match self.step(&known, &claim.step, has_partitions)? {
             Ok(claimed) => claimed,
-            Err(why) => return Ok(Ran::Declined(why)),
+            Err(why) => return Ok(PartitionOutcome::Declined(why)),
         };
         // Without rules nothing is skipped, and counting takes longer than everything else that a claim reads.
         if !claimed.info.options.faults.skip.is_empty()
@@ -140,7 +140,9 @@ impl ClaimedRunner {
             drain,
             known.is_first,
         );
-        Ok(runner.run_if_wanted(&claim.partition)?.map_or(Ran::NotBegun, |_| Ran::Ended))
+        Ok(runner
+            .run_if_wanted(&claim.partition)?
+            .map_or(PartitionOutcome::NotBegun, |_| PartitionOutcome::Ended))
     }
 
     /// The execution with its resources, or the reason why this process cannot run any part of it.

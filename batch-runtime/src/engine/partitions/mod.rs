@@ -11,7 +11,7 @@ mod merge;
 pub(super) mod partitioned_run;
 mod runner;
 
-pub(crate) use claimed::{ClaimedRunner, Ran, Secrets};
+pub(crate) use claimed::{ClaimedRunner, PartitionOutcome, Secrets};
 pub use handler::{PartitionHandler, PartitionWork, PartitionsError, Threads};
 pub use partitioned_run::PartitionedRun;
 

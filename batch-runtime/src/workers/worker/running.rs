@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::definition::{StepExecutionId, StopSignal};
-use crate::engine::{ClaimedRunner, Ran};
+use crate::engine::{ClaimedRunner, PartitionOutcome};
 use crate::repository::work_queue::{Claim, Claimed, WorkQueue, WorkerId};
 use crate::repository::{Ownership, RepositoryError};
 use crate::workers::hints::{Listening, Offer};
@@ -212,13 +212,13 @@ impl<'w> RunningWorker<'w> {
         let ran = self.runner.run(claim, &stop, &self.worker.drain);
         self.held().remove(&partition.id);
         match ran {
-            Ok(Ran::Panicked(why)) => {
+            Ok(PartitionOutcome::Panicked(why)) => {
                 let why = format!("worker {} gave it up: {why}", self.id);
                 self.insist(|| self.queue.give_up(self.id, partition.id, &why));
             }
-            Ok(Ran::Ended) => {}
-            Ok(Ran::NotBegun) => self.insist(|| self.queue.decline(self.id, claim, None)),
-            Ok(Ran::Declined(why)) => {
+            Ok(PartitionOutcome::Ended) => {}
+            Ok(PartitionOutcome::NotBegun) => self.insist(|| self.queue.decline(self.id, claim, None)),
+            Ok(PartitionOutcome::Declined(why)) => {
                 tracing::warn!(job = claim.job, execution = claim.ownership.execution.0, why, "declined");
                 let mut declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner);
                 declined.insert(claim.ownership.execution);
