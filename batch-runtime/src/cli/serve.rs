@@ -96,7 +96,7 @@ pub(super) fn run(
     let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
     let url = repository::absolute(globals.repository.as_deref(), console)?;
     let file = std::env::current_exe()
-        .map_err(|error| Refusal::usage(format!("this program does not know its own file: {error}")))?;
+        .map_err(|error| Refusal::usage(format!("cannot find the path of this program: {error}")))?;
     let logs = arguments.log_folder.as_deref().map(folder).transpose()?;
     let (token, place) = token(arguments.token_file.as_deref().map(Path::new))?;
     let listener = Listener::bind(on).map_err(|error| {
