@@ -27,9 +27,12 @@ fn slowly(number: u32, pause: u64) -> u32 {
 }
 
 #[writer]
-fn table(numbers: &[u32], tx: &Transaction<'_>) -> rusqlite::Result<()> {
-    tx.execute_batch("CREATE TABLE IF NOT EXISTS ordered (number INTEGER)")?;
-    numbers.iter().try_for_each(|number| tx.execute("INSERT INTO ordered VALUES (?1)", [number]).map(|_| ()))
+fn table(numbers: &[u32], tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+    tx.batch_execute("CREATE TABLE IF NOT EXISTS ordered (number INTEGER)")?;
+    for number in numbers {
+        tx.execute("INSERT INTO ordered VALUES ($1)", &[i64::from(*number).into()])?;
+    }
+    Ok(())
 }
 
 #[step(chunk = 5, skip(NoCustomer, limit = 20))]
