@@ -10,6 +10,7 @@
 //! | [restart] | what exactly survives a kill, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
 //! | [scaling] | where the time of a step goes; threads, `order = none`, partitions, and many calls in flight |
+//! | `profiling` | in which functions the time of a run goes: flame graphs, and two runs compared (feature `profile`) |
 //! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
@@ -45,6 +46,10 @@ pub mod faults {}
 #[doc = include_str!("../docs/guide/scaling.md")]
 #[cfg_attr(feature = "async", doc = include_str!("../docs/guide/scaling_async.md"))]
 pub mod scaling {}
+
+#[cfg(feature = "profile")]
+#[doc = include_str!("../docs/guide/profiling.md")]
+pub mod profiling {}
 
 #[doc = include_str!("../docs/guide/workers.md")]
 pub mod workers {}

@@ -1,13 +1,14 @@
 //! Generates the definition that a job finds under the name of a step.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::ItemFn;
+use quote::{format_ident, quote};
+use syn::{Ident, ItemFn};
 
 use super::frame::{implement, marker_name};
 use super::step_options;
 use crate::model::step::StepOptions;
 use crate::syntax::component::doc;
+use crate::syntax::name::plain;
 
 /// `impl StepDefinition`, with the constants it refers to.
 pub(crate) fn definition(
@@ -21,6 +22,7 @@ pub(crate) fn definition(
     let name = &function.sig.ident;
     let (text, doc) = (name.to_string(), doc(&function.attrs));
     let (constants, options) = step_options::tokens(options);
+    let in_frame = in_frame(name);
     let body = quote! {
         const INFO: &'static __batch::StepInfo = &__batch::StepInfo {
             id: ::core::concat!(::core::module_path!(), "::", #text),
@@ -32,6 +34,7 @@ pub(crate) fn definition(
             kinds: #kinds,
             run: #run,
         };
+        #in_frame
     };
     let definition = implement(quote!(__batch::StepDefinition), name, body);
     let runs = implement(
@@ -46,6 +49,47 @@ pub(crate) fn definition(
         },
     );
     quote!(#constants #definition #runs)
+}
+
+/// Gives the step a function of its own, so that its name is in the stack. Debug information may have no more than the last
+/// part of a path, so the name of the function itself says it all.
+fn in_frame(step: &Ident) -> Option<TokenStream> {
+    let text = plain(step);
+    let named = format_ident!("__step_{text}");
+    cfg!(feature = "profile").then(|| {
+        quote! {
+            fn in_frame(__work: &mut dyn FnMut()) -> bool {
+                #[inline(never)]
+                fn #named(__work: &mut dyn FnMut()) -> bool {
+                    __work();
+                    // Otherwise the call would be a jump, which leaves nothing in the stack, and the functions of all steps
+                    // would be the same one.
+                    ::core::hint::black_box(#text).len() > 0
+                }
+                #named(__work)
+            }
+        }
+    })
+}
+
+/// The type that stands for the pipe of a step. It is a separate private one: the step may be `pub` while its components and
+/// items are not.
+pub(crate) fn key(step: &Ident) -> TokenStream {
+    let in_frame = cfg!(feature = "profile").then(|| {
+        quote! {
+            fn in_frame(__work: &mut dyn FnMut()) -> bool {
+                <#step as __batch::StepDefinition>::in_frame(__work)
+            }
+        }
+    });
+    quote! {
+        enum __Pipe {}
+        impl __batch::StepDefinition for __Pipe {
+            const INFO: &'static __batch::StepInfo = <#step as __batch::StepDefinition>::INFO;
+            #in_frame
+        }
+        impl __batch::Piped<__Pipe> for #step {}
+    }
 }
 
 /// The kinds of a step that has neither reader nor writer.

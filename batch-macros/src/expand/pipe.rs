@@ -16,7 +16,7 @@ use syn::{Ident, ItemFn};
 
 use self::parts::Parts;
 use super::aggregator::broken_output;
-use super::definition::{broken, decides_by_end, definition};
+use super::definition::{broken, decides_by_end, definition, key};
 use super::frame::{frame, implement};
 use super::partitions::{Partitioned, partitioned};
 use super::step_options::sizes;
@@ -75,14 +75,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
     let sizes = sizes(options);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
-    // A separate private type: the step may be `pub` while its components and items are not.
-    let key = quote! {
-        enum __Pipe {}
-        impl __batch::StepDefinition for __Pipe {
-            const INFO: &'static __batch::StepInfo = <#name as __batch::StepDefinition>::INFO;
-        }
-        impl __batch::Piped<__Pipe> for #name {}
-    };
+    let key = key(name);
     let shown = shown(options);
     let body = implement(
         quote!(__batch::Pipe),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::console::Console;
 use super::parameter;
 use super::parameters_file;
+use super::profile::{ProfileArguments, ProfileDiff};
 use super::refusal::Refusal;
 use super::telemetry::TelemetryArguments;
 use super::times::Typed;
@@ -51,6 +52,7 @@ pub(super) struct RunArguments {
     /// Whether it also wakes the manager.
     pub(super) replies: bool,
     pub(super) telemetry: TelemetryArguments,
+    pub(super) profile: ProfileArguments,
     /// The file with further parameters.
     pub(super) parameters: Option<OsString>,
     /// The command to run after the end.
@@ -178,6 +180,7 @@ pub(super) enum Invocation {
     Executions(Listed),
     /// Prints metrics, or writes them to this file.
     Metrics(Option<OsString>),
+    ProfileDiff(ProfileDiff),
     Show(ExecutionId),
     Compare(ExecutionId, ExecutionId),
     Follow(ExecutionId),
@@ -259,6 +262,10 @@ impl Invocation {
                 csv: matches.get_flag("csv"),
             },
             "metrics" => Self::Metrics(matches.get_one::<OsString>("textfile").cloned()),
+            "profile" => match matches.subcommand() {
+                Some(("diff", matches)) => Self::ProfileDiff(ProfileDiff::of(matches)),
+                _ => return Err(Refusal::usage("`profile` needs a command: `profile diff BEFORE AFTER`")),
+            },
             "show" if matches.get_flag("follow") => Self::Follow(execution(matches)),
             "show" => match matches.get_one::<i64>("compare") {
                 Some(other) => Self::Compare(execution(matches), ExecutionId(*other)),
@@ -303,6 +310,11 @@ impl Invocation {
         #[cfg(feature = "schedule")]
         if super::schedule::is_used(jobs) {
             let matches = inner.unwrap_or(matches);
+            if run.profile.is_given() && (matches.get_flag("due") || matches.contains_id("backfill")) {
+                return Err(Refusal::usage(
+                    "`--profile` profiles a single run: leave out `--due` and `--backfill`",
+                ));
+            }
             if let Some(backfill) = super::schedule::Backfill::of(matches) {
                 return Ok(Self::Backfill { job, backfill, run });
             }
@@ -326,6 +338,7 @@ impl RunArguments {
             broker: word("broker").map(str::to_owned),
             replies: word("replies") != Some("off"),
             telemetry: TelemetryArguments::of(matches),
+            profile: ProfileArguments::of(matches),
             parameters: matches.get_one::<OsString>("parameters").cloned(),
             on_end: word("on-end").map(str::to_owned),
             given,

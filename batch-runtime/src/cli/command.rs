@@ -50,6 +50,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             graph(),
             show(),
             metrics(),
+            profiles(),
             housekeeping::purge(),
             housekeeping::doctor(),
             housekeeping::completions(),
@@ -99,7 +100,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
     let run = if super::schedule::is_used(jobs) { run.args(super::schedule::of_run()) } else { run };
     run.args([next, replay, durability().global(true), recovery().global(true)])
         .args([parameters_file(), on_end()].map(|arg| arg.global(true)))
-        .args(of_workers().into_iter().chain(telemetry()).map(|arg| arg.global(true)))
+        .args(of_workers().into_iter().chain(telemetry()).chain(profile()).map(|arg| arg.global(true)))
 }
 
 /// The workers of a run.
@@ -167,6 +168,60 @@ fn telemetry() -> [Arg; 3] {
             .value_name("URL")
             .help("Sends the trace of the run and the metrics of the repository to this OpenTelemetry collector, such as http://localhost:4318 [environment: OTEL_EXPORTER_OTLP_ENDPOINT]"),
     ]
+}
+
+/// Where the CPU time of a run goes by function.
+fn profile() -> [Arg; 3] {
+    let arg =
+        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
+    [
+        arg("profile", 14)
+            .value_name("cpu")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("cpu")
+            .value_delimiter(',')
+            .value_parser(PossibleValuesParser::new(["cpu"]))
+            .hide_possible_values(true)
+            .conflicts_with("workers")
+            .help("Shows the functions in which the CPU time of the run went, and writes them as a flame graph to JOB-ID.svg and as folded stacks to JOB-ID.folded"),
+        arg("profile-folder", 15)
+            .value_name("FOLDER")
+            .requires("profile")
+            .value_parser(clap::value_parser!(OsString))
+            .help("The folder for these files [default: the current one]"),
+        arg("profile-rate", 16)
+            .value_name("HERTZ")
+            .requires("profile")
+            .value_parser(clap::value_parser!(i32).range(1..=1_000))
+            .help("The number of samples for each second of CPU time [default: 99]"),
+    ]
+}
+
+fn profiles() -> Command {
+    let file = |name: &'static str, help: &'static str| {
+        let file = Arg::new(name).value_name(name.to_uppercase()).required(true);
+        file.value_parser(clap::value_parser!(OsString)).help(help)
+    };
+    Command::new("profile")
+        .about("Compares the profiles of two runs")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("diff")
+                .about("Shows the functions whose shares of the time changed most")
+                .args([
+                    file("before", "The folded stacks of a run, as `run --profile` wrote them"),
+                    file("after", "Those of a later run"),
+                    Arg::new("svg")
+                        .long("svg")
+                        .value_name("FILE")
+                        .value_parser(clap::value_parser!(OsString))
+                        .help_heading(OPTIONS)
+                        .help("Also writes a flame graph of the later run, red where it takes more time and blue where it takes less"),
+                ]),
+        )
 }
 
 fn worker() -> Command {
@@ -266,6 +321,7 @@ fn restart() -> Command {
         .args([parameters_file(), durability(), recovery(), on_end()])
         .args(of_workers())
         .args(telemetry())
+        .args(profile())
 }
 
 fn executions() -> Command {

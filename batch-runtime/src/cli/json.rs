@@ -12,10 +12,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::parameter;
+use super::profile::RunProfile;
 use super::refusal::Refusal;
 use crate::definition::{
     Durability, ExecutionId, InstanceId, JobInfo, ParameterValue, Phase, StepExecutionId,
 };
+#[cfg(feature = "profile")]
+use crate::observe::profile::CpuProfile;
 use crate::observe::{JobReport, StepFailure};
 use crate::repository::work_queue::{WorkerId, WorkerRow};
 use crate::repository::{
@@ -98,6 +101,10 @@ pub(crate) struct Report<'a> {
     elapsed_seconds: f64,
     steps: Vec<Step<'a>>,
     already_complete: &'a [String],
+    /// With `--profile`.
+    #[cfg(feature = "profile")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_profile: Option<&'a CpuProfile>,
 }
 
 #[derive(Serialize)]
@@ -238,7 +245,23 @@ impl<'a> From<&'a JobReport> for Report<'a> {
             elapsed_seconds: report.elapsed.as_secs_f64(),
             steps: steps.collect(),
             already_complete: &report.passed,
+            #[cfg(feature = "profile")]
+            cpu_profile: None,
         }
+    }
+}
+
+impl<'a> Report<'a> {
+    /// With the profile of the run, if one was asked for.
+    #[cfg_attr(not(feature = "profile"), expect(unused_mut, reason = "there is no profile to add"))]
+    pub(super) fn profiled(mut self, profile: &'a RunProfile) -> Self {
+        #[cfg(feature = "profile")]
+        {
+            self.cpu_profile = profile.cpu();
+        }
+        #[cfg(not(feature = "profile"))]
+        let _ = profile;
+        self
     }
 }
 

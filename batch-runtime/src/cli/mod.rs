@@ -32,6 +32,7 @@
 //! | `workers drain` | `worker`, `asked` |
 //! | `graph` | `job`, `format`, `graph` |
 //! | `metrics` | `textfile`, `metrics` |
+//! | `profile diff` | `samples_before`, `samples_after`, `functions`, `svg` |
 //! | `run --due`, `run --backfill` | `job`, `runs`: a document of `run` for each, `refused`, `waits_for`; `times`, if nothing was run for lack of `--yes` |
 //! | `schedule list` | `schedules` |
 //! | `schedule pause`, `schedule resume` | `job`, `paused`, `changed` |
@@ -45,6 +46,9 @@
 //! `TASKLET`, `AGGREGATE`, `DECIDE`; `location`, the place of the item; `error`, the error with its sources; `panicked`; and
 //! `record`, the text of a record that the reader could not read. Unknown parts are `null`. The repository does not store
 //! these parts: in `show`, `failure` is `null` and `exit_description` has the text.
+//!
+//! With `--profile`, `run` and `restart` have `cpu_profile` too, unless the run could not be profiled: `samples`,
+//! `in_components`, `components`, `without_lines`, `folded`, `flame_graph`.
 
 mod arguments;
 mod broker;
@@ -62,6 +66,7 @@ mod metrics;
 mod on_end;
 pub(crate) mod parameter;
 mod parameters_file;
+mod profile;
 mod purge;
 mod recover;
 pub(crate) mod refusal;
@@ -189,6 +194,7 @@ fn dispatch(
         Invocation::Run { job, next, run } => {
             let launch = run::launch(job, run, console)?;
             workers::check(job, run, console)?;
+            run.profile.prepare()?;
             let telemetry = run.telemetry.open(program, console)?;
             let operator = operator(Open::OrCreate)?;
             return telemetry.around(&operator, console, || {
@@ -196,6 +202,7 @@ fn dispatch(
             });
         }
         Invocation::Replay { execution, job, run } => {
+            run.profile.prepare()?;
             let telemetry = run.telemetry.open(program, console)?;
             let operator = operator(Open::Existing)?;
             return telemetry.around(&operator, console, || {
@@ -203,6 +210,7 @@ fn dispatch(
             });
         }
         Invocation::Restart { execution, from, run } => {
+            run.profile.prepare()?;
             let telemetry = run.telemetry.open(program, console)?;
             let operator = operator(Open::Existing)?;
             return telemetry.around(&operator, console, || {
@@ -265,6 +273,7 @@ fn dispatch(
             let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
             metrics::show(&*repository, textfile.as_deref(), globals, console)?;
         }
+        Invocation::ProfileDiff(diff) => diff.show(globals, console)?,
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;
         }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, value_parser};
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
 /// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 27] = [
+const TAKEN: [&str; 30] = [
     "repository",
     "json",
     "quiet",
@@ -28,6 +28,9 @@ const TAKEN: [&str; 27] = [
     "log",
     "log-filter",
     "otlp",
+    "profile",
+    "profile-folder",
+    "profile-rate",
     "due",
     "backfill",
     "failed-only",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::on_end::{self, Ended};
+use super::profile::RunProfile;
 use super::refusal::{Refusal, exit};
 use super::workers::with_workers;
 use super::{json, print_json};
@@ -95,11 +96,14 @@ fn watched(
     console: &Console,
     run: impl FnOnce(&JobOperator) -> Result<JobReport, OperatorError>,
 ) -> Result<u8, Refusal> {
-    let report = observed(operator, job, arguments, globals, console, run)?;
+    let profiling = arguments.profile.start(job, console);
+    let ran = observed(operator, job, arguments, globals, console, run);
+    let profile = profiling.stop(ran.as_ref().ok(), console);
+    let report = ran?;
     if globals.json {
-        print_json(&json::Report::from(&report), console);
+        print_json(&json::Report::from(&report).profiled(&profile), console);
     }
-    tell(&report, job, arguments, globals, console);
+    tell(&report, &profile, job, arguments, globals, console);
     Ok(code_of(report.status))
 }
 
@@ -152,6 +156,7 @@ pub(super) fn code_of(status: BatchStatus) -> u8 {
 /// Prints the summary, and on standard error why the job failed and what to do; then runs the command of `--on-end`.
 pub(super) fn tell(
     report: &JobReport,
+    profile: &RunProfile,
     job: &JobInfo,
     arguments: &RunArguments,
     globals: &Globals,
@@ -163,6 +168,9 @@ pub(super) fn tell(
         let tables = summary.tables();
         if !tables.is_empty() {
             console.out.put(format_args!("\n{tables}"));
+        }
+        if let Some(text) = profile.text() {
+            console.out.put(format_args!("\n{text}"));
         }
     }
     for cause in summary.causes() {

@@ -89,6 +89,14 @@ pub enum StepKind {
 pub trait StepDefinition: 'static {
     /// The step as a constant.
     const INFO: &'static StepInfo;
+
+    /// Does the work in a function that bears the name of the step, so that a profile knows the step from the stack.
+    /// Returns true.
+    #[cfg(feature = "profile")]
+    fn in_frame(work: &mut dyn FnMut()) -> bool {
+        work();
+        true
+    }
 }
 
 /// The pipe of a chunk step, with its types.

@@ -31,6 +31,8 @@ pub use faults::retried::{Repeats, Retried};
 pub use faults::retry::Retrying;
 pub use flow::beginning::RestartFrom;
 pub(crate) use flow::steps::jobs_by_name;
+#[cfg(feature = "profile")]
+pub(crate) use flow::steps::steps;
 #[cfg(feature = "serve")]
 pub(crate) use flow::steps::steps_by_name;
 pub use options::RunOptions;

@@ -6,12 +6,13 @@ use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener a
 use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
 use crate::engine::faults::panic;
 use crate::engine::step::{Done, Halt, MAX_AGAIN, StepEnd, StepRun};
+use crate::observe::frames;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
 
 /// Runs a tasklet.
 pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
     let counters = Cell::new(Counters::default());
-    let result = panic::catch(|| with_listener::<T>(run, &counters))
+    let result = panic::catch(|| frames::in_step::<T, _>(|| with_listener::<T>(run, &counters)))
         .unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, Phase::Tasklet))));
     let mut counters = counters.get();
     if matches!(result, Err(Halt::Failed(_))) {

@@ -3,12 +3,15 @@
 pub(crate) mod advice;
 mod completed;
 mod failed;
+pub(crate) mod frames;
 mod live;
 #[cfg(feature = "log")]
 pub(crate) mod log;
 mod metrics;
 #[cfg(feature = "otel")]
 pub(crate) mod otel;
+#[cfg(feature = "profile")]
+pub(crate) mod profile;
 #[cfg(feature = "cli")]
 pub(crate) mod progress;
 mod remedy;

@@ -10,6 +10,8 @@ use tracing::span::EnteredSpan;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Span, error_span, trace_span};
 
+#[cfg(feature = "profile")]
+use super::frames;
 use crate::definition::StepExecutionId;
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{BatchStatus, Counters, ExitStatus, Ownership, PartitionExecution};
@@ -80,11 +82,17 @@ pub(crate) fn worker(id: WorkerId) -> EnteredSpan {
     error_span!("worker", worker = id.0).entered()
 }
 
-/// Lets work that is done on another thread log as on this one: with the same span, and to the same subscriber.
+/// Lets work that is done on another thread log as on this one: with the same span, and to the same subscriber. A profile
+/// sees it in the same step.
 pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let place = Place::here();
+    #[cfg(feature = "profile")]
+    let frame = frames::current();
     move || {
         let _inside = place.enter();
+        #[cfg(feature = "profile")]
+        return frames::within(frame, work);
+        #[cfg(not(feature = "profile"))]
         work()
     }
 }

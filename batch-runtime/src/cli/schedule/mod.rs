@@ -9,6 +9,7 @@ pub(crate) mod list;
 
 use crate::cli::arguments::{Globals, RunArguments};
 use crate::cli::console::Console;
+use crate::cli::profile::RunProfile;
 use crate::cli::refusal::{Refusal, exit};
 use crate::cli::repository::{self, Open};
 use crate::cli::run::{code_of, observed, tell};
@@ -56,7 +57,7 @@ impl Runs {
     ) {
         match ran {
             Ok(Some(report)) => {
-                tell(&report, job, run, globals, console);
+                tell(&report, &RunProfile::default(), job, run, globals, console);
                 self.reports.push(report);
             }
             Ok(None) => {}

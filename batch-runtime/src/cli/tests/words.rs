@@ -72,6 +72,15 @@ fn an_address_of_a_collector_names_the_feature_that_it_needs() {
     );
 }
 
+#[cfg(not(feature = "profile"))]
+#[test]
+fn a_profile_names_the_feature_that_it_needs() {
+    for (line, what) in [("run --input a --profile", "`--profile`"), ("profile diff a b", "`profile diff`")] {
+        let needs = "needs a program that can profile: build it with the feature `profile` of batch-runtime, or leave it out";
+        refused(ONE, line, &format!("{what} {needs}"));
+    }
+}
+
 #[test]
 fn a_job_unlike_any_other_lists_the_existing_jobs() {
     refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");

@@ -24,6 +24,7 @@ use crate::engine::step::{Done, Halt, StepEnd, StepRun};
 #[cfg(feature = "remote-chunks")]
 use crate::engine::threads::remote::{RemoteItemBounds, Workers};
 use crate::engine::threads::{ExtraLanes, NoExtraLanes, Order, with_reader_thread, with_shared_reader};
+use crate::observe::frames;
 use crate::repository::Counters;
 
 /// Runs a chunk step on this thread.
@@ -75,7 +76,7 @@ where
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
     let mut totals = Totals::start();
     let phase = Cell::new(Phase::Open);
-    let drive = || open_and_drive::<P, M>(run, mode, &mut totals, &phase);
+    let drive = || frames::in_step::<P, _>(|| open_and_drive::<P, M>(run, mode, &mut totals, &phase));
     let result =
         panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&totals.counters, None);

@@ -22,6 +22,7 @@ use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::profile::StepWatch;
 use crate::engine::step::{Done, Halt, StepEnd};
+use crate::observe::frames;
 use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{BatchStatus, Counters, PartitionExecution, Profile, RepositoryError, StepStart};
 use merge::Merging;
@@ -41,7 +42,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     });
     let (listener, mut result) = match began.unwrap_or_else(|panicked| Err(opened(panicked))) {
         Ok(listener) => {
-            let driven = panic::catch(|| step.drive::<P>(&mut watch));
+            let driven = panic::catch(|| frames::in_step::<P, _>(|| step.drive::<P>(&mut watch)));
             (Some(listener), driven.unwrap_or_else(|panicked| Err(opened(panicked))))
         }
         Err(halt) => (None, Err(halt)),

@@ -1,0 +1,54 @@
+//! Puts the name of a step into the stacks of its threads, where a profile finds it.
+
+use crate::definition::StepDefinition;
+
+/// Works for the step.
+#[cfg(not(feature = "profile"))]
+pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Works for the step: its name is in the stack of this thread, and of those that [`carried`](super::spans::carried) starts.
+#[cfg(feature = "profile")]
+pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
+    within(Some(P::in_frame), work)
+}
+
+#[cfg(feature = "profile")]
+pub(crate) use named::{current, within};
+
+#[cfg(feature = "profile")]
+mod named {
+    use std::cell::Cell;
+
+    /// Does the work in a function that bears the name of a step.
+    pub(crate) type Frame = fn(&mut dyn FnMut()) -> bool;
+
+    thread_local! {
+        /// The step that this thread works for.
+        static FRAME: Cell<Option<Frame>> = const { Cell::new(None) };
+    }
+
+    /// Restores the step that the thread worked for, even if its work panics.
+    struct Before(Option<Frame>);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            FRAME.set(self.0);
+        }
+    }
+
+    /// The step that this thread works for.
+    pub(crate) fn current() -> Option<Frame> {
+        FRAME.get()
+    }
+
+    /// Works for that step.
+    pub(crate) fn within<T>(frame: Option<Frame>, work: impl FnOnce() -> T) -> T {
+        let Some(frame) = frame else { return work() };
+        let _before = Before(FRAME.replace(Some(frame)));
+        let (mut work, mut done) = (Some(work), None);
+        frame(&mut || done = work.take().map(|work| work()));
+        done.expect("a frame does its work")
+    }
+}
