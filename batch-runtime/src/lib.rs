@@ -130,8 +130,8 @@ pub use definition::Given;
 // Jobs, their parameters, and how they are launched.
 pub use definition::{
     BigInteger, BigIntegerError, ExecutionId, InstanceId, JobDefinition, JobInfo, JobOptions, Launch, Missed,
-    Overlap, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError, REPLAY,
-    RUN_ID, SCHEDULE_TIME, Schedule, StepExecutionId, StopSignal, Stopped, parse_parameters,
+    OnFailure, Overlap, Parameter, ParameterSpec, ParameterType, ParameterValue, Parameters, ParametersError,
+    REPLAY, RUN_ID, SCHEDULE_TIME, Schedule, StepExecutionId, StopSignal, Stopped, parse_parameters,
     resolve_parameters,
 };
 // Bounds of generic code.

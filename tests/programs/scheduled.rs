@@ -49,6 +49,22 @@ fn failing() {
     fail;
 }
 
+#[step]
+fn fail_once(minute: DateTime, broken: PathBuf) -> Result<(), batch_runtime::BoxError> {
+    if broken.exists() { Err(format!("{minute} is broken").into()) } else { Ok(()) }
+}
+
+/// Fails while there is a file `broken`, and then lets all later minutes wait.
+#[job(schedule("* * * * *", missed = all(within = "1d"), on_failure = hold))]
+fn holding(
+    /// The minute
+    #[param(scheduled)]
+    minute: DateTime,
+    #[param(default = "broken", identifying = false)] broken: PathBuf,
+) {
+    fail_once;
+}
+
 #[reader]
 fn numbers() -> impl Iterator<Item = i64> {
     0..200
@@ -86,4 +102,4 @@ fn weekly() {
 #[step]
 fn look() {}
 
-batch_runtime::main!(in_order, at_once, failing, long, weekly);
+batch_runtime::main!(in_order, at_once, failing, holding, long, weekly);

@@ -1,5 +1,6 @@
 //! The commands of schedules.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -34,6 +35,68 @@ fn a_run_that_fails_decides_the_exit_code() {
     assert_eq!(run.code, Some(1), "{run}");
     let again = world.run("run failing --due");
     assert_eq!(again.code, Some(0), "its restart has to wait: {again}");
+}
+
+/// A failed run holds the later times until somebody deals with it.
+fn holds_later_times(world: &World) {
+    world.begin_ago("holding", 3);
+    std::fs::write(world.path("broken"), "").unwrap();
+    assert_eq!(world.run("run holding --due").code, Some(1));
+    let list = world.run("schedule list");
+    let held = "holding: execution 1 failed or was stopped, and ";
+    let remedy = "wait for it: `restart 1` resumes it, and `abandon 1` gives it up";
+    assert!(list.out.contains(held) && list.out.contains(remedy), "{list}");
+    let due = world.run("run holding --due --json");
+    let document: serde_json::Value = serde_json::from_str(&due.out).unwrap();
+    assert_eq!((due.code, &document["held_by"]), (Some(0), &1.into()), "{due}");
+    assert_eq!(document["runs"].as_array().unwrap().len(), 0, "{due}");
+
+    std::fs::remove_file(world.path("broken")).unwrap();
+    assert_eq!(world.run("restart 1").code, Some(0));
+    assert!(!world.run("schedule list").out.contains("holding: "));
+    let due = world.run("run holding --due");
+    assert_eq!(due.code, Some(0), "{due}");
+    let ended = world.column("SELECT OUTCOME FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = 'holding'");
+    assert!(ended.len() >= 3 && ended.iter().all(|outcome| outcome == "DONE"), "{ended:?}");
+}
+
+#[test]
+fn a_failed_run_can_hold_the_later_times_until_it_has_completed() {
+    holds_later_times(&World::new());
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_failed_run_holds_the_later_times_in_postgresql_too() {
+    if let Some(world) = World::on_postgres() {
+        holds_later_times(&world);
+    }
+}
+
+#[test]
+fn the_daemon_hands_its_options_on_to_the_jobs() {
+    let world = World::new();
+    world.begin_ago("in_order", 2);
+    let command = format!("cat > {}", world.path("told.json").display());
+    let mut daemon =
+        world.command("schedule --log log.jsonl --log-filter info --durability process --on-end");
+    let mut daemon = daemon.arg(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let told = || std::fs::read_to_string(world.path("told.json")).unwrap_or_default();
+    until("the end of a run", || {
+        told().contains("\"durability\": \"process\"") || told().contains("\"durability\":\"process\"")
+    });
+    kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    let log = std::fs::read_to_string(world.path("log.jsonl")).unwrap();
+    assert!(log.contains("\"job\":\"in_order\""), "{log}");
+}
+
+#[test]
+fn the_daemon_refuses_what_its_jobs_would_refuse() {
+    let world = World::new();
+    let run = world.run("schedule --log missing/log.jsonl");
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.err.contains("cannot be opened"), "{run}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use batch_runtime::repository::{
     BatchStatus, Clock, FireFilter, FireOutcome, FireRow, FireRun, Repository, ScheduleRow,
 };
 use batch_runtime::schedule::{Held, OpenFire, Plan, ScheduledJob, due};
-use batch_runtime::{ExecutionId, JobDefinition, JobInfo, Parameters};
+use batch_runtime::{ExecutionId, JobDefinition, JobInfo, JobOptions, Parameters, Schedule};
 
 /// A clock with hands.
 #[derive(Debug, Clone)]
@@ -43,7 +43,11 @@ impl Bench {
         let folder = tempfile::TempDir::new().unwrap();
         let options = SqliteOptions::new().clock(clock.clone());
         let repository = Arc::new(options.open(folder.path().join("batch.db")).unwrap());
-        let known = [<fragile as JobDefinition>::INFO, <without_parameter as JobDefinition>::INFO];
+        let known = [
+            <fragile as JobDefinition>::INFO,
+            <holding as JobDefinition>::INFO,
+            <without_parameter as JobDefinition>::INFO,
+        ];
         let operator = JobOperator::new(repository.clone()).with_jobs(&known);
         Self { clock, repository, operator, _folder: folder }
     }
@@ -248,6 +252,73 @@ fn a_failed_run_is_restarted_after_growing_pauses_then_held_and_later_times_go_o
     assert_eq!(bench.at("2026-11-22T12:00:00Z").run(JOB), completed("2026-11-22"));
     // A person resumes the one that is held.
     assert_eq!(bench.operator.restart(ExecutionId(3)).unwrap().status, BatchStatus::Completed);
+}
+
+#[step]
+fn fail() -> Result<(), batch_runtime::BoxError> {
+    Err("it is broken".into())
+}
+
+#[job(schedule("0 12 * * *", restarts = 1, on_failure = hold))]
+fn holding(#[param(scheduled)] _day: Date) {
+    fail;
+}
+
+#[test]
+fn a_run_that_failed_for_the_last_time_can_hold_the_later_times_until_it_is_abandoned() {
+    const JOB: &JobInfo = <holding as JobDefinition>::INFO;
+    let bench = Bench::new();
+    bench.due(JOB);
+    let failed = |day: &str| vec![(day.to_owned(), BatchStatus::Failed)];
+    assert_eq!(bench.at("2026-11-21T12:00:00Z").run(JOB), failed("2026-11-21"));
+    assert_eq!(bench.at("2026-11-21T12:01:00Z").run(JOB), failed("2026-11-21"));
+    assert_eq!(bench.at("2026-11-22T12:00:00Z").run(JOB), []);
+    assert_eq!(bench.at("2026-11-23T12:00:00Z").run(JOB), []);
+    assert_eq!(bench.operator.due(JOB).unwrap().held_by, Some(ExecutionId(2)));
+    let held = of([
+        ("2026-11-21", FireOutcome::Held),
+        ("2026-11-22", FireOutcome::Due),
+        ("2026-11-23", FireOutcome::Due),
+    ]);
+    assert_eq!(bench.outcomes("holding"), held);
+    bench.operator.abandon(ExecutionId(2)).unwrap();
+    assert_eq!(bench.run(JOB), failed("2026-11-22"));
+    assert_eq!(bench.outcomes("holding")[0], ("2026-11-21".to_owned(), FireOutcome::Done));
+}
+
+/// What an older program calls `weekly`.
+const OLDER: &JobInfo = &JobInfo {
+    options: JobOptions::DEFAULT.schedule(Schedule::new("0 3 * * MON,THU", "Asia/Seoul")),
+    ..*WEEKLY
+};
+
+#[test]
+fn while_old_and_new_programs_run_side_by_side_the_times_of_both_run_once() {
+    let bench = Bench::new();
+    bench.due(OLDER);
+    // Each minute around three o'clock on a Monday and on a Thursday, the older program looks, then the newer one.
+    let mut ran = Vec::new();
+    for (day, minutes) in [
+        ("2026-11-22", ["17:58", "17:59", "18:00", "18:01"]),
+        ("2026-11-25", ["17:58", "17:59", "18:00", "18:01"]),
+    ] {
+        for minute in minutes {
+            bench.at(&format!("{day}T{minute}:00Z"));
+            for job in [OLDER, WEEKLY] {
+                ran.extend(bench.run(job));
+            }
+        }
+    }
+    assert_eq!(ran, [completed("2026-11-23"), completed("2026-11-26")].concat());
+}
+
+#[test]
+fn a_look_says_which_other_schedule_was_followed_until_now() {
+    let bench = Bench::new();
+    assert_eq!(bench.operator.due(OLDER).unwrap().instead_of, None);
+    let other = bench.operator.due(WEEKLY).unwrap().instead_of;
+    assert_eq!(other, Some(("0 3 * * MON,THU".to_owned(), "Asia/Seoul".to_owned())));
+    assert_eq!(bench.operator.due(WEEKLY).unwrap().instead_of, None);
 }
 
 #[job(schedule("0 12 * * *", restarts = 5))]

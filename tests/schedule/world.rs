@@ -3,7 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+#[cfg(feature = "postgres")]
+use std::sync::{Mutex, MutexGuard};
 
+#[cfg(feature = "postgres")]
+use batch_runtime::postgres::Session;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -23,6 +27,9 @@ impl fmt::Display for Ran {
 
 pub(crate) struct World {
     folder: TempDir,
+    /// A connection to the repository, if it is not a file.
+    #[cfg(feature = "postgres")]
+    server: Option<(batch_tests::postgres::Database, Mutex<Session>)>,
     /// The repository; by default a file in the folder.
     url: String,
 }
@@ -34,7 +41,27 @@ impl World {
 
     /// With the repository at this URL.
     pub(crate) fn at(url: String) -> Self {
-        Self { folder: TempDir::new().unwrap(), url }
+        Self {
+            folder: TempDir::new().unwrap(),
+            #[cfg(feature = "postgres")]
+            server: None,
+            url,
+        }
+    }
+
+    /// With the repository in PostgreSQL; `None` without a server's program.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn on_postgres() -> Option<Self> {
+        let database = batch_tests::postgres::database()?;
+        let session = Mutex::new(database.connect());
+        let mut world = Self::at(database.url().to_owned());
+        world.server = Some((database, session));
+        Some(world)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn session(&self) -> Option<MutexGuard<'_, Session>> {
+        self.server.as_ref().map(|(_, session)| session.lock().unwrap())
     }
 
     pub(crate) fn command(&self, line: &str) -> Command {
@@ -63,7 +90,29 @@ impl World {
         connection
     }
 
+    /// The minute of a scheduled time, counted from 1970, as an expression of the database.
+    pub(crate) fn minute(&self) -> &'static str {
+        #[cfg(feature = "postgres")]
+        if self.server.is_some() {
+            return "CAST(EXTRACT(EPOCH FROM FIRE_TIME) AS BIGINT) / 60";
+        }
+        "CAST(strftime('%s', FIRE_TIME) AS INTEGER) / 60"
+    }
+
+    /// Creates the table in which the jobs note their times, as processes that all create it would disturb each other.
+    pub(crate) fn create_noted(&self) {
+        #[cfg(feature = "postgres")]
+        if let Some(session) = self.session() {
+            session.batch_execute("CREATE TABLE noted (minute VARCHAR(40), pid BIGINT)").unwrap();
+        }
+    }
+
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
+        #[cfg(feature = "postgres")]
+        if let Some(session) = self.session() {
+            let rows = session.query(&format!("SELECT x::text FROM ({sql}) AS q (x)"), &[]).unwrap();
+            return rows.iter().map(|row| row.get(0)).collect();
+        }
         let connection = self.database();
         let mut query = connection.prepare(sql).unwrap();
         let text = |row: &rusqlite::Row<'_>| {
@@ -79,6 +128,14 @@ impl World {
     pub(crate) fn begin_ago(&self, job: &str, minutes: u32) {
         let first = self.run(&format!("run {job} --due"));
         assert_eq!(first.code, Some(0), "{first}");
+        #[cfg(feature = "postgres")]
+        if let Some(session) = self.session() {
+            let moved = format!(
+                "UPDATE BATCH_SCHEDULE SET SINCE = SINCE - {minutes} * INTERVAL '1 minute',
+                     PLANNED = PLANNED - {minutes} * INTERVAL '1 minute' WHERE JOB_NAME = '{job}'"
+            );
+            return session.batch_execute(&moved).unwrap();
+        }
         let changed = self
             .database()
             .execute(

@@ -128,7 +128,11 @@ fn schedule(schedule: &Schedule) -> TokenStream {
         quote!(.overlap(__batch::Overlap::#word))
     });
     let restarts = schedule.restarts.as_ref().map(|(_, times)| quote!(.restarts(#times)));
-    quote!(.schedule(__batch::Schedule::new(#expression, #zone) #missed #overlap #restarts))
+    let on_failure = schedule.on_failure.map(|word| {
+        let word = format_ident!("{word}");
+        quote!(.on_failure(__batch::OnFailure::#word))
+    });
+    quote!(.schedule(__batch::Schedule::new(#expression, #zone) #missed #overlap #restarts #on_failure))
 }
 
 /// The listeners as a constant, and the checks of their arguments.

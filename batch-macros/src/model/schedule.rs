@@ -1,4 +1,4 @@
-//! Reads `schedule("0 3 * * MON", zone = "Asia/Seoul", missed = latest, overlap = wait, restarts = 2)`.
+//! Reads `schedule("0 3 * * MON", zone = "Asia/Seoul", missed = latest, overlap = wait, restarts = 2, on_failure = hold)`.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{ParseStream, Parser};
@@ -10,7 +10,9 @@ use crate::syntax::duration::nanoseconds;
 use crate::syntax::nearest::nearest;
 use crate::syntax::options::{self, Given, Table};
 
-const SCHEDULE: Table = Table::new("job", &["zone", "missed", "overlap", "restarts"], &[]);
+const SCHEDULE: Table = Table::new("job", &["zone", "missed", "overlap", "restarts", "on_failure"], &[]);
+const OVERLAP: [(&str, &str); 3] = [("wait", "Wait"), ("skip", "Skip"), ("allow", "Allow")];
+const ON_FAILURE: [(&str, &str); 2] = [("go_on", "GoOn"), ("hold", "Hold")];
 const EXAMPLE: &str = "schedule(\"0 3 * * MON\", zone = \"Asia/Seoul\")";
 
 /// The schedule of a job.
@@ -25,6 +27,8 @@ pub(crate) struct Schedule {
     pub(crate) overlap: Option<&'static str>,
     /// The word `restarts` and the number.
     pub(crate) restarts: Option<(Ident, u32)>,
+    /// The variant of `OnFailure`.
+    pub(crate) on_failure: Option<&'static str>,
 }
 
 /// The rule for missed times.
@@ -64,12 +68,14 @@ pub(crate) fn schedule(option: &Given, errors: &mut Errors) -> Option<Schedule> 
         missed: None,
         overlap: None,
         restarts: None,
+        on_failure: None,
     };
     for given in options::read(&SCHEDULE, rest, errors) {
         match given.name.to_string().as_str() {
             "zone" => read.zone = zone(&given, errors),
             "missed" => read.missed = missed(&given, errors),
-            "overlap" => read.overlap = overlap(&given, errors),
+            "overlap" => read.overlap = word(&given, "overlap = wait", &OVERLAP, errors),
+            "on_failure" => read.on_failure = word(&given, "on_failure = hold", &ON_FAILURE, errors),
             _ => read.restarts = restarts(&given, errors).map(|times| (given.name.clone(), times)),
         }
     }
@@ -142,13 +148,19 @@ fn within(call: &syn::ExprCall, errors: &mut Errors) -> Option<u64> {
     }
 }
 
-fn overlap(given: &Given, errors: &mut Errors) -> Option<&'static str> {
-    const WORDS: [(&str, &str); 3] = [("wait", "Wait"), ("skip", "Skip"), ("allow", "Allow")];
-    let value = options::value(given, "overlap = wait", errors)?;
+/// The variant that one of these words stands for.
+fn word(
+    given: &Given,
+    example: &str,
+    words: &[(&str, &'static str)],
+    errors: &mut Errors,
+) -> Option<&'static str> {
+    let value = options::value(given, example, errors)?;
     let word = shown(&value);
-    let found = WORDS.iter().find(|(known, _)| *known == word).map(|(_, variant)| *variant);
+    let found = words.iter().find(|(known, _)| *known == word).map(|(_, variant)| *variant);
     if found.is_none() {
-        errors.at(&value, unknown(&word, "overlap", &WORDS.map(|(known, _)| known)));
+        let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+        errors.at(&value, unknown(&word, &given.name.to_string(), &known));
     }
     found
 }

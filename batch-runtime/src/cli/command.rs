@@ -153,7 +153,7 @@ fn broker(order: usize) -> Arg {
 }
 
 /// Where a run tells what happens.
-fn telemetry() -> [Arg; 3] {
+pub(super) fn telemetry() -> [Arg; 3] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     [
@@ -422,7 +422,7 @@ fn parameters_file() -> Arg {
 }
 
 /// The command that runs after the job.
-fn on_end() -> Arg {
+pub(super) fn on_end() -> Arg {
     Arg::new("on-end")
         .long("on-end")
         .value_name("COMMAND")
@@ -509,7 +509,7 @@ fn execution() -> Arg {
         .help("The ID of the execution")
 }
 
-fn durability() -> Arg {
+pub(super) fn durability() -> Arg {
     Arg::new("durability")
         .long("durability")
         .value_name("machine|process")
@@ -523,7 +523,7 @@ fn durability() -> Arg {
         )
 }
 
-fn recovery() -> Arg {
+pub(super) fn recovery() -> Arg {
     Arg::new("recovery")
         .long("recovery")
         .value_name("strict|detect|force")

@@ -233,7 +233,7 @@ fn dispatch(
             });
         }
         #[cfg(feature = "schedule")]
-        Invocation::Schedule(schedule) => return schedule::run(schedule, jobs, globals, console),
+        Invocation::Schedule(schedule) => return schedule::run(schedule, jobs, globals, program, console),
         Invocation::Stop(execution) => {
             operator(Open::Existing)?.stop(*execution)?;
             let text = format!("asked execution {execution} to stop after its current chunk");

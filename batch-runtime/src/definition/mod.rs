@@ -119,7 +119,7 @@ pub use resolve_parameters::{
 };
 pub use resource::ResourceDefinition;
 pub use return_kinds::{Fallible, Maybe, One, Several, Yields};
-pub use schedule::{Missed, Overlap, Schedule};
+pub use schedule::{Missed, OnFailure, Overlap, Schedule};
 pub use scope::Scope;
 pub use splitting::Splittable;
 pub use sqlite::Sqlite;

@@ -16,6 +16,8 @@ pub struct Schedule {
     pub overlap: Overlap,
     /// How often a failed run is restarted before it is held.
     pub restarts: u32,
+    /// What happens at later times while a run is held.
+    pub on_failure: OnFailure,
 }
 
 /// The rule for scheduled times at which no process looked at the schedule, because all were down.
@@ -43,11 +45,27 @@ pub enum Overlap {
     Allow,
 }
 
+/// What happens at later times while a run is held: after its last restart has failed, or after a person has stopped it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They run.
+    GoOn,
+    /// They wait until the held run has completed or is abandoned. Then all of them run, as `overlap` says.
+    Hold,
+}
+
 impl Schedule {
-    /// A schedule that runs once for all missed times, waits for an earlier run, and restarts nothing.
+    /// A schedule that runs once for all missed times, waits for an earlier run, restarts nothing, and goes on after a failure.
     #[must_use]
     pub const fn new(expression: &'static str, zone: &'static str) -> Self {
-        Self { expression, zone, missed: Missed::Latest, overlap: Overlap::Wait, restarts: 0 }
+        Self {
+            expression,
+            zone,
+            missed: Missed::Latest,
+            overlap: Overlap::Wait,
+            restarts: 0,
+            on_failure: OnFailure::GoOn,
+        }
     }
 
     /// Sets what happens to missed times.
@@ -68,6 +86,13 @@ impl Schedule {
     #[must_use]
     pub const fn restarts(mut self, times: u32) -> Self {
         self.restarts = times;
+        self
+    }
+
+    /// Sets what happens at later times while a run is held.
+    #[must_use]
+    pub const fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
         self
     }
 }

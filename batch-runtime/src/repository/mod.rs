@@ -447,8 +447,9 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError>;
 
-    /// Records the schedule that a program has for a job, if it is new or has changed: its times begin after `now`.
-    /// Returns it as recorded.
+    /// Records the schedule that a program has for a job, if it is new or has changed: its times begin after `now`, or where
+    /// those of the other one began, if that was less than ten minutes ago: then programs of both run side by side, and the
+    /// times of both run. Returns it as recorded.
     ///
     /// # Errors
     /// If the repository cannot be written.

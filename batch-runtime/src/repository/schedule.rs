@@ -3,11 +3,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::BatchStatus;
 use crate::definition::ExecutionId;
+
+/// For so long after a schedule has begun, another expression is that of a deployment in which old and new programs run side by
+/// side: the times of both run.
+pub(super) const DEPLOYMENT: Duration = Duration::from_mins(10);
 
 /// The schedule of a job, as the repository knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

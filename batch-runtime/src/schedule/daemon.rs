@@ -1,6 +1,6 @@
 //! Follows the schedules of several jobs, and runs each job as a child process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub(crate) struct Daemon<'a> {
     /// The command that runs the due times of a job.
     pub(crate) command: &'a dyn Fn(&JobInfo) -> Command,
     pub(crate) say: &'a dyn Fn(&str),
+    /// Says that a job was followed with another expression and zone.
+    pub(crate) changed: &'a dyn Fn(&JobInfo, &(String, String)) -> String,
     /// Ends the daemon.
     pub(crate) stop: StopSignal,
 }
@@ -53,9 +55,11 @@ impl Daemon<'_> {
     pub(crate) fn follow(&self) -> Result<(), OperatorError> {
         let mut children: Vec<Running> = Vec::new();
         let mut idle: BTreeMap<&'static str, Idle> = BTreeMap::new();
+        // While old and new programs run side by side, each finds the schedule changed again and again.
+        let mut told = BTreeSet::new();
         let mut is_first = true;
         while !self.stop.is_raised() {
-            let wait = match self.look(&mut children, &mut idle) {
+            let wait = match self.look(&mut children, &mut idle, &mut told) {
                 Ok(wait) => wait,
                 Err(error) if is_first => return Err(error),
                 Err(error) => {
@@ -81,10 +85,18 @@ impl Daemon<'_> {
         &self,
         children: &mut Vec<Running>,
         idle: &mut BTreeMap<&'static str, Idle>,
+        told: &mut BTreeSet<String>,
     ) -> Result<Duration, OperatorError> {
         let mut wait = LONGEST;
         for job in &self.jobs {
             let due = self.operator.due(job)?;
+            if let Some(other) = &due.instead_of {
+                let what = (self.changed)(job, other);
+                if !told.contains(&what) {
+                    (self.say)(&format!("schedule: {what}"));
+                    told.insert(what);
+                }
+            }
             let now = self.operator.repository.now()?;
             if let Some(next) = due.next {
                 wait = wait.min(Duration::try_from(next.duration_since(now)).unwrap_or_default());

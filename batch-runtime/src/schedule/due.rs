@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Fire, ScheduledJob};
-use crate::definition::{ExecutionId, Missed, Overlap};
+use crate::definition::{ExecutionId, Missed, OnFailure, Overlap};
 use crate::repository::{BatchStatus, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
 /// With `missed = none`, a time that is this late is missed.
@@ -20,13 +20,13 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 pub struct Held {
     /// The schedule itself.
     pub schedule: ScheduleRow,
-    /// The times that are to run or are running, oldest first.
+    /// The times that are to run, are running or are held, oldest first.
     pub open: Vec<OpenFire>,
     /// Other executions of the job that are running: when each started.
     pub running: Vec<(ExecutionId, Timestamp)>,
 }
 
-/// A scheduled time that is to run or is running.
+/// A scheduled time that is to run, is running or is held.
 #[derive(Debug, Clone)]
 pub struct OpenFire {
     /// The time and its run.
@@ -46,6 +46,8 @@ pub struct Plan {
     pub start: Vec<Fire>,
     /// The running execution that a time waits for.
     pub waits_for: Option<ExecutionId>,
+    /// The held execution that all later times wait for.
+    pub held_by: Option<ExecutionId>,
     /// When there will be something to do, if nothing else happens.
     pub next: Option<Timestamp>,
 }
@@ -58,6 +60,8 @@ enum Needs {
     /// Nothing, while this execution runs.
     Nothing(ExecutionId),
     Settle(FireOutcome),
+    /// A person.
+    Look(ExecutionId),
 }
 
 /// Decides what to do now.
@@ -82,9 +86,17 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
     let mut running = held.running.clone();
     let mut ready = Vec::new();
     let mut waits = None;
+    // The oldest held time.
+    let mut held_at = None;
     for open in &open {
         match needs(job, open, now) {
-            Needs::Settle(outcome) => plan.settled.push((Fire::from(&open.row), outcome)),
+            Needs::Settle(outcome) => {
+                plan.settled.push((Fire::from(&open.row), outcome));
+                if outcome == FireOutcome::Held && held_at.is_none() {
+                    held_at = open.row.run.map(|run| (open.row.time, run.execution));
+                }
+            }
+            Needs::Look(execution) => held_at = held_at.or(Some((open.row.time, execution))),
             Needs::Nothing(execution) => {
                 running.push((execution, open.row.run.and_then(|run| run.started).unwrap_or(now)));
             }
@@ -94,6 +106,10 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
             }
             Needs::Start => ready.push(open),
         }
+    }
+    if let (Some((time, execution)), OnFailure::Hold) = (held_at, job.schedule.on_failure) {
+        plan.held_by = Some(execution);
+        ready.retain(|open| open.row.time < time);
     }
     match job.schedule.overlap {
         Overlap::Allow => plan.start = ready.iter().map(|open| Fire::from(&open.row)).collect(),
@@ -146,9 +162,13 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
-    let Some(run) = open.row.run else { return Needs::Start };
+    let Some(run) = open.row.run else {
+        // The record of a held run can only have been purged by its name.
+        return if is_held(open) { Needs::Settle(FireOutcome::Done) } else { Needs::Start };
+    };
     match run.status {
         BatchStatus::Completed | BatchStatus::Abandoned => Needs::Settle(FireOutcome::Done),
+        status if is_held(open) && (open.is_dead || !status.is_running()) => Needs::Look(run.execution),
         BatchStatus::Unknown => Needs::Settle(FireOutcome::Held),
         status if status.is_running() => {
             if open.is_dead {
@@ -166,6 +186,10 @@ fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
             _ => Needs::Start,
         },
     }
+}
+
+fn is_held(open: &OpenFire) -> bool {
+    open.row.outcome == FireOutcome::Held
 }
 
 /// The end of the pause after a failure; `None` if the run lost its process, which needs no pause.

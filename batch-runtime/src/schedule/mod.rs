@@ -21,3 +21,4 @@ pub use error::ScheduleError;
 pub use fires::{ScheduledTime, Times};
 pub use job::{Fire, ScheduledJob};
 pub use run::Due;
+pub(crate) use run::waiting_for_a_person;

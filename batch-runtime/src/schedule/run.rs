@@ -5,7 +5,8 @@ use crate::definition::{ExecutionId, JobInfo, Parameters};
 use crate::observe::JobReport;
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{
-    BatchStatus, ExecutionFilter, FireFilter, FireOutcome, OwnerState, RepositoryError, job_key,
+    BatchStatus, ExecutionFilter, FireFilter, FireOutcome, FireRow, OwnerState, Repository, RepositoryError,
+    ScheduleRow, job_key,
 };
 
 /// The number of times that are written in one transaction.
@@ -18,8 +19,26 @@ pub struct Due {
     pub start: Vec<Fire>,
     /// The running execution that a time waits for.
     pub waits_for: Option<ExecutionId>,
+    /// The held execution that all later times wait for, with `on_failure = hold`.
+    pub held_by: Option<ExecutionId>,
     /// When there will be something to do, if nothing else happens.
     pub next: Option<jiff::Timestamp>,
+    /// The cron expression and the zone that a program has followed until now, if they are not those of this program.
+    pub instead_of: Option<(String, String)>,
+}
+
+/// The times of a job whose runs wait for a person, latest first.
+pub(crate) fn waiting_for_a_person(
+    repository: &dyn Repository,
+    job: &str,
+) -> Result<Vec<FireRow>, RepositoryError> {
+    let held = FireFilter { outcomes: vec![FireOutcome::Held], ..FireFilter::of(job) };
+    let mut fires = repository.fires(&held)?;
+    // The next look at the schedule settles those.
+    fires.retain(|fire| {
+        fire.run.is_some_and(|run| !matches!(run.status, BatchStatus::Completed | BatchStatus::Abandoned))
+    });
+    Ok(fires)
 }
 
 impl JobOperator {
@@ -50,8 +69,8 @@ impl JobOperator {
     pub fn due(&self, job: &'static JobInfo) -> Result<Due, OperatorError> {
         let job = ScheduledJob::of(job)?;
         let now = self.repository.now()?;
-        let held = self.held(&job, now)?;
-        let Plan { new, settled, start, waits_for, next } = due(&job, &held, now);
+        let (held, instead_of) = self.held(&job, now)?;
+        let Plan { new, settled, start, waits_for, held_by, next } = due(&job, &held, now);
         for some in new.chunks(AT_ONCE) {
             let until = some.last().map_or(now, |fire| fire.time);
             self.repository.plan_fires(job.job.name, some, until)?;
@@ -59,13 +78,27 @@ impl JobOperator {
         for (fire, outcome) in settled {
             self.repository.settle_fire(job.job.name, &fire.scheduled, outcome, &fire.key)?;
         }
-        Ok(Due { start, waits_for, next })
+        Ok(Due { start, waits_for, held_by, next, instead_of })
     }
 
-    fn held(&self, job: &ScheduledJob, now: jiff::Timestamp) -> Result<Held, OperatorError> {
+    /// What the repository holds, and the expression and the zone that were followed until now, if they are others.
+    fn held(
+        &self,
+        job: &ScheduledJob,
+        now: jiff::Timestamp,
+    ) -> Result<(Held, Option<(String, String)>), OperatorError> {
         let name = job.job.name;
-        let schedule = self.repository.see_schedule(name, job.schedule.expression, job.schedule.zone, now)?;
-        let filter = FireFilter { outcomes: vec![FireOutcome::Due], ..FireFilter::of(name) };
+        let (expression, zone) = (job.schedule.expression, job.schedule.zone);
+        let is_ours = |row: &ScheduleRow| row.expression == expression && row.zone == zone;
+        let (schedule, instead_of) = match self.repository.schedule(name)? {
+            Some(row) if is_ours(&row) => (row, None),
+            other => (
+                self.repository.see_schedule(name, expression, zone, now)?,
+                other.map(|row| (row.expression, row.zone)),
+            ),
+        };
+        let outcomes = vec![FireOutcome::Due, FireOutcome::Held];
+        let filter = FireFilter { outcomes, ..FireFilter::of(name) };
         let mut open = Vec::new();
         for row in self.repository.fires(&filter)?.into_iter().rev() {
             let running = row.run.filter(|run| run.status.is_running());
@@ -88,7 +121,7 @@ impl JobOperator {
                 running.push((execution.id, execution.started.unwrap_or(now)));
             }
         }
-        Ok(Held { schedule, open, running })
+        Ok((Held { schedule, open, running }, instead_of))
     }
 
     /// Runs a job for a scheduled time to the end of the run, on this thread. `given` are parameters in addition to the

@@ -8,7 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::Date;
 use crate::cli::arguments::named_or_only;
+use crate::cli::command::{durability, on_end, recovery, telemetry};
 use crate::cli::refusal::Refusal;
+use crate::cli::telemetry::TelemetryArguments;
 use crate::definition::JobInfo;
 use crate::operator::OperatorError;
 use crate::schedule::ScheduleError;
@@ -68,10 +70,36 @@ impl Backfill {
     }
 }
 
+/// The options of `schedule` that it hands on to the processes of its jobs.
+#[derive(Debug)]
+pub(in crate::cli) struct OfChildren {
+    pub(super) telemetry: TelemetryArguments,
+    /// Names of options and their values.
+    words: Vec<(&'static str, String)>,
+}
+
+impl OfChildren {
+    fn of(matches: &ArgMatches) -> Self {
+        let word = |name| Some((name, matches.get_one::<String>(name)?.clone()));
+        Self {
+            telemetry: TelemetryArguments::of(matches),
+            words: ["durability", "recovery", "on-end"].into_iter().filter_map(word).collect(),
+        }
+    }
+
+    /// As arguments of `run`.
+    pub(super) fn arguments(&self) -> Result<Vec<OsString>, Refusal> {
+        let mut arguments = self.telemetry.of_child()?;
+        arguments
+            .extend(self.words.iter().flat_map(|(name, value)| [format!("--{name}").into(), value.into()]));
+        Ok(arguments)
+    }
+}
+
 /// A command of `schedule`.
 #[derive(Debug)]
 pub(in crate::cli) enum Invocation {
-    Follow { most: usize },
+    Follow { most: usize, options: OfChildren },
     List,
     Pause { job: &'static JobInfo, pause: bool },
     Export { format: Format, directory: Option<OsString> },
@@ -101,6 +129,7 @@ impl Invocation {
                 most: matches
                     .get_one::<u32>("max-running")
                     .map_or(1, |number| usize::try_from(*number).unwrap_or(1)),
+                options: OfChildren::of(matches),
             },
         })
     }
@@ -158,6 +187,9 @@ pub(in crate::cli) fn command() -> Command {
                 .value_parser(clap::value_parser!(u32).range(1..))
                 .help("Runs at most N jobs at the same time"),
         )
+        .args([durability(), recovery(), on_end()])
+        .args(telemetry())
+        .args_conflicts_with_subcommands(true)
         .subcommands([
             Command::new("list").about("Lists the schedules: their next times, the last outcome, and what was missed"),
             Command::new("pause")

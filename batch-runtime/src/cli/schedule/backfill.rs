@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 
-use super::document::{Offered, Ran, Time};
+use super::document::{Offered, Ran, Time, Waits};
 use super::{Backfill, Runs, beside};
 use crate::cli::arguments::{Globals, RunArguments};
 use crate::cli::console::Console;
@@ -29,7 +29,7 @@ pub(in crate::cli) fn backfill(
     let fires = fires(operator, job, backfill)?;
     if fires.is_empty() {
         if globals.json {
-            print_json(&Ran::of(job, &Runs::default(), None), console);
+            print_json(&Ran::of(job, &Runs::default(), Waits::default()), console);
         } else if !globals.quiet {
             console.out.line(format_args!("there is nothing to run for {} on these days", job.name));
         }
@@ -60,7 +60,7 @@ pub(in crate::cli) fn backfill(
     });
     let runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
     if globals.json {
-        print_json(&Ran::of(job, &runs, None), console);
+        print_json(&Ran::of(job, &runs, Waits::default()), console);
     }
     Ok(runs.code())
 }

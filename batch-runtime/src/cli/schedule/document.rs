@@ -16,6 +16,7 @@ pub(super) struct Ran<'a> {
     runs: Vec<json::Report<'a>>,
     refused: Vec<Refused<'a>>,
     waits_for: Option<ExecutionId>,
+    held_by: Option<ExecutionId>,
 }
 
 #[derive(Serialize)]
@@ -26,7 +27,7 @@ struct Refused<'a> {
 }
 
 impl<'a> Ran<'a> {
-    pub(super) fn of(job: &'a JobInfo, runs: &'a Runs, waits_for: Option<ExecutionId>) -> Self {
+    pub(super) fn of(job: &'a JobInfo, runs: &'a Runs, waits: Waits) -> Self {
         let refused = runs.refused.iter().map(|(scheduled, refusal)| Refused {
             scheduled,
             kind: refusal.kind,
@@ -36,9 +37,19 @@ impl<'a> Ran<'a> {
             job: job.name,
             runs: runs.reports.iter().map(json::Report::from).collect(),
             refused: refused.collect(),
-            waits_for,
+            waits_for: waits.waits_for,
+            held_by: waits.held_by,
         }
     }
+}
+
+/// The executions that the times of a job wait for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Waits {
+    /// One that is running.
+    pub(super) waits_for: Option<ExecutionId>,
+    /// One that a person must look at.
+    pub(super) held_by: Option<ExecutionId>,
 }
 
 /// `run --backfill` without `--yes`
@@ -88,6 +99,7 @@ pub(crate) struct Listed<'a> {
     missed: u64,
     skipped: u64,
     held: u64,
+    held_by: Option<ExecutionId>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +130,7 @@ impl<'a> Listed<'a> {
         next: &[Fire],
         last: Option<&FireRow>,
         [waiting, missed, skipped, held]: [u64; 4],
+        held_by: Option<ExecutionId>,
     ) -> Self {
         Self {
             job: job.job.name,
@@ -132,6 +145,7 @@ impl<'a> Listed<'a> {
             missed,
             skipped,
             held,
+            held_by,
         }
     }
 }

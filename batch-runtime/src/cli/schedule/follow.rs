@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::scheduled;
+use super::arguments::OfChildren;
+use super::{changed, scheduled};
 use crate::cli::arguments::Globals;
 use crate::cli::console::Console;
 use crate::cli::refusal::{Refusal, exit};
@@ -14,6 +15,7 @@ use crate::schedule::daemon::Daemon;
 /// `schedule`
 pub(super) fn follow(
     most: usize,
+    options: &OfChildren,
     jobs: &[&'static JobInfo],
     globals: &Globals,
     console: &Console,
@@ -23,10 +25,11 @@ pub(super) fn follow(
     let program = std::env::current_exe()
         .map_err(|error| Refusal::usage(format!("cannot find the path of this program: {error}")))?;
     let url = repository::absolute(globals.repository.as_deref(), console)?;
+    let handed_on = options.arguments()?;
     let command = |job: &JobInfo| {
         let mut command = Command::new(&program);
         // A URL may hold a password, which everybody could read among the arguments.
-        command.args(["run", job.name, "--due"]).env("BATCH_REPOSITORY", &url);
+        command.args(["run", job.name, "--due"]).args(&handed_on).env("BATCH_REPOSITORY", &url);
         if globals.quiet {
             command.arg("--quiet");
         }
@@ -45,6 +48,7 @@ pub(super) fn follow(
         jobs: of_schedules,
         most,
         command: &command,
+        changed: &changed,
         say: &say,
         stop: console.stop.clone(),
     };

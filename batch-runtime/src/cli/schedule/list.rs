@@ -9,10 +9,10 @@ use crate::cli::console::Console;
 use crate::cli::print_json;
 use crate::cli::refusal::Refusal;
 use crate::cli::repository;
-use crate::definition::JobInfo;
+use crate::definition::{ExecutionId, JobInfo, OnFailure};
 use crate::observe::table::{Align, Table};
 use crate::repository::{Clock as _, FireFilter, FireOutcome, FireRow, Repository, ScheduleRow, SystemClock};
-use crate::schedule::{ScheduledJob, ScheduledTime};
+use crate::schedule::{ScheduledJob, ScheduledTime, waiting_for_a_person};
 
 /// The number of next times that are shown.
 pub(crate) const NEXT: usize = 3;
@@ -24,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) last: Option<FireRow>,
     /// Waiting, missed, skipped and held times.
     pub(crate) counts: [u64; 4],
+    /// The execution that all later times wait for.
+    pub(crate) holds: Option<ExecutionId>,
 }
 
 impl Found {
@@ -31,11 +33,16 @@ impl Found {
         let name = job.job.name;
         let last = repository.fires(&FireFilter { limit: Some(1), ..FireFilter::of(name) })?.pop();
         let mut counts = [0; 4];
-        let outcomes = [FireOutcome::Due, FireOutcome::Missed, FireOutcome::Skipped, FireOutcome::Held];
+        let outcomes = [FireOutcome::Due, FireOutcome::Missed, FireOutcome::Skipped];
         for (count, outcome) in counts.iter_mut().zip(outcomes) {
             *count = repository.count_fires(name, outcome)?;
         }
-        Ok(Self { row: repository.schedule(name)?, last, counts })
+        let held = waiting_for_a_person(repository, name)?;
+        counts[3] = held.len() as u64;
+        // The oldest one is the first that a person has to look at.
+        let holds = held.last().and_then(|fire| fire.run).map(|run| run.execution);
+        let holds = holds.filter(|_| job.schedule.on_failure == OnFailure::Hold);
+        Ok(Self { row: repository.schedule(name)?, last, counts, holds })
     }
 }
 
@@ -84,6 +91,14 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     console.out.put(table);
     for (job, found) in jobs.iter().zip(&found).filter(|(_, found)| found.counts[3] > 0) {
         let (name, held) = (job.job.name, found.counts[3]);
+        if let Some(execution) = found.holds {
+            let waiting = found.counts[0];
+            let times = if waiting == 1 { "time" } else { "times" };
+            console.out.line(format_args!(
+                "{name}: execution {execution} failed or was stopped, and {waiting} later {times} wait for it: `restart {execution}` resumes it, and `abandon {execution}` gives it up"
+            ));
+            continue;
+        }
         console.out.line(format_args!(
             "{name}: {held} held, because a run failed or was stopped: `executions {name}` lists them, and `restart ID` resumes one"
         ));
@@ -95,7 +110,7 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
 pub(crate) fn document<'a>(jobs: &'a [ScheduledJob], found: &[Found], now: Timestamp) -> Schedules<'a> {
     let listed = jobs.iter().zip(found).map(|(job, found)| {
         let next: Vec<_> = job.times.after(now).take(NEXT).map(|time| job.fire(time)).collect();
-        Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts)
+        Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts, found.holds)
     });
     Schedules { schedules: listed.collect() }
 }

@@ -16,12 +16,13 @@ use crate::cli::run::{code_of, observed, tell};
 use crate::cli::{done, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::observe::JobReport;
+use crate::observe::words::line;
 use crate::operator::JobOperator;
 use crate::schedule::ScheduledJob;
 
 pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
 pub(super) use backfill::backfill;
-use document::{PauseOrResume, Ran};
+use document::{PauseOrResume, Ran, Waits};
 
 /// The runs of a command, and what it could not run.
 #[derive(Default)]
@@ -91,8 +92,12 @@ pub(super) fn due(
 ) -> Result<u8, Refusal> {
     let given = beside(job, run, console)?;
     let mut runs = Runs::default();
-    let waits_for = loop {
+    let waits = loop {
         let due = operator.due(job)?;
+        if let Some(other) = due.instead_of.as_ref().filter(|_| !globals.quiet) {
+            console.err.line(changed(job, other));
+        }
+        let waits = Waits { waits_for: due.waits_for, held_by: due.held_by };
         let mut has_run = false;
         for fire in due.start {
             // A time that another process has begun meanwhile, or that cannot begin, is passed over.
@@ -109,18 +114,33 @@ pub(super) fn due(
             }
         }
         if !has_run || console.stop.is_raised() {
-            break due.waits_for;
+            break waits;
         }
     };
     if globals.json {
-        print_json(&Ran::of(job, &runs, waits_for), console);
+        print_json(&Ran::of(job, &runs, waits), console);
     } else if !globals.quiet && runs.reports.is_empty() && runs.refused.is_empty() {
-        console.out.line(match waits_for {
-            Some(execution) => format!("{} waits for execution {execution}, which is running", job.name),
-            None => format!("nothing is due for {}", job.name),
+        console.out.line(match (waits.waits_for, waits.held_by) {
+            (Some(execution), _) => format!("{} waits for execution {execution}, which is running", job.name),
+            (None, Some(execution)) => format!(
+                "{} waits for execution {execution}, which failed or was stopped: `restart {execution}` resumes it, and `abandon {execution}` gives it up",
+                job.name
+            ),
+            (None, None) => format!("nothing is due for {}", job.name),
         });
     }
     Ok(runs.code())
+}
+
+/// Says that a program with another schedule has followed the job until now.
+fn changed(job: &JobInfo, (expression, zone): &(String, String)) -> String {
+    let (name, ours) = (job.name, job.options.schedule);
+    let ours = ours.map(|ours| format!("`{}` ({})", ours.expression, ours.zone)).unwrap_or_default();
+    format!(
+        "{name} runs at {ours} from now on; until now a program with another schedule followed it, `{}` ({})",
+        line(expression, 100),
+        line(zone, 100)
+    )
 }
 
 /// The commands below `schedule`.
@@ -128,10 +148,16 @@ pub(super) fn run(
     invocation: &Invocation,
     jobs: &[&'static JobInfo],
     globals: &Globals,
+    program: &str,
     console: &Console,
 ) -> Result<u8, Refusal> {
     match invocation {
-        Invocation::Follow { most } => return follow::follow(*most, jobs, globals, console),
+        Invocation::Follow { most, options } => {
+            let telemetry = options.telemetry.open(program, console)?;
+            let ended = follow::follow(*most, options, jobs, globals, console);
+            telemetry.finish(None, console);
+            return ended;
+        }
         Invocation::List => list::list(jobs, globals, console)?,
         Invocation::Pause { job, pause } => {
             let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;

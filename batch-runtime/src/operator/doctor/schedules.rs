@@ -6,7 +6,7 @@ use super::Finding;
 use crate::observe::words;
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{FireFilter, FireOutcome, FireRow, ScheduleRow};
-use crate::schedule::ScheduledJob;
+use crate::schedule::{ScheduledJob, waiting_for_a_person};
 
 /// If a time has been due for longer than this, nothing runs it.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
@@ -19,7 +19,7 @@ impl JobOperator {
             let Some(schedule) = self.repository.schedule(job.name)? else { continue };
             let filter = FireFilter { outcomes: vec![FireOutcome::Due], ..FireFilter::of(job.name) };
             let due = self.repository.fires(&filter)?;
-            let held = self.repository.count_fires(job.name, FireOutcome::Held)?;
+            let held = waiting_for_a_person(&*self.repository, job.name)?.len() as u64;
             findings.extend(of_schedule(&ScheduledJob::of(job)?, &schedule, &due, held, now));
         }
         Ok(findings)

@@ -11,6 +11,7 @@ use super::rows::{self, get};
 use super::shared::{Shared, Tx};
 use crate::definition::{Durability, ExecutionId};
 use crate::postgres::Row;
+use crate::repository::schedule::DEPLOYMENT;
 use crate::repository::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
 /// A time as the columns hold it.
@@ -62,9 +63,10 @@ pub(super) fn see(
         tx.execute(
             "INSERT INTO @BATCH_SCHEDULE AS s (JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED) VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT (JOB_NAME) DO UPDATE
-                 SET EXPRESSION = $2, ZONE = $3, SINCE = $4, PLANNED = GREATEST(s.PLANNED, $4)
+                 SET EXPRESSION = $2, ZONE = $3, SINCE = $4,
+                     PLANNED = CASE WHEN s.SINCE > $5 THEN s.PLANNED ELSE GREATEST(s.PLANNED, $4) END
              WHERE s.EXPRESSION <> $2 OR s.ZONE <> $3",
-            &[&job, &expression, &zone, &stamp(now)],
+            &[&job, &expression, &zone, &stamp(now), &stamp(now - DEPLOYMENT)],
         )?;
         read(tx, job)?.ok_or_else(|| InnerError::Corrupt(format!("the schedule of job {job} is missing")))
     })

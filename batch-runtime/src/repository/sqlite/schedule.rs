@@ -9,6 +9,7 @@ use super::connections::Shared;
 use super::error::InnerError;
 use super::rows::{self, stamp};
 use crate::definition::{Durability, ExecutionId};
+use crate::repository::schedule::DEPLOYMENT;
 use crate::repository::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
 fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
@@ -53,10 +54,11 @@ pub(super) fn see(
     transaction
         .prepare_cached(
             "INSERT INTO BATCH_SCHEDULE (JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED) VALUES (?1, ?2, ?3, ?4, ?4)
-             ON CONFLICT (JOB_NAME) DO UPDATE SET EXPRESSION = ?2, ZONE = ?3, SINCE = ?4, PLANNED = MAX(PLANNED, ?4)
+             ON CONFLICT (JOB_NAME) DO UPDATE SET EXPRESSION = ?2, ZONE = ?3, SINCE = ?4,
+                 PLANNED = CASE WHEN SINCE > ?5 THEN PLANNED ELSE MAX(PLANNED, ?4) END
              WHERE EXPRESSION <> ?2 OR ZONE <> ?3",
         )?
-        .execute(params![job, expression, zone, stamp(now)])?;
+        .execute(params![job, expression, zone, stamp(now), stamp(now - DEPLOYMENT)])?;
     let row = read(&transaction, job)?;
     transaction.commit()?;
     row.ok_or_else(|| InnerError::Corrupt(format!("the schedule of job {job} is missing")))
