@@ -16,7 +16,7 @@
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; OpenTelemetry; metrics and alerts |
 //! | `scheduling` | jobs that run at set times, each exactly once (feature `schedule`) |
-//! | [operating] | `doctor`, `purge`, `--on-end`, `--parameters`, comparing executions |
+//! | [operating] | `doctor`, `purge`, `--on-end`, `--parameters`, comparing executions, and the web page (feature `serve`) |
 //! | [testing] | components, steps and jobs in unit tests; restarts, crashes, and whether a job survives them |
 //! | [errors] | messages of the compiler and of a run, and what to do |
 //! | [spring_batch] | the terms of Spring Batch and their equivalents, and five programs side by side |

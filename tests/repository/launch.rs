@@ -124,8 +124,14 @@ fn an_execution_whose_owner_has_closed_its_repository_is_taken_over<P: Place>(pl
 
 fn refusal(repository: &Repo, request: &LaunchRequest<'_>) -> RepositoryError {
     let before = repository.executions(&ExecutionFilter::default()).unwrap();
+    let foreseen = repository.outlook(request).unwrap_err();
     let error = repository.launch(request).unwrap_err();
     assert_eq!(repository.executions(&ExecutionFilter::default()).unwrap(), before, "{error}");
+    assert_eq!(std::mem::discriminant(&foreseen), std::mem::discriminant(&error), "{foreseen}");
+    // The seconds of a lease go on.
+    if !matches!(error, RepositoryError::AlreadyRunning { .. }) {
+        assert_eq!(foreseen.to_string(), error.to_string());
+    }
     error
 }
 

@@ -52,6 +52,7 @@ mod launch;
 mod on_postgres;
 mod opening;
 mod other_database;
+mod outlooks;
 mod pages;
 mod partitions;
 mod processes;

@@ -1,7 +1,7 @@
 //! A purge deletes the record of instances that are complete, and nothing of others; identities and totals stay.
 
 use batch_runtime::repository::{
-    BatchStatus, InstanceFilter, LaunchRequest, Launched, PurgeFilter, RepositoryError, StepFinish,
+    BatchStatus, Did, InstanceFilter, LaunchRequest, Launched, PurgeFilter, RepositoryError, StepFinish,
     finish_step,
 };
 use batch_runtime::{ExecutionId, InstanceId, Parameter, ParameterValue, Timestamp};
@@ -48,6 +48,7 @@ fn complete<P: Place>(repository: &Repo, name: &str) -> InstanceId {
     repository.record(ownership, &[passed("step", "COMPLETED")]).unwrap();
     repository.finish(ownership, &ended(BatchStatus::Completed, "COMPLETED")).unwrap();
     drop(lock);
+    repository.add_operation(ownership.execution, Did::Start, "page").unwrap();
     ownership.instance
 }
 
@@ -90,6 +91,7 @@ fn a_purged_instance_is_refused_as_complete_and_nothing_else_of_it_is_left<P: Pl
         message.contains("already COMPLETED: execution 1, whose record was purged; run it with other"),
         "{message}"
     );
+    assert_eq!(repository.outlook(&request(&parameters("a"))).unwrap_err().to_string(), message);
     // Others are launched as ever, and with numbers of their own.
     assert_ne!(launched(&repository, "b").ownership.instance, instance);
     // Nothing of the refused launch is left.

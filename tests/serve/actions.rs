@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::world::World;
 
-/// Runs a test on a SQLite file and, where there is a server program, on PostgreSQL.
+/// Runs a test on both kinds of repository, if there is a server program.
 fn on_both(test: impl Fn(World)) {
     test(World::new());
     #[cfg(feature = "postgres")]
@@ -38,6 +38,10 @@ fn a_job_is_started_stopped_restarted_and_abandoned() {
 
         server.post(&format!("/executions/{second}/abandon"), "").location();
         world.wait_until(second, "ABANDONED");
+        let page = server.get(&format!("/executions/{second}")).body;
+        for done in ["Restart", "Stop", "Abandon"] {
+            assert!(page.contains(&format!("<dt class=\"own\">{done}</dt>")), "what people did: {page}");
+        }
         let refused = server.post(&format!("/executions/{second}/restart"), "");
         assert_eq!(refused.status, 409, "{refused:?}");
         let said = server.end();

@@ -1,5 +1,6 @@
 //! A client of plain sockets, which sends what no browser would.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(crate) fn ask(port: u16, first: &str, headers: &[String], body: &[u8]) -> An
         head.push_str("\r\n");
     }
     if !body.is_empty() || first.starts_with("POST") {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
         head.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
     }
     head.push_str("\r\n");

@@ -293,6 +293,13 @@ pub(crate) struct Metrics<'a> {
     pub(crate) metrics: &'a str,
 }
 
+/// `serve`: the line that says where the page is.
+#[cfg(feature = "serve")]
+#[derive(Serialize)]
+pub(super) struct Served<'a> {
+    pub(super) link: &'a str,
+}
+
 /// `recover`: `{"recovered": [..]}`
 #[derive(Serialize)]
 pub(crate) struct Recovered<'a> {

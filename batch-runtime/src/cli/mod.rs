@@ -40,6 +40,7 @@
 //! | `purge` | `purged`, `instances`, `executions`, `jobs` |
 //! | `doctor` | `findings` |
 //! | `show --compare` | `executions`: both as in `show` |
+//! | `serve` | `link`, before it serves |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
 //! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
@@ -101,6 +102,10 @@ use repository::Open;
 use crate::definition::JobInfo;
 use crate::graph::render;
 use crate::operator::JobOperator;
+use crate::repository::Did;
+
+/// Where an operation was done, as it is recorded.
+const CLI: &str = "cli";
 
 /// The whole program, as `batch_runtime::main!` calls it.
 ///
@@ -235,12 +240,16 @@ fn dispatch(
         #[cfg(feature = "schedule")]
         Invocation::Schedule(schedule) => return schedule::run(schedule, jobs, globals, program, console),
         Invocation::Stop(execution) => {
-            operator(Open::Existing)?.stop(*execution)?;
+            let operator = operator(Open::Existing)?;
+            operator.stop(*execution)?;
+            operator.did(*execution, Did::Stop, CLI)?;
             let text = format!("asked execution {execution} to stop after its current chunk");
             done(&json::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
         }
         Invocation::Abandon(execution) => {
-            operator(Open::Existing)?.abandon(*execution)?;
+            let operator = operator(Open::Existing)?;
+            operator.abandon(*execution)?;
+            operator.did(*execution, Did::Abandon, CLI)?;
             let text = format!("execution {execution} is abandoned; `run --next` starts a new instance");
             done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
         }

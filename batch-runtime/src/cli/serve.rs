@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::arguments::Globals;
 use super::console::Console;
+use super::json;
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
 use crate::definition::JobInfo;
@@ -123,7 +124,11 @@ pub(super) fn run(
             }
         }),
     };
-    console.out.line(link);
+    if globals.json {
+        super::print_json(&json::Served { link: &link }, console);
+    } else {
+        console.out.line(link);
+    }
     if read_only && !arguments.read_only {
         console.err.line(
             "the page is read-only, because other machines reach it: `--allow-actions` allows its buttons",

@@ -1,6 +1,8 @@
 //! Finds executions, instances, and the items that they skipped.
 
 #[cfg(feature = "cli")]
+use crate::repository::Did;
+#[cfg(feature = "cli")]
 use jiff::Timestamp;
 
 use super::{ExecutionDetails, JobOperator, OperatorError, details, unknown_job};
@@ -8,8 +10,8 @@ use crate::definition::ExecutionId;
 use crate::graph::status::Seen;
 use crate::graph::{GraphFormat, render_seen};
 use crate::repository::{
-    ExecutionFilter, InstanceFilter, JobExecution, JobInstance, OwnerState, RunningStep, SkippedFilter,
-    SkippedOf, SkippedRow,
+    ExecutionFilter, InstanceFilter, JobExecution, JobInstance, Operation, OwnerState, RunningStep,
+    SkippedFilter, SkippedOf, SkippedRow,
 };
 
 impl JobOperator {
@@ -259,6 +261,33 @@ impl JobOperator {
     /// ```
     pub fn skipped_page(&self, filter: &SkippedFilter) -> Result<Vec<SkippedRow>, OperatorError> {
         Ok(self.repository.skipped_page(filter)?)
+    }
+
+    /// What people did to an execution by the page or the command line, oldest first. What a program does by this operator is
+    /// not recorded.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use batch_runtime::repository::sqlite::SqliteRepository;
+    /// use batch_runtime::ExecutionId;
+    /// use batch_runtime::operator::JobOperator;
+    ///
+    /// # let repository = Arc::new(SqliteRepository::temporary().unwrap());
+    /// let operator = JobOperator::new(repository);
+    /// assert_eq!(operator.operations(ExecutionId(7))?, []);
+    /// # Ok::<(), batch_runtime::operator::OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub fn operations(&self, execution: ExecutionId) -> Result<Vec<Operation>, OperatorError> {
+        Ok(self.repository.operations(execution)?)
+    }
+
+    /// Records what a person did to an execution.
+    #[cfg(feature = "cli")]
+    pub(crate) fn did(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), OperatorError> {
+        Ok(self.repository.add_operation(execution, what, via)?)
     }
 
     /// The time on the repository's clock.

@@ -12,11 +12,11 @@ use super::fail_point::{Commit, FailPoint, Records, Side};
 use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Clock, Committed,
-    ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter,
-    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire, NewPartition,
-    Outlook, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter, PurgePage, Repository,
-    RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy,
-    StepExecution, StepFinish, StepRow, StepStart,
+    ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun,
+    InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire,
+    NewPartition, Operation, Outlook, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter,
+    PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
+    Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, Failure, InstanceId, StepExecutionId};
 use checkpoints::FailingCheckpoints;
@@ -195,6 +195,14 @@ impl Repository for Failing {
             self.run.so_far().execution.get_or_insert(launched.ownership.execution);
             Ok(launched)
         })
+    }
+
+    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+        self.of.add_operation(execution, what, via)
+    }
+
+    fn operations(&self, execution: ExecutionId) -> Result<Vec<Operation>, RepositoryError> {
+        self.of.operations(execution)
     }
 
     fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {

@@ -22,6 +22,7 @@ mod launch;
 mod manage_partitions;
 mod mirror;
 mod model;
+mod operation;
 mod other_database;
 mod owner;
 #[cfg(feature = "serve")]
@@ -61,6 +62,7 @@ pub use other_database::{
 };
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
+pub use operation::{Did, Operation};
 pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
 pub use purge::{PurgeFilter, PurgePage, Purgeable};
 pub(crate) use request::RUN_AGAIN;
@@ -295,6 +297,18 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be written.
     fn recover(&self) -> Result<Vec<ExecutionId>, RepositoryError>;
+
+    /// Records what a person did to an execution, `via` the page or the command line.
+    ///
+    /// # Errors
+    /// If the repository cannot be written, or there is no such execution.
+    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError>;
+
+    /// What people did to an execution, oldest first.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn operations(&self, execution: ExecutionId) -> Result<Vec<Operation>, RepositoryError>;
 
     /// Returns the state of the owner of a running execution. Writes nothing, and needs no write access.
     ///

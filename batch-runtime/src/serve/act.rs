@@ -14,6 +14,10 @@ use super::view;
 use super::view::form::Form;
 use crate::definition::ExecutionId;
 use crate::operator::OperatorError;
+use crate::repository::Did;
+
+/// Where an operation was done, as it is recorded.
+const PAGE: &str = "page";
 
 pub(super) async fn start_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
     answer(page, asked, move |page, asked| {
@@ -79,12 +83,13 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
         Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()]),
     };
     let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
+    let did = if matches!(form, Form::Start(_)) { Did::Start } else { Did::Restart };
     let started = match outlook {
         Ok(_) => Run { job, words, given }.start(page),
         Err(refusal) => Err(refusal.into()),
     };
     match started {
-        Ok(started) => Ok(see(&told(page, job, started))),
+        Ok(started) => Ok(see(&told(page, job, started, did)?)),
         Err(Trouble::Refused(refusal)) => {
             let trouble = Trouble::Refused(refusal);
             let mut response = match &trouble {
@@ -100,14 +105,15 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
     }
 }
 
-/// Tells that a run was started, and returns where to look at it.
-fn told(page: &Page, job: &str, execution: Option<ExecutionId>) -> String {
+/// Tells and records that a run was started, and returns where to look at it.
+fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Result<String, Trouble> {
     let Some(execution) = execution else {
         (page.say)(&format!("serve: started {job}"));
-        return format!("/executions?job={job}");
+        return Ok(format!("/executions?job={job}"));
     };
     (page.say)(&format!("serve: started {job}, execution {execution}"));
-    format!("/executions/{execution}")
+    page.operator.did(execution, did, PAGE)?;
+    Ok(format!("/executions/{execution}"))
 }
 
 /// Does something to an execution, and leads back to it.
@@ -128,15 +134,27 @@ async fn act(
 }
 
 pub(super) async fn stop(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "asked to stop", |page, id| page.operator.stop(id)).await
+    act(page, id, asked, "asked to stop", |page, id| {
+        page.operator.stop(id)?;
+        page.operator.did(id, Did::Stop, PAGE)
+    })
+    .await
 }
 
 pub(super) async fn abandon(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "abandoned", |page, id| page.operator.abandon(id)).await
+    act(page, id, asked, "abandoned", |page, id| {
+        page.operator.abandon(id)?;
+        page.operator.did(id, Did::Abandon, PAGE)
+    })
+    .await
 }
 
 pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "recovered", |page, _| page.operator.recover().map(|_| ())).await
+    act(page, id, asked, "recovered", |page, _| {
+        let recovered = page.operator.recover()?;
+        recovered.iter().try_for_each(|execution| page.operator.did(execution.id, Did::Recover, PAGE))
+    })
+    .await
 }
 
 pub(super) async fn replay(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
@@ -145,7 +163,7 @@ pub(super) async fn replay(State(page): Shared, Path(id): Path<String>, asked: A
         let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
         let words = ["run".into(), job.name.into(), "--replay".into(), id.to_string().into()].to_vec();
         let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
-        Ok(see(&told(page, job.name, started)))
+        Ok(see(&told(page, job.name, started, Did::Replay)?))
     })
     .await
 }

@@ -75,10 +75,11 @@ fn a_schema_of_a_newer_program_is_refused_and_left_alone() {
 /// The version of the schema that this program writes.
 const VERSION: usize = SCRIPTS.len();
 /// The scripts that make each version from the one before. The first needs the tables of Spring Batch.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     include_str!("../../../batch-runtime/src/repository/schema/postgres_1.sql"),
     include_str!("../../../batch-runtime/src/repository/schema/postgres_2.sql"),
     include_str!("../../../batch-runtime/src/repository/schema/postgres_3.sql"),
+    include_str!("../../../batch-runtime/src/repository/schema/postgres_4.sql"),
 ];
 
 /// Makes a repository as an earlier version of this program left it, with one failed execution.

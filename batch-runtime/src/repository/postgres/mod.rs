@@ -11,6 +11,7 @@ mod executions;
 mod journal;
 mod launch;
 mod locked;
+mod operations;
 mod options;
 mod other_database;
 mod partitions;
@@ -40,11 +41,12 @@ use shared::Shared;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
-    FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
-    Launched, LockWait, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution, Profile,
-    PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
-    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
+    Advice, Checkpoint, ChunkSession, ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter,
+    FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
+    LaunchRequest, Launched, LockWait, NewFire, NewPartition, Operation, Outlook, OwnerState, Ownership,
+    PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep,
+    ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
+    StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::{Postgres, Session};
@@ -142,6 +144,14 @@ impl Repository for PostgresRepository {
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
         self.named(launch::launch(&self.shared, request))
+    }
+
+    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+        self.named(operations::add(&self.shared, execution, what, via))
+    }
+
+    fn operations(&self, execution: ExecutionId) -> Result<Vec<Operation>, RepositoryError> {
+        self.named(operations::of(&self.shared, execution))
     }
 
     fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {

@@ -65,7 +65,13 @@ pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result
 pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
-            "SELECT JOB_NAME FROM @BATCH_JOB_INSTANCE GROUP BY JOB_NAME ORDER BY JOB_NAME COLLATE \"C\"",
+            // From each name to the next one in the index: there are few names, and many instances.
+            "WITH RECURSIVE names (name) AS (
+                 (SELECT JOB_NAME FROM @BATCH_JOB_INSTANCE ORDER BY JOB_NAME LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT JOB_NAME FROM @BATCH_JOB_INSTANCE WHERE JOB_NAME > name ORDER BY JOB_NAME LIMIT 1)
+                 FROM names WHERE name IS NOT NULL)
+             SELECT name FROM names WHERE name IS NOT NULL ORDER BY name COLLATE \"C\"",
             &[],
         )?;
         rows.iter().map(|row| get(row, 0)).collect()

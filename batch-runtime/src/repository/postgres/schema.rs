@@ -6,10 +6,11 @@ use super::shared::Statements;
 use crate::postgres::{PgError, Postgres, Session};
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [(i64, &str); 3] = [
+const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("../schema/postgres_1.sql")),
     (2, include_str!("../schema/postgres_2.sql")),
     (3, include_str!("../schema/postgres_3.sql")),
+    (4, include_str!("../schema/postgres_4.sql")),
 ];
 
 /// The version of the schema that this program writes.

@@ -119,15 +119,25 @@ impl Narrowed {
     /// If few executions ended in the time, takes them from their index. If many did, they soon turn up among the newest
     /// executions.
     fn add_short_time(&mut self, connection: &Connection, ended: &Between) -> rusqlite::Result<()> {
-        let (Some(from), Some(until)) = (ended.from, ended.until) else { return Ok(()) };
+        let Some(from) = ended.from else { return Ok(()) };
         let first = self.values.len();
-        let ((from, from_millis), (until, until_millis)) = (self.moment(from), self.moment(until));
-        let of = |from: &str, until: &str| {
-            format!(
-                "SELECT t.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION t WHERE t.END_TIME >= {from} AND t.END_TIME < {until}"
-            )
+        let (from, from_millis) = self.moment(from);
+        let of = |condition: String| {
+            format!("SELECT t.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION t WHERE t.END_TIME {condition}")
         };
-        let ended = format!("{} UNION ALL {}", of(&from, &until), of(&from_millis, &until_millis));
+        let ranges = match ended.until.map(|until| self.moment(until)) {
+            Some((until, until_millis)) => vec![
+                of(format!(">= {from} AND t.END_TIME < {until}")),
+                of(format!(">= {from_millis} AND t.END_TIME < {until_millis}")),
+            ],
+            // An end that has not come yet is later than every other.
+            None => vec![
+                of(format!(">= {from}")),
+                of(format!(">= {from_millis} AND t.END_TIME < ''")),
+                of("IS NULL".to_owned()),
+            ],
+        };
+        let ended = ranges.join(" UNION ALL ");
         // The query does not use the values before these.
         let mut values = self.values.clone();
         values[..first].fill(Value::Null);

@@ -15,6 +15,7 @@ mod launch;
 mod lock;
 mod lock_holder;
 mod open;
+mod operations;
 mod other_database;
 mod partitions;
 mod purge;
@@ -45,11 +46,12 @@ pub use open::SqliteOptions;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter,
+    Advice, Checkpoint, ChunkSession, Clock, ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter,
     FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
-    LaunchRequest, Launched, NewFire, NewPartition, Outlook, OwnerState, Ownership, PartitionExecution,
-    Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter,
-    SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
+    LaunchRequest, Launched, NewFire, NewPartition, Operation, Outlook, OwnerState, Ownership,
+    PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep,
+    ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
+    StepRow, StepStart,
 };
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, Sqlite, StepExecutionId};
 
@@ -134,6 +136,14 @@ impl Repository for SqliteRepository {
 
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError> {
         self.named(launch::launch(&self.shared, request))
+    }
+
+    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+        self.named(operations::add(&self.shared, execution, what, via))
+    }
+
+    fn operations(&self, execution: ExecutionId) -> Result<Vec<Operation>, RepositoryError> {
+        self.named(operations::of(&self.shared, execution))
     }
 
     fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {

@@ -140,6 +140,7 @@ fn delete(connection: &Connection, instances: &str) -> rusqlite::Result<()> {
         (
             &[
                 "BATCH_STEP_EXECUTION",
+                "BATCH_OPERATION",
                 "BATCH_JOB_GRAPH",
                 "BATCH_JOB_OWNER",
                 "BATCH_JOB_EXECUTION_PARAMS",

@@ -86,7 +86,15 @@ pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result
 pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let names = connection
-        .prepare_cached("SELECT DISTINCT JOB_NAME FROM BATCH_JOB_INSTANCE ORDER BY JOB_NAME")?
+        .prepare_cached(
+            // From each name to the next one in the index: there are few names, and many instances.
+            "WITH RECURSIVE names (name) AS (
+                 SELECT MIN(JOB_NAME) FROM BATCH_JOB_INSTANCE
+                 UNION ALL
+                 SELECT (SELECT MIN(JOB_NAME) FROM BATCH_JOB_INSTANCE WHERE JOB_NAME > name) FROM names
+                 WHERE name IS NOT NULL)
+             SELECT name FROM names WHERE name IS NOT NULL",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     Ok(names)

@@ -9,13 +9,14 @@ use super::error::{InnerError, unusable};
 
 /// The statements that lead from each version to the next. A new file takes the same path as an old one, so
 /// both end up with the same tables.
-pub(super) const MIGRATIONS: [(u16, &str); 6] = [
+pub(super) const MIGRATIONS: [(u16, &str); 7] = [
     (1, include_str!("../schema/sqlite_1.sql")),
     (2, include_str!("../schema/sqlite_2.sql")),
     (3, include_str!("../schema/sqlite_3.sql")),
     (4, include_str!("../schema/sqlite_4.sql")),
     (5, include_str!("../schema/sqlite_5.sql")),
     (6, include_str!("../schema/sqlite_6.sql")),
+    (7, include_str!("../schema/sqlite_7.sql")),
 ];
 
 /// The version of the schema that this program writes.

@@ -10,7 +10,7 @@ use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::observe::{Summary, words};
 use crate::operator::ExecutionDetails;
-use crate::repository::{BatchStatus, Counters, ExecutionFilter, JobExecution, OwnerState};
+use crate::repository::{BatchStatus, Counters, Did, ExecutionFilter, JobExecution, Operation, OwnerState};
 use crate::serve::page::Page;
 use crate::serve::request::Trouble;
 
@@ -38,7 +38,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Troub
         (actions::buttons(page, &details))
         (steps::table(&details))
         (chain_of(&chain, &details))
-        (facts(&details))
+        (facts(&details, &page.operator.operations(id)?))
     };
     let title = format!("{} {id}", execution.instance.job);
     let fixed = head(page, &details, "steps");
@@ -111,6 +111,26 @@ fn chain_of(chain: &[JobExecution], details: &ExecutionDetails) -> Markup {
     }
 }
 
+/// What a person did, as the name of a fact.
+fn did(what: Did) -> &'static str {
+    match what {
+        Did::Start => "Start",
+        Did::Restart => "Restart",
+        Did::Replay => "Replay",
+        Did::Stop => "Stop",
+        Did::Abandon => "Abandon",
+        Did::Recover => "Recover",
+    }
+}
+
+fn via(via: &str) -> &str {
+    match via {
+        "page" => "this page",
+        "cli" => "the command line",
+        other => other,
+    }
+}
+
 /// The last time at which the execution or one of its steps wrote something.
 fn last_commit(details: &ExecutionDetails) -> Option<Timestamp> {
     let steps = details.steps.iter().map(|step| step.updated);
@@ -118,7 +138,7 @@ fn last_commit(details: &ExecutionDetails) -> Option<Timestamp> {
     steps.chain(running).chain([details.execution.updated]).max()
 }
 
-fn facts(details: &ExecutionDetails) -> Markup {
+fn facts(details: &ExecutionDetails, operations: &[Operation]) -> Markup {
     let execution = &details.execution;
     let parameters = &execution.parameters;
     html! {
@@ -138,6 +158,10 @@ fn facts(details: &ExecutionDetails) -> Markup {
             }
             @if let Some(owner) = &execution.owner {
                 dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }
+            }
+            @for operation in operations {
+                dt.own { (did(operation.what)) }
+                dd { (parts::time(Some(operation.done))) " " span.soft { "by " (via(&operation.via)) } }
             }
             dt.own { "Instance" } dd { (execution.instance.id) " " span.soft { "key " (execution.instance.key) } }
         }

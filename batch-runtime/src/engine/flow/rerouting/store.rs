@@ -267,6 +267,14 @@ impl Repository for Store {
         unreachable!("nobody asks")
     }
 
+    fn add_operation(&self, _: ExecutionId, _: Did, _: &str) -> Result<(), RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
+    fn operations(&self, _: ExecutionId) -> Result<Vec<Operation>, RepositoryError> {
+        unreachable!("nobody asks")
+    }
+
     fn outlook(&self, _: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError> {
         unreachable!("nobody asks")
     }
