@@ -70,7 +70,7 @@ fn samples(document: &Value, step: &str, component: &str, function: &str) -> (u6
 #[test]
 fn a_hot_function_is_shown_below_its_own_component_in_every_kind_of_step() {
     let world = World::new();
-    let document = world.profiled("");
+    let document = world.profiled("--rounds 100");
     for (step, processor) in [("alone", "hash"), ("on_threads", "hash"), ("in_pool", "pooled")] {
         let (processing, digest) = samples(&document, step, processor, "digest");
         let (writing, compare) = samples(&document, step, "order", "compare");
@@ -86,7 +86,7 @@ fn a_hot_function_is_shown_below_its_own_component_in_every_kind_of_step() {
 #[test]
 fn nearly_all_of_the_cpu_time_is_that_of_components() {
     let world = World::new();
-    let profile = &world.profiled("--items 300")["cpu_profile"];
+    let profile = &world.profiled("--rounds 100")["cpu_profile"];
     let (all, inside) = (profile["samples"].as_u64().unwrap(), profile["in_components"].as_u64().unwrap());
     assert!(all >= 100 && inside * 100 >= all * 95, "{inside} of {all} samples: {profile:#}");
 }

@@ -64,7 +64,7 @@ fn in_pool() {
 
 #[step]
 fn sum(rounds: u64) {
-    digest(0, rounds * 50);
+    digest(0, rounds * 200);
 }
 
 /// Computes.

@@ -175,22 +175,22 @@ fn profile() -> [Arg; 3] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     [
-        arg("profile", 14)
-            .value_name("cpu")
+        arg("profile", 15)
+            .value_name("cpu,heap")
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("cpu")
             .value_delimiter(',')
-            .value_parser(PossibleValuesParser::new(["cpu"]))
+            .value_parser(PossibleValuesParser::new(["cpu", "heap"]))
             .hide_possible_values(true)
             .conflicts_with("workers")
-            .help("Shows the functions in which the CPU time of the run went, and writes them as a flame graph to JOB-ID.svg and as folded stacks to JOB-ID.folded"),
-        arg("profile-folder", 15)
+            .help("Shows the functions in which the CPU time of the run went, and writes a flame graph to JOB-ID.svg and folded stacks to JOB-ID.folded; with `=heap`, shows where the memory at its peak was allocated, and writes JOB-ID.heap.json [default: cpu]"),
+        arg("profile-folder", 16)
             .value_name("FOLDER")
             .requires("profile")
             .value_parser(clap::value_parser!(OsString))
             .help("The folder for these files [default: the current one]"),
-        arg("profile-rate", 16)
+        arg("profile-rate", 17)
             .value_name("HERTZ")
             .requires("profile")
             .value_parser(clap::value_parser!(i32).range(1..=1_000))
@@ -210,10 +210,10 @@ fn profiles() -> Command {
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("diff")
-                .about("Shows the functions whose shares of the time changed most")
+                .about("Shows the functions whose shares of the CPU time, or whose memory, changed most")
                 .args([
-                    file("before", "The folded stacks of a run, as `run --profile` wrote them"),
-                    file("after", "Those of a later run"),
+                    file("before", "The file of a run: JOB-ID.folded, or JOB-ID.heap.json"),
+                    file("after", "The file of a later run"),
                     Arg::new("svg")
                         .long("svg")
                         .value_name("FILE")

@@ -19,6 +19,8 @@ use crate::definition::{
 };
 #[cfg(feature = "profile")]
 use crate::observe::profile::CpuProfile;
+#[cfg(feature = "profile-heap")]
+use crate::observe::profile::heap::HeapProfile;
 use crate::observe::{JobReport, StepFailure};
 use crate::repository::work_queue::{WorkerId, WorkerRow};
 use crate::repository::{
@@ -105,6 +107,10 @@ pub(crate) struct Report<'a> {
     #[cfg(feature = "profile")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_profile: Option<&'a CpuProfile>,
+    /// With `--profile=heap`.
+    #[cfg(feature = "profile-heap")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heap_profile: Option<&'a HeapProfile>,
 }
 
 #[derive(Serialize)]
@@ -247,6 +253,8 @@ impl<'a> From<&'a JobReport> for Report<'a> {
             already_complete: &report.passed,
             #[cfg(feature = "profile")]
             cpu_profile: None,
+            #[cfg(feature = "profile-heap")]
+            heap_profile: None,
         }
     }
 }
@@ -258,6 +266,10 @@ impl<'a> Report<'a> {
         #[cfg(feature = "profile")]
         {
             self.cpu_profile = profile.cpu();
+        }
+        #[cfg(feature = "profile-heap")]
+        {
+            self.heap_profile = profile.heap();
         }
         #[cfg(not(feature = "profile"))]
         let _ = profile;

@@ -49,7 +49,9 @@
 //! these parts: in `show`, `failure` is `null` and `exit_description` has the text.
 //!
 //! With `--profile`, `run` and `restart` have `cpu_profile` too, unless the run could not be profiled: `samples`,
-//! `in_components`, `components`, `without_lines`, `folded`, `flame_graph`.
+//! `in_components`, `components`, `without_lines`, `folded`, `flame_graph`. With `--profile=heap` they have `heap_profile`:
+//! `peak_bytes`, `end_bytes`, `at_peak`, `at_end`, `file`. `profile diff` of heaps has `peak_bytes_before`,
+//! `peak_bytes_after`, `sites`.
 
 mod arguments;
 mod broker;
@@ -282,7 +284,7 @@ fn dispatch(
             let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
             metrics::show(&*repository, textfile.as_deref(), globals, console)?;
         }
-        Invocation::ProfileDiff(diff) => diff.show(globals, console)?,
+        Invocation::ProfileDiff(diff) => diff.show(jobs, globals, console)?,
         Invocation::Show(execution) => {
             look::show(&operator(Open::Existing)?, *execution, globals, console)?;
         }

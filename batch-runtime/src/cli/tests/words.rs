@@ -81,6 +81,17 @@ fn a_profile_names_the_feature_that_it_needs() {
     }
 }
 
+#[cfg(not(feature = "profile-heap"))]
+#[test]
+fn a_profile_of_the_heap_names_the_feature_that_it_needs() {
+    refused(
+        ONE,
+        "run --input a --profile=heap",
+        "`--profile=heap` needs a program that can profile: build it with the feature `profile-heap` of batch-runtime, or \
+         leave it out",
+    );
+}
+
 #[test]
 fn a_job_unlike_any_other_lists_the_existing_jobs() {
     refused(ALL, "run sort", "there is no job `sort`; this program has `flight_delays`, `upload`, `once`");

@@ -69,13 +69,19 @@ enum Worker {
 }
 
 impl Steps {
-    /// The steps of a job and of the jobs that are nested in it.
-    pub(crate) fn of(job: &'static JobInfo) -> Self {
-        let jobs = jobs_by_name(&[job]);
+    /// The steps of jobs and of the jobs that are nested in them.
+    pub(crate) fn of(jobs: &[&'static JobInfo]) -> Self {
+        let jobs = jobs_by_name(jobs);
         let infos: Vec<_> = jobs.values().flat_map(|job| steps(job.flow)).collect();
         let ids = jobs.values().map(|job| job.id).chain(infos.iter().map(|step| step.id));
         let crates = ids.filter_map(|id| id.split("::").next()).collect();
         Self { steps: infos.into_iter().map(Step::of).collect(), crates }
+    }
+
+    /// No steps, but crates.
+    #[cfg(all(test, feature = "profile-heap"))]
+    pub(crate) fn of_crates(crates: &[&'static str]) -> Self {
+        Self { steps: Vec::new(), crates: crates.iter().copied().collect() }
     }
 
     /// The crates of the jobs and steps: those of the user.

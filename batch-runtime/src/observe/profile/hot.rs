@@ -41,7 +41,14 @@ struct HotFunction {
     function: String,
     samples: u64,
     /// The function of a library that it calls and that takes most of its time, with its samples.
-    mostly_in: Option<(String, u64)>,
+    mostly_in: Option<Within>,
+}
+
+/// A function that another one calls, with the samples of these calls.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Within {
+    function: String,
+    samples: u64,
 }
 
 /// The samples of functions, and of the functions of libraries that they call.
@@ -106,7 +113,7 @@ impl Hot {
                     continue;
                 }
                 let within = function.mostly_in.as_ref();
-                let within = within.map(|(name, samples)| format!("{} {name}", share(*samples)));
+                let within = within.map(|within| format!("{} {}", share(within.samples), within.function));
                 table.row([
                     String::new(),
                     String::new(),
@@ -129,7 +136,7 @@ fn hottest(functions: Functions) -> Vec<HotFunction> {
                 .into_iter()
                 .max_by(|(one, samples), (other, others)| samples.cmp(others).then_with(|| other.cmp(one)));
             let most = most.filter(|(_, within)| within * 100 >= samples * WORTH_NAMING);
-            let mostly_in = most.map(|(name, samples)| (name.to_string(), samples));
+            let mostly_in = most.map(|(name, samples)| Within { function: name.to_string(), samples });
             HotFunction { function: function.to_string(), samples, mostly_in }
         })
         .collect();

@@ -1,12 +1,16 @@
 //! Profiles a run by component and function.
 
-mod attribution;
+pub(crate) mod attribution;
 pub(crate) mod difference;
 mod flame;
 mod folded;
 mod frame;
+#[cfg(feature = "profile-heap")]
+pub(crate) mod heap;
 mod hot;
 mod sampler;
+#[cfg(feature = "profile-heap")]
+pub(crate) mod sites;
 
 use std::path::Path;
 
@@ -45,7 +49,7 @@ impl Profiler {
 
     /// Stops, and writes `NAME.folded` and `NAME.svg` into the folder.
     pub(crate) fn stop(self, folder: &Path, name: &str, title: &str) -> Result<CpuProfile, String> {
-        let steps = Steps::of(self.job);
+        let steps = Steps::of(&[self.job]);
         let samples = self.sampler.stop(&steps.crates()).map_err(|error| error.to_string())?;
         let without_lines = samples
             .iter()

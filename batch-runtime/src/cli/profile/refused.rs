@@ -1,0 +1,50 @@
+//! A program that cannot profile says how it could.
+
+use super::{ProfileArguments, ProfileDiff, Profiling, RunProfile};
+use crate::cli::arguments::Globals;
+use crate::cli::console::Console;
+use crate::cli::refusal::Refusal;
+use crate::definition::JobInfo;
+use crate::observe::JobReport;
+
+impl ProfileArguments {
+    /// Refuses what cannot be profiled.
+    pub(in crate::cli) fn prepare(&self) -> Result<(), Refusal> {
+        match (self.cpu, self.heap) {
+            (_, true) => Err(super::needs("`--profile=heap`", "profile-heap")),
+            (true, false) => Err(super::needs("`--profile`", "profile")),
+            (false, false) => Ok(()),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "with the feature, it says what is wanted")]
+    pub(in crate::cli) fn start(&self, _: &'static JobInfo, _: &Console) -> Profiling {
+        Profiling::default()
+    }
+}
+
+impl Profiling {
+    #[expect(clippy::unused_self, reason = "with the feature, it has what is to be stopped")]
+    pub(in crate::cli) fn stop(self, _: Option<&JobReport>, _: &Console) -> RunProfile {
+        RunProfile::default()
+    }
+}
+
+impl RunProfile {
+    #[expect(clippy::unused_self, reason = "with the feature, it has the text")]
+    pub(in crate::cli) fn text(&self) -> Option<String> {
+        None
+    }
+}
+
+impl ProfileDiff {
+    #[expect(clippy::unused_self, reason = "with the feature, it has the files")]
+    pub(in crate::cli) fn show(
+        &self,
+        _: &[&'static JobInfo],
+        _: &Globals,
+        _: &Console,
+    ) -> Result<(), Refusal> {
+        Err(super::needs("`profile diff`", "profile"))
+    }
+}
