@@ -14,9 +14,51 @@ use crate::definition::Durability;
 const LONG_LOG: u64 = 256 << 20;
 /// Less room than this is soon used up.
 const LITTLE_ROOM: u64 = 100 << 20;
+/// Room for fewer executions than this is soon used up, too.
+const FEW: u64 = 5;
 
 fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("PRAGMA quick_check(5)")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// How much the file grows, and how much it may grow. All but the number are bytes.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Left in the file system.
+    free: u64,
+    /// Used in the file, by its own tables and by those of the jobs.
+    used: u64,
+    /// Left in the file, for example by a purge.
+    reusable: u64,
+    /// The executions that the file records.
+    executions: u64,
+}
+
+impl Room {
+    /// Reads the sizes of the file; the free space is not among them.
+    fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let number = |sql: &str| {
+            let number = connection.query_row(sql, [], |row| row.get::<_, i64>(0))?;
+            Ok::<_, rusqlite::Error>(u64::try_from(number).unwrap_or_default())
+        };
+        let page = number("PRAGMA page_size")?;
+        let (pages, unused) = (number("PRAGMA page_count")?, number("PRAGMA freelist_count")?);
+        Ok(Self {
+            free: 0,
+            used: pages.saturating_sub(unused) * page,
+            reusable: unused * page,
+            executions: number("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION")?,
+        })
+    }
+
+    /// The bytes that the file has grown by for each execution.
+    fn growth(self) -> u64 {
+        self.used / self.executions.max(1)
+    }
+
+    fn is_scarce(self) -> bool {
+        self.executions > 0 && self.free.saturating_add(self.reusable) / FEW < self.growth()
+    }
 }
 
 /// Returns each problem with its remedy.
@@ -52,11 +94,56 @@ pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, Inner
     let folder = shared.path.parent().unwrap_or(&shared.path);
     if let Ok(stat) = nix::sys::statvfs::statvfs(folder) {
         let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-        if free < LITTLE_ROOM {
-            let what = format!("the file system of repository {place} has only {} MiB left", free >> 20);
+        let scarce = if free < LITTLE_ROOM {
+            Some(format!("has only {} MiB left", free >> 20))
+        } else {
+            let room = Room { free, ..Room::of(&connection)? };
+            room.is_scarce().then(|| {
+                format!(
+                    "has {} MiB left, and the file has grown by {} MiB for each execution",
+                    free >> 20,
+                    room.growth() >> 20
+                )
+            })
+        };
+        if let Some(scarce) = scarce {
+            let what = format!("the file system of repository {place} {scarce}");
             let remedy = "make room, for example with `purge --older-than 90d --vacuum --yes`";
             found.push((what, remedy.to_owned()));
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn room_is_scarce_if_a_few_executions_like_those_before_would_use_it_up() {
+        let room = Room { free: 4 * GIB, used: 20 * GIB, reusable: 0, executions: 20 };
+        assert_eq!(room.growth(), GIB);
+        assert!(room.is_scarce());
+        assert!(!Room { reusable: GIB, ..room }.is_scarce());
+        assert!(!Room { executions: 100, ..room }.is_scarce());
+        assert!(!Room { executions: 0, ..room }.is_scarce());
+    }
+
+    #[test]
+    fn the_room_in_a_file_is_that_of_its_pages() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE BATCH_JOB_EXECUTION (ID); INSERT INTO BATCH_JOB_EXECUTION VALUES (1)",
+            )
+            .unwrap();
+        connection.execute_batch("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(100000))").unwrap();
+        let before = Room::of(&connection).unwrap();
+        assert!(before.used > 100_000 && before.reusable == 0 && before.executions == 1, "{before:?}");
+        connection.execute_batch("DROP TABLE big").unwrap();
+        let after = Room::of(&connection).unwrap();
+        assert!(after.used < 100_000 && after.reusable >= 100_000, "{after:?}");
+    }
 }
