@@ -1,5 +1,7 @@
 //! Helpers shared by several of the framework's tests, which are in the folders next to this one.
 
+#[cfg(feature = "serve")]
+pub mod chromium;
 #[cfg(feature = "otel")]
 pub mod collector;
 #[cfg(feature = "postgres")]
@@ -7,7 +9,7 @@ pub mod postgres;
 pub mod proxy;
 #[cfg(feature = "amqp")]
 pub mod rabbitmq;
-#[cfg(any(feature = "amqp", feature = "postgres"))]
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "serve"))]
 mod watcher;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,219 @@
+//! A browser that does one thing after another, and waits for what comes.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use batch_tests::chromium::{Driver, driver};
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+use crate::world::World;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A browser with one window, in front of a page.
+pub(crate) struct Browser<'a> {
+    pub(crate) world: &'a World,
+    runtime: Runtime,
+    client: Client,
+}
+
+/// A browser that has logged in, or `None` if there is no browser on this machine.
+pub(crate) fn logged_in(world: &World) -> Option<Browser<'_>> {
+    let browser = Browser::new(world, &json!({}))?;
+    browser.goto(&world.link);
+    Some(browser)
+}
+
+impl<'a> Browser<'a> {
+    /// With these preferences of Chromium; `None` if there is none on this machine.
+    pub(crate) fn new(world: &'a World, preferences: &Value) -> Option<Self> {
+        let driver = driver()?;
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let capabilities = capabilities(driver, world, preferences);
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client =
+            runtime.block_on(builder.capabilities(capabilities).connect(&driver.url())).expect("a browser");
+        Some(Self { world, runtime, client })
+    }
+
+    fn goto(&self, url: &str) {
+        self.runtime.block_on(self.client.goto(url)).unwrap();
+    }
+
+    /// Opens a path of the page.
+    pub(crate) fn open(&self, path: &str) {
+        self.goto(&self.world.url(path));
+    }
+
+    /// The path and the query of the address.
+    pub(crate) fn address(&self) -> String {
+        let url = self.runtime.block_on(self.client.current_url()).unwrap();
+        url.query().map_or(url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+    }
+
+    /// The element that a selector of CSS names, as soon as there is one.
+    fn with<T>(&self, css: &str, what: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        self.until(css, || {
+            let found = self.runtime.block_on(async {
+                let element = self.client.find(Locator::Css(css)).await?;
+                what(element).await
+            });
+            match found {
+                Ok(value) => Some(value),
+                // It was not there, or the page has replaced it meanwhile.
+                Err(error)
+                    if error.is_no_such_element()
+                        || error.is_stale_element_reference()
+                        || error.is_element_not_interactable() =>
+                {
+                    None
+                }
+                Err(error) => panic!("{css}: {error}"),
+            }
+        })
+    }
+
+    pub(crate) fn click(&self, css: &str) {
+        self.with(css, async |element| element.click().await);
+    }
+
+    /// The text of an element, as it is seen.
+    pub(crate) fn text(&self, css: &str) -> String {
+        self.with(css, async |element| element.text().await)
+    }
+
+    /// A property of an element, such as the value of a field.
+    pub(crate) fn property(&self, css: &str, name: &str) -> String {
+        self.with(css, async |element| element.prop(name).await).unwrap_or_default()
+    }
+
+    /// Types into a field, in place of what it holds.
+    pub(crate) fn fill(&self, css: &str, text: &str) {
+        self.with(css, async |element| {
+            element.clear().await?;
+            element.send_keys(text).await
+        });
+    }
+
+    /// The number of elements that a selector names now.
+    pub(crate) fn count(&self, css: &str) -> usize {
+        self.runtime.block_on(self.client.find_all(Locator::Css(css))).unwrap().len()
+    }
+
+    /// Runs a script in the page.
+    pub(crate) fn execute(&self, script: &str) -> Value {
+        self.runtime.block_on(self.client.execute(script, Vec::new())).unwrap()
+    }
+
+    /// Says yes to the question that the page asks.
+    pub(crate) fn say_yes(&self) {
+        self.until("a question", || self.runtime.block_on(self.client.accept_alert()).ok());
+    }
+
+    /// Waits until the element shows a text.
+    pub(crate) fn wait_for(&self, css: &str, text: &str) {
+        self.until(&format!("{css} with {text:?}"), || self.text(css).contains(text).then_some(()));
+    }
+
+    /// Waits until the address is this path with its query.
+    pub(crate) fn wait_for_address(&self, path: &str) {
+        self.until(path, || (self.address() == path).then_some(()));
+    }
+
+    /// Waits for a value.
+    pub(crate) fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(value) = look() {
+                return value;
+            }
+            if Instant::now() > until {
+                let body = async { self.client.find(Locator::Css("body")).await?.text().await };
+                let body = self.runtime.block_on(body).unwrap_or_default();
+                panic!("waited in vain for {what} at {}:\n{body}", self.address());
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// What the page has said to the console since the last time.
+    pub(crate) fn console(&self) -> Vec<String> {
+        let line = |entry: &Value| format!("{}: {}", entry["level"], entry["message"]);
+        self.log("browser").iter().map(line).collect()
+    }
+
+    /// The hosts that the browser has asked since the last time.
+    pub(crate) fn hosts(&self) -> BTreeSet<String> {
+        let host_of = |entry: &Value| {
+            let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
+            let event = &event["message"];
+            let is_request = event["method"] == "Network.requestWillBeSent";
+            let url = event["params"]["request"]["url"].as_str().filter(|_| is_request)?;
+            let url = Url::parse(url).ok()?;
+            Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+        };
+        self.log("performance").iter().filter_map(host_of).collect()
+    }
+
+    fn log(&self, kind: &'static str) -> Vec<Value> {
+        let log = self.runtime.block_on(self.client.issue_cmd(Log(kind))).unwrap();
+        log.as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Browser<'_> {
+    fn drop(&mut self) {
+        // The driver ends the browser otherwise.
+        let _ = self.runtime.block_on(self.client.clone().close());
+    }
+}
+
+fn capabilities(driver: &Driver, world: &World, preferences: &Value) -> Capabilities {
+    let mut arguments = vec![
+        "--headless=new",
+        "--window-size=1280,900",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+    ];
+    if driver.is_root() {
+        arguments.push("--no-sandbox");
+    }
+    let mut all = json!({ "download.default_directory": world.path("downloads") });
+    for (name, value) in preferences.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    let capabilities = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": { "binary": driver.browser(), "args": arguments, "prefs": all },
+        "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+    });
+    serde_json::from_value(capabilities).expect("they are an object")
+}
+
+/// The command of Chromium's driver that takes the entries of a log.
+#[derive(Debug)]
+struct Log(&'static str);
+
+impl WebDriverCompatibleCommand for Log {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "type": self.0 }).to_string()))
+    }
+}
