@@ -20,7 +20,7 @@ pub(in crate::serve) fn show(page: &Page, one: ExecutionId, other: ExecutionId) 
             table {
                 thead {
                     tr {
-                        th {}
+                        td {}
                         @for details in &both { th { "Execution " (parts::execution(details.execution.id)) } }
                     }
                 }

@@ -69,7 +69,7 @@ pub(in crate::serve) fn show(page: &Page, asked: &Asked) -> Result<View, Trouble
             let found = Found::of(operator, wanted.filter, wanted.limit)?;
             (list(&found, asked, now), is_first)
         }
-        Err(refusal) => (html! { p.cause role="alert" { (refusal) } }, false),
+        Err(refusal) => (html! { p.cause role="alert" { (parts::coded(&refusal.to_string())) } }, false),
     };
     let job = query.get("job");
     let mut names: Vec<String> = operator.repository().job_names()?;

@@ -44,7 +44,9 @@ pub(in crate::serve) fn page(page: &Page, asked: &Asked, view: &View) -> Markup 
                     div #live data-follow=[view.follows.then_some("")] { (view.live) }
                 }
                 footer {
-                    span { "Times are in UTC." }
+                    span {
+                        "Times are in UTC" @if has_schedule(page) { ", scheduled times in the zone of their schedule" } "."
+                    }
                     @if let Some(json) = json_of(asked) { a href=(json) { "JSON" } }
                 }
             }

@@ -24,7 +24,8 @@ struct Job<'a> {
     /// Whether this program has it.
     is_ours: bool,
     found: Found,
-    next: Option<String>,
+    /// The next scheduled time, and its zone.
+    next: Option<(String, &'static str)>,
 }
 
 pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
@@ -70,7 +71,9 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
                 } @else {
                     td.soft colspan="4" { "never run" }
                 }
-                @if has_next { td.next.number-left { @if let Some(next) = &job.next { (next) } } }
+                @if has_next {
+                    td.next.number-left { @if let Some((next, zone)) = &job.next { (next) p.about { (zone) } } }
+                }
                 td.actions {
                     @if job.is_ours {
                         a href={ "/jobs/" (name) "/graph" } { "Graph" } " "
@@ -92,7 +95,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
                             th { "Job" } th { "Last " (LAST) }
                             th { "Status" } th.number { "ID" } th { "Started" } th.number { "Took" }
                             @if has_next { th { "Next" } }
-                            th {}
+                            td {}
                         }
                     }
                     tbody { @for job in &jobs { (row(job)) } }
@@ -137,12 +140,12 @@ fn bars(found: &Found, now: jiff::Timestamp) -> Markup {
 }
 
 #[cfg(feature = "schedule")]
-fn next(page: &Page, job: &str) -> Result<Option<String>, OperatorError> {
+fn next(page: &Page, job: &str) -> Result<Option<(String, &'static str)>, OperatorError> {
     super::schedule::next(page, job)
 }
 
 #[cfg(not(feature = "schedule"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature `schedule` it asks the repository")]
-fn next(_: &Page, _: &str) -> Result<Option<String>, OperatorError> {
+fn next(_: &Page, _: &str) -> Result<Option<(String, &'static str)>, OperatorError> {
     Ok(None)
 }

@@ -12,6 +12,9 @@ use crate::schedule::ScheduledJob;
 use crate::serve::page::Page;
 use crate::serve::request::Trouble;
 
+/// The scheduled times that are counted.
+const COUNTS: [&str; 4] = ["Waiting", "Missed", "Skipped", "Held"];
+
 pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {
     let jobs = scheduled(page.operator.jobs())?;
     let now = page.operator.now()?;
@@ -26,11 +29,12 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {
             p.empty { "No job of this program has a schedule." }
         } @else {
             div.table {
-                table {
+                table.cards {
                     thead {
                         tr {
                             th { "Job" } th { "Runs" } th { "Next" } th { "Last" }
-                            th.number { "Waiting" } th.number { "Missed" } th.number { "Skipped" } th.number { "Held" } th {}
+                            @for label in COUNTS { th.number { (label) } }
+                            td {}
                         }
                     }
                     tbody { @for row in &rows { (row) } }
@@ -46,20 +50,21 @@ fn row(page: &Page, job: &ScheduledJob, found: &Found, next: &[String]) -> Marku
     let name = encoded(job.job.name);
     let is_paused = found.row.as_ref().is_some_and(|row| row.paused.is_some());
     let (word, label) = if is_paused { ("resume", "Resume") } else { ("pause", "Pause") };
-    let [waiting, missed, skipped, held] = found.counts;
     html! {
         tr {
             th scope="row" { a href={ "/executions?job=" (name) } { (job.job.name) } }
             td { (job.times.words()) p.about { code { (job.schedule.expression) } " in " (job.schedule.zone) } }
-            td.number {
+            td.next.number-left data-label="Next" {
                 @if is_paused {
                     span.status.stopped { "paused" }
                 } @else {
                     @for (at, time) in next.iter().enumerate() { p.about[at > 0] { (time) } }
                 }
             }
-            td { @if let Some(last) = &found.last { (outcome(last)) } @else { span.soft { "none" } } }
-            @for count in [waiting, missed, skipped, held] { td.number.soft[count == 0] { (count) } }
+            td data-label="Last" { @if let Some(last) = &found.last { (outcome(last)) } @else { span.soft { "none" } } }
+            @for (label, count) in COUNTS.iter().zip(found.counts) {
+                td.number.soft[count == 0] data-label=(label) { (count) }
+            }
             td.actions {
                 form method="post" action={ "/schedule/" (name) "/" (word) } {
                     button #{ "schedule-" (job.job.name) } disabled[page.guard.is_read_only()] { (label) }
@@ -81,8 +86,8 @@ fn outcome(row: &FireRow) -> Markup {
     }
 }
 
-/// The next time of a job that has a schedule.
-pub(super) fn next(page: &Page, name: &str) -> Result<Option<String>, OperatorError> {
+/// The next time of a job that has a schedule, and the zone that it is in.
+pub(super) fn next(page: &Page, name: &str) -> Result<Option<(String, &'static str)>, OperatorError> {
     let operator = &page.operator;
     let Some(job) = operator.jobs().iter().find(|job| job.name == name && job.options.schedule.is_some())
     else {
@@ -91,5 +96,5 @@ pub(super) fn next(page: &Page, name: &str) -> Result<Option<String>, OperatorEr
     let job = ScheduledJob::of(job)?;
     let is_paused = operator.repository().schedule(name)?.is_some_and(|row| row.paused.is_some());
     let next = job.times.after(operator.now()?).next().map(shown);
-    Ok(if is_paused { Some("paused".to_owned()) } else { next })
+    Ok(if is_paused { Some(("paused".to_owned(), "")) } else { next.map(|next| (next, job.schedule.zone)) })
 }

@@ -73,7 +73,7 @@ pub(in crate::serve) fn show(page: &Page, asked: &Asked, id: ExecutionId) -> Res
 fn table(rows: &[SkippedRow]) -> Markup {
     html! {
         div.table {
-            table.skipped {
+            table.skipped.cards {
                 thead {
                     tr {
                         th.number { "Execution" } th { "Step" } th.number { "No" } th { "While" } th { "Where" }
@@ -83,19 +83,19 @@ fn table(rows: &[SkippedRow]) -> Markup {
                 tbody {
                     @for SkippedRow { execution, step, sequence, item, .. } in rows {
                         tr {
-                            td.number { (parts::execution(*execution)) }
-                            td { (step) }
-                            td.number { (sequence) }
-                            td {
+                            td.number data-label="Execution" { (parts::execution(*execution)) }
+                            td data-label="Step" { (step) }
+                            td.number data-label="No" { (sequence) }
+                            td data-label="While" {
                                 @match item.phase {
                                     SkipPhase::Read => "reading",
                                     SkipPhase::Process => "processing",
                                     SkipPhase::Write => "writing",
                                 }
                             }
-                            td { @if let Some(location) = &item.location { (location) } }
+                            td data-label="Where" { @if let Some(location) = &item.location { (location) } }
                             td.wide.text { (parts::coded(&item.error)) }
-                            td.text { @if let Some(item) = &item.item { code { (item) } } }
+                            td.text data-label="Item" { @if let Some(item) = &item.item { code { (item) } } }
                         }
                     }
                 }

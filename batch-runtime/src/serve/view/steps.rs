@@ -9,6 +9,8 @@ use crate::repository::{Counters, OwnerState, RunningStep, StepExecution};
 
 /// The most partitions that are listed: more would make a page that nobody can read.
 const PARTITIONS: usize = 200;
+/// The counters that are shown, in this order.
+const COUNTS: [&str; 5] = ["Read", "Filtered", "Written", "Skipped", "Commits"];
 
 /// The table of the steps.
 pub(super) fn table(details: &ExecutionDetails) -> Markup {
@@ -35,11 +37,10 @@ pub(super) fn table(details: &ExecutionDetails) -> Markup {
 fn rows(details: &ExecutionDetails, steps: &[&StepExecution]) -> Markup {
     html! {
         div.table {
-            table {
+            table.cards {
                 thead {
                     tr {
-                        th { "Step" } th { "Status" } th.number { "Read" } th.number { "Filtered" }
-                        th.number { "Written" } th.number { "Skipped" } th.number { "Commits" } th.number { "Took" }
+                        th { "Step" } th { "Status" } @for label in COUNTS { th.number { (label) } } th.number { "Took" }
                         th.number { "Items/s" }
                     }
                 }
@@ -67,11 +68,11 @@ fn row(details: &ExecutionDetails, step: &StepExecution) -> Markup {
             th scope="row" { (words::line(&step.name, 100)) }
             td { (parts::status(step.status, details.owner_state.filter(|_| is_dead))) }
             (counts(&counters))
-            td.number { (parts::duration(took)) }
-            td.number { @if let Some(rate) = rate { (words::count(rate)) } }
+            td.number data-label="Took" { (parts::duration(took)) }
+            td.number data-label="Items/s" { @if let Some(rate) = rate { (words::count(rate)) } }
         }
         @if let Some(running) = running.filter(|_| !is_dead) { tr.under { td colspan="9" { (progress(running)) } } }
-        @if before != Counters::default() {
+        @if shown(&before).iter().any(|count| *count > 0) {
             @for (label, counters) in [("before", before), ("in all", all)] {
                 tr.under.soft { td { (label) } td {} (counts(&counters)) td {} td {} }
             }
@@ -81,10 +82,14 @@ fn row(details: &ExecutionDetails, step: &StepExecution) -> Markup {
 
 fn counts(counters: &Counters) -> Markup {
     html! {
-        @for count in [counters.read, counters.filter, counters.write, counters.skips(), counters.commit] {
-            td.number { (words::count(count)) }
+        @for (label, count) in COUNTS.iter().zip(shown(counters)) {
+            td.number data-label=(label) { (words::count(count)) }
         }
     }
+}
+
+fn shown(counters: &Counters) -> [u64; 5] {
+    [counters.read, counters.filter, counters.write, counters.skips(), counters.commit]
 }
 
 /// How far a running step is, and how long it will take.
