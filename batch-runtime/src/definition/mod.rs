@@ -142,6 +142,8 @@ pub(crate) use parameter_times::{Kind, expected};
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
 pub(crate) use processor::{forward_process, forward_state};
+#[cfg(feature = "serve")]
+pub(crate) use resolve_parameters::resolve_without_secrets;
 pub(crate) use resolve_parameters::{is_of_ours, resolve_beside};
 pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use sizes::Sizes;

@@ -216,12 +216,30 @@ pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameter
     resolve_beside(job, &Parameters::new(), given)
 }
 
+/// As [`resolve_parameters`], but secrets may be missing: they tell no instances apart.
+#[cfg(feature = "serve")]
+pub(crate) fn resolve_without_secrets(
+    job: &JobInfo,
+    given: &Parameters,
+) -> Result<Parameters, ParametersError> {
+    resolve_all(job, &Parameters::new(), given, false)
+}
+
 /// As [`resolve_parameters`], beside parameters that an earlier launch resolved: they stay unchanged unless a
 /// new value is given. A link may have changed its target since, but the instance stays the same.
 pub(crate) fn resolve_beside(
     job: &JobInfo,
     resolved: &Parameters,
     given: &Parameters,
+) -> Result<Parameters, ParametersError> {
+    resolve_all(job, resolved, given, true)
+}
+
+fn resolve_all(
+    job: &JobInfo,
+    resolved: &Parameters,
+    given: &Parameters,
+    needs_secrets: bool,
 ) -> Result<Parameters, ParametersError> {
     let mut all = Parameters::new();
     for (name, parameter) in given.iter() {
@@ -254,7 +272,7 @@ pub(crate) fn resolve_beside(
         }
         match spec.default.and_then(|default| default()) {
             Some(value) => all.insert(spec.name, parameter_of(spec, canonical(job, spec, &value)?)),
-            None if spec.optional => {}
+            None if spec.optional || (spec.secret && !needs_secrets) => {}
             None => {
                 return Err(ParametersError::Missing {
                     job: job.name.to_owned(),

@@ -1,6 +1,8 @@
 //! Says what a launch would do, and whether an execution may be stopped or abandoned, without doing it.
 
 use super::{JobOperator, OperatorError};
+#[cfg(feature = "serve")]
+use crate::definition::resolve_without_secrets;
 use crate::definition::{
     ExecutionId, JobInfo, Launch, Parameter, Parameters, ParametersError, resolve_parameters,
 };
@@ -34,6 +36,12 @@ impl JobOperator {
     /// As for [`start`](Self::start): the reason why it would be refused.
     pub fn resolve(&self, launch: &Launch) -> Result<Outlook, OperatorError> {
         self.outlook(launch.job, &resolve_parameters(launch.job, &launch.parameters)?)
+    }
+
+    /// As [`resolve`](Self::resolve), but secrets may be missing.
+    #[cfg(feature = "serve")]
+    pub(crate) fn resolve_without_secrets(&self, launch: &Launch) -> Result<Outlook, OperatorError> {
+        self.outlook(launch.job, &resolve_without_secrets(launch.job, &launch.parameters)?)
     }
 
     /// What [`restart_with`](Self::restart_with) would do at this moment, by the same checks. A secret need not be given: it

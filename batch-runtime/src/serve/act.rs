@@ -11,7 +11,7 @@ use super::query::Query;
 use super::reply::{Shared, answer, see, shown};
 use super::request::{Asked, Trouble, number};
 use super::view;
-use super::view::form::Form;
+use super::view::form::{Form, Refused};
 use crate::definition::ExecutionId;
 use crate::operator::OperatorError;
 use crate::repository::Did;
@@ -84,25 +84,17 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
     };
     let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
     let did = if matches!(form, Form::Start(_)) { Did::Start } else { Did::Restart };
-    let started = match outlook {
-        Ok(_) => Run { job, words, given }.start(page),
-        Err(refusal) => Err(refusal.into()),
+    let refused = match outlook {
+        Ok(_) => match (Run { job, words, given }).start(page) {
+            Ok(started) => return Ok(see(&told(page, job, started, did)?)),
+            Err(Trouble::Refused(refusal)) => Refused::from(refusal),
+            Err(trouble @ Trouble::Missing) => return Err(trouble),
+        },
+        Err(refused) => refused,
     };
-    match started {
-        Ok(started) => Ok(see(&told(page, job, started, did)?)),
-        Err(Trouble::Refused(refusal)) => {
-            let trouble = Trouble::Refused(refusal);
-            let mut response = match &trouble {
-                Trouble::Refused(refusal) => {
-                    shown(page, asked, &view::form::show(page, form, fields, Some(refusal))?)
-                }
-                Trouble::Missing => return Err(trouble),
-            };
-            *response.status_mut() = trouble.status();
-            Ok(response)
-        }
-        Err(trouble) => Err(trouble),
-    }
+    let mut response = shown(page, asked, &view::form::show(page, form, fields, Some(&refused))?);
+    *response.status_mut() = Trouble::Refused(refused.refusal).status();
+    Ok(response)
 }
 
 /// Tells and records that a run was started, and returns where to look at it.

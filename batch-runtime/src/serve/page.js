@@ -57,7 +57,10 @@
   // Says what a form would do while it is filled in. Secrets stay in the browser until the form is sent.
   const form = document.querySelector('form[data-check]');
   let typing = 0;
-  form?.addEventListener('input', () => {
+  form?.addEventListener('input', (event) => {
+    const field = event.target.closest('.field');
+    field?.querySelector('.wrong')?.remove();
+    field?.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
     clearTimeout(typing);
     typing = setTimeout(async () => {
       const fields = new URLSearchParams(new FormData(form));

@@ -9,7 +9,10 @@ use super::parts::{self, encoded};
 use super::{Place, View};
 use crate::cli::parameter::{facts, is_required, plain};
 use crate::cli::refusal::Refusal;
-use crate::definition::{ExecutionId, JobInfo, Launch, ParameterSpec, ParameterValue, parse_parameters};
+use crate::definition::{
+    ExecutionId, JobInfo, Launch, ParameterSpec, ParameterValue, ParametersError, parse_parameters,
+    resolve_without_secrets,
+};
 use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, JobExecution, Outlook};
 use crate::serve::page::Page;
@@ -25,6 +28,38 @@ pub(in crate::serve) enum Form {
     Start(&'static JobInfo),
     /// Only what may change in a restart: secrets, and what does not tell instances apart.
     Restart(&'static JobInfo, ExecutionId),
+}
+
+/// Why the values of a form are refused.
+pub(in crate::serve) struct Refused {
+    pub(in crate::serve) refusal: Refusal,
+    /// The parameter that is wrong, and why.
+    field: Option<(String, String)>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, field: None }
+    }
+}
+
+impl Refused {
+    fn of(error: &ParametersError, form: Form) -> Self {
+        let refusal = Refusal::of_parameters(error, form.job(), matches!(form, Form::Restart(..)));
+        let but = |value: &Option<String>| value.as_ref().map_or(String::new(), |it| format!(", not `{it}`"));
+        let field = match error {
+            ParametersError::Unknown { .. } => None,
+            ParametersError::Missing { name, .. } => Some((name, "a value is needed".to_owned())),
+            ParametersError::Invalid { name, expected, value, .. } => {
+                Some((name, format!("{expected}{}", but(value))))
+            }
+            ParametersError::Refused { name, check, why, .. } => {
+                Some((name, why.clone().unwrap_or_else(|| format!("`{check}` refuses it"))))
+            }
+            ParametersError::Repeated { name, .. } => Some((name, "one value is expected".to_owned())),
+        };
+        Self { refusal, field: field.map(|(name, why)| (name.clone(), why)) }
+    }
 }
 
 impl Form {
@@ -59,21 +94,23 @@ impl Form {
         page: &Page,
         given: &[(String, String)],
         next: bool,
-    ) -> Result<Outlook, Refusal> {
+    ) -> Result<Outlook, Refused> {
         let job = self.job();
         let texts = given.iter().map(|(name, text)| (name.as_str(), OsString::from(text)));
-        let wrong = |error: &_| Refusal::of_parameters(error, job, matches!(self, Self::Restart(..)));
-        let parameters = parse_parameters(job, texts).map_err(|error| wrong(&error))?;
-        let refused = |error: OperatorError| match &error {
+        let wrong = |error| Refused::of(&error, self);
+        let parameters = parse_parameters(job, texts).map_err(wrong)?;
+        let refused = |error: OperatorError| match error {
             OperatorError::Parameters(error) => wrong(error),
-            other => Refusal::of(other),
+            other => Refusal::of(&other).into(),
         };
         match self {
             Self::Start(_) if next => {
-                crate::definition::resolve_parameters(job, &parameters).map_err(|error| wrong(&error))?;
+                resolve_without_secrets(job, &parameters).map_err(wrong)?;
                 Ok(Outlook::Begins)
             }
-            Self::Start(job) => page.operator.resolve(&Launch { job, parameters }).map_err(refused),
+            Self::Start(job) => {
+                page.operator.resolve_without_secrets(&Launch { job, parameters }).map_err(refused)
+            }
             Self::Restart(_, execution) => {
                 page.operator.resolve_restart(execution, &parameters).map_err(refused)
             }
@@ -86,7 +123,7 @@ pub(in crate::serve) fn show(
     page: &Page,
     form: Form,
     fields: &Query,
-    refused: Option<&Refusal>,
+    refused: Option<&Refused>,
 ) -> Result<View, Trouble> {
     let job = form.job();
     let like = match form {
@@ -121,17 +158,24 @@ pub(in crate::serve) fn show(
             (format!("Restart {} {id}", job.name), format!("{}/restart", parts::path(id)))
         }
     };
-    let outlook = outlook(&form.outlook(page, &shown, next));
+    let found = form.outlook(page, &shown, next);
+    // Before somebody has filled it in, a missing value is no mistake.
+    let wrong = refused.or(found.as_ref().err()).filter(|_| is_filled).and_then(|it| it.field.as_ref());
     let is_read_only = page.guard.is_read_only();
     let fixed = html! {
         h1 { (title) }
         @if !job.doc.is_empty() { p.doc { (plain(job.doc)) } }
-        @if let Some(refused) = refused { p.cause role="alert" { (parts::coded(&refused.to_string())) } }
+        @if let (Some(refused), None) = (refused, wrong) {
+            p.cause role="alert" { (parts::coded(&refused.refusal.to_string())) }
+        }
         @if let (Form::Start(_), Some(like), false) = (form, &like, is_filled) {
             p.soft { "Filled in as in execution " (parts::execution(like.id)) ". Secrets are never stored." }
         }
         form.start method="post" action=(action) data-check {
-            @for spec in form.specs() { (field(spec, &values(spec))) }
+            @for spec in form.specs() {
+                @let wrong = wrong.filter(|(name, _)| name == spec.name).map(|(_, why)| why.as_str());
+                (field(spec, &values(spec), wrong))
+            }
             @if form.specs().next().is_none() { p.soft { "It takes no parameters." } }
             @if let Form::Start(_) = form {
                 label.check {
@@ -139,7 +183,7 @@ pub(in crate::serve) fn show(
                     span { "Start a new instance even if it is complete (" code { "--next" } ")" }
                 }
             }
-            div #outlook role="status" { (outlook) }
+            div #outlook role="status" { @if refused.is_none() && wrong.is_none() { (outlook(&found)) } }
             div.send {
                 button.main name="do" value="start" disabled[is_read_only] {
                     @match form { Form::Start(_) => "Start", Form::Restart(..) => "Restart" }
@@ -153,11 +197,11 @@ pub(in crate::serve) fn show(
 }
 
 /// What would happen, in words.
-pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refusal>) -> Markup {
+pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refused>) -> Markup {
     html! {
         @match outlook {
             Ok(outlook) => p.outlook.good { (outlook_in_words(*outlook)) },
-            Err(refusal) => p.outlook.bad { (parts::coded(&refusal.to_string())) },
+            Err(refused) => p.outlook.bad { (parts::coded(&refused.refusal.to_string())) },
         }
     }
 }
@@ -190,9 +234,12 @@ fn default(spec: &ParameterSpec) -> String {
     spec.default_value().as_ref().map(lines).unwrap_or_default()
 }
 
-fn field(spec: &ParameterSpec, value: &str) -> Markup {
+/// A field, and what is wrong with its value.
+fn field(spec: &ParameterSpec, value: &str, wrong: Option<&str>) -> Markup {
     let name = format!("{FIELD}{}", spec.name);
     let id = format!("field-{}", spec.name);
+    let invalid = wrong.map(|_| "true");
+    let why = wrong.map(|_| format!("wrong-{}", spec.name));
     let required = is_required(spec);
     let kind = spec.ty.single().name;
     let choices: &[&str] = match (kind, spec.values) {
@@ -209,16 +256,17 @@ fn field(spec: &ParameterSpec, value: &str) -> Markup {
         div.field {
             label for=(id) { (spec.name) @if required { span.needed title="needed" { " *" } } }
             @if spec.list {
-                textarea #(id) name=(name) rows="3" placeholder="one value a line" { (value) }
+                textarea #(id) name=(name) rows="3" aria-invalid=[invalid] aria-describedby=[&why] placeholder="one value a line" { (value) }
             } @else if !choices.is_empty() && !spec.secret {
-                select #(id) name=(name) {
+                select #(id) name=(name) aria-invalid=[invalid] aria-describedby=[&why] {
                     @if !required { option value="" { "(left out)" } }
                     @for choice in choices { option selected[*choice == value] { (choice) } }
                 }
             } @else {
-                input #(id) name=(name) type=(input) required[required]
+                input #(id) name=(name) type=(input) required[required] aria-invalid=[invalid] aria-describedby=[&why]
                     value=[(!spec.secret).then_some(value)] autocomplete=(if spec.secret { "new-password" } else { "off" });
             }
+            @if let (Some(wrong), Some(why)) = (wrong, &why) { p.wrong #(why) role="alert" { (parts::coded(wrong)) } }
             p.about { (plain(spec.doc)) " " span.soft { (facts(spec)) } }
         }
     }
