@@ -47,7 +47,8 @@ impl<'a> Browser<'a> {
         Some(Self { world, runtime, client })
     }
 
-    fn goto(&self, url: &str) {
+    /// Opens an address.
+    pub(crate) fn goto(&self, url: &str) {
         self.runtime.block_on(self.client.goto(url)).unwrap();
     }
 
@@ -147,10 +148,18 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// What the page has said to the console since the last time.
+    /// Makes the window so wide.
+    pub(crate) fn narrow(&self, width: u32) {
+        let arguments = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        let body = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": arguments });
+        self.ask("goog/cdp/execute", &body);
+    }
+
+    /// The warnings and errors of the page on the console since the last time.
     pub(crate) fn console(&self) -> Vec<String> {
-        let line = |entry: &Value| format!("{}: {}", entry["level"], entry["message"]);
-        self.log("browser").iter().map(line).collect()
+        let log = self.log("browser");
+        let bad = log.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
+        bad.map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
     }
 
     /// The hosts that the browser has asked since the last time.
@@ -166,9 +175,14 @@ impl<'a> Browser<'a> {
         self.log("performance").iter().filter_map(host_of).collect()
     }
 
-    fn log(&self, kind: &'static str) -> Vec<Value> {
-        let log = self.runtime.block_on(self.client.issue_cmd(Log(kind))).unwrap();
-        log.as_array().cloned().unwrap_or_default()
+    fn log(&self, kind: &str) -> Vec<Value> {
+        self.ask("se/log", &json!({ "type": kind })).as_array().cloned().unwrap_or_default()
+    }
+
+    /// Gives a command that only the driver of Chromium knows.
+    fn ask(&self, path: &'static str, body: &Value) -> Value {
+        let command = Command { path, body: body.to_string() };
+        self.runtime.block_on(self.client.issue_cmd(command)).unwrap()
     }
 }
 
@@ -204,16 +218,19 @@ fn capabilities(driver: &Driver, world: &World, preferences: &Value) -> Capabili
     serde_json::from_value(capabilities).expect("they are an object")
 }
 
-/// The command of Chromium's driver that takes the entries of a log.
+/// A command of Chromium's driver.
 #[derive(Debug)]
-struct Log(&'static str);
+struct Command {
+    path: &'static str,
+    body: String,
+}
 
-impl WebDriverCompatibleCommand for Log {
+impl WebDriverCompatibleCommand for Command {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }
 
     fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(json!({ "type": self.0 }).to_string()))
+        (http::Method::POST, Some(self.body.clone()))
     }
 }
