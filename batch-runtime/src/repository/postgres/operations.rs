@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, get, now};
 use super::shared::Shared;
 use crate::definition::{Durability, ExecutionId};
 use crate::repository::{Did, Operation};
 
-pub(super) fn add(shared: &Arc<Shared>, execution: ExecutionId, what: Did, via: &str) -> Result<(), Trouble> {
+pub(super) fn add(
+    shared: &Arc<Shared>,
+    execution: ExecutionId,
+    what: Did,
+    via: &str,
+) -> Result<(), InnerError> {
     shared.transact(
         Durability::Machine,
         None,
@@ -27,7 +32,7 @@ pub(super) fn add(shared: &Arc<Shared>, execution: ExecutionId, what: Did, via: 
     )
 }
 
-pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Operation>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Operation>, InnerError> {
     shared.read(|tx| {
         let is_there = tx.query_one("SELECT EXISTS (SELECT FROM @BATCH_SCHEMA WHERE VERSION >= 4)", &[])?;
         if !get::<bool>(&is_there, 0)? {

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use rusqlite::params;
 
 use super::connections::Shared;
-use super::error::Trouble;
+use super::error::InnerError;
 use super::rows::{self, stamp};
 use super::schema;
 use crate::definition::{Durability, ExecutionId};
 use crate::repository::{Did, Operation};
 
-pub(super) fn add(shared: &Arc<Shared>, execution: ExecutionId, what: Did, via: &str) -> Result<(), Trouble> {
+pub(super) fn add(
+    shared: &Arc<Shared>,
+    execution: ExecutionId,
+    what: Did,
+    via: &str,
+) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     schema::migrate(&transaction, &shared.path)?;
@@ -23,7 +28,7 @@ pub(super) fn add(shared: &Arc<Shared>, execution: ExecutionId, what: Did, via: 
     Ok(transaction.commit()?)
 }
 
-pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Operation>, Trouble> {
+pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Operation>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.unchecked_transaction()?;
     let is_there: bool = transaction
