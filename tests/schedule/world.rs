@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    /// With the repository in PostgreSQL; `None` without a server's program.
+    /// With the repository on a server; `None` without a server's program.
     #[cfg(feature = "postgres")]
     pub(crate) fn on_postgres() -> Option<Self> {
         let database = batch_tests::postgres::database()?;

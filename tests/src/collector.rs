@@ -65,7 +65,7 @@ impl Collector {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let kept = Arc::clone(&kept);
-                thread::spawn(move || serve(stream, manner, &kept));
+                thread::spawn(move || serve(&stream, manner, &kept));
             }
         });
         Self { port, received }
@@ -158,8 +158,8 @@ pub fn attributes(attributes: &[KeyValue]) -> Attributes {
 }
 
 /// Answers the requests of a connection.
-fn serve(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<Received>>) {
-    let mut reader = BufReader::new(&stream);
+fn serve(stream: &TcpStream, manner: Manner, kept: &Mutex<Vec<Received>>) {
+    let mut reader = BufReader::new(stream);
     loop {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -201,7 +201,7 @@ fn serve(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<Received>>) {
             "HTTP/1.1 {status} Said\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
             answer.len()
         );
-        let mut stream = &stream;
+        let mut stream = stream;
         if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&answer)).is_err() {
             return;
         }
