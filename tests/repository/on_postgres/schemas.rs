@@ -36,7 +36,7 @@ fn a_schema_of_any_name_holds_a_repository_of_its_own() {
         let repository = open(&format!("{}?schema={}", place.url(), escaped.concat()));
         use_all(&repository);
         let tables = place.connect().query("SELECT tablename FROM pg_tables WHERE schemaname = $1", &[&name]);
-        assert_eq!(tables.unwrap().len(), 23, "{name}");
+        assert_eq!(tables.unwrap().len(), 24, "{name}");
     }
     assert!(place.tables().is_empty(), "nothing is in the schema `public`");
     let schemas =
