@@ -7,7 +7,9 @@ use crate::definition::{
     ExecutionId, JobInfo, Launch, Parameter, Parameters, ParametersError, resolve_parameters,
 };
 use crate::engine;
-use crate::repository::{BatchStatus, JobExecution, Outlook, OwnerState, RepositoryError};
+#[cfg(feature = "serve")]
+use crate::repository::{BatchStatus, OwnerState, RepositoryError};
+use crate::repository::{JobExecution, Outlook};
 
 impl JobOperator {
     /// What [`start`](Self::start) would do at this moment, by the same checks: begin a new instance, or resume one. Changes

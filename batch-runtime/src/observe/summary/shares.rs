@@ -33,10 +33,10 @@ pub(super) fn shares(profile: &Profile) -> Option<String> {
 pub(crate) struct Part {
     pub(crate) name: String,
     /// `reader`, `processor`, `classifier`, `writer` or `commit`; empty for what no component did.
-    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "only the page has colours for it"))]
+    #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the page has colours for it"))]
     pub(crate) role: String,
     /// In nanoseconds.
-    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "only the page shows it"))]
+    #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the page shows it"))]
     pub(crate) time: u64,
     pub(crate) percent: u64,
     pub(crate) remark: &'static str,
