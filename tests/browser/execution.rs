@@ -6,7 +6,7 @@ use crate::browser::{Browser, logged_in};
 use crate::world::World;
 
 /// Starts a job that takes long, and leads to its execution.
-fn started<'a>(browser: &Browser<'a>) {
+fn started(browser: &Browser<'_>) {
     browser.open("/jobs/load_orders/start");
     browser.fill("#field-to", "100000");
     browser.fill("#field-pause", "5");
