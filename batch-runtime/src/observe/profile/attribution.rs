@@ -9,9 +9,9 @@ use crate::engine::{jobs_by_name, steps};
 
 /// The name that a generated function of each step begins with.
 const STEP: &str = "__step_";
-/// Methods that the macros generate: they call the function of the component.
-const GENERATED: [&str; 8] =
-    ["bind", "call", "in_frame", "listener", "open", "processor", "reader", "writer"];
+/// Functions that the macros generate: they call the function of the component, or the framework.
+const GENERATED: [&str; 9] =
+    ["bind", "call", "in_frame", "listener", "main", "open", "processor", "reader", "writer"];
 /// The methods of a reader and of a writer in which the time goes.
 const READING: [&str; 3] = ["read", "read_batch", "detach"];
 const WRITING: [&str; 5] = ["write", "arrange", "prepare", "seal", "finish"];
@@ -113,6 +113,10 @@ impl Steps {
                     worker.entering(part)
                 }
                 Origin::User if in_function || frame.path.is_empty() => continue,
+                // The function itself may be part of this one.
+                Origin::User if is_component(frame.implementor.as_deref(), step) => {
+                    Worker::Named(frame.implementor.as_deref().unwrap_or_default().to_owned())
+                }
                 Origin::User => match self.called(frame, step, &worker) {
                     Some((works, of)) => {
                         step = of;
@@ -158,11 +162,17 @@ impl Steps {
             _ if is_known => worker.clone(),
             _ if READING.contains(&name) => Worker::Reader,
             _ if WRITING.contains(&name) => Worker::Writer,
-            _ if frame.is_of_trait || GENERATED.contains(&name) => return None,
+            _ if frame.implementor.is_some() || GENERATED.contains(&name) => return None,
             _ => Worker::Named(name.to_owned()),
         };
         Some((works, step))
     }
+}
+
+/// Returns whether it is the marker of a component of the step.
+fn is_component(implementor: Option<&str>, step: Option<&Step>) -> bool {
+    let known = implementor.zip(step);
+    known.is_some_and(|(implementor, step)| step.components.contains(&implementor))
 }
 
 impl Step {
@@ -211,7 +221,7 @@ fn shown(stack: &[Frame], component: Option<&str>) -> (Vec<Arc<str>>, Option<Arc
     let mut path: Vec<Arc<str>> = Vec::new();
     let mut own = None;
     for frame in stack {
-        let is_generated = frame.is_of_trait && GENERATED.contains(&frame.name());
+        let is_generated = frame.implementor.is_some() && GENERATED.contains(&frame.name());
         let is_plain = frame.is_glue() || is_generated || frame.name().starts_with(STEP);
         let label = match frame.origin {
             Origin::Framework(_) => FRAMEWORK.into(),

@@ -15,8 +15,8 @@ pub(crate) struct Frame {
     /// and else an empty one.
     pub(crate) path: Arc<str>,
     pub(crate) origin: Origin,
-    /// True for a method of one of the framework's traits.
-    pub(crate) is_of_trait: bool,
+    /// For a method of one of the framework's traits, the name of the type that implements it.
+    pub(crate) implementor: Option<Arc<str>>,
     /// Whether its line is known, which needs debug information.
     pub(crate) has_line: bool,
 }
@@ -51,9 +51,13 @@ impl Frame {
             path.split("::").filter(|part| !part.is_empty() && !part.starts_with('{')).collect();
         let path = segments.join("::");
         let origin = file.map_or_else(|| by_path(&path, crates), |file| by_file(file, &path));
-        let implemented = symbol.split_once("<impl ").map(|(_, of_trait)| of_trait);
-        let is_of_trait = of_trait.or(implemented).is_some_and(|path| in_crate(path) == Some(CRATE));
-        Self { path: path.into(), origin, is_of_trait, has_line: file.is_some() }
+        let implementor = match of_trait {
+            Some(of_trait) => Some((of_trait, segments.iter().rev().nth(1).copied().unwrap_or_default())),
+            None => implemented(symbol),
+        };
+        let implementor = implementor.filter(|(of_trait, _)| in_crate(of_trait) == Some(CRATE));
+        let implementor = implementor.map(|(_, name)| name.into());
+        Self { path: path.into(), origin, implementor, has_line: file.is_some() }
     }
 
     /// The last part of its path: the name of the function itself.
@@ -87,6 +91,13 @@ fn unqualified(symbol: &str) -> (String, Option<&str>) {
         Some((subject, of_trait)) => (format!("{}{rest}", unqualified(subject).0), Some(of_trait)),
         None => (format!("{qualified}{rest}"), None),
     }
+}
+
+/// The trait and the type's name in `module::<impl Trait for Type>::method`.
+fn implemented(symbol: &str) -> Option<(&str, &str)> {
+    let (_, inner) = symbol.split_once("<impl ")?;
+    let (of_trait, subject) = inner[..closing(inner)?].split_once(" for ")?;
+    Some((of_trait, subject.rsplit("::").next().unwrap_or_default()))
 }
 
 /// Where the `<` before this text is closed.
@@ -238,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn the_methods_of_the_frameworks_traits_are_known_as_such() {
-        assert!(
-            frame("<flights::late as batch_runtime::definition::ProcessorDefinition<u8>>::bind", None)
-                .is_of_trait
-        );
-        let within = "flights::_::<impl batch_runtime::definition::ProcessorDefinition<u8> for flights::late>::bind::{{closure}}";
-        assert!(frame(within, None).is_of_trait);
-        assert!(!frame("<flights::Row as serde::Deserialize>::deserialize", None).is_of_trait);
+    fn a_method_of_one_of_the_frameworks_traits_names_the_type_that_implements_it() {
+        let of = |symbol: &str| frame(symbol, None).implementor;
+        let definition = "batch_runtime::definition::ProcessorDefinition<u8>";
+        assert_eq!(of(&format!("<flights::late as {definition}>::bind")).as_deref(), Some("late"));
+        let inner = format!("flights::_::<impl {definition} for flights::late>::bind::{{{{closure}}}}");
+        assert_eq!(of(&inner).as_deref(), Some("late"));
+        assert_eq!(of("<flights::Row as serde::Deserialize>::deserialize"), None);
+        assert_eq!(of("flights::late"), None);
     }
 }

@@ -108,6 +108,8 @@ fn parsed(text: &str, crates: &[&str]) -> (Frame, String) {
     let (name, place) = symbol.rsplit_once(" (").unwrap_or((symbol, ""));
     let place = place.trim_end_matches(')');
     let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
+    // Without debug information, dhat knows no line.
+    let line = if line.starts_with("???") { "" } else { line };
     // The file has lost the beginning of its path, which would tell whose it is.
     (Frame::of(name, None, crates), line.to_owned())
 }
@@ -119,7 +121,7 @@ fn place(stack: &[&(Frame, String)], steps: &Steps) -> Place {
     let of_user = stack.iter().find(|(frame, _)| {
         frame.origin == Origin::User
             && !frame.path.is_empty()
-            && !(frame.is_of_trait && attributed.own.is_none())
+            && !(frame.implementor.is_some() && attributed.own.is_none())
     });
     let component = attributed.component.unwrap_or_else(|| FRAMEWORK.to_owned());
     let (function, line) = match of_user.filter(|_| attributed.own.is_some() || component != FRAMEWORK) {

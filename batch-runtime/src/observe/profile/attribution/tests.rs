@@ -64,6 +64,12 @@ fn a_stack_is_cut_at_the_function_of_its_component() {
 }
 
 #[test]
+fn a_component_is_known_even_if_its_function_is_not_in_the_stack() {
+    let stack = by_path(&[LOAD, "batch_runtime::engine::chunk::fill", BIND, "air::parse"]);
+    assert_eq!(told(&stack), "load;late;air::parse air::parse");
+}
+
+#[test]
 fn names_and_files_tell_the_same_as_paths() {
     let stack = by_file(&[
         ("run", "~/engine/mod.rs"),
@@ -148,7 +154,8 @@ fn a_call_in_flight_finds_its_step_by_the_component() {
 fn work_of_the_framework_for_itself_has_no_component() {
     let stack = by_path(&[LOAD, "batch_runtime::engine::fill", "core::mem::drop"]);
     assert_eq!(stack.component, None);
-    assert_eq!(by_path(&["main", "batch_runtime::cli::main"]).step, "(no step)");
+    let stack = by_path(&["std::rt::lang_start", "air::main", "batch_runtime::cli::main"]);
+    assert_eq!((stack.step, stack.component), ("(no step)", None));
 }
 
 #[test]
