@@ -6,7 +6,7 @@ use batch_tests::collector::{Collector, Manner, attributes};
 
 use super::world::World;
 
-/// A span of whoever starts the program: its trace and its own ID.
+/// A span of the process that starts the program: its trace and its own ID.
 const PARENT: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
 
 fn hex(bytes: &[u8]) -> String {
