@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder with a repository, and the server of its page. Both end with the test.
@@ -14,20 +15,22 @@ pub(crate) struct World {
     pub(crate) link: String,
 }
 
+/// A command of the program.
+fn program(folder: &TempDir, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
+    command.args(line.split(' ')).current_dir(folder).env("BATCH_REPOSITORY", "batch.db");
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
 impl World {
     /// After these commands, which begin the repository.
     pub(crate) fn after(commands: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let program = |line: &str| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
-            command.args(line.split(' ')).current_dir(&folder).env("BATCH_REPOSITORY", "batch.db");
-            command.stdin(Stdio::null()).stdout(Stdio::piped());
-            command
-        };
         for line in commands {
-            program(line).stderr(Stdio::null()).output().unwrap();
+            program(&folder, line).output().unwrap();
         }
-        let mut server = program("serve --listen 0 --log-folder logs").spawn().unwrap();
+        let mut server = program(&folder, "serve --listen 0 --log-folder logs").spawn().unwrap();
         let mut link = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut link).unwrap();
         Self { folder, server, link: link.trim().to_owned() }
@@ -50,6 +53,13 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // Jobs outlive the server.
+        let running = program(&self.folder, "executions --running --json").output();
+        let running: Value =
+            running.ok().and_then(|it| serde_json::from_slice(&it.stdout).ok()).unwrap_or_default();
+        for execution in running["executions"].as_array().into_iter().flatten() {
+            let _ = program(&self.folder, &format!("stop {}", execution["execution"])).output();
+        }
         // It may have ended.
         let _ = self.server.kill();
         let _ = self.server.wait();
