@@ -1,5 +1,6 @@
 //! Jobs with schedules, for the tests of schedules: a table shows in the end which times ran, and how often.
 
+use std::path::Path;
 use std::time::Duration;
 
 use batch_runtime::prelude::*;
@@ -50,7 +51,7 @@ fn failing() {
 }
 
 #[step]
-fn fail_once(minute: DateTime, broken: PathBuf) -> Result<(), batch_runtime::BoxError> {
+fn fail_once(minute: DateTime, broken: &Path) -> Result<(), batch_runtime::BoxError> {
     if broken.exists() { Err(format!("{minute} is broken").into()) } else { Ok(()) }
 }
 

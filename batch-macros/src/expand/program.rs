@@ -51,14 +51,7 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
         )
     });
     let imported = aliases.iter().zip(&paths).map(|(alias, path)| names::import(alias, path, &[]));
-    let allocator = cfg!(feature = "profile-heap").then(|| {
-        quote! {
-            #[global_allocator]
-            static __ALLOCATOR: ::batch_runtime::__private::HeapRecorder = ::batch_runtime::__private::HeapRecorder;
-        }
-    });
     quote! {
-        #allocator
         #[allow(unexpected_cfgs)]
         fn main() -> ::std::process::ExitCode {
             use ::batch_runtime::graph::wiring as __wiring;

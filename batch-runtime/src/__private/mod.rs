@@ -30,8 +30,6 @@ pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use aggregation::{AsState, Keeping, Keeps, KeepsAnother, NoState, Stored, keeper, left_json, no_keeper};
-#[cfg(feature = "profile-heap")]
-pub use dhat::Alloc as HeapRecorder;
 pub use serde_json::Value as Json;
 
 pub use broken::{Broken, never_run};

@@ -4,6 +4,7 @@ use crate::definition::StepDefinition;
 
 /// Works for the step.
 #[cfg(not(feature = "profile"))]
+#[expect(clippy::extra_unused_type_parameters, reason = "a profile names the step by it")]
 pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
     work()
 }

@@ -10,6 +10,9 @@ use super::sites::{Site, Sites};
 use crate::definition::JobInfo;
 use crate::observe::words;
 
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
 /// Deeper stacks are cut: the component is near the allocation.
 const DEPTH: usize = 64;
 /// The number of places that are shown.
