@@ -31,6 +31,11 @@ impl From<RepositoryError> for InnerError {
 }
 
 impl InnerError {
+    /// Returns whether another connection held the lock for the whole wait. Nothing was written then.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
     pub(super) fn at(self, path: &Path) -> RepositoryError {
         match self {
             Self::Sqlite(error) => explain(path, error),

@@ -76,7 +76,20 @@ fn complete_of(
 }
 
 /// Deletes the instances, if they are still complete, in one transaction.
+/// The number of times that a purge waits for the lock, which the jobs of a busy file may hold most of the time.
+const WAITS: usize = 12;
+
 pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, InnerError> {
+    for _ in 1..WAITS {
+        match purge_once(shared, instances) {
+            Err(error) if error.is_busy() => {}
+            purged => return purged,
+        }
+    }
+    purge_once(shared, instances)
+}
+
+fn purge_once(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let transaction = connection.begin()?;
     super::schema::migrate(&transaction, &shared.path)?;

@@ -37,6 +37,21 @@ impl Chunks {
 }
 
 #[test]
+fn a_purge_waits_longer_for_the_lock_than_a_launch() {
+    let chunks = chunks();
+    let locker = Connection::open(chunks.folder.file()).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let purge = scope.spawn(|| chunks.repository.purge(&[]));
+        for _ in 0..2 {
+            chunks.repository.launch(&request(&parameters("b"))).unwrap_err();
+        }
+        locker.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(purge.join().unwrap().unwrap(), []);
+    });
+}
+
+#[test]
 fn a_locked_database_is_waited_for_and_then_named() {
     let mut chunks = chunks();
     let locker = Connection::open(chunks.folder.file()).unwrap();
