@@ -66,9 +66,6 @@ impl HeapProfiler {
 impl HeapProfile {
     /// The places for a person.
     pub(crate) fn text(&self) -> String {
-        if self.peak_bytes == 0 {
-            return "heap: no allocations were seen, because `batch_runtime::main!` does not begin this program\n".to_owned();
-        }
         let peak = Site::table("heap at its peak", &self.at_peak, |site| (site.peak_bytes, site.peak_blocks));
         let end = Site::table("left at the end", &self.at_end, |site| (site.end_bytes, site.end_blocks));
         let total = |bytes| format!("{} bytes in all", words::count(bytes));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_void;
 use std::fs;
+use std::hint::black_box;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
@@ -46,8 +47,8 @@ impl Sampler {
 /// that happened in a signal that interrupts an allocation, the thread would wait for itself for ever.
 #[inline(never)]
 fn first_sample() {
-    // If it cannot be sent, the first sample is taken later.
-    let _ = signal::raise(Signal::SIGPROF);
+    // If it cannot be sent, the first sample is taken later. The result is looked at, so that this function is in the stack.
+    let _ = black_box(signal::raise(Signal::SIGPROF));
 }
 
 /// The name of that function.
