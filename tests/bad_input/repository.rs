@@ -53,7 +53,7 @@ fn a_newer_schema_is_not_written_by_an_older_program() {
     database.close().unwrap();
     refused(
         &world,
-        "has schema version 99, but this program supports at most version 6: use a newer program, or another file",
+        "has schema version 99, but this program supports at most version 7: use a newer program, or another file",
     );
 }
 

@@ -128,7 +128,7 @@ fn a_schema_of_a_newer_program_is_refused() {
     assert_eq!(run("run --to 3").code, Some(2));
     let admin = database.connect();
     admin.batch_execute("UPDATE BATCH_SCHEMA SET VERSION = 99").unwrap();
-    let version = "this program supports at most version 3: use a newer program, or another `?schema=`";
+    let version = "this program supports at most version 4: use a newer program, or another `?schema=`";
     refused(database.url(), &format!("has schema version 99, but {version}"));
     let executions: i64 = admin.query_one("SELECT count(*) FROM BATCH_JOB_EXECUTION", &[]).unwrap().get(0);
     assert_eq!(executions, 0);
