@@ -99,7 +99,7 @@ fn check_argument(component: &Component<'_>, bulk: bool, one_at_a_time: bool, er
         errors.push(syn::Error::new(opaque.span(), "an item needs a named type: write it out"));
         return;
     }
-    // The item may borrow from the record that its reader lends.
+    // One at a time, the item may borrow from its record.
     if !one_at_a_time {
         check_owned(&taken(ty).item, errors);
     }

@@ -1,4 +1,4 @@
-//! The rules for jobs with a schedule: the expression comes true, and every run has its parameters.
+//! The rules for jobs with a schedule: the expression fires, and every run has its parameters.
 
 use proc_macro2::Ident;
 use syn::Type;
@@ -152,7 +152,7 @@ mod of_expression {
         })
     }
 
-    /// Refuses the name of a month or day in the field of something else, where the parser would read it as a number.
+    /// Refuses the name of a month or day in another field, where the parser would read it as a number.
     fn misplaced(fields: &[&str]) -> Result<(), String> {
         for (at, field) in fields.iter().enumerate() {
             for word in field.split(|letter: char| !letter.is_ascii_alphabetic()) {
@@ -168,7 +168,7 @@ mod of_expression {
         Ok(())
     }
 
-    /// A schedule with `*` as its minute or hour counts hours and minutes as they pass; any other names times of the clock.
+    /// A schedule with `*` in its minute or hour fires at intervals; any other fires at times of the clock.
     fn is_interval(cron: &Cron) -> bool {
         let mut fields = cron.pattern.as_str().split_whitespace();
         fields.by_ref().take(2).any(|field| field.contains('*'))
@@ -182,7 +182,7 @@ mod of_expression {
         let zones = TimeZoneDatabase::bundled();
         let text = name.value();
         let known: Vec<String> = zones.available().map(|zone| zone.as_str().to_owned()).collect();
-        // The database itself does not tell capitals apart, but operating systems do.
+        // The database ignores case, but operating systems do not.
         if known.contains(&text) {
             return zones.get(&text).ok();
         }

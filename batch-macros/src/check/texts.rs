@@ -19,7 +19,7 @@ pub(crate) fn check(noun: &str, parameters: &[Parameter], body: &mut Body, error
 struct Known {
     /// Its name there: the word after `as`, or the function's.
     name: String,
-    /// The function's.
+    /// The function's name.
     word: String,
     path: String,
     /// True for the decider of a `while`.

@@ -41,7 +41,7 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     quote!(&[#(#each),*])
 }
 
-/// The checks, given the constants of the needs and of the bindings. `whose` describes the bound component:
+/// Checks the bindings, also given as a `constant`, against `needs`. `whose` describes the bound component:
 /// "reader `flights`".
 pub(crate) fn checks(
     bindings: &[Binding],

@@ -58,13 +58,13 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
     frame("decider", function, emitted(function, &decider.arguments), quote!(#aliases #definition #decide))
 }
 
-/// A decider with a mistake: jobs match on an erroneous type, about which rustc stays silent.
+/// Expands a decider with a mistake: rustc says nothing about jobs that match on it.
 fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let erroneous = errors.take_first_as_type();
     let code = quote! {
         impl __batch::Decides for #name {
-            // An array of unknown length would still not be a `bool`; rustc cannot judge this type at all.
+            // As the outcome itself, the erroneous array would not be a `bool`; this type may be.
             type Outcome = <() as __batch::If<{ let _: #erroneous; true }>>::Is;
             const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
                 id: "",

@@ -54,7 +54,7 @@ fn policy(
     let name = &function.sig.ident;
     let counts = function.sig.inputs.len() > 1;
     let (types, covers) = match error {
-        // A policy with a mistake fits everywhere.
+        // Any step accepts a broken policy.
         None => (
             quote!(),
             quote!({

@@ -1,4 +1,4 @@
-//! Converts between integers and reals, as long as the number stays the same.
+//! Converts between integers and reals if the number stays the same.
 
 /// Returns the integer that equals the real exactly.
 pub(super) fn whole_of(real: f64) -> Option<i64> {
@@ -16,7 +16,7 @@ pub(super) fn of_whole(whole: i64) -> Option<f64> {
     (whole_of(real) == Some(whole)).then_some(real)
 }
 
-/// Returns the real of single precision that equals the real exactly.
+/// Returns the `f32` that equals the real exactly.
 #[cfg(feature = "postgres")]
 pub(super) fn single(real: f64) -> Option<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "a real that differs is not returned")]

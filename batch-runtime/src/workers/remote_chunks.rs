@@ -76,7 +76,7 @@ impl RemoteChunks {
     }
 
     /// Lets a manager start its workers when a step has chunks for them, and end them with the job. The workers need the
-    /// same carrier, for example by `Manager::broker`. A chunk waits for a worker as long as partitions do.
+    /// same carrier, for example by `Manager::broker`. The manager's `wait_at_most` also applies to chunks.
     #[must_use]
     pub fn started_by(mut self, manager: &Manager) -> Self {
         self.fleet = manager.fleet();

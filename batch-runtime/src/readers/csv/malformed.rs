@@ -1,5 +1,5 @@
-//! Refuses records that are not valid CSV, and says where: stray quotes, carriage returns and byte order
-//! marks.
+//! Says what is wrong in a record that is not valid CSV, and where: a stray quote, carriage return or byte
+//! order mark.
 
 use crate::readers::framed::Input;
 use crate::readers::{ReadError, shown};

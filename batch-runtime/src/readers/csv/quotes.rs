@@ -37,8 +37,7 @@ impl CsvFraming {
                 return Self::too_long(input, unquoted.lines > 1);
             }
             Ok(Some(unquoted)) => unquoted,
-            // A record that is too long is reported as too long, and not with a fault beyond the limit: the fault may not
-            // have been read yet.
+            // Report the length, not a fault beyond the limit: the fault may not have been read yet.
             Ok(None) if input.is_ended() && input.rest().len() > longest => {
                 return Self::too_long(input, true);
             }

@@ -1,4 +1,4 @@
-//! Finds the elements of one name in an XML document, and follows what is open around them.
+//! Finds the elements of one name in an XML document, and tracks what is open around them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::readers::shown;
 /// The number of elements that may be open around a record.
 const DEEPEST: usize = 128;
 
-/// The number of bytes of their names and namespaces.
+/// The bytes that their names and namespaces may take.
 const LONGEST_AROUND: usize = 16 * 1024;
 
 /// The part of an [`XmlReader`](super::XmlReader)'s position besides its place.
@@ -118,13 +118,13 @@ pub(super) struct XmlFraming {
     /// The maximum length of a tag in a record that is passed over.
     longest: usize,
     state: XmlState,
-    /// Reads between the records.
+    /// Reads what is between records.
     lexer: Lexer,
     record: Option<Scan>,
     /// The record that is passed over.
     passing: Option<Scan>,
     fault: Option<String>,
-    /// True for detached records, after which the document does not go on.
+    /// True for detached records, which may end within the document.
     detached: bool,
 }
 
@@ -278,7 +278,7 @@ fn namespaces(tag: &[u8]) -> Option<Box<str>> {
     Some(kept.into())
 }
 
-/// The frame of a document that is broken at this offset after the place.
+/// The frame of a broken document; `at` counts from the place.
 #[cold]
 fn broken(input: &Input, at: usize, problem: String) -> Frame<()> {
     let error = ReadError::Broken {
@@ -331,7 +331,7 @@ impl Framing for XmlFraming {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + begin, lines: lines_in(&bytes[..begin]) };
                 }
-                // The whole part before it is passed first, as its elements are already open.
+                // Pass the whole tokens before it first: the state already has them.
                 Err(_) if whole > 0 => {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + whole, lines: lines_in(&bytes[..whole]) };
@@ -416,7 +416,7 @@ impl Framing for XmlFraming {
     }
 
     fn detach(&self, (): (), _from: usize, to: usize, into: &mut Self) {
-        // The first one begins the buffer.
+        // Begin with the state before the first record.
         if to == 0 {
             into.state = self.state.clone();
             into.put_back(());
