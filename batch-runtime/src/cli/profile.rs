@@ -1,4 +1,4 @@
-//! `run --profile` and `profile diff`: where the time and the memory of a run go by function, and how two runs differ.
+//! `run --profile` and `profile diff`: the time and the memory of a run by function, and how two runs differ.
 
 #[cfg(feature = "profile")]
 mod diff;
@@ -48,7 +48,7 @@ impl ProfileArguments {
     }
 }
 
-/// A run that is being profiled, if it is.
+/// A run that may be profiled.
 #[derive(Default)]
 pub(super) struct Profiling {
     #[cfg(feature = "profile")]

@@ -1,4 +1,4 @@
-//! What a run tells about itself while it runs: `--log` and `--otlp`.
+//! The telemetry of a run: `--log` and `--otlp`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -33,19 +33,19 @@ impl TelemetryArguments {
         Self { log: LogArguments::of(matches), otlp: matches.get_one::<String>("otlp").cloned() }
     }
 
-    /// The arguments that make a process of this machine tell the same.
+    /// The arguments that give a child process on this machine the same telemetry.
     pub(super) fn of_child(&self) -> Result<Vec<OsString>, Refusal> {
         let mut arguments = self.log.of_child()?;
         arguments.extend(self.otlp.iter().flat_map(|url| ["--otlp".into(), url.into()]));
         Ok(arguments)
     }
 
-    /// Begins to tell, until the result is dropped.
+    /// Emits telemetry until the result is dropped.
     pub(super) fn open(&self, program: &str, console: &Console) -> Result<Telemetry, Refusal> {
         self.start(program, None, console)
     }
 
-    /// Begins to tell, as a worker. `trace` has the headers of the span that it works for, if its manager keeps a trace.
+    /// The same for a worker. `trace` has the headers of the span that it works for, if its manager keeps a trace.
     pub(super) fn open_for_worker(
         &self,
         program: &str,
@@ -138,7 +138,7 @@ impl TelemetryArguments {
     }
 }
 
-/// Hands the events of the program to these layers. The result ends that; it is `None` if they stay until the process ends.
+/// Sends the program's events to these layers until the result is dropped, or, if it is `None`, until the process ends.
 #[cfg(feature = "log")]
 fn subscribe(layers: Vec<BoxedLayer>, console: &Console) -> Result<Option<DefaultGuard>, Taken> {
     if layers.is_empty() {
@@ -151,7 +151,7 @@ fn subscribe(layers: Vec<BoxedLayer>, console: &Console) -> Result<Option<Defaul
     set_global_default(subscriber).map(|()| None).map_err(|_| Taken)
 }
 
-/// The program hands its events to a subscriber of its own.
+/// The program has a subscriber of its own.
 #[cfg(feature = "log")]
 struct Taken;
 
@@ -164,11 +164,11 @@ impl Taken {
     }
 }
 
-/// What a process tells while it runs.
+/// The telemetry of a process.
 pub(super) struct Telemetry {
     #[cfg(feature = "otel")]
     otel: Option<Otel>,
-    /// Ends the events' way to the layers; `None` if it ends with the process.
+    /// Removes the layers; `None` if they stay until the process ends.
     #[cfg(feature = "log")]
     _until: Option<DefaultGuard>,
 }

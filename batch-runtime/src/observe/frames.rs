@@ -2,14 +2,14 @@
 
 use crate::definition::StepDefinition;
 
-/// Works for the step.
+/// Does the work of a step.
 #[cfg(not(feature = "profile"))]
 #[expect(clippy::extra_unused_type_parameters, reason = "a profile names the step by it")]
 pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Works for the step: its name is in the stack of this thread, and of those that [`carried`](super::spans::carried) starts.
+/// Does the work with the step's name in the stack of this thread, and of those that [`carried`](super::spans::carried) starts.
 #[cfg(feature = "profile")]
 pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
     within(Some(P::in_frame), work)
@@ -44,7 +44,7 @@ mod named {
         FRAME.get()
     }
 
-    /// Works for that step.
+    /// Does the work of a step.
     pub(crate) fn within<T>(frame: Option<Frame>, work: impl FnOnce() -> T) -> T {
         let Some(frame) = frame else { return work() };
         let _before = Before(FRAME.replace(Some(frame)));

@@ -12,8 +12,7 @@ use crate::repository::{BatchStatus, OwnerState, RepositoryError};
 use crate::repository::{JobExecution, Outlook};
 
 impl JobOperator {
-    /// What [`start`](Self::start) would do at this moment, by the same checks: begin a new instance, or resume one. Changes
-    /// nothing.
+    /// Says what [`start`](Self::start) would do now, by the same checks: begin a new instance, or resume one. Changes nothing.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -46,8 +45,8 @@ impl JobOperator {
         self.outlook(launch.job, &resolve_without_secrets(launch.job, &launch.parameters)?)
     }
 
-    /// What [`restart_with`](Self::restart_with) would do at this moment, by the same checks. A secret need not be given: it
-    /// tells no instances apart. Changes nothing.
+    /// Says what [`restart_with`](Self::restart_with) would do now, by the same checks. Secrets may be missing: they do not
+    /// identify an instance. Changes nothing.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -93,14 +92,14 @@ fn identity(stored: &JobExecution) -> Parameters {
     parameters
 }
 
-/// The reason why [`JobOperator::stop`] would be refused, if it would.
+/// Returns the error with which [`JobOperator::stop`] would fail.
 #[cfg(feature = "serve")]
 pub(crate) fn check_stop(execution: &JobExecution) -> Result<(), RepositoryError> {
     let (id, status) = (execution.id, execution.status);
     if status.is_running() { Ok(()) } else { Err(RepositoryError::NotRunning { execution: id, status }) }
 }
 
-/// The reason why [`JobOperator::abandon`] would be refused, if it would.
+/// Returns the error with which [`JobOperator::abandon`] would fail.
 #[cfg(feature = "serve")]
 pub(crate) fn check_abandon(
     execution: &JobExecution,

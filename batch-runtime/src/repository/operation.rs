@@ -1,4 +1,4 @@
-//! What people did to executions, and where.
+//! Operations of people on executions.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -163,7 +163,7 @@ fn signed(duration: Duration) -> SignedDuration {
 
 fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
     let Some(run) = open.row.run else {
-        // The record of a held run can only have been purged by its name.
+        // A held run loses its record only if somebody ends and purges it.
         return if is_held(open) { Needs::Settle(FireOutcome::Done) } else { Needs::Start };
     };
     match run.status {

@@ -1,6 +1,6 @@
 //! The error of schedules: why a schedule cannot be followed.
 
-/// Why a schedule cannot be followed. `#[job]` finds these mistakes when it compiles.
+/// Why a schedule cannot be followed. `#[job]` finds these mistakes at compile time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {

@@ -135,7 +135,7 @@ struct After<'t> {
     offset: Offset,
     /// The next change: its instant, and the offset from then on.
     change: Option<(Timestamp, Offset)>,
-    /// The first wall-clock time that was not looked at. `None` after the last one.
+    /// The first wall-clock time that is still unchecked. `None` after the last one.
     from: Option<DateTime>,
 }
 

@@ -1,4 +1,4 @@
-//! What the buttons and forms do.
+//! Does what buttons and forms ask.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::definition::ExecutionId;
 use crate::operator::OperatorError;
 use crate::repository::Did;
 
-/// Where an operation was done, as it is recorded.
+/// The origin that operations are recorded with.
 const PAGE: &str = "page";
 
 pub(super) async fn start_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
@@ -97,7 +97,7 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
     Ok(response)
 }
 
-/// Tells and records that a run was started, and returns where to look at it.
+/// Reports and records that a run was started, and returns the path of its page.
 fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Result<String, Trouble> {
     let Some(execution) = execution else {
         (page.say)(&format!("serve: started {job}"));
@@ -108,7 +108,7 @@ fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Res
     Ok(format!("/executions/{execution}"))
 }
 
-/// Does something to an execution, and leads back to it.
+/// Does something to an execution, and redirects to it.
 async fn act(
     page: Arc<Page>,
     id: String,

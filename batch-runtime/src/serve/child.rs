@@ -1,4 +1,4 @@
-//! Runs of jobs in processes of their own.
+//! Runs jobs in processes of their own.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -18,11 +18,11 @@ use crate::definition::ExecutionId;
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::ExecutionFilter;
 
-/// How long a request waits until the new process has recorded its execution.
+/// How long a request waits for the new process to record its execution.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks for it.
+/// The pause between two looks.
 const LOOK: Duration = Duration::from_millis(40);
-/// The most bytes that a process may print.
+/// The most bytes that are read of its output.
 const PRINTED: u64 = 16 << 20;
 
 /// A run to start in a process of its own.
@@ -34,12 +34,12 @@ pub(super) struct Run<'a> {
     pub(super) given: Vec<(String, String)>,
 }
 
-/// What a process has printed.
+/// The output of an ended process.
 #[derive(Debug)]
 struct Ended(String);
 
 impl Run<'_> {
-    /// Starts it, and returns its execution as soon as that is recorded; `None` if the process takes long to begin.
+    /// Starts it, and returns its execution as soon as that is recorded; `None` if that takes too long.
     pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, Trouble> {
         let newest = newest(&page.operator, self.job)?;
         let log = page.logs.as_ref().map(|folder| Log::new(folder, self.job));
@@ -96,26 +96,26 @@ fn begun(
     Ok(found.map(|execution| execution.id))
 }
 
-/// Waits for the process on a thread of its own, so that it leaves no trace in the system, and reads what it prints.
+/// Reads the output of the process on a thread, and waits for the process there, so that it leaves no zombie.
 fn follow(mut child: Child, log: Option<Log>) -> Receiver<Ended> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut printed = String::new();
         if let Some(output) = child.stdout.take() {
-            // What cannot be read is missing in the answer, and the process goes on all the same.
+            // Output that cannot be read is missing in the answer.
             let _ = output.take(PRINTED).read_to_string(&mut printed);
         }
         let _ = child.wait();
         if let (Some(log), Ok(Some(execution))) = (log, outcome(&printed)) {
             log.name(execution);
         }
-        // Nobody waits for it, if it took long.
+        // If the process took long, nobody waits any more.
         let _ = sender.send(Ended(printed));
     });
     receiver
 }
 
-/// The execution that a process has run, or why it has not.
+/// The execution that a process has run, or why it ran none.
 fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
     let document: Value = serde_json::from_str(printed).unwrap_or_default();
     let error = &document["error"];
@@ -135,7 +135,7 @@ fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
     }
 }
 
-/// The parameters as an object of JSON. A name with several values has a list.
+/// The parameters as a JSON object. A name with several values has a list.
 fn object(given: &[(String, String)]) -> String {
     let mut object: Map<String, Value> = Map::new();
     for (name, text) in given {
@@ -166,7 +166,7 @@ impl Log {
     }
 
     fn name(&self, execution: ExecutionId) {
-        // Only the first time it has its first name.
+        // A second call finds it renamed already.
         let _ = std::fs::rename(&self.unnamed, log_file(&self.folder, &self.job, execution));
     }
 }

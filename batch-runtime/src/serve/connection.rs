@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// The longest time for the head of a request, and between two requests.
 const HEAD: Duration = Duration::from_secs(15);
-/// The longest time in which a client takes nothing of an answer.
+/// The longest time for which a client may read nothing of an answer.
 const STALL: Duration = Duration::from_secs(20);
 /// The most bytes of the head of a request.
 const HEAD_BYTES: usize = 32 << 10;
@@ -30,7 +30,7 @@ pub(super) enum Stream {
 /// Answers the requests of a connection until the client or a limit ends it.
 pub(super) async fn serve(stream: Stream, router: Router) {
     if let Stream::Tcp(stream) = &stream {
-        // Without it the last part of an answer may wait; it works all the same.
+        // If this fails, the last part of an answer may come late.
         let _ = stream.set_nodelay(true);
     }
     let stream = Patient { stream, stalled: Box::pin(sleep(STALL)), waits: false };
@@ -39,11 +39,11 @@ pub(super) async fn serve(stream: Stream, router: Router) {
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // A client that went away or was too slow is nobody's mistake here.
+    // A client that left or was too slow is no error here.
     let _ = connection.await;
 }
 
-/// A stream whose writes fail if the client takes nothing for a while.
+/// A stream whose writes fail if the client reads nothing for a while.
 struct Patient {
     stream: Stream,
     stalled: Pin<Box<Sleep>>,

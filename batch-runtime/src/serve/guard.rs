@@ -35,16 +35,16 @@ pub(crate) struct Guard {
     program: String,
     token: Token,
     sessions: Sessions,
-    /// The names by which a browser may call it, in lower case and without a port.
+    /// The hosts that a request may name, in lower case and without a port.
     hosts: Vec<String>,
-    /// The bound address, which a browser may call as well.
+    /// The bound address, which it may name as well.
     address: Option<SocketAddr>,
     read_only: bool,
 }
 
 impl Guard {
     /// # Errors
-    /// If the system gives no random numbers.
+    /// If the system provides no random numbers.
     pub(crate) fn new(
         program: &str,
         token: Token,
@@ -67,8 +67,8 @@ impl Guard {
         self.read_only
     }
 
-    /// Returns whether the browser knows the page by a name that we gave it. A foreign name that leads to our address is the
-    /// way in which other sites read pages of this machine.
+    /// Returns whether the page answers to this host. Another site could otherwise point a name of its own at our address, and
+    /// read the page (DNS rebinding).
     fn knows(&self, host: &str) -> bool {
         let (name, port) = split(host);
         let name = name.to_lowercase();
@@ -80,7 +80,7 @@ impl Guard {
         let is_port = port.map_or(address.port() == 80, |port| port == address.port().to_string());
         let ip = name.trim_start_matches('[').trim_end_matches(']');
         let is_address = ip.parse() == Ok(address.ip());
-        // Other machines call it by a name of this one, which only `--host` can know.
+        // Only `--host` can know the names that other machines use for this one.
         is_port && (is_address || (name == "localhost" && address.ip().is_loopback()))
     }
 
@@ -108,8 +108,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Returns whether a request comes from our own page, or from no page at all. It is the rule of `CrossOriginProtection` in Go:
-/// every browser of these years sends `Sec-Fetch-Site`, older ones send `Origin` with every POST, and programs send neither.
+/// Returns whether a request comes from our own page, or from no page at all. The rule is that of Go's `CrossOriginProtection`:
+/// browsers send `Sec-Fetch-Site` over HTTPS or loopback, and `Origin` with every POST; programs send neither.
 fn is_of_our_page(headers: &HeaderMap, host: &str) -> bool {
     if let Some(site) = headers.get(FETCH_SITE) {
         return site == "same-origin" || site == "none";
@@ -120,7 +120,7 @@ fn is_of_our_page(headers: &HeaderMap, host: &str) -> bool {
     }
 }
 
-/// Passes on what is allowed.
+/// Passes on allowed requests.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match admit(&guard, request).await {
         Ok(request) => next.run(request).await,
@@ -192,8 +192,8 @@ async fn form(body: Body) -> Result<Bytes, Response> {
     }
 }
 
-/// Begins a session if the address holds the token, and leads to the same address without it: so that it is in no history and
-/// no copied link.
+/// Begins a session if the address holds the token, and redirects to the address without it, so that no history and no copied
+/// link has it.
 fn by_link(guard: &Guard, parts: &Parts) -> Option<Response> {
     let mut query = Query::of(parts.uri.query());
     let token = query.take("token")?;

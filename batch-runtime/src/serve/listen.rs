@@ -17,9 +17,9 @@ use tokio::sync::Semaphore;
 
 use super::connection::{self, Stream};
 
-/// The most connections at the same time. Others wait.
+/// The most connections at a time. Others wait.
 const CONNECTIONS: usize = 256;
-/// A pause after the system has refused a connection, such as for lack of file descriptors.
+/// The pause after a connection that could not be accepted, as for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// An address to listen on.
@@ -32,7 +32,7 @@ pub(crate) enum Listen {
 }
 
 impl Listen {
-    /// The loopback address, where only this machine reaches it.
+    /// The loopback address, which only this machine reaches.
     pub(crate) const DEFAULT: Self = Self::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_765));
 
     /// Returns whether only this machine reaches it.
@@ -80,7 +80,7 @@ impl Listener {
     /// Begins to listen.
     ///
     /// # Errors
-    /// If somebody else listens there, or it is forbidden.
+    /// If another process listens there, or it is forbidden.
     pub(crate) fn bind(on: &Listen) -> io::Result<Self> {
         match on {
             Listen::Tcp(address) => {
@@ -169,7 +169,7 @@ async fn accept(listener: Listener, router: Router) -> io::Result<()> {
                     drop(permit);
                 });
             }
-            // The client has gone again, or the system has no room just now.
+            // The client has gone, or the system is short of resources.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

@@ -24,9 +24,9 @@ pub(crate) use session::Token;
 /// Answers requests until the process is asked to end. Jobs that were started from the page run on.
 ///
 /// # Errors
-/// If the system gives no sockets or signals.
+/// If the system provides no sockets or signals.
 pub(crate) fn serve(page: Page, listener: Listener) -> io::Result<()> {
-    // One thread for the connections, and few for the queries: none of them wakes up if nobody looks.
+    // One thread for the connections, and a few for the queries: all sleep while nobody uses the page.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -1,4 +1,4 @@
-// Asks for the part of the page that changes, every two seconds while the page is looked at. The page works without it.
+// Refreshes the live part of the page every two seconds while it is visible. The page works without it.
 'use strict';
 (() => {
   const live = document.querySelector('#live[data-follow]');
@@ -11,7 +11,7 @@
     if (connection && connection.textContent !== text) connection.textContent = text;
   };
 
-  // Keeps what the reader has opened, and where the keyboard is.
+  // Keeps opened details open, and the keyboard's focus.
   const swap = (html) => {
     const open = [...live.querySelectorAll('details[open][id]')].map((it) => it.id);
     const active = live.contains(document.activeElement) ? document.activeElement.id : '';
@@ -71,7 +71,7 @@
     }, 300);
   });
 
-  // A button that is pressed twice would ask twice.
+  // A second press would send the form again.
   document.addEventListener('submit', (event) => {
     if (event.target.method !== 'post') return;
     const question = event.submitter?.dataset.ask;

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state of the server.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,12 +11,12 @@ use crate::operator::JobOperator;
 pub(crate) struct Page {
     /// Knows the jobs of the program and the repository.
     pub(crate) operator: JobOperator,
-    /// Makes the command that the arguments of a run are added to.
+    /// Makes the command to which the arguments of a run are added.
     pub(crate) command: Box<dyn Fn() -> Command + Send + Sync>,
     /// The folder for the logs of the jobs that the page starts.
     pub(crate) logs: Option<PathBuf>,
-    /// Who may see it.
+    /// Decides who may see it.
     pub(crate) guard: Arc<Guard>,
-    /// Tells the person who has started the server what the buttons did.
+    /// Tells the person who started the server what the buttons did.
     pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,
 }

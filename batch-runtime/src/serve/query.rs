@@ -1,4 +1,4 @@
-//! The query of an address and the fields of a form: names with values, some several times.
+//! The query of an address and the fields of a form: names with one or more values.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Query {
         first
     }
 
-    /// With another value of that name.
+    /// A copy with this value of that name.
     pub(super) fn with(&self, name: &str, value: impl Into<String>) -> Self {
         let mut changed = self.clone();
         changed.take(name);
@@ -46,7 +46,7 @@ impl Query {
         changed
     }
 
-    /// Without that name.
+    /// A copy without that name.
     pub(super) fn without(&self, name: &str) -> Self {
         let mut changed = self.clone();
         changed.take(name);

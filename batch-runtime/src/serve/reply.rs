@@ -15,15 +15,15 @@ use super::view::{View, frame};
 use crate::cli::json;
 use crate::cli::refusal::Refusal;
 
-/// What every handler is given.
+/// The state that handlers get.
 pub(super) type Shared = State<Arc<Page>>;
 
-/// The answer with a page, or with the part of it that changes; without any, if the client has it already.
+/// The answer with a page or its live part, or 304 if the client has it already.
 pub(super) fn shown(page: &Page, asked: &Asked, view: &View) -> Response {
     asked.html(if asked.is_fragment() { view.live.clone() } else { frame::page(page, asked, view) })
 }
 
-/// The answer that says why there is no other.
+/// The answer that says why a request is refused.
 pub(super) fn refused(page: &Page, asked: &Asked, trouble: &Trouble) -> Response {
     let missing = Refusal::refused("no_such_page", "there is no such page");
     let refusal = match trouble {
@@ -53,7 +53,7 @@ pub(super) fn document(document: &impl Serialize) -> Response {
     }
 }
 
-/// Leads the browser to another page after a change.
+/// Redirects the browser to a page after a change.
 pub(super) fn see(path: &str) -> Response {
     let mut response = (StatusCode::SEE_OTHER, Body::empty()).into_response();
     if let Ok(path) = HeaderValue::from_str(path) {
@@ -62,7 +62,7 @@ pub(super) fn see(path: &str) -> Response {
     response
 }
 
-/// Makes an answer on a thread that may wait for the repository.
+/// Makes an answer on a thread that may block.
 pub(super) async fn answer(
     page: Arc<Page>,
     asked: Asked,
@@ -71,7 +71,7 @@ pub(super) async fn answer(
     let answered = tokio::task::spawn_blocking(move || {
         make(&page, &asked).unwrap_or_else(|trouble| refused(&page, &asked, &trouble))
     });
-    // A panic is told on standard error, and the server goes on.
+    // A panic is reported on standard error, and the server goes on.
     answered.await.unwrap_or_else(|_| {
         (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made; the server's log says why\n")
             .into_response()

@@ -1,4 +1,4 @@
-//! What a request asks for, and why it may not be answered.
+//! A parsed request, and the reasons why it cannot be answered.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,7 +13,7 @@ use crate::cli::refusal::{Refusal, exit};
 use crate::definition::ExecutionId;
 use crate::operator::OperatorError;
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     /// The path without `.json`.
@@ -21,9 +21,9 @@ pub(super) struct Asked {
     pub(super) query: Query,
     /// Whether the document of the command line is wanted.
     pub(super) json: bool,
-    /// Whether only the part of the page is wanted that changes.
+    /// Whether only the live part of the page is wanted.
     fragment: bool,
-    /// What the client has already.
+    /// The tag of the client's copy.
     known: Option<String>,
 }
 
@@ -96,7 +96,7 @@ impl Asked {
         self.text("text/html; charset=utf-8", html.into_string())
     }
 
-    /// The answer with a text; without it, if the client has it already.
+    /// The answer with a text, or 304 if the client has it already.
     pub(super) fn text(&self, of: &'static str, text: String) -> Response {
         let mut hash = DefaultHasher::new();
         text.hash(&mut hash);

@@ -1,4 +1,4 @@
-//! Which address leads to which view or action.
+//! Maps addresses to views and actions.
 
 use std::sync::Arc;
 

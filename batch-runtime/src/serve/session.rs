@@ -19,7 +19,7 @@ impl Token {
     /// 256 random bits, in 64 hexadecimal digits.
     ///
     /// # Errors
-    /// If the system gives no random numbers.
+    /// If the system provides no random numbers.
     pub(crate) fn random() -> io::Result<Self> {
         use std::fmt::Write as _;
 
@@ -74,7 +74,7 @@ impl Token {
 /// The sessions of browsers: all share one secret, which ends with the server.
 pub(super) struct Sessions {
     secret: Token,
-    /// The name of the cookie. Cookies do not tell ports apart, so it does.
+    /// The name of the cookie. It has the port, because cookies have none.
     name: String,
 }
 

@@ -1,4 +1,4 @@
-//! A program that cannot profile says how it could.
+//! Refuses profiles in a program without the feature.
 
 use super::{ProfileArguments, ProfileDiff, Profiling, RunProfile};
 use crate::cli::arguments::Globals;

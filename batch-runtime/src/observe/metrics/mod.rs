@@ -91,7 +91,7 @@ pub(super) struct Metric {
     pub(super) samples: Vec<(Labels, Value)>,
 }
 
-/// What the values of a metric are.
+/// The kind of a metric's values.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// They only grow.

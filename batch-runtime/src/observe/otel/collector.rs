@@ -10,19 +10,19 @@ use prost::Message;
 use super::settings::Target;
 use crate::readers::http::agent_of_defaults;
 
-/// The pause before a request is repeated for the first time; each further one is twice the one before.
+/// The pause before the first retry of a request; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The part of an answer that is looked at.
+/// The most bytes of an answer that are read.
 const LOOKED_AT: u64 = 65_536;
 
-/// What an answer says about the part of a request that the collector did not take.
+/// An answer, which may say that the collector refused a part of the request.
 pub(super) trait Answer: Message + Default {
     /// How many spans or figures were refused, and why.
     fn refused(self) -> Option<(i64, String)>;
 }
 
-/// A collector, as far as one signal goes.
+/// A collector of one signal.
 pub(super) struct Collector {
     agent: ureq::Agent,
     target: Target,
@@ -30,7 +30,7 @@ pub(super) struct Collector {
     pub(super) trouble: Trouble,
 }
 
-/// The moment at which no request may be under way any more, once it is known.
+/// The deadline of all requests, once it is known.
 #[derive(Clone, Default)]
 pub(super) struct Until(Arc<Mutex<Option<Instant>>>);
 
@@ -39,7 +39,7 @@ impl Until {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
-    /// The end of a request that begins now and may take that long.
+    /// The deadline of a request that begins now.
     fn of(&self, timeout: Duration) -> Instant {
         let end = Instant::now() + timeout;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).map_or(end, |until| end.min(until))
@@ -71,7 +71,7 @@ impl Collector {
         self.trouble.note(self.target.url.origin(), problem.into());
     }
 
-    /// Sends a request, and notes what goes wrong. Returns whether all of it was taken.
+    /// Sends a request, and notes what goes wrong. Returns whether all was accepted.
     pub(super) fn send<A: Answer>(&self, request: &impl Message) -> bool {
         let sent = self.try_send::<A>(&request.encode_to_vec());
         if let Err(problem) = &sent {
@@ -91,14 +91,14 @@ impl Collector {
             let (status, answer) = self.post(request, left).map_err(|error| error.to_string())?;
             match status {
                 200..=299 => {
-                    // An answer that cannot be read says nothing against the request.
+                    // An unreadable answer is no refusal.
                     let refused = A::decode(answer.as_slice()).ok().and_then(A::refused);
                     return match refused {
                         Some((count, why)) => Err(format!("it refused {count} of them: {}", shown(&why))),
                         None => Ok(()),
                     };
                 }
-                // The specification has clients repeat these.
+                // The specification says to retry these.
                 429 | 502..=504 if Instant::now() + pause < until => {
                     thread::sleep(pause);
                     pause *= 2;

@@ -35,7 +35,7 @@ const SCOPE: &str = "batch-runtime";
 /// How long a process waits at its end for the collector.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a process sends to a collector.
+/// Sends telemetry to a collector.
 pub(crate) struct Otel {
     provider: Option<SdkTracerProvider>,
     metrics: Option<Collector>,
@@ -100,7 +100,7 @@ impl Otel {
             }
         });
         let mut late = false;
-        // On a thread of its own, as are the spans: what takes too long is not waited for.
+        // On a thread, like the spans: nobody waits for a request that takes too long.
         let sending = metrics.map(|(collector, request)| {
             thread::spawn(move || {
                 collector.send::<ExportMetricsServiceResponse>(&request);
@@ -109,7 +109,7 @@ impl Otel {
         });
         if let Some(provider) = provider {
             let left = end.saturating_duration_since(Instant::now());
-            // What went wrong with the spans is noted; that nobody could note it is left.
+            // The exporter notes its own problems; only a timeout is left.
             late |= provider.shutdown_with_timeout(left).is_err();
         }
         if sending.is_some() {
@@ -123,7 +123,7 @@ impl Otel {
     }
 }
 
-/// Describes the end of what the current span stands for.
+/// Records the outcome in the current span.
 pub(super) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Counters>) {
     let span = Span::current();
     span.set_attribute("status", status.as_str());
@@ -148,12 +148,12 @@ pub(super) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Co
     // A failed step may be handled by the job, and it has failed all the same.
     span.set_status(match status {
         BatchStatus::Failed | BatchStatus::Abandoned => Status::error(exit.description.clone()),
-        // The layer takes any error that a component logs for a failure, and this overrides it.
+        // The layer takes each error that a component logs as a failure; this overrides it.
         _ => Status::Ok,
     });
 }
 
-/// The headers by which another process can work for the current span.
+/// The headers that let another process work for the current span.
 pub(super) fn headers() -> HashMap<String, String> {
     let mut headers = HashMap::new();
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut headers);

@@ -9,7 +9,7 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 
 use crate::readers::http::Url;
 
-/// How long a request may take, if `OTEL_EXPORTER_OTLP_TIMEOUT` does not say so.
+/// How long a request may take, unless `OTEL_EXPORTER_OTLP_TIMEOUT` is set.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where traces and metrics go.
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(super) resource: Resource,
     /// The span that this process works for, as the headers of W3C Trace Context.
     pub(super) parent: HashMap<String, String>,
-    /// What was wrong with settings that can do without.
+    /// Problems that keep nothing from being sent.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ impl Settings {
         Ok(Some(Self { traces, metrics, resource, parent, warnings }))
     }
 
-    /// Replaces the span that this process works for, if there is another one.
+    /// Replaces the span that this process works for, if the headers name one.
     pub(crate) fn set_parent(&mut self, headers: HashMap<String, String>) {
         if !headers.is_empty() {
             self.parent = headers;

@@ -1,4 +1,4 @@
-//! Finds the component that a stack works for, and leaves only its part of the stack.
+//! Finds the component that a stack works for, and keeps only its part of the stack.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use super::frame::{Frame, Origin, Part};
 use crate::definition::{JobInfo, StepInfo};
 use crate::engine::{jobs_by_name, steps};
 
-/// The name that a generated function of each step begins with.
+/// The prefix of a generated function of each step.
 const STEP: &str = "__step_";
 /// Functions that the macros generate: they call the function of the component, or the framework.
 const GENERATED: [&str; 9] =
     ["bind", "call", "in_frame", "listener", "main", "open", "processor", "reader", "writer"];
-/// The methods of a reader and of a writer in which the time goes.
+/// The methods in which a reader and a writer spend their time.
 const READING: [&str; 3] = ["read", "read_batch", "detach"];
 const WRITING: [&str; 5] = ["write", "arrange", "prepare", "seal", "finish"];
-/// What is shown for the functions of the framework.
+/// The label of the framework's functions.
 pub(crate) const FRAMEWORK: &str = "framework";
-/// What is shown for work outside of steps.
+/// The label of work outside steps.
 pub(crate) const NO_STEP: &str = "(no step)";
 
 /// The steps that stacks may work for.
@@ -44,7 +44,7 @@ pub(crate) struct Attributed {
     pub(crate) component: Option<String>,
     /// The functions below the component, the outermost first.
     pub(crate) path: Vec<Arc<str>>,
-    /// The innermost function of the user, which has the time of the libraries that it calls; `None` if there is none
+    /// The innermost function of the user, whose time includes the libraries that it calls; `None` if there is none
     /// below the component.
     pub(crate) own: Option<Arc<str>>,
 }
@@ -58,7 +58,7 @@ impl Attributed {
     }
 }
 
-/// Who works, as far as a stack is known.
+/// The worker, by the frames so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Worker {
     Nobody,
@@ -99,7 +99,7 @@ impl Steps {
         let mut step: Option<&Step> = None;
         let mut worker = Worker::Nobody;
         let mut begin = 0;
-        // Whether the framework has called a function of the user, which calls what follows.
+        // Whether a function of the user, called by the framework, calls what follows.
         let mut in_function = false;
         for (depth, frame) in stack.iter().enumerate() {
             let works = match frame.origin {
@@ -113,7 +113,7 @@ impl Steps {
                     worker.entering(part)
                 }
                 Origin::User if in_function || frame.path.is_empty() => continue,
-                // The function itself may be part of this one.
+                // The function itself may be inlined here.
                 Origin::User if is_component(frame.implementor.as_deref(), step) => {
                     Worker::Named(frame.implementor.as_deref().unwrap_or_default().to_owned())
                 }
@@ -158,7 +158,7 @@ impl Steps {
         }
         let is_known = !matches!(worker, Worker::Nobody | Worker::Committing);
         let works = match name {
-            // A part of the item, say, of the component that works already.
+            // A method of the item, say, of the current component.
             _ if is_known => worker.clone(),
             _ if READING.contains(&name) => Worker::Reader,
             _ if WRITING.contains(&name) => Worker::Writer,
@@ -208,7 +208,7 @@ impl Worker {
             Self::Reader => step.and_then(|step| step.reader).unwrap_or("reading").to_owned(),
             Self::Writer => match step.map(|step| step.writers.as_slice()) {
                 None | Some([]) => "writing".to_owned(),
-                // Objects that write look alike.
+                // Writers that are objects look alike.
                 Some(writers) => writers.join(" or "),
             },
             Self::Named(name) => name,

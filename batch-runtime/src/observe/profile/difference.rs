@@ -113,7 +113,7 @@ impl Difference {
 }
 
 impl Change {
-    /// How large it is: by the own time first.
+    /// Its size: by the own time first.
     fn size(&self) -> (f64, f64) {
         ((self.own_after - self.own_before).abs(), (self.all_after - self.all_before).abs())
     }

@@ -1,4 +1,4 @@
-//! Folded stacks: a stack a line, its functions separated by semicolons, and its samples.
+//! Folded stacks: one per line, its functions separated by semicolons, and its samples.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ impl Folded {
         Self(folded)
     }
 
-    /// The stacks in a file; the error names the line that is none.
+    /// The stacks in a file; the error names the first wrong line.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut folded = BTreeMap::new();
         for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
@@ -49,7 +49,7 @@ impl Folded {
     }
 }
 
-/// A name without the signs that have a meaning in the file.
+/// A name without characters that have a meaning in the file.
 fn word(name: &str) -> String {
     let kept = |letter: char| if letter == ';' || letter.is_control() { ':' } else { letter };
     name.chars().map(kept).collect()

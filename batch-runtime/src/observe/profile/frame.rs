@@ -1,4 +1,4 @@
-//! Tells from the name and the file of a function whose it is.
+//! Tells from a function's name and file whose it is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ const CRATE: &str = env!("CARGO_CRATE_NAME");
 /// A function in a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Its path, as far as it is known, without generic arguments. A closure bears the path of its function if that is known,
-    /// and else an empty one.
+    /// Its path, as far as it is known, without generic arguments. A closure has the path of its function, or an empty one if
+    /// that is unknown.
     pub(crate) path: Arc<str>,
     pub(crate) origin: Origin,
     /// For a method of one of the framework's traits, the name of the type that implements it.
@@ -100,7 +100,7 @@ fn implemented(symbol: &str) -> Option<(&str, &str)> {
     Some((of_trait, subject.rsplit("::").next().unwrap_or_default()))
 }
 
-/// Where the `<` before this text is closed.
+/// The index of the `>` that closes the `<` before this text.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (index, letter) in text.char_indices() {

@@ -105,7 +105,7 @@ impl Hot {
             before = part.step;
             let name = part.component.as_deref().unwrap_or(FRAMEWORK);
             table.row([step.to_owned(), name.to_owned(), String::new(), share(part.samples), String::new()]);
-            // The only function of that name would repeat the line above.
+            // A function with all of the time would repeat the line above.
             let is_all =
                 |function: &HotFunction| function.samples == part.samples && function.function == name;
             for function in &part.functions {

@@ -69,7 +69,7 @@ impl Profiler {
             lines.push('\n');
         }
         let stacks_file = write("folded", lines.as_bytes())?;
-        // There is no picture of nothing.
+        // Without samples, there is no picture.
         let flame_graph = match stacks_by_name.samples() {
             0 => None,
             _ => Some(write("svg", &flame::graph(title, &stacks_by_name)?)?),
@@ -79,7 +79,7 @@ impl Profiler {
 }
 
 impl CpuProfile {
-    /// The functions that took the most time, and where the rest is.
+    /// The functions that took the most time, and the files.
     pub(crate) fn text(&self) -> String {
         if self.hot.samples() == 0 {
             return "cpu time: no samples, because the run computed for less than a few hundredths of a second\n".to_owned();

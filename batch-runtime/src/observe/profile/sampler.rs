@@ -43,11 +43,11 @@ impl Sampler {
     }
 }
 
-/// Takes a sample at once, on this thread. The sampler loads what it needs with its first sample, which allocates memory. If
-/// that happened in a signal that interrupts an allocation, the thread would wait for itself for ever.
+/// Takes a sample at once, on this thread. With its first sample, the sampler loads what it needs, which allocates memory. In a
+/// signal that interrupts an allocation, that would be a deadlock.
 #[inline(never)]
 fn first_sample() {
-    // If it cannot be sent, the first sample is taken later. The result is looked at, so that this function is in the stack.
+    // If it cannot be sent, the first sample comes later. Using the result after the call keeps this function in the stack.
     let _ = black_box(signal::raise(Signal::SIGPROF));
 }
 
@@ -101,13 +101,13 @@ fn empty_files() -> BTreeSet<PathBuf> {
     paths.filter(|path| is_temporary(path) && is_empty(path)).collect()
 }
 
-/// Removes the file that the sampler opens when it stops, for samples that will not come, and never removes itself.
+/// Removes the file that pprof opens for further samples when it stops, and never removes.
 fn remove_new_file(before: &BTreeSet<PathBuf>) {
     let after = empty_files();
     let mut new = after.difference(before);
-    // Of several files, others may be those of the program.
+    // Of several files, some may be the program's.
     if let (Some(file), None) = (new.next(), new.next()) {
-        // A file that stays is of no harm.
+        // A file that stays does no harm.
         let _ = fs::remove_file(file);
     }
 }

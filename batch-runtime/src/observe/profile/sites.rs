@@ -93,7 +93,7 @@ impl Sites {
         self.0.iter().map(|site| site.end_bytes).sum()
     }
 
-    /// The places with the most of that, which have any.
+    /// The places of the largest sizes, without empty ones.
     pub(crate) fn largest(&self, size: impl Fn(&Site) -> u64, most: usize) -> Vec<Site> {
         let mut sites: Vec<_> = self.0.iter().filter(|site| size(site) > 0).cloned().collect();
         sites.sort_by_key(|site| std::cmp::Reverse(size(site)));
@@ -110,7 +110,7 @@ fn parsed(text: &str, crates: &[&str]) -> (Frame, String) {
     let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
     // Without debug information, dhat knows no line.
     let line = if line.starts_with("???") { "" } else { line };
-    // The file has lost the beginning of its path, which would tell whose it is.
+    // dhat cuts the beginning of the path, which would tell whose it is.
     (Frame::of(name, None, crates), line.to_owned())
 }
 

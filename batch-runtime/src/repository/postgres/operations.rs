@@ -1,4 +1,4 @@
-//! Keeps what people did to executions.
+//! Stores operations on executions.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) fn add(
                 &[&execution.0, &what.as_str(), &via],
             )
         },
-        // If its answer was lost it may be there twice, which says the same.
+        // If the answer was lost, the row may be there twice, which is harmless.
         |_| Ok(None),
     )
 }
@@ -36,7 +36,7 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ope
     shared.read(|tx| {
         let is_there = tx.query_one("SELECT EXISTS (SELECT FROM @BATCH_SCHEMA WHERE VERSION >= 4)", &[])?;
         if !get::<bool>(&is_there, 0)? {
-            // Tables of an older version, of a user who may only read.
+            // The tables are old, and this user may only read.
             return Ok(Vec::new());
         }
         let rows = tx.query(

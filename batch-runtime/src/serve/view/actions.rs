@@ -10,7 +10,7 @@ use crate::operator::{ExecutionDetails, check_abandon, check_stop};
 use crate::repository::{Outlook, OwnerState};
 use crate::serve::page::Page;
 
-/// What a launch would do.
+/// Says what a launch would do.
 pub(super) fn outlook_in_words(outlook: Outlook) -> String {
     match outlook {
         Outlook::Begins => "begins a new instance".to_owned(),
@@ -32,7 +32,7 @@ struct Button {
     ask: Option<&'static str>,
     /// Why it does nothing.
     why_not: Option<String>,
-    /// What it would do.
+    /// Its effect.
     hint: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Pictures of times: bars that are split by what a step did.
+//! Draws times as bars, split by the work of a step.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(super) fn legend() -> Markup {
     html! { p.legend { @for (class, word) in ROLES { span.(class) { (word) } " " } } }
 }
 
-/// Sizes that add up to `whole`, in proportion to the times of the parts: with several threads these are more than the whole.
+/// Sizes in proportion to the times of the parts, which add up to `whole`. With several threads, the times exceed it.
 fn sizes(parts: &[Part], whole: u64) -> Vec<u64> {
     let sum: u128 = parts.iter().map(|part| u128::from(part.time)).sum();
     let mut until = 0_u128;

@@ -111,7 +111,7 @@ fn took(step: &StepExecution) -> Option<std::time::Duration> {
     Some(words::between(step.started?, step.ended?))
 }
 
-/// How much longer the first one took.
+/// How much longer the first one took, in percent.
 fn change([one, other]: [Option<&StepExecution>; 2]) -> String {
     match (one.and_then(took), other.and_then(took)) {
         (Some(one), Some(other)) if !other.is_zero() => {

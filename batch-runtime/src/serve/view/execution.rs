@@ -45,7 +45,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Troub
     Ok(View { title, place: Place::Elsewhere, fixed, live, follows: execution.status.is_running() })
 }
 
-/// The title of an execution, and the way to its other pages.
+/// The title of an execution, and links to its other pages.
 pub(super) fn head(page: &Page, details: &ExecutionDetails, here: &str) -> Markup {
     let execution = &details.execution;
     let path = parts::path(execution.id);

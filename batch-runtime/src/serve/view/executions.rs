@@ -14,9 +14,9 @@ use crate::serve::page::Page;
 use crate::serve::query::Query;
 use crate::serve::request::{Asked, Trouble};
 
-/// The executions of a page if the address does not say how many.
+/// The number of executions on a page if the address names none.
 const PAGE: u32 = 50;
-/// The most executions of a page.
+/// The most executions on a page.
 const MOST: u32 = 1_000;
 
 /// The list that an address describes.

@@ -19,14 +19,14 @@ use crate::serve::page::Page;
 use crate::serve::query::Query;
 use crate::serve::request::Trouble;
 
-/// What the names of fields begin with, so that no parameter meets a name of ours.
+/// The prefix of the fields of parameters, so that none meets a name of ours.
 const FIELD: &str = "p.";
 
-/// What a form is for.
+/// The purpose of a form.
 #[derive(Clone, Copy)]
 pub(in crate::serve) enum Form {
     Start(&'static JobInfo),
-    /// Only what may change in a restart: secrets, and what does not tell instances apart.
+    /// Only what may change in a restart: secrets, and what does not identify the instance.
     Restart(&'static JobInfo, ExecutionId),
 }
 
@@ -88,7 +88,7 @@ impl Form {
         given
     }
 
-    /// What a launch with these values would do. Secrets may be missing.
+    /// Says what a launch with these values would do. Secrets may be missing.
     pub(in crate::serve) fn outlook(
         self,
         page: &Page,
@@ -118,7 +118,7 @@ impl Form {
     }
 }
 
-/// The form with values: those of the address or of a form that came back, else those of an earlier execution.
+/// The form with the values of the address, of a form that came back, or else of an earlier execution.
 pub(in crate::serve) fn show(
     page: &Page,
     form: Form,
@@ -159,7 +159,7 @@ pub(in crate::serve) fn show(
         }
     };
     let found = form.outlook(page, &shown, next);
-    // Before somebody has filled it in, a missing value is no mistake.
+    // Until somebody fills it in, a missing value is no mistake.
     let wrong = refused.or(found.as_ref().err()).filter(|_| is_filled).and_then(|it| it.field.as_ref());
     let is_read_only = page.guard.is_read_only();
     let fixed = html! {
@@ -196,7 +196,7 @@ pub(in crate::serve) fn show(
     Ok(View { title, place: Place::Elsewhere, fixed, live: html! {}, follows: false })
 }
 
-/// What would happen, in words.
+/// The outcome in words.
 pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refused>) -> Markup {
     html! {
         @match outlook {
@@ -217,7 +217,7 @@ fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecu
     Ok(page.operator.executions(&filter)?.pop())
 }
 
-/// The value that an execution had, one text a line.
+/// The value that an execution had, one text per line.
 fn stored(execution: &JobExecution, spec: &ParameterSpec) -> Option<String> {
     let found = execution.parameters.iter().find(|parameter| parameter.name == spec.name)?;
     Some(lines(&found.value))
@@ -234,7 +234,7 @@ fn default(spec: &ParameterSpec) -> String {
     spec.default_value().as_ref().map(lines).unwrap_or_default()
 }
 
-/// A field, and what is wrong with its value.
+/// A field, and why its value is wrong.
 fn field(spec: &ParameterSpec, value: &str, wrong: Option<&str>) -> Markup {
     let name = format!("{FIELD}{}", spec.name);
     let id = format!("field-{}", spec.name);
@@ -246,7 +246,7 @@ fn field(spec: &ParameterSpec, value: &str, wrong: Option<&str>) -> Markup {
         ("bool", _) => &["true", "false"],
         (_, values) => values,
     };
-    // A date of the browser's own is easier to type, and has the same form.
+    // The browser's own date field is easier to use, and sends the same form.
     let input = match kind {
         "Date" => "date",
         _ if spec.secret => "password",

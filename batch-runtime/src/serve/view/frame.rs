@@ -1,4 +1,4 @@
-//! What surrounds every page: its head, the way around, and the pages that say no.
+//! The frame of every page: its head and navigation, and the page of a refusal.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -54,7 +54,7 @@ pub(in crate::serve) fn page(page: &Page, asked: &Asked, view: &View) -> Markup 
     }
 }
 
-/// The address of the document of this page.
+/// The address of this page's JSON.
 fn json_of(asked: &Asked) -> Option<String> {
     let last = asked.path.rsplit('/').next().unwrap_or_default();
     let has_one = match last {

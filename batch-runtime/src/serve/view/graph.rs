@@ -40,7 +40,7 @@ pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, Trouble> 
     Ok(View { title, place: Place::Elsewhere, fixed, live, follows: false })
 }
 
-/// The picture as a part of the page: its styles are a file of the page, which allows no others.
+/// The picture without its own styles, which the page does not allow: those of a file replace them.
 fn picture(svg: &str) -> Markup {
     let bare = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;

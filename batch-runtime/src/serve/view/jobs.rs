@@ -11,13 +11,13 @@ use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, OwnerState};
 use crate::serve::page::Page;
 
-/// As many of the last executions are drawn.
+/// The number of executions that are drawn.
 const LAST: u32 = 20;
-/// The size of the picture of them.
+/// The size of their picture.
 const WIDE: usize = 9;
 const HIGH: usize = 34;
 
-/// What is known of a job.
+/// A job, and its last executions.
 struct Job<'a> {
     name: &'a str,
     about: String,
@@ -107,7 +107,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
     Ok(View { title: "Jobs".to_owned(), place: Place::Jobs, fixed, live, follows: true })
 }
 
-/// The last executions, oldest first: the height is the time that each took.
+/// The last executions, oldest first: the height of each is its time.
 fn bars(found: &Found, now: jiff::Timestamp) -> Markup {
     let all = found.executions.iter().zip(&found.owners);
     let times: Vec<u128> = all

@@ -14,9 +14,9 @@ use crate::serve::child::log_file;
 use crate::serve::page::Page;
 use crate::serve::request::Trouble;
 
-/// As many lines are shown.
+/// The most lines that are shown.
 const LINES: usize = 200;
-/// The part of the file in which they are looked for.
+/// The size of the file's end that is searched for them.
 const BYTES: u64 = 256 << 10;
 
 pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
@@ -57,7 +57,7 @@ fn last_lines(file: &Path) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    // The first line may have begun earlier.
+    // The first line may lack its beginning.
     let whole = text.lines().skip(usize::from(from > 0));
     let lines: Vec<String> = whole.map(str::to_owned).collect();
     Ok(lines[lines.len().saturating_sub(LINES)..].to_vec())

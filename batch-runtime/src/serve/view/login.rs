@@ -1,10 +1,10 @@
-//! The page for a browser that has not shown the token.
+//! The login page.
 
 use maud::{DOCTYPE, Markup, html};
 
 use crate::serve::session::SESSION;
 
-/// The page for a browser without a session. It stands without styles, which are for those who are in.
+/// The page for a browser without a session. It has no styles, because these need a session too.
 pub(in crate::serve) fn page(program: &str, to: &str, is_wrong: bool) -> Markup {
     html! {
         (DOCTYPE)

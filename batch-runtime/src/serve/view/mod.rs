@@ -1,4 +1,4 @@
-//! The pages. Each view is a function from what the repository says to HTML.
+//! The pages. Each view is a function from the repository's data to HTML.
 
 mod actions;
 mod chart;
@@ -35,10 +35,10 @@ pub(super) enum Place {
 pub(super) struct View {
     pub(super) title: String,
     pub(super) place: Place,
-    /// What stays.
+    /// The part that stays.
     pub(super) fixed: Markup,
-    /// What changes by itself, below it.
+    /// The part below it, which refreshes.
     pub(super) live: Markup,
-    /// Whether the browser asks for changes.
+    /// Whether the browser refreshes it.
     pub(super) follows: bool,
 }

@@ -10,7 +10,7 @@ use crate::definition::ExecutionId;
 use crate::observe::words;
 use crate::repository::{BatchStatus, JobExecution, OwnerState, StoredParameter};
 
-/// The class of a status in the styles.
+/// The CSS class of a status.
 pub(super) fn class(status: BatchStatus, owner: Option<OwnerState>) -> &'static str {
     match (status, owner) {
         (_, Some(OwnerState::Dead)) => "dead",
@@ -83,7 +83,7 @@ pub(super) fn coded(text: &str) -> Markup {
     let mut is_code = false;
     let mut parts = Vec::new();
     while let Some(piece) = pieces.next() {
-        // A last backtick without its partner is a character.
+        // A last, unpaired backtick is shown.
         let is_closed = !is_code || pieces.peek().is_some();
         parts.push((is_code && is_closed, is_code && !is_closed, piece));
         is_code = !is_code;
@@ -95,7 +95,7 @@ pub(super) fn coded(text: &str) -> Markup {
     }
 }
 
-/// The parameters of a run on one line, first those that identify it.
+/// The parameters of a run on one line, identifying ones first.
 pub(super) fn parameters(parameters: &[StoredParameter]) -> Markup {
     let (identifying, others): (Vec<_>, Vec<_>) = parameters.iter().partition(|it| it.identifying);
     html! {

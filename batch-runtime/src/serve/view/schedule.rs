@@ -12,7 +12,7 @@ use crate::schedule::ScheduledJob;
 use crate::serve::page::Page;
 use crate::serve::request::Trouble;
 
-/// The scheduled times that are counted.
+/// The outcomes that are counted.
 const COUNTS: [&str; 4] = ["Waiting", "Missed", "Skipped", "Held"];
 
 pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {

@@ -12,9 +12,9 @@ use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedOf, Skipped
 use crate::serve::page::Page;
 use crate::serve::request::{Asked, Trouble};
 
-/// The items of a page.
+/// The items on a page.
 const PAGE: u32 = 100;
-/// The most items of a page that an address may ask for.
+/// The most items on a page that an address may ask for.
 const MOST: u32 = 10_000;
 /// The items that the CSV reads at a time.
 const AT_ONCE: u32 = 2_000;
@@ -34,7 +34,7 @@ pub(in crate::serve) fn show(page: &Page, asked: &Asked, id: ExecutionId) -> Res
     let found = Found::of(&page.operator, &wanted(asked, id))?;
     let is_first = asked.query.get("after").is_none();
     let job = page.operator.jobs().iter().find(|job| job.name == details.execution.instance.job);
-    // Those of earlier executions are replayed from these.
+    // The pages of earlier executions replay the other items.
     let is_here = details.steps.iter().any(|step| step.counters.skips() > 0);
     let can_replay = job.is_some() && is_here && !details.execution.status.is_running();
     let live = html! {
@@ -104,9 +104,9 @@ fn table(rows: &[SkippedRow]) -> Markup {
     }
 }
 
-/// All of them as CSV, read while they are sent.
+/// All skipped items as CSV, read while they are sent.
 pub(in crate::serve) fn csv(operator: JobOperator, id: ExecutionId) -> Body {
-    /// What comes next.
+    /// The next part.
     enum Next {
         Header,
         After(Option<SkippedKey>),
@@ -131,7 +131,7 @@ pub(in crate::serve) fn csv(operator: JobOperator, id: ExecutionId) -> Body {
                 let next = found.next.map_or(Next::Nothing, |last| Next::After(Some(last)));
                 Some((Ok(Bytes::from(csv_lines(&found.rows))), (operator, next)))
             }
-            // The end of the connection tells the client that the file is not whole.
+            // The connection breaks, so the client sees that the file is not whole.
             Ok((Err(error), operator)) => {
                 Some((Err(std::io::Error::other(error)), (operator, Next::Nothing)))
             }

@@ -1,4 +1,4 @@
-//! The steps of an execution: counters, times, and how far the running ones are.
+//! The steps of an execution: counters, times, and the progress of running ones.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::observe::{StepProgress, words};
 use crate::operator::ExecutionDetails;
 use crate::repository::{Counters, OwnerState, RunningStep, StepExecution};
 
-/// The most partitions that are listed: more would make a page that nobody can read.
+/// The most partitions that are listed: nobody could read a page with more.
 const PARTITIONS: usize = 200;
 /// The counters that are shown, in this order.
 const COUNTS: [&str; 5] = ["Read", "Filtered", "Written", "Skipped", "Commits"];
@@ -92,7 +92,7 @@ fn shown(counters: &Counters) -> [u64; 5] {
     [counters.read, counters.filter, counters.write, counters.skips(), counters.commit]
 }
 
-/// How far a running step is, and how long it will take.
+/// The progress of a running step, and how long it will take.
 fn progress(running: &RunningStep) -> Markup {
     let progress = StepProgress::from(running);
     html! {

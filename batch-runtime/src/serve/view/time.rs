@@ -1,4 +1,4 @@
-//! Where the time of a step went: in one execution, and over the last ones of a job.
+//! Shows where the time of a step went, in one execution and in the last ones of a job.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::repository::{ExecutionFilter, JobExecution, StepExecution};
 use crate::serve::page::Page;
 use crate::serve::request::Trouble;
 
-/// As many of the last executions are drawn.
+/// The number of executions that are drawn.
 const LAST: u32 = 50;
 
 /// The time of the steps of an execution.
