@@ -1,4 +1,4 @@
-//! A browser that does one thing after another, and waits for what comes.
+//! Drives a browser step by step, and waits for each result.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,7 +18,7 @@ use crate::world::World;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Between two looks.
+/// The pause between checks.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A browser with one window, in front of a page.
@@ -89,7 +89,7 @@ impl<'a> Browser<'a> {
         self.with(css, async |element| element.click().await);
     }
 
-    /// The text of an element, as it is seen.
+    /// The visible text of an element.
     pub(crate) fn text(&self, css: &str) -> String {
         self.with(css, async |element| element.text().await)
     }
@@ -148,21 +148,21 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// Makes the window so wide.
+    /// Sets the window's width.
     pub(crate) fn narrow(&self, width: u32) {
         let arguments = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
         let body = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": arguments });
         self.ask("goog/cdp/execute", &body);
     }
 
-    /// The warnings and errors of the page on the console since the last time.
+    /// The page's warnings and errors on the console since the last call.
     pub(crate) fn console(&self) -> Vec<String> {
         let log = self.log("browser");
         let bad = log.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
         bad.map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
     }
 
-    /// The hosts that the browser has asked since the last time.
+    /// The hosts that the browser has asked since the last call.
     pub(crate) fn hosts(&self) -> BTreeSet<String> {
         let host_of = |entry: &Value| {
             let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
@@ -179,7 +179,7 @@ impl<'a> Browser<'a> {
         self.ask("se/log", &json!({ "type": kind })).as_array().cloned().unwrap_or_default()
     }
 
-    /// Gives a command that only the driver of Chromium knows.
+    /// Sends a command that only the driver of Chromium knows.
     fn ask(&self, path: &'static str, body: &Value) -> Value {
         let command = Command { path, body: body.to_string() };
         self.runtime.block_on(self.client.issue_cmd(command)).unwrap()
@@ -188,7 +188,7 @@ impl<'a> Browser<'a> {
 
 impl Drop for Browser<'_> {
     fn drop(&mut self) {
-        // The driver ends the browser otherwise.
+        // If it fails, the driver ends the browser.
         let _ = self.runtime.block_on(self.client.clone().close());
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::browser::{Browser, logged_in};
 use crate::world::World;
 
-/// Starts a job that takes long, and leads to its execution.
+/// Starts a long job, and opens the page of its execution.
 fn started(browser: &Browser<'_>) {
     browser.open("/jobs/load_orders/start");
     browser.fill("#field-to", "100000");

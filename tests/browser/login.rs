@@ -1,4 +1,4 @@
-//! Who gets in.
+//! The login.
 
 use serde_json::json;
 

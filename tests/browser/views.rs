@@ -1,4 +1,4 @@
-//! Every view: what it says to the console, whom it asks, and how it looks on a narrow screen.
+//! Every view: its console messages, the hosts it asks, and its look on a narrow screen.
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,7 @@ fn program(folder: &TempDir, line: &str) -> Command {
 }
 
 impl World {
-    /// After these commands, which begin the repository.
+    /// The world after these commands.
     pub(crate) fn after(commands: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         for line in commands {

@@ -8,7 +8,7 @@ use batch_runtime::{JobDefinition, JobInfo, cli};
 use batch_tests::collector::{Attributes, Collector, Manner, attributes};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-/// What nobody may receive.
+/// A secret that nobody may receive.
 const PLANTED: &str = "open-sesame-4712";
 
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +192,7 @@ fn spans_tell_the_job_the_step_the_partition_the_outcome_and_the_counts() {
     let low = trace.attributes("partition parted:partition0");
     has(&low, &[("partition", "0"), ("partition_name", "low"), ("read", "20"), ("written", "20")]);
     has(&trace.attributes("step parted"), &[("read", "40"), ("written", "40")]);
-    // That a component logs an error fails no step.
+    // An error that a component logs fails no step.
     let mut ours = trace.0.values().filter(|span| span.name != "saving");
     assert!(ours.all(|span| span.status.as_ref().is_some_and(|status| status.code == 1)));
     let (resource, _) = collector.spans().swap_remove(0);

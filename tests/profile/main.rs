@@ -1,4 +1,4 @@
-//! `run --profile` and `profile diff`, as a user has them.
+//! `run --profile` and `profile diff`, as a user runs them.
 
 mod torture;
 
@@ -81,7 +81,7 @@ fn a_hot_function_is_shown_below_its_own_component_in_every_kind_of_step() {
         in_processors += processing;
         in_writers += writing;
     }
-    // They compute twice as much; of the samples of one step a good part is chance.
+    // They compute twice as much, but the samples of one step are partly chance.
     assert!(in_processors > in_writers, "{in_processors} and {in_writers} samples");
     let (all, digest) = samples(&document, "sum", "sum", "digest");
     assert!(digest > 0 && digest * 10 >= all * 9, "{digest} of {all} samples");

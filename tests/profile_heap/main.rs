@@ -1,4 +1,4 @@
-//! `run --profile=heap`, as a user has it. A program of its own feature, because the allocator of all programs is then another:
+//! `run --profile=heap`, as a user runs it. The feature is separate, because it replaces the allocator of all programs:
 //! `cargo test -p batch-tests --no-default-features --features profile-heap --test profile_heap`
 
 use std::process::Command;
@@ -27,7 +27,7 @@ impl World {
     }
 }
 
-/// The kilobytes that a function of a component has in one of the lists. A few bytes more are those of what keeps the blocks.
+/// The kilobytes of a component's function in one of the lists. A few more bytes belong to the container of the blocks.
 fn kilobytes(profile: &Value, list: &str, key: &str, component: &str, function: &str) -> u64 {
     let sites = profile[list].as_array().unwrap().iter();
     let of_it = sites.filter(|site| {

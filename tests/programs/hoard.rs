@@ -7,14 +7,14 @@ use batch_runtime::prelude::*;
 
 static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Keeps so many bytes.
+/// Keeps this many bytes.
 #[inline(never)]
 fn hoard(bytes: usize) {
     let kept = black_box(vec![1; bytes]);
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
 }
 
-/// Needs so many bytes for a moment.
+/// Needs this many bytes for a moment.
 #[inline(never)]
 fn borrow(bytes: usize) -> usize {
     let text = black_box(vec![2_u8; bytes]);

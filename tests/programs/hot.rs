@@ -39,7 +39,7 @@ struct Refused;
 
 #[writer]
 fn order(numbers: &[u64], rounds: u64, fails: bool) -> Result<(), Refused> {
-    // Tells a test that a chunk is written, so that it can send a signal.
+    // Lets a test send a signal while a chunk is written.
     let _ = writeln!(std::io::stderr(), "writing");
     for number in numbers {
         compare(*number, rounds);
@@ -73,7 +73,7 @@ fn compute(
     /// The number of items in each step
     #[param(default = 100)]
     items: u64,
-    /// Thousand rounds an item
+    /// Thousand rounds per item
     #[param(default = 20)]
     rounds: u64,
     /// Whether the first chunk fails

@@ -56,10 +56,10 @@ fn load_orders(
     /// The last order
     #[param(default = 100)]
     to: u32,
-    /// Every so many orders one has no customer
+    /// One of this many orders has no customer
     #[param(default = 0, identifying = false)]
     every: u32,
-    /// Milliseconds an order
+    /// Milliseconds per order
     #[param(default = 0, identifying = false)]
     pause: u64,
 ) {

@@ -1,5 +1,5 @@
-//! A program that does everything in which a signal handler could go wrong: 32 threads panic, allocate, open files, and load
-//! what is looked up lazily, while a job runs on threads of its own.
+//! A program that does everything in which a signal handler could go wrong: 32 threads panic, allocate, open files and print
+//! backtraces, while a job runs on threads of its own.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -46,7 +46,7 @@ const CHANGE: [&str; 8] = [
     "/schedule/count_orders/resume",
 ];
 
-/// A world with one execution, which every route may speak of.
+/// A world with one execution, which every route can show.
 fn world() -> World {
     let world = World::new();
     assert!(world.run("run load_orders --to 20 --every 5").status.success());
@@ -127,7 +127,7 @@ fn no_route_answers_to_a_wrong_token() {
             refuses(&with(&server, &first, &[&server.host(), &bearer]), 401, &first);
             refuses(&with(&server, &first, &[&server.host(), &cookie]), 401, &first);
         }
-        // The token is no session.
+        // A token is no session.
         let cookie = format!("Cookie: batch_{}={}", server.port, server.token);
         refuses(&with(&server, &first, &[&server.host(), &cookie]), 401, &first);
     }
@@ -223,7 +223,7 @@ fn an_oversized_form_is_refused() {
     let form = format!("p.to={}", "7".repeat(70_000));
     for path in CHANGE {
         let answer = server.post(path, &form);
-        // A connection that is closed while it is written may lose the answer.
+        // A connection that is closed during the write may lose the answer.
         assert!([413, 0].contains(&answer.status), "{path}: {answer:?}");
     }
     nothing_has_changed(&world);
@@ -238,7 +238,7 @@ fn an_oversized_head_is_refused() {
     assert!([431, 0].contains(&answer.status), "{answer:?}");
 }
 
-/// Slow clients hold nobody up, and each is left in the end.
+/// Slow clients hold nobody up, and are dropped in the end.
 #[test]
 fn a_slow_client_is_left() {
     let world = world();
@@ -254,7 +254,7 @@ fn a_slow_client_is_left() {
             stream.write_all(sent.as_bytes()).unwrap();
             std::thread::spawn(move || {
                 let mut answer = Vec::new();
-                // An error is a connection that was closed as well.
+                // An error means a closed connection, too.
                 let read = stream.read_to_end(&mut answer);
                 assert!(read.is_ok_and(|_| true), "nobody has closed the connection");
                 String::from_utf8_lossy(&answer).into_owned()
@@ -274,7 +274,7 @@ fn a_client_that_takes_nothing_is_left() {
     let mut stream = connect(server.port);
     stream.set_write_timeout(Some(Duration::from_mins(2))).unwrap();
     let request = format!("GET /page.css HTTP/1.1\r\n{}\r\n{}\r\n\r\n", server.host(), server.bearer());
-    // It asks without end, and reads nothing.
+    // It sends requests for ever, and reads nothing.
     while stream.write_all(request.as_bytes()).is_ok() {}
     assert_eq!(server.get("/").status, 200);
 }

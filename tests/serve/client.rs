@@ -1,4 +1,4 @@
-//! A client of plain sockets, which sends what no browser would.
+//! A client on plain sockets, which sends what no browser would.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -25,7 +25,7 @@ impl Answer {
         format!("{}\n{}", self.head, self.body)
     }
 
-    /// The address that the answer leads to.
+    /// The address of a redirect.
     pub(crate) fn location(&self) -> &str {
         assert_eq!(self.status, 303, "{self:?}");
         self.header("location").unwrap()
@@ -53,7 +53,7 @@ pub(crate) fn ask(port: u16, first: &str, headers: &[String], body: &[u8]) -> An
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).unwrap();
-    // The server may refuse before it has read all.
+    // The server may refuse before it has read it all.
     let _ = stream.write_all(body);
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);

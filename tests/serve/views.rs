@@ -1,4 +1,4 @@
-//! What the pages show.
+//! The views of the page.
 
 use crate::client::ask;
 use crate::world::World;
@@ -155,7 +155,7 @@ fn the_list_is_filtered_and_paged_by_its_address() {
 fn a_form_says_what_it_would_do() {
     let (world, _running) = world();
     let server = world.serve("");
-    // As filled in from the last execution, which runs.
+    // Filled in from the last execution, which runs.
     assert!(server.get("/jobs/load_orders/start").body.contains("already running as execution 5"));
     assert!(server.get("/jobs/load_orders/start?like=1").body.contains("already COMPLETED"));
     let check = |form: &str| server.post("/jobs/load_orders/start", &format!("{form}&do=check")).body;

@@ -52,7 +52,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Waits until an execution is recorded that fits.
+    /// Waits until a matching execution is recorded.
     pub(crate) fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> i64 {
         let until = Instant::now() + Duration::from_mins(2);
         loop {
@@ -149,7 +149,7 @@ impl Server {
         answer.location().rsplit('/').next().unwrap().parse().unwrap_or_else(|_| panic!("{answer:?}"))
     }
 
-    /// Ends it, and returns what it has said.
+    /// Ends it, and returns its messages.
     pub(crate) fn end(mut self) -> String {
         let pid = i32::try_from(self.child.id()).unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
