@@ -23,6 +23,9 @@ fn check(number: u32, every: u32) -> Result<u32, NoCustomer> {
 #[processor]
 fn slowly(number: u32, pause: u64) -> u32 {
     std::thread::sleep(Duration::from_millis(pause));
+    if number.is_multiple_of(10) {
+        println!("order {number}");
+    }
     number
 }
 

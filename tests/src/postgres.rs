@@ -246,7 +246,7 @@ impl Server {
             assert!(Instant::now() < deadline, "the server does not start: {refused}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
             // After `kill -9` its backends live on for a moment, and it does not start beside them.
-            if !Path::new(&format!("/proc/{process}")).exists() && Path::new("/proc").exists() {
+            if has_ended(process) {
                 std::thread::sleep(Duration::from_millis(200));
                 process = self.command("start");
             }
@@ -270,6 +270,14 @@ impl Server {
 
     fn command(&self, command: &str) -> u32 {
         self.watcher.command(command)
+    }
+}
+
+/// Returns whether a process is known to have ended. The shell that started it may not have waited for it yet.
+fn has_ended(process: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+        Err(_) => Path::new("/proc/self").exists(),
     }
 }
 

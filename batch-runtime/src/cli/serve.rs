@@ -113,7 +113,7 @@ pub(super) fn run(
         command: Box::new(move || {
             let mut command = Process::new(&file);
             // A URL may hold a password, which everybody could read among the arguments.
-            command.env("BATCH_REPOSITORY", &url).stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.env("BATCH_REPOSITORY", &url).stdin(Stdio::piped());
             command
         }),
         logs,

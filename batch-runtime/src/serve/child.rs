@@ -1,7 +1,9 @@
 //! Runs jobs in processes of their own.
 
 use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -22,7 +24,7 @@ use crate::repository::ExecutionFilter;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause between two looks.
 const LOOK: Duration = Duration::from_millis(40);
-/// The most bytes that are read of its output.
+/// The last bytes of its output, which hold the document of `--json`.
 const PRINTED: u64 = 16 << 20;
 
 /// A run to start in a process of its own.
@@ -48,28 +50,35 @@ impl Run<'_> {
         if let Some(log) = &log {
             command.arg("--log").arg(&log.unnamed);
         }
-        // Ctrl-C in the terminal of the server must not reach the job.
-        let mut child = command.process_group(0).spawn().map_err(|error| {
+        let not_started = |error| {
             Refusal::refused("not_started", format!("the process of the job cannot be started: {error}"))
-        })?;
+        };
+        let output = output_file().map_err(not_started)?;
+        command.stdout(output.try_clone().map_err(not_started)?);
+        // Ctrl-C in the terminal of the server must not reach the job.
+        let mut child = command.process_group(0).spawn().map_err(not_started)?;
         if let Some(mut input) = child.stdin.take() {
             // A process that has refused its arguments reads no more.
             let _ = input.write_all(object(&self.given).as_bytes());
         }
         let pid = child.id();
-        let ended = follow(child, log.clone());
+        let ended = follow(child, output, log.clone());
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            match ended.recv_timeout(LOOK) {
-                Ok(Ended(printed)) => return outcome(&printed),
-                Err(RecvTimeoutError::Disconnected) => return outcome(""),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+            let ended = match ended.recv_timeout(LOOK) {
+                Ok(Ended(printed)) => Some(printed),
+                Err(RecvTimeoutError::Disconnected) => Some(String::new()),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            // A short job has ended by now, and what it printed may be in front of the document.
             if let Some(execution) = begun(&page.operator, self.job, newest, pid)? {
                 if let Some(log) = &log {
                     log.name(execution);
                 }
                 return Ok(Some(execution));
+            }
+            if let Some(printed) = ended {
+                return outcome(&printed);
             }
         }
         Ok(None)
@@ -96,16 +105,30 @@ fn begun(
     Ok(found.map(|execution| execution.id))
 }
 
-/// Reads the output of the process on a thread, and waits for the process there, so that it leaves no zombie.
-fn follow(mut child: Child, log: Option<Log>) -> Receiver<Ended> {
+/// A file without a name for what a job prints. A pipe would break when the server ends, and with it a job that prints.
+fn output_file() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("batch-{}.out", uuid::Uuid::new_v4()));
+    let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// The end of the output of a process that has ended.
+fn last_output(mut output: File) -> io::Result<String> {
+    let length = output.metadata()?.len();
+    output.seek(SeekFrom::Start(length.saturating_sub(PRINTED)))?;
+    let mut bytes = Vec::new();
+    output.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Waits for the process on a thread, so that it leaves no zombie, and then reads its output.
+fn follow(mut child: Child, output: File, log: Option<Log>) -> Receiver<Ended> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        let mut printed = String::new();
-        if let Some(output) = child.stdout.take() {
-            // Output that cannot be read is missing in the answer.
-            let _ = output.take(PRINTED).read_to_string(&mut printed);
-        }
         let _ = child.wait();
+        // Output that cannot be read is missing in the answer.
+        let printed = last_output(output).unwrap_or_default();
         if let (Some(log), Ok(Some(execution))) = (log, outcome(&printed)) {
             log.name(execution);
         }
@@ -117,7 +140,9 @@ fn follow(mut child: Child, log: Option<Log>) -> Receiver<Ended> {
 
 /// The execution that a process has run, or why it ran none.
 fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
-    let document: Value = serde_json::from_str(printed).unwrap_or_default();
+    // The document is the last thing that a process prints; its first line is the only one that begins with a brace.
+    let document = printed.rfind("\n{").map_or(printed, |before| &printed[before + 1..]);
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
     let error = &document["error"];
     if let Some(message) = error["message"].as_str() {
         let code = error["exit"].as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::FAILED);
@@ -129,7 +154,7 @@ fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
         Some(execution) => Ok(Some(ExecutionId(execution))),
         None => Err(Refusal::refused(
             "ended",
-            "the process of the job has ended without a word; its errors are in the output of the server",
+            "the process of the job ended without a result; its errors are in the output of the server",
         )
         .into()),
     }
@@ -173,6 +198,8 @@ impl Log {
 
 /// The file with the log of an execution.
 pub(super) fn log_file(folder: &Path, job: &str, execution: ExecutionId) -> PathBuf {
+    // The repository may hold jobs of other programs, with any name.
+    let job = job.replace('/', "_");
     folder.join(format!("{job}-{execution}.jsonl"))
 }
 
@@ -198,5 +225,19 @@ mod tests {
         }
         assert!(matches!(outcome(r#"{"execution": 7}"#), Ok(Some(ExecutionId(7)))));
         assert!(outcome("").is_err());
+    }
+
+    #[test]
+    fn a_result_is_found_after_what_the_job_printed() {
+        for printed in
+            ["hello\n{\"execution\": 7}\n", "{odd}\n{\n  \"execution\": 7,\n  \"steps\": [\n    {}\n  ]\n}\n"]
+        {
+            assert!(matches!(outcome(printed), Ok(Some(ExecutionId(7)))), "{printed}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_job_leads_to_no_other_folder() {
+        assert_eq!(log_file(Path::new("logs"), "../a", ExecutionId(7)), Path::new("logs/.._a-7.jsonl"));
     }
 }

@@ -147,6 +147,10 @@ async fn admit(guard: &Guard, request: Request) -> Result<Request, Response> {
             "This page does not answer to that name. `serve --host NAME` adds a name.",
         )
     })?;
+    // A link to such a path would lead to another host.
+    if parts.uri.path().starts_with("//") {
+        return Err(refuse(StatusCode::NOT_FOUND, "There is no such page."));
+    }
     let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
     if !is_safe && parts.method != Method::POST {
         return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "This page takes GET and POST."));
@@ -219,6 +223,8 @@ fn session(guard: &Guard, parts: &Parts, body: &[u8]) -> Response {
 
 /// A path of this page, never one of another host.
 fn local(path: &str) -> String {
+    // Browsers leave out tabs and line ends.
+    let path: String = path.chars().filter(|letter| !letter.is_control()).collect();
     format!("/{}", path.trim_start_matches(['/', '\\']))
 }
 
@@ -245,9 +251,9 @@ fn log_in(guard: &Guard, to: &Uri, is_wrong: bool) -> Response {
     }
     let mut query = Query::of(to.split_once('?').map(|(_, query)| query));
     query.take("token");
-    let path = to.split('?').next().unwrap_or("/");
+    let path = local(to.split('?').next().unwrap_or("/"));
     let rest = query.to_string();
-    let to = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
+    let to = if rest.is_empty() { path } else { format!("{path}?{rest}") };
     let html = login::page(&guard.program, &to, is_wrong).into_string();
     let html_type = (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     (StatusCode::UNAUTHORIZED, [html_type], html).into_response()
@@ -316,6 +322,7 @@ mod tests {
     fn a_way_back_stays_on_this_page() {
         assert_eq!(local("//evil.example/x"), "/evil.example/x");
         assert_eq!(local("/\\evil.example"), "/evil.example");
+        assert_eq!(local("/\t/evil.example"), "/evil.example");
         assert_eq!(local("https://evil.example"), "/https://evil.example");
     }
 }

@@ -40,8 +40,9 @@
           swap(html);
         }
       }
-      say('');
-      wait = 2000;
+      const isKnown = answer.ok || answer.status === 304;
+      say(isKnown ? '' : `The server answers with ${answer.status}: this may be old`);
+      wait = isKnown ? 2000 : Math.min(wait * 2, 30000);
     } catch {
       say('No connection to the server');
       wait = Math.min(wait * 2, 30000);

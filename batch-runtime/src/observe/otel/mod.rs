@@ -87,8 +87,6 @@ impl Otel {
 
     fn finish_within(self, patience: Duration, repository: Option<&dyn Repository>) -> Option<String> {
         let Self { provider, metrics, resource, place, until, trouble, _parent } = self;
-        let end = Instant::now() + patience;
-        until.set(end);
         let (tell, told) = mpsc::channel();
         let metrics = metrics.zip(repository).and_then(|(collector, repository)| {
             match super::metrics::of(repository) {
@@ -99,6 +97,9 @@ impl Otel {
                 }
             }
         });
+        // The patience is for the collector: to read a large repository takes its own time.
+        let end = Instant::now() + patience;
+        until.set(end);
         let mut late = false;
         // On a thread, like the spans: nobody waits for a request that takes too long.
         let sending = metrics.map(|(collector, request)| {
