@@ -132,7 +132,7 @@ fn workers_that_have_lost_the_server_hear_from_it_again_when_it_is_back() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(world.items(), numbers(540));
     for run in end(workers) {
-        assert!(run.err.contains("again"), "{run}");
+        assert!(run.err.contains("reconnected"), "{run}");
     }
 }
 
