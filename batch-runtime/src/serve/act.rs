@@ -78,12 +78,11 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
         }
         return Ok(shown(page, asked, &view::form::show(page, form, fields, None)?));
     }
-    let (job, words) = match form {
-        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()]),
-        Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()]),
+    let (job, words, did) = match form {
+        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()], Did::Start),
+        Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()], Did::Restart),
     };
     let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
-    let did = if matches!(form, Form::Start(_)) { Did::Start } else { Did::Restart };
     let refused = match outlook {
         Ok(_) => match (Run { job, words, given }).start(page) {
             Ok(started) => return Ok(see(&told(page, job, started, did)?)),

@@ -18,7 +18,7 @@ use crate::cli::{json, skipped};
 use crate::definition::ExecutionId;
 use crate::graph::{GraphFormat, render};
 
-/// All addresses, behind the guard.
+/// All addresses. The guard sees each request first.
 pub(super) fn router(page: &Arc<Page>) -> Router {
     let router = Router::new()
         .route("/", get(jobs))
