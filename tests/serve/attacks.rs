@@ -317,8 +317,19 @@ fn the_token_can_be_typed_and_the_session_ended() {
     let form = format!("token={}&to=//evil.example/x", server.token);
     let right = ask(server.port, "POST /session", &host, form.as_bytes());
     assert_eq!(right.location(), "/evil.example/x");
-    let out = ask(server.port, "POST /session", &host, b"");
+    let cookie = cookie(&server);
+    let out = ask(server.port, "POST /session", &[server.host(), cookie.clone()], b"");
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(with(&server, "GET /", &[&server.host(), &cookie]).status, 401, "a copy of the cookie");
+}
+
+#[test]
+fn logging_out_leaves_the_other_sessions_open() {
+    let world = world();
+    let server = world.serve("");
+    let [one, other] = [cookie(&server), cookie(&server)];
+    ask(server.port, "POST /session", &[server.host(), one], b"");
+    assert_eq!(with(&server, "GET /", &[&server.host(), &other]).status, 200);
 }
 
 #[test]

@@ -99,14 +99,13 @@ pub(super) fn run(
     let file = std::env::current_exe()
         .map_err(|error| Refusal::usage(format!("cannot find the path of this program: {error}")))?;
     let logs = arguments.log_folder.as_deref().map(folder).transpose()?;
-    let (token, place) = token(arguments.token_file.as_deref().map(Path::new))?;
+    let (token, place) = token(arguments.token_file.as_deref().map(Path::new), console)?;
     let listener = Listener::bind(on).map_err(|error| {
         Refusal::usage(format!("cannot listen on {on}: {error}; `--listen` names another address"))
     })?;
     let link = link(&listener, on, &token, place.as_deref());
     let read_only = arguments.read_only || !(on.is_local() || arguments.allow_actions);
-    let guard = Guard::new(program, token, &listener, &arguments.hosts, read_only)
-        .map_err(|error| Refusal::usage(format!("the system gives no random numbers: {error}")))?;
+    let guard = Guard::new(program, token, &listener, &arguments.hosts, read_only);
     let (errors, is_quiet) = (console.err.clone(), globals.quiet);
     let page = Page {
         operator: JobOperator::new(repository).with_jobs(jobs),
@@ -148,14 +147,20 @@ fn folder(name: &OsStr) -> Result<PathBuf, Refusal> {
 }
 
 /// The token, and the file that holds it.
-fn token(file: Option<&Path>) -> Result<(Token, Option<PathBuf>), Refusal> {
+fn token(file: Option<&Path>, console: &Console) -> Result<(Token, Option<PathBuf>), Refusal> {
     let Some(file) = file else {
         let token = Token::random();
-        let no = |error| Refusal::usage(format!("the system gives no random numbers: {error}"));
+        let no = |error| Refusal::usage(format!("the system provides no random numbers for a token: {error}"));
         return token.map(|token| (token, None)).map_err(no);
     };
     let token = Token::of_file(file)
         .map_err(|why| Refusal::usage(format!("the token file {} cannot be used: {why}", file.display())))?;
+    if Token::is_shown_by(file) {
+        console.err.line(format!(
+            "other users of this machine can read the token: `chmod 600 {}` keeps it from them",
+            file.display()
+        ));
+    }
     Ok((token, Some(file.to_owned())))
 }
 

@@ -140,10 +140,19 @@ pub(super) async fn abandon(State(page): Shared, Path(id): Path<String>, asked: 
     .await
 }
 
+/// Recovers every execution whose owner is dead, and redirects to one of them.
 pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    act(page, id, asked, "recovered", |page, _| {
+    answer(page, asked, move |page, _| {
+        let id = number(&id)?;
         let recovered = page.operator.recover()?;
-        recovered.iter().try_for_each(|execution| page.operator.did(execution.id, Did::Recover, PAGE))
+        if recovered.is_empty() {
+            (page.say)("serve: found no execution to recover");
+        }
+        for execution in &recovered {
+            page.operator.did(execution.id, Did::Recover, PAGE)?;
+            (page.say)(&format!("serve: recovered execution {}", execution.id));
+        }
+        Ok(see(&format!("/executions/{id}")))
     })
     .await
 }
@@ -173,6 +182,8 @@ pub(super) async fn resume(State(page): Shared, Path(job): Path<String>, asked: 
 async fn set_paused(page: Arc<Page>, job: String, asked: Asked, pause: bool) -> Response {
     answer(page, asked, move |page, _| {
         page.operator.pause_schedule(page.operator.job(&job)?, pause)?;
+        let what = if pause { "paused" } else { "resumed" };
+        (page.say)(&format!("serve: {what} the schedule of {job}"));
         Ok(see("/schedule"))
     })
     .await

@@ -1,6 +1,5 @@
 //! Decides who may see the page, and who may change something.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,19 +42,17 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// # Errors
-    /// If the system provides no random numbers.
     pub(crate) fn new(
         program: &str,
         token: Token,
         listener: &Listener,
         hosts: &[String],
         read_only: bool,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let address = listener.address();
-        let sessions = Sessions::new(address.map_or(0, |address| address.port()))?;
+        let sessions = Sessions::new(address.map_or(0, |address| address.port()));
         let hosts = hosts.iter().map(|host| host.to_lowercase()).collect();
-        Ok(Self { program: program.to_owned(), token, sessions, hosts, address, read_only })
+        Self { program: program.to_owned(), token, sessions, hosts, address, read_only }
     }
 
     pub(super) fn program(&self) -> &str {
@@ -86,14 +83,13 @@ impl Guard {
 
     fn is_admitted(&self, headers: &HeaderMap) -> bool {
         let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        let has_session = || {
-            headers
-                .get_all(COOKIE)
-                .iter()
-                .any(|cookies| cookies.to_str().is_ok_and(|it| self.sessions.holds(it)))
-        };
-        bearer.is_some_and(|token| self.token.is(token.trim())) || has_session()
+        bearer.is_some_and(|token| self.token.is(token.trim())) || self.sessions.holds(cookies(headers))
     }
+}
+
+/// The texts of a request's cookie headers.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok())
 }
 
 /// The name and the port of a host.
@@ -217,7 +213,7 @@ fn session(guard: &Guard, parts: &Parts, body: &[u8]) -> Response {
     match form.take("token") {
         Some(token) if guard.token.is(token.trim()) => begun(guard, parts, &to),
         Some(_) => log_in(guard, &to.parse().unwrap_or_default(), true),
-        None => leading(&guard.sessions.end(), "/"),
+        None => leading(&guard.sessions.end(cookies(&parts.headers)), "/"),
     }
 }
 
@@ -230,7 +226,13 @@ fn local(path: &str) -> String {
 
 fn begun(guard: &Guard, parts: &Parts, to: &str) -> Response {
     let is_secure = parts.headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
-    leading(&guard.sessions.cookie(is_secure), to)
+    match guard.sessions.begin(is_secure) {
+        Ok(cookie) => leading(&cookie, to),
+        Err(error) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("The system provides no random numbers for a session: {error}"),
+        ),
+    }
 }
 
 fn leading(cookie: &str, to: &str) -> Response {
@@ -272,7 +274,7 @@ mod tests {
         Guard {
             program: "orders".to_owned(),
             token: Token::random().unwrap(),
-            sessions: Sessions::new(80).unwrap(),
+            sessions: Sessions::new(80),
             hosts,
             address: listen.parse().ok(),
             read_only: false,

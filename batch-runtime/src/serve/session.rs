@@ -1,9 +1,11 @@
 //! The token that opens the page, and the session of a browser that has shown it.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq as _;
 
@@ -11,6 +13,8 @@ use subtle::ConstantTimeEq as _;
 pub(super) const SESSION: &str = "/session";
 /// The shortest token that a file may hold, in characters.
 const SHORTEST: usize = 32;
+/// The most open sessions. A further one ends the oldest.
+const MOST_SESSIONS: usize = 1_000;
 
 /// A secret that opens the page.
 pub(crate) struct Token(String);
@@ -51,6 +55,11 @@ impl Token {
         Ok(Self(token.to_owned()))
     }
 
+    /// Returns whether other users of this machine can read a file.
+    pub(crate) fn is_shown_by(path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+    }
+
     fn in_new_file(path: &Path) -> Result<Self, String> {
         let write = || {
             let token = Self::random()?;
@@ -71,51 +80,110 @@ impl Token {
     }
 }
 
-/// The sessions of browsers: all share one secret, which ends with the server.
+/// The sessions of browsers. A session ends when its user logs out, and with the server.
 pub(super) struct Sessions {
-    secret: Token,
-    /// The name of the cookie. It has the port, because cookies have none.
+    /// The secrets of the open sessions, oldest first.
+    open: Mutex<VecDeque<Token>>,
+    /// The name of the cookie. It has the port, because browsers send a cookie to every port of its host.
     name: String,
 }
 
 impl Sessions {
-    pub(super) fn new(port: u16) -> io::Result<Self> {
-        Ok(Self { secret: Token::random()?, name: format!("batch_{port}") })
+    pub(super) fn new(port: u16) -> Self {
+        Self { open: Mutex::default(), name: format!("batch_{port}") }
     }
 
-    /// The header that begins a session.
-    pub(super) fn cookie(&self, secure: bool) -> String {
+    /// Begins a session, and returns the header that hands it to the browser.
+    ///
+    /// # Errors
+    /// If the system provides no random numbers.
+    pub(super) fn begin(&self, secure: bool) -> io::Result<String> {
+        let secret = Token::random()?;
         let secure = if secure { "; Secure" } else { "" };
-        format!("{}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.name, self.secret.text())
+        let header =
+            format!("{}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.name, secret.text());
+        let mut open = self.open();
+        if open.len() == MOST_SESSIONS {
+            open.pop_front();
+        }
+        open.push_back(secret);
+        Ok(header)
     }
 
-    /// The header that ends it.
-    pub(super) fn end(&self) -> String {
+    /// Ends the sessions of a request's cookies, and returns the header that removes the cookie.
+    pub(super) fn end<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> String {
+        let mut open = self.open();
+        for given in self.given(cookies) {
+            open.retain(|secret| !secret.is(given));
+        }
         format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", self.name)
     }
 
-    /// Returns whether one of the cookies of a request belongs to a session.
-    pub(super) fn holds(&self, cookies: &str) -> bool {
+    /// Returns whether one of the cookies of a request belongs to an open session.
+    pub(super) fn holds<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> bool {
+        let open = self.open();
+        self.given(cookies).any(|given| open.iter().any(|secret| secret.is(given)))
+    }
+
+    /// The secrets that the cookies of a request give for this server.
+    fn given<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
         cookies
-            .split(';')
+            .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .any(|(name, value)| name == self.name && self.secret.is(value))
+            .filter(|(name, _)| *name == self.name)
+            .map(|(_, value)| value)
+    }
+
+    fn open(&self) -> MutexGuard<'_, VecDeque<Token>> {
+        // A list of secrets is whole after each call, so a panic elsewhere does no harm to it.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
+
+    /// The cookie of a new session, as a browser returns it.
+    fn begun(sessions: &Sessions) -> String {
+        sessions.begin(false).unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    fn holds(sessions: &Sessions, cookies: &str) -> bool {
+        sessions.holds(iter::once(cookies))
+    }
 
     #[test]
     fn a_session_is_known_by_its_cookie_among_others() {
-        let sessions = Sessions::new(8_765).unwrap();
-        let cookie = sessions.cookie(false);
-        let pair = cookie.split(';').next().unwrap();
-        assert!(sessions.holds(&format!("theme=dark; {pair}; other=1")));
-        assert!(!sessions.holds(&pair.replace("8765", "8766")));
-        assert!(!sessions.holds("batch_8765="));
-        assert!(!Sessions::new(8_765).unwrap().holds(pair), "that of another server");
+        let sessions = Sessions::new(8_765);
+        let cookie = begun(&sessions);
+        assert!(holds(&sessions, &format!("theme=dark; {cookie}; other=1")));
+        assert!(!holds(&sessions, &cookie.replace("8765", "8766")));
+        assert!(!holds(&sessions, "batch_8765="));
+        assert!(!holds(&Sessions::new(8_765), &cookie), "that of another server");
+    }
+
+    #[test]
+    fn logging_out_ends_one_session() {
+        let sessions = Sessions::new(8_765);
+        let [one, other] = [begun(&sessions), begun(&sessions)];
+        sessions.end(iter::once(one.as_str()));
+        assert!(!holds(&sessions, &one), "a copy of the cookie opens nothing");
+        assert!(holds(&sessions, &other));
+    }
+
+    #[test]
+    fn a_server_keeps_a_thousand_sessions() {
+        let sessions = Sessions::new(8_765);
+        let oldest = begun(&sessions);
+        let second = begun(&sessions);
+        for _ in 2..=MOST_SESSIONS {
+            begun(&sessions);
+        }
+        assert!(!holds(&sessions, &oldest));
+        assert!(holds(&sessions, &second));
     }
 
     #[test]
@@ -126,6 +194,9 @@ mod tests {
         let created = Token::of_file(&file).unwrap();
         assert_eq!(created.text().len(), 64);
         assert!(Token::of_file(&file).unwrap().is(created.text()));
+        assert!(!Token::is_shown_by(&file));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(Token::is_shown_by(&file));
         fs::write(&file, "hunter2").unwrap();
         let wrong = Token::of_file(&file).err().unwrap();
         assert!(wrong.contains("at least 32") && !wrong.contains("hunter2"), "{wrong}");
