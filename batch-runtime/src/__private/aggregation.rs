@@ -25,13 +25,13 @@ pub struct Keeping {
 pub struct Keeps<S, P>(PhantomData<fn() -> (S, P)>);
 
 impl<Same> Keeps<Same, Same> {
-    /// They are the same.
+    /// The types are the same.
     pub const IT: bool = true;
 }
 
 /// Used for types without an inherent constant.
 pub trait KeepsAnother {
-    /// They differ.
+    /// The types differ.
     const IT: bool = false;
 }
 
@@ -54,7 +54,7 @@ pub const fn keeper(processors: &[Keeping]) -> Keeper {
     Keeper { name, before, stored }
 }
 
-/// Reports a step with an aggregator none of whose processors keeps the state that the aggregator takes.
+/// Reports a step with an aggregator unless exactly one of its processors keeps the state that the aggregator takes.
 #[must_use]
 pub const fn no_keeper(step: &str, aggregator: &str, part: &str, processors: &[Keeping]) -> Option<Message> {
     let first = next_that_fits(processors, 0);
@@ -118,7 +118,7 @@ impl<P: State> AsState<P> for Stored<P> {
     }
 }
 
-/// All other types. A step whose aggregator takes one does not compile, as no processor keeps it.
+/// All other types. No processor keeps them, so a step whose aggregator takes one does not compile.
 pub trait NoState<P> {
     /// # Errors
     /// Always.

@@ -1,7 +1,7 @@
 //! Converts the results of user functions of any type: errors to [`Failure`], values to JSON.
 //!
-//! Method lookup picks the conversion: generated code calls `(&&&&&&Thrown::of(&error)).failure(error)`, and
-//! of the traits below, the one with the most references whose bound the type meets applies.
+//! Method lookup picks the conversion: generated code calls `(&&&&&&Thrown::of(&error)).failure(error)`, and rustc
+//! tries the traits below in their order until the error meets the bound of one.
 
 use std::any::Any;
 use std::error::Error;
@@ -65,7 +65,7 @@ impl<E: Error + 'static> AsLocal<E> for &&&Thrown<E> {
     }
 }
 
-/// The same, already boxed.
+/// Boxed errors that cannot be sent to another thread.
 pub trait AsBoxed<E> {
     fn failure(&self, error: E) -> Failure;
 }
@@ -89,7 +89,7 @@ impl<E: fmt::Display> AsText<E> for &Thrown<E> {
     }
 }
 
-/// Types that are not errors, already reported elsewhere.
+/// Types that are not errors, where another check has already reported that.
 pub trait Reported<E> {
     fn failure(&self, error: E) -> Failure;
 }

@@ -12,7 +12,7 @@ pub fn of_text<T: ParameterType>(text: &str) -> T {
     value.expect("a default is checked at compile time")
 }
 
-/// Whether the job uses the parameter. If not, the code after the check is never reached, so rustc itself
+/// Whether the job uses the parameter. If not, the code after `go_on` is never reached, so rustc itself
 /// warns that the variable in it is unused: macros cannot warn on stable.
 #[derive(Debug)]
 pub struct UsedParameter<const USED: bool>;

@@ -163,7 +163,7 @@ pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) ->
     };
     match expected(kind, text) {
         Some(expected) => Some(named(message, ty).and(": ").and(expected)),
-        // The offset could move it past the last representable day.
+        // The offset could move the time past the last representable day.
         None if matches!(kind, Kind::Timestamp) && has_no_instant(text) => {
             Some(named(message, ty).and(": a year before 9999 is expected"))
         }
@@ -263,7 +263,7 @@ const fn of_database(message: Message, database: Of) -> Message {
     }
 }
 
-/// Returns whether both are the same database; the repository's own if both are of the same kind.
+/// Returns whether both are the same database. Two of the repository's own are the same if they are of the same kind.
 const fn is_same(one: Of, other: Of) -> bool {
     match (one, other) {
         (Of::Named(one), Of::Named(other)) => same_text(one.id, other.id),
@@ -354,7 +354,7 @@ const fn second_database(step: &str, components: &[ComponentUse], index: usize) 
     None
 }
 
-/// Reports two components that take the repository's own database for two kinds.
+/// Reports two components that ask for the repository's own database as two different kinds.
 const fn two_kinds(
     step: &str,
     (first, one): (&str, DatabaseKind),

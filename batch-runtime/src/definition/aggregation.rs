@@ -48,8 +48,7 @@ pub struct Aggregation {
 pub struct Keeper {
     /// Its name.
     pub name: &'static str,
-    /// The number of stored states of this name that precede it: processors of other modules may share the
-    /// name.
+    /// The number of stored states with this name that precede its own: processors of other modules may share the name.
     pub before: usize,
     /// True if its state is stored. A zero-sized state is not: its only value is the default.
     pub stored: bool,

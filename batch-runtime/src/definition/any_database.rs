@@ -15,8 +15,8 @@ use crate::postgres::{self, PgError, Postgres};
 /// A database of any kind.
 ///
 /// `Transaction<'_, AnyDatabase>` is the transaction of the repository's own database, and `Connection<AnyDatabase>` a
-/// connection to it. A `#[database]` function may return one too, whose URL or path then decides the kind. Write statements
-/// that every kind understands.
+/// connection to it. A `#[database]` function may return an `AnyDatabase` too; its URL or path then decides the kind.
+/// Write statements that every kind understands.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -65,7 +65,7 @@ impl AnyDatabase {
         ))
     }
 
-    /// The kind.
+    /// The kind of this database.
     #[must_use]
     pub fn kind(&self) -> DatabaseKind {
         self.0.kind()

@@ -1,4 +1,5 @@
-//! Makes the user's `#[processor]` function, given as a closure with its state, a [`Process`] of a chunk at a time.
+//! Turns the user's `#[processor]` function, given as a closure with its state, into a [`Process`] that takes a chunk
+//! at a time.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -42,7 +43,7 @@ pub struct BulkFn<In, S, F, K> {
     call: F,
     items: Vec<In>,
     sources: Vec<u32>,
-    /// The number of items when a [`Slot::Item`] was last kept: later ones stem from an item that may turn
+    /// The number of items when a copy for [`Slot::Item`] was last kept. Later items stem from an item that may turn
     /// out bad.
     held: usize,
     /// Items with a failed outcome, each with the number of the item it stems from.

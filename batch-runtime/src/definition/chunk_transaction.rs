@@ -84,7 +84,8 @@ impl<'c> ChunkTransaction<'c> {
 
 /// The transaction of a chunk in a database other than `SQLite`, while components work in it.
 pub trait OpenTransaction: Any {
-    /// Returns whether it is still the transaction that the engine began; it may have failed, and wait for its rollback.
+    /// Returns whether it is still the transaction that the engine began, even if it has failed and must be rolled
+    /// back.
     fn is_alive(&self) -> bool;
 
     /// Returns whether a component has tried to end it and was refused.
@@ -158,8 +159,8 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// As [`after`](Self::after), for work whose failure must be known now: it also waits for statements that were only
-    /// sent.
+    /// As [`after`](Self::after), for work whose failure must be known now: also waits for statements that were sent
+    /// without waiting.
     pub(crate) fn settled(self, worked: Result<(), Failure>) -> Result<(), Failure> {
         let worked = match self.inner {
             Inner::Other(transaction) if worked.is_ok() => transaction.settle(),

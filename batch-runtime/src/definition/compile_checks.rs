@@ -24,7 +24,7 @@ pub trait Crosses {
 #[diagnostic::do_not_recommend]
 impl<T: Send> Crosses for T {}
 
-/// Processors with one call in flight on each thread of a step; implemented for ways of taking an item.
+/// Ways of taking an item in which a processor has one call in flight on each thread of a step.
 #[diagnostic::on_unimplemented(
     message = "a step has `threads`, or processors with `concurrency`, not both",
     label = "already works on several items at once",
@@ -42,8 +42,8 @@ impl OneByOne for ByReference {}
 #[diagnostic::do_not_recommend]
 impl OneByOne for AtOnce {}
 
-/// First processors of a step that leave the item with the engine until their outcome is known; implemented for
-/// ways of taking an item. If no listener wants to see the item, every processor qualifies.
+/// Ways of taking an item in which a step's first processor leaves the item with the engine until its outcome is known.
+/// If no listener wants to see the item, every way qualifies.
 #[diagnostic::on_unimplemented(
     message = "`{In}` is gone when a processor fails: the first processor takes it by value, and it is not `Clone`",
     label = "asks for the `{In}` that failed",
@@ -62,11 +62,11 @@ impl<In> ShowsItem<In, false> for ByValue {}
 impl<In, const WANTED: bool> ShowsItem<In, WANTED> for ByReference {}
 #[diagnostic::do_not_recommend]
 impl<In, const WANTED: bool> ShowsItem<In, WANTED> for AtOnce {}
-/// Returns the item together with the failure.
+/// A concurrent processor returns the item together with the failure.
 #[diagnostic::do_not_recommend]
 impl<In, How: ShowsItem<In, WANTED>, const WANTED: bool> ShowsItem<In, WANTED> for InWindow<How> {}
 
-/// Processors with state `S` that several threads run; implemented only for `()`, which means no state.
+/// Processors with state `S` that several threads can run: only those whose state is `()`, which means no state.
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` cannot be kept by several threads: each would have its own",
     label = "keeps `{S}` as its `#[state]`",

@@ -49,8 +49,8 @@ impl Values {
         Self { committed: Arc::new(Mutex::new(committed)), ..Self::default() }
     }
 
-    /// The values as a branch of a split sees them. It sees a value of another branch only after that is
-    /// committed, so that no branch commits a value that another may still roll back.
+    /// The values as a branch of a split sees them. A branch sees a value of another one only after its commit, so that
+    /// no branch commits a value that another may still roll back.
     pub(crate) fn branch(&self) -> Self {
         Self {
             committed: Arc::clone(&self.committed),
@@ -112,7 +112,7 @@ impl Values {
         }
     }
 
-    /// Adds values that were committed elsewhere.
+    /// Adds values that another process has committed.
     pub(crate) fn take_over(&self, mut committed: BTreeMap<String, Value>) {
         lock(&self.committed).append(&mut committed);
     }
@@ -182,7 +182,7 @@ impl JobContext {
     }
 
     /// Keeps a value for the following steps, saved with the next commit. Other branches of a `split!` see it
-    /// after that commit; if two branches put one key, the last commit wins.
+    /// after that commit; if two branches put the same key, the last commit wins.
     ///
     /// # Errors
     /// If it does not serialise, or the key begins with `batch.`.
@@ -227,7 +227,7 @@ impl StepContext {
         self.starts
     }
 
-    /// The signal that asks the step to stop, for a wait that should end then: [`StopSignal::pause`],
+    /// The signal that asks the step to stop. It ends the waits that take it: [`StopSignal::pause`],
     /// [`RateLimit::wait`](crate::RateLimit::wait).
     ///
     /// ```

@@ -1,5 +1,5 @@
-//! The databases that steps read and write, of any kind: the traits of a kind, and the typed [`Transaction`] and
-//! [`Connection`] that components ask for.
+//! The databases of any kind that steps read and write: the traits of a kind of database, and the typed [`Transaction`]
+//! and [`Connection`] that components ask for.
 
 use std::any::Any;
 use std::borrow::Borrow;
@@ -19,7 +19,7 @@ pub trait Driver: Clone + Send + Sync + 'static {
     const KIND: DatabaseKind;
     /// The driver's own transaction.
     type Transaction<'c>;
-    /// A component's hold on it while the transaction is open: usually a reference.
+    /// What a component receives while the transaction is open: usually a reference to it.
     type Borrowed<'c>: Copy + Borrow<Self::Transaction<'c>>;
     /// The driver's own connection.
     type Connection: 'static;
@@ -115,7 +115,7 @@ pub enum Of {
 }
 
 impl Of {
-    /// The database in which one of two writers writes. A step has at most one.
+    /// The database in which either of two writers writes. A step writes in at most one.
     pub(crate) const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(Self::Own(_)), Some(Self::Named(_))) | (None, _) => other,
@@ -192,8 +192,8 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
 
 /// A connection for reading, one for each step execution or worker. It dereferences to the driver's own.
 ///
-/// It sees only committed rows, so not those of the chunk being written. Statements that write are refused:
-/// ask for `&Transaction` in the writer.
+/// It sees only committed rows, not those of the chunk being written. Statements that write are refused: ask for
+/// `&Transaction` in the writer.
 pub struct Connection<D: Database = Sqlite> {
     inner: <D::Driver as Driver>::Connection,
     database: D::Driver,

@@ -74,7 +74,7 @@ struct Parts {
     panicked: bool,
     interrupted: bool,
     fatal: bool,
-    /// True if the item could not be decoded from its record, which happened when it was processed.
+    /// True if the record could not be decoded, which was noticed only when its item was processed.
     unreadable: bool,
     /// Earlier attempts, or possible remedies.
     notes: Vec<String>,
@@ -352,13 +352,13 @@ impl Failure {
 
     fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = self.cause();
-        // Wrappers print their source: do not print it twice.
+        // A wrapper prints its source too: do not print it twice.
         let mut last = cause.to_string();
         f.write_str(&last)?;
         let mut source = cause.source();
         while let Some(error) = source {
             let text = error.to_string();
-            // SQLite's error code is the general case of the message above it.
+            // The error code of SQLite only repeats the message above it in general terms.
             if !last.contains(&text) && !error.is::<rusqlite::ffi::Error>() {
                 write!(f, ": {text}")?;
             }

@@ -32,8 +32,8 @@ pub enum Rank {
     Variant,
 }
 
-/// Returns whether the rule applies to this one error, without its sources, and its verdict; `None` if it is
-/// about other errors. `so_far` counts the items the step has skipped, or the repetitions of the call.
+/// Returns the verdict of a rule about this one error, without its sources; `None` if the rule is about other errors.
+/// `so_far` counts the items the step has skipped, or the repetitions of the call.
 pub type Covers = fn(error: &(dyn Error + 'static), so_far: u64) -> Option<bool>;
 
 /// `skip(ParseError, limit = 10)`, `no_skip(LoadError::Fatal)`, `skip(policy = lenient)`
@@ -202,8 +202,8 @@ impl Faults {
         }
     }
 
-    /// The number of the rule for skips that decides about an error, and whether it applies. It asks no policy: a step that
-    /// needs this has none.
+    /// The number of the skip rule that decides about an error, and the verdict of the rule. No policy is asked: a step
+    /// that needs this has none.
     #[cfg(feature = "remote-chunks")]
     pub(crate) fn rule_for(&self, failure: &Failure) -> Option<(usize, bool)> {
         let (rule, says) = deciding(self.skip, failure, 0)?;
@@ -219,8 +219,8 @@ impl Faults {
         }
     }
 
-    /// A type that a rule names and that appears in the error's text although it is not among its sources: a
-    /// surrounding `#[error(transparent)]` hides it.
+    /// A type that a rule names and that appears in the error's debug text although it is not among the error's
+    /// sources: a surrounding `#[error(transparent)]` hides it.
     pub(crate) fn hidden_in(&self, failure: &Failure) -> Option<&'static str> {
         #[cfg(feature = "remote-chunks")]
         if let Some(error) = failure.as_received() {

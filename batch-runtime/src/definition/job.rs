@@ -112,8 +112,7 @@ impl Launch {
         Self { job, parameters: Parameters::new() }
     }
 
-    /// Sets a parameter, which identifies the instance or not, as the job declares. `None` leaves the parameter
-    /// out.
+    /// Sets a parameter. The job declares whether it identifies the instance. `None` leaves the parameter out.
     #[expect(clippy::needless_pass_by_value, reason = "the annotated function owns its arguments")]
     pub fn with<T: ParameterType>(mut self, name: &str, value: T) -> Self {
         if let Some(value) = value.to_value() {

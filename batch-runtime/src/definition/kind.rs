@@ -13,7 +13,7 @@ pub struct PositionKinds {
     pub writer: String,
 }
 
-/// The kinds of a pipe's reader and writer. It opens neither.
+/// Returns the kinds of a pipe's reader and writer, and opens neither.
 #[must_use]
 pub fn position_kinds<P: Pipe>() -> PositionKinds {
     PositionKinds {

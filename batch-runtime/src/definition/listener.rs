@@ -121,7 +121,7 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// This transaction is about to skip an unreadable record; it rolls back if this method fails.
+    /// The transaction `tx` is about to skip an unreadable record; it is rolled back if this method fails.
     fn write_skip_in_read(&mut self, error: &Failure, tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
         Ok(())
     }
@@ -146,8 +146,8 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// A call is retried; `repeat` counts from 1. For reading and writing this is called before the retry;
-    /// for processing, which other threads may do, after the chunk is filled.
+    /// A call is retried; `repeat` counts from 1. For reading and writing, this is called before the retry. For
+    /// processing, which other threads may do, it is called after the chunk is filled.
     fn on_retry(&mut self, error: &Failure, repeat: u32) -> Result<(), Failure> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Makes a `#[listener(event)]` function, given as a closure, a [`StepListener`] for this one event; and
+//! Turns a `#[listener(event)]` function, given as a closure, into a [`StepListener`] for this one event. Also contains
 //! [`ListenerDefinition`], the trait that the attribute implements for the function's marker.
 
 use std::error::Error;
@@ -51,7 +51,7 @@ pub trait HearsSteps {
     const IS: () = ();
 }
 
-/// Implemented by `#[listener]` if a step without partitions ever calls the function.
+/// Implemented by `#[listener]` if a step without partitions can call the function.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` observes partitions, and this step has none",
     label = "would never be called by this step",

@@ -12,7 +12,7 @@ thread_local! {
     static KEPT: RefCell<BTreeMap<u64, Rc<dyn Error>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Unique in the process, so that no thread finds an error of another thread under its number.
+/// The number of the next error, unique in the process, so that no thread finds an error of another thread under it.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Represents an error that stays on its thread.

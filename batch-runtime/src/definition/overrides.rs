@@ -41,8 +41,8 @@ impl Given {
     /// Sets the database of a `#[database]`, so that its function is not called.
     ///
     /// # Errors
-    /// If the type is not a `#[database]` function but a kind, such as [`Sqlite`](super::Sqlite): that is the repository's
-    /// own.
+    /// If the type is not a `#[database]` function but a kind, such as [`Sqlite`](super::Sqlite), which means the
+    /// repository's own.
     pub fn database<D: Database>(mut self, database: D::Driver) -> Result<Self, Failure> {
         let info = D::INFO.ok_or_else(|| {
             Failure::new("the repository's own database cannot be given: name a `#[database]` function")
@@ -64,7 +64,7 @@ impl Given {
 }
 
 impl fmt::Debug for Given {
-    /// Shows the names and no values, which may be secret.
+    /// Shows only the names, because the values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let resources = self.resources.values().map(|(name, _)| *name);
         f.debug_struct("Given")

@@ -141,7 +141,7 @@ impl fmt::Debug for Parameters {
     }
 }
 
-/// The name of a type that `const` code can compare. The type itself spells it, so that `PathBuf` and
+/// A type's name, which `const` code can compare. The type itself provides it, so that `PathBuf` and
 /// `std::path::PathBuf` are the same.
 #[derive(Debug, Clone, Copy)]
 pub struct TypeName {
@@ -237,7 +237,7 @@ pub struct ParameterSpec {
     pub identifying: bool,
     /// `#[param(secret)]`.
     pub secret: bool,
-    /// `#[param(scheduled)]`: a scheduled run has its time here.
+    /// `#[param(scheduled)]`: a scheduled run receives its scheduled time in this parameter.
     pub scheduled: bool,
     /// Parses the text that the user typed.
     pub parse: fn(&OsStr) -> Result<ParameterValue, String>,
@@ -270,7 +270,8 @@ impl ParameterSpec {
         }
     }
 
-    /// The default as written, the same on every machine: as a value, a path is already absolute.
+    /// The default with its paths as written, so that it is the same on every machine: the default value itself holds
+    /// absolute paths.
     pub(crate) fn default_value(&self) -> Option<ParameterValue> {
         let value = self.default.and_then(|default| default())?;
         if self.ty.single().name != <PathBuf as ParameterType>::TYPE.name {

@@ -47,7 +47,8 @@ macro_rules! decimals {
                 if number.is_infinite() {
                     return Err(format!("a number of at most {:e} is expected", $float::MAX));
                 }
-                // The shortest digits name the number too, even if its exact value, rounded to as many places, differs.
+                // A text may also be the shortest digits of the number, which can differ from its exact value rounded
+                // to as many places.
                 let digits = [format!("{number:.*e}", named.places()), format!("{number:e}")];
                 if digits.iter().any(|digits| Decimal::of(digits).as_ref() == Some(&named)) {
                     return Ok(ParameterValue::$variant(number));

@@ -244,7 +244,7 @@ fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_
     if size.is_infinite() {
         return if number.into() > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // Compares an `f32` by its own digits: `1e-3_f32` is slightly more than 10⁻³ yet the nearest one to it.
+    // Compares an `f32` by its own digits: `1e-3_f32` is slightly more than 10⁻³, yet no other `f32` is nearer to it.
     let exponent = format!("{number:E}");
     let (digits, power) = exponent.split_once('E').unwrap_or((&exponent, "0"));
     if size == 0.0 || matches!(power.parse(), Ok(-3..=6)) {

@@ -79,7 +79,7 @@ pub(crate) fn resolved_path(path: &Path) -> io::Result<PathBuf> {
 
 fn follow(path: &Path) -> Option<PathBuf> {
     let mut reached = PathBuf::from("/");
-    // The last element comes next.
+    // The names that are still to be resolved, the next one last.
     let mut left = Vec::new();
     push_names(&mut left, path);
     let mut links = 0;
@@ -221,7 +221,7 @@ mod tests {
             "run7/deep/../a.csv",
             "relative",
             "absolute",
-            // Up from the target of the link, not from the link itself.
+            // `..` leads up from the target of the link, not from the link itself.
             "folder/../a.csv",
         ] {
             assert_eq!(resolved_path(&at(spelling)).unwrap(), at("run7/a.csv"), "{spelling}");

@@ -43,8 +43,8 @@ pub trait Sink<T> {
         Err(failure)
     }
 
-    /// Returns whether it accepts output that stems from the item of that number now. Only asked by
-    /// processors that can wait, those that are [concurrent](Process::CONCURRENT).
+    /// Returns whether it now accepts output that stems from the item of that number. Only
+    /// [concurrent](Process::CONCURRENT) processors, which can wait, ask this.
     fn takes(&self, _source: u32) -> bool {
         true
     }

@@ -1,4 +1,5 @@
-//! Makes the user's `#[processor]` function, given as a closure with its state, a [`Process`] of one item at a time.
+//! Turns the user's `#[processor]` function, given as a closure with its state, into a [`Process`] that takes one item
+//! at a time.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -142,7 +143,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &In) -> Result<R, Failure>, K: Yields<R>>
 
 #[cold]
 pub(super) fn failed(failure: Failure, name: &'static str) -> Failure {
-    // The reader is to blame for a record that is not an item.
+    // A record that cannot be decoded is a failure of the reader.
     if failure.is_unreadable() { failure } else { failure.in_component(name).during(Phase::Process) }
 }
 

@@ -122,7 +122,7 @@ impl Turns {
 
     /// Takes the next turn, and returns how long to wait for it.
     pub(crate) fn next(&self, now: Instant) -> Duration {
-        // Nothing panics under the lock.
+        // Nothing panics while the lock is held.
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut at = given.held.map_or(now, |held| held.max(now));
         if let Some((turns, span)) = given.limit {

@@ -23,17 +23,17 @@ pub const REPLAY: &str = "batch.replay";
 /// `#[param(scheduled)]`. No job declares it; every job accepts it.
 pub const SCHEDULE_TIME: &str = "schedule.time";
 
-/// Returns our own parameter of this name. All of them identify.
+/// Returns the framework's own parameter of this name. All of these identify the instance.
 fn of_ours(name: &str) -> Option<&'static str> {
     [RUN_ID, REPLAY, SCHEDULE_TIME].into_iter().find(|ours| *ours == name)
 }
 
-/// Returns whether the parameter is our own.
+/// Returns whether the parameter is one of the framework's own.
 pub(crate) fn is_of_ours(name: &str) -> bool {
     of_ours(name).is_some()
 }
 
-/// Parses the text of our own parameter.
+/// Parses the text of one of the framework's own parameters.
 fn parse_ours(job: &JobInfo, name: &'static str, text: &OsStr) -> Result<ParameterValue, ParametersError> {
     let wrong = |expected| unexpected(job, name, expected, &shown(text));
     if name == SCHEDULE_TIME {
@@ -216,7 +216,7 @@ pub fn resolve_parameters(job: &JobInfo, given: &Parameters) -> Result<Parameter
     resolve_beside(job, &Parameters::new(), given)
 }
 
-/// As [`resolve_parameters`], but secrets may be missing: they tell no instances apart.
+/// As [`resolve_parameters`], but secrets may be missing, since they never identify an instance.
 #[cfg(feature = "serve")]
 pub(crate) fn resolve_without_secrets(
     job: &JobInfo,
@@ -225,8 +225,8 @@ pub(crate) fn resolve_without_secrets(
     resolve_all(job, &Parameters::new(), given, false)
 }
 
-/// As [`resolve_parameters`], beside parameters that an earlier launch resolved: they stay unchanged unless a
-/// new value is given. A link may have changed its target since, but the instance stays the same.
+/// As [`resolve_parameters`], but the parameters that an earlier launch resolved stay unchanged unless a new value is
+/// given. So the instance stays the same even if a link has another target by now.
 pub(crate) fn resolve_beside(
     job: &JobInfo,
     resolved: &Parameters,

@@ -30,7 +30,7 @@ pub enum Missed {
         /// The greatest age of a time for which the job still runs.
         within: Duration,
     },
-    /// They are recorded as missed. A time counts as missed after five minutes.
+    /// All of them are recorded as missed. A time counts as missed after five minutes.
     None,
 }
 
@@ -48,9 +48,9 @@ pub enum Overlap {
 /// What happens at later times while a run is held: after its last restart has failed, or after a person has stopped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// They run.
+    /// The later times run.
     GoOn,
-    /// They wait until the held run has completed or is abandoned. Then all of them run, as `overlap` says.
+    /// The later times wait until the held run has completed or is abandoned. Then all of them run, as `overlap` says.
     Hold,
 }
 

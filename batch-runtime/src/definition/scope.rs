@@ -223,7 +223,7 @@ impl<'s> Scope<'s> {
         Scope { step: Some(step), ..self }
     }
 
-    /// The scope with the bindings of one further use.
+    /// The scope with the bindings of one more use added, as the innermost.
     #[must_use]
     pub fn bound(&self, bindings: &'s [Binding]) -> Self {
         let mut inner = self.clone();

@@ -15,8 +15,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A `SQLite` database file, returned by a `#[database]` function.
 ///
-/// If a step asks for its transaction, its rows are committed there together with the fence and the
-/// checkpoint, so that the data and the recorded progress cannot differ.
+/// If a step asks for a transaction of this database, the rows of the step are committed here together with the fence
+/// and the checkpoint, so that the data and the recorded progress cannot differ.
 ///
 /// ```
 /// use batch_runtime::Sqlite;

@@ -79,7 +79,7 @@ impl States {
         restored(component, value)
     }
 
-    /// The state of `component`, the only one that saves a state, even if its name has changed.
+    /// The state of `component`, even if its name has changed: no other component of its step saves a state.
     pub(crate) fn of_only<S: State>(self, component: &'static str) -> Result<S, Failure> {
         match self.kept.into_iter().next() {
             None => Ok(S::default()),

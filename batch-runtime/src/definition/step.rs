@@ -45,8 +45,8 @@ impl StepInfo {
         })
     }
 
-    /// Fails if a writer writes in another database whose transaction no component is known to use, such as a writer from a
-    /// function that returns `impl Writer`, which hides where it writes.
+    /// Fails if the writer writes in another database and no component is known to use a transaction of that database.
+    /// A function that returns `impl Writer` hides where its writer writes.
     pub(crate) fn check_writer(&self, writes_in: Option<Of>) -> Result<(), Failure> {
         match writes_in {
             Some(Of::Named(database))

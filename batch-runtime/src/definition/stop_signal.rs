@@ -54,12 +54,12 @@ impl StopSignal {
         Self { flag, outer: None }
     }
 
-    /// A signal for one execution. It is raised with this one; raising it stops only that execution.
+    /// A new signal for one execution. It is raised with `self`; raising it alone stops only that execution.
     pub(crate) fn of_execution(&self) -> Self {
         Self { flag: Arc::default(), outer: Some(Outer::OfAll(Arc::new(self.clone()))) }
     }
 
-    /// A signal for the branches of a split or the threads of a step. It is raised with this one, or alone by
+    /// A new signal for the branches of a split or the threads of a step. It is raised with `self`, or alone by
     /// [`give_up`](Self::give_up).
     pub(crate) fn of_branches(&self) -> Self {
         Self { flag: Arc::default(), outer: Some(Outer::OfExecution(Arc::new(self.clone()))) }
@@ -73,7 +73,7 @@ impl StopSignal {
         }
     }
 
-    /// Stops only those branches or threads.
+    /// Stops only the branches or threads that share this signal.
     pub(crate) fn give_up(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
@@ -101,7 +101,7 @@ impl StopSignal {
     /// # Errors
     /// If the signal is raised before the wait is over.
     pub fn pause(&self, wait: Duration) -> Result<(), Stopped> {
-        // Beyond what a clock can show, the wait has no end.
+        // A wait beyond the range of the clock has no end.
         let until = Instant::now().checked_add(wait);
         loop {
             if self.is_raised() {

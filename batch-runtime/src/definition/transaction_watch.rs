@@ -16,7 +16,7 @@ pub(crate) struct TransactionWatch {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// User code runs: nothing may commit, not even a single statement after the transaction was lost.
+    /// True while user code runs: nothing may commit then, not even a single statement after the transaction was lost.
     held: AtomicBool,
     refused: AtomicBool,
     rolled_back: AtomicBool,

@@ -7,7 +7,7 @@ use super::kind::type_kind;
 use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Of, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The crash that committed work survives.
+/// The kind of crash that committed work survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
@@ -59,12 +59,13 @@ pub trait Writer {
     /// The error of a failed write.
     type Error: Into<BoxError>;
 
-    /// The number of its parts: writers, and classifiers that route to them. A step with several times each of them.
+    /// The number of its parts: writers, and classifiers that route to them. If there are several, the step measures
+    /// the time of each.
     const PARTS: usize = 1;
 
-    /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything
-    /// written since. Otherwise items are written at least once: a crash, or the search for a bad item, may
-    /// write them again. That search therefore needs the consent of the step: `isolate = allow`.
+    /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything written
+    /// after the position that it returns to. Otherwise items are written at least once: a crash, or the search for a
+    /// bad item, may write them again. That search therefore needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
 
     /// The database in whose transaction it writes, if it does: the chunks of the step are committed there, as if a
@@ -287,7 +288,7 @@ impl<'i, T> Arranged<'i, T> {
     pub(crate) fn sort_by_source(&mut self) {
         let mut places: Vec<usize> = (0..self.sources.len()).collect();
         places.sort_by_key(|&place| self.sources[place]);
-        // `places` holds the target of each item; each swap puts one in its place.
+        // `places` holds the target index of each item; each swap puts one item in its place.
         for index in 0..places.len() {
             let mut from = places[index];
             while from < index {

@@ -25,9 +25,9 @@ pub(crate) struct FailureParts {
 pub(crate) struct ReceivedError {
     message: String,
     source: Option<Box<ReceivedError>>,
-    /// The number of the rule for skips that decides about it, and whether it applies.
+    /// The number of the skip rule that decides about the error, and the verdict of the rule.
     pub(crate) rule: Option<(usize, bool)>,
-    /// The error that a rule names and that is hidden in it.
+    /// The type that a rule names and that is hidden in the error.
     pub(crate) hidden: Option<String>,
 }
 
@@ -77,13 +77,13 @@ impl Failure {
         &self.0.notes
     }
 
-    /// The messages of the error and of its sources that are shown.
+    /// The messages of the error and of those of its sources that are shown.
     pub(crate) fn messages(&self) -> Vec<String> {
         self.inspect(|error| {
             let mut messages = vec![error.to_string()];
             let mut next = error.source();
             while let Some(error) = next {
-                // As when a failure is shown.
+                // A failure that is shown leaves these out too.
                 if !error.is::<rusqlite::ffi::Error>() {
                     messages.push(error.to_string());
                 }
