@@ -4,7 +4,7 @@
 //! Booleans, texts, floats and null are written as in JSON. Other values are pairs with the name of their
 //! class: `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`,
 //! `["java.util.ArrayList",[..]]`; an object begins with `"@class"`. So every array in the text is such a
-//! pair, and no two values can be confused. A key that begins with `@` gets a second one.
+//! pair, and no two values can be confused. A key that begins with `@` gets a second `@`.
 
 use std::borrow::Cow;
 

@@ -97,7 +97,7 @@ pub enum RepositoryError {
         /// Its status at the end.
         status: BatchStatus,
     },
-    /// The body of the job changed so that the instance cannot continue.
+    /// The body of the job has changed in a way that the instance cannot continue.
     #[error(
         "job `{job}` has changed since execution {execution}: {what}; finish the instance with the program it began with, or run it with `--next`"
     )]

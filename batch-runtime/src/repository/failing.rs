@@ -79,7 +79,7 @@ impl Run {
         if so_far.died.is_some() { Err(Self::fenced(&so_far)) } else { Ok(()) }
     }
 
-    /// Makes a commit that writes no rows of the user's.
+    /// Makes a commit that writes none of the user's rows.
     fn commit<T>(
         &self,
         records: Records,

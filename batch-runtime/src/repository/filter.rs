@@ -83,7 +83,8 @@ pub struct ExecutionFilter {
     pub after: Option<ExecutionId>,
     /// The maximum number, newest first.
     pub limit: Option<u32>,
-    /// The number to skip. Prefer [`after`](Self::after), which skips no other ones if executions are added meanwhile.
+    /// The number to skip. Prefer [`after`](Self::after): executions that are added meanwhile shift the page of an
+    /// offset.
     pub offset: u64,
 }
 

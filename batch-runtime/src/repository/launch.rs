@@ -1,5 +1,5 @@
-//! The decisions of a launch, the same in every kind of repository. The SQL statements before and after them are in each
-//! kind.
+//! The decisions of a launch, the same in every kind of repository. Each kind has its own SQL statements before and
+//! after them.
 
 use super::{
     BatchStatus, JournalEntry, LaunchRequest, Outlook, Owner, Recovery, Renamed, RepositoryError, SoFar,
@@ -20,7 +20,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// As if the running execution, which is the last one, were taken over from its dead owner.
+    /// Returns the ended executions as they would be if the running one, which is the last, were taken over from its
+    /// dead owner.
     pub(super) fn lost(mut self, running: ExecutionId, recoveries: u32) -> Self {
         let exit_code = Some(OWNER_LOST.to_owned());
         self.last = Some(LastExecution { id: running, status: BatchStatus::Failed, exit_code, recoveries });
@@ -71,7 +72,7 @@ pub(super) fn outlook(dead: Option<ExecutionId>, last: Option<&LastExecution>) -
     }
 }
 
-/// The refusal of a launch because the record of the instance was purged: only a complete instance ever is.
+/// The refusal of a launch because the record of the instance was purged: only complete instances are purged.
 pub(super) fn purged(job: &str, (execution, status): (ExecutionId, BatchStatus)) -> RepositoryError {
     RepositoryError::AlreadyComplete { job: job.to_owned(), execution, status, purged: true }
 }

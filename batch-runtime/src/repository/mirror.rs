@@ -10,7 +10,7 @@ use super::{
 };
 use crate::definition::StepExecutionId;
 
-/// The part of another database's commits that the repository already has, and since when.
+/// The part of another database's commits that the repository already has, and the time of the last copy.
 #[derive(Debug)]
 pub(super) struct Mirror {
     repository: Arc<dyn Repository>,

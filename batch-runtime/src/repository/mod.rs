@@ -138,7 +138,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// in this order. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
 
-    /// What [`launch`](Self::launch) would do at this moment. Writes nothing, and holds nobody up.
+    /// What [`launch`](Self::launch) would do at this moment. Writes nothing, and blocks nobody.
     ///
     /// # Errors
     /// As for [`launch`](Self::launch).
@@ -435,7 +435,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be written. Nothing is deleted then.
     fn purge(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, RepositoryError>;
 
-    /// Gives the space of deleted rows back.
+    /// Makes the space of deleted rows available again.
     ///
     /// # Errors
     /// If the repository cannot be written, or somebody else uses it.
@@ -461,9 +461,9 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError>;
 
-    /// Records the schedule that a program has for a job, if it is new or has changed: its times begin after `now`, or where
-    /// those of the other one began, if that was less than ten minutes ago: then programs of both run side by side, and the
-    /// times of both run. Returns it as recorded.
+    /// Records the schedule that a program has for a job, if it is new or has changed. Its times begin after `now`. But
+    /// if the schedule before it began less than ten minutes ago, programs with both run side by side: then its times
+    /// begin after the last one that is planned, and the times of both run. Returns the schedule as recorded.
     ///
     /// # Errors
     /// If the repository cannot be written.

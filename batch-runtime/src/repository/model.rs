@@ -447,7 +447,7 @@ pub struct Renamed {
     pub to: String,
 }
 
-/// A passed place of a job's control flow.
+/// A place that a job's control flow has passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// The node and its iterations, such as `page[3]` or `match quality`.

@@ -20,7 +20,7 @@ pub enum Did {
     Stop,
     /// Abandoned it.
     Abandon,
-    /// Ended it, because its process was dead.
+    /// Ended it because its process was dead.
     Recover,
 }
 

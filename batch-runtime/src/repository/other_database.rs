@@ -163,7 +163,7 @@ pub struct BegunStep {
     pub chunks: ChunkStore,
     /// Its checkpoints, if its chunks are committed in another database.
     pub checkpoints: Option<Arc<dyn Checkpoints>>,
-    /// Whether an earlier runner of the step may still be alive: its files have to be taken over.
+    /// Whether an earlier runner of the step may still be alive, so that its files have to be taken over.
     pub contested: bool,
 }
 
@@ -222,7 +222,7 @@ pub fn begin_step(
     Ok(BegunStep { id, starts, context, before, chunks, checkpoints, contested })
 }
 
-/// The error of another database than the repository, with the name of its function.
+/// The error of a database other than the repository's, with the name of its `#[database]` function.
 fn of_database(name: &str, error: RepositoryError) -> RepositoryError {
     let named = |place: String| format!("{place} (database `{name}`)");
     match error {
@@ -256,7 +256,7 @@ pub fn finish_step(
         }
         settled => settled?,
     };
-    // The next start of the step copies them, but a complete step never starts again.
+    // A later start of the step would copy the skips too, but a complete step never starts again.
     match copy_skipped(repository, owner, checkpoints, step) {
         Err(error)
             if finish.status != BatchStatus::Completed

@@ -32,7 +32,7 @@ pub struct Profile {
 pub struct Advice {
     /// The lever.
     pub lever: Lever,
-    /// The component that it is for; `None` if it is the step's.
+    /// The component that has the setting; `None` if the step has it.
     pub component: Option<String>,
     /// The number that the setting gets: items a chunk, threads, or calls in flight. 0 for a lever without a setting.
     pub setting: u64,
@@ -82,7 +82,7 @@ impl Lever {
     }
 }
 
-/// The effect of an advice that a step has followed. Times are in nanoseconds.
+/// The effect of advice that a step has followed. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// The time that was predicted, for the items read now.
@@ -154,7 +154,7 @@ pub struct ComponentTime {
     pub name: String,
     /// By the wall clock.
     pub wall: u64,
-    /// On a core, as estimated from samples: the rest of `wall` it waited.
+    /// On a core, as estimated from samples. For the rest of `wall`, the component waited.
     pub cpu: u64,
 }
 

@@ -163,7 +163,7 @@ pub struct StepRow {
     pub context: ContextMap,
     /// Its counters, summed over the earlier executions of the instance.
     pub before: Counters,
-    /// Whether an earlier runner of the step may still be alive: its files have to be taken over.
+    /// Whether an earlier runner of the step may still be alive, so that its files have to be taken over.
     pub contested: bool,
 }
 
@@ -177,7 +177,7 @@ pub struct Intervals {
 }
 
 impl Default for Intervals {
-    /// A second, and a tenth of a second.
+    /// One second for copies, and a tenth of a second for checks.
     fn default() -> Self {
         Self { mirror: std::time::Duration::from_secs(1), poll: std::time::Duration::from_millis(100) }
     }

@@ -75,7 +75,7 @@ pub struct RunningPartitions {
     pub complete: u64,
 }
 
-/// The moments at which something is stored that changes with every chunk.
+/// Decides when to store something that changes with every chunk.
 #[derive(Debug)]
 pub(super) struct Throttle {
     interval: SignedDuration,
@@ -83,12 +83,12 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// The first moment is an interval from now: a step that ends before that stores nothing.
+    /// The first time is one interval from now: a step that ends before that stores nothing.
     pub(super) fn every(interval: Duration, now: Timestamp) -> Self {
         Self { interval: SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX), last: now }
     }
 
-    /// Returns whether it is time. A clock that was set back must not hold it up.
+    /// Returns whether it is time to store. A clock that was set back must not delay that.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         now < self.last || now.duration_since(self.last) >= self.interval
     }

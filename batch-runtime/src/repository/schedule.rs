@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::BatchStatus;
 use crate::definition::ExecutionId;
 
-/// For so long after a schedule has begun, another expression is that of a deployment in which old and new programs run side by
-/// side: the times of both run.
+/// How long a deployment may take. If the expression changes within this time after a schedule has begun, old and new
+/// programs run side by side, and the times of both run.
 pub(super) const DEPLOYMENT: Duration = Duration::from_mins(10);
 
 /// The schedule of a job, as the repository knows it.
@@ -23,7 +23,7 @@ pub struct ScheduleRow {
     pub expression: String,
     /// The name of the time zone.
     pub zone: String,
-    /// When this expression was first seen. Earlier times never run.
+    /// When this expression was first seen, or replaced another one.
     pub since: Timestamp,
     /// The times up to this one are in the table of fires, or never run.
     pub planned: Timestamp,
@@ -38,7 +38,7 @@ pub enum FireOutcome {
     Due,
     /// It has run, and needs nothing more.
     Done,
-    /// It was over before anything looked at the schedule.
+    /// It passed while no process looked at the schedule.
     Missed,
     /// It came while the job was still running, and `overlap = skip`.
     Skipped,
@@ -87,7 +87,7 @@ pub struct NewFire {
     pub time: Timestamp,
     /// The key of the instance that runs for it.
     pub key: String,
-    /// Whether it is to run.
+    /// Its outcome so far: whether it is to run.
     pub outcome: FireOutcome,
 }
 

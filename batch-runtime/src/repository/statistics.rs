@@ -23,10 +23,10 @@ pub struct Statistics {
     pub work: Vec<WorkStatistics>,
 }
 
-/// Things that took some time.
+/// How long a number of executions took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Their number.
+    /// The number of executions.
     pub count: u64,
     /// The sum of their times.
     pub sum: Duration,
@@ -102,7 +102,7 @@ impl Statistics {
         self.work.sort_by(|a, b| (&a.job, &a.step).cmp(&(&b.job, &b.step)));
     }
 
-    /// Adds step executions whose names may tell the round of a loop.
+    /// Adds step executions whose names may contain the round of a loop.
     pub(super) fn add_step(&mut self, job: String, path: &str, exit_code: String, times: Times) {
         let step = step_of(path);
         let is_it = |known: &&mut StepStatistics| {
@@ -114,7 +114,7 @@ impl Statistics {
         }
     }
 
-    /// Adds the work of step executions whose names may tell the round of a loop and the partition.
+    /// Adds the work of step executions whose names may contain the round of a loop and the partition.
     pub(super) fn add_work(&mut self, job: String, path: &str, counters: Counters, profile: Option<Profile>) {
         let step = step_of(path);
         let known = self.work.iter_mut().find(|known| (&*known.job, &*known.step) == (&*job, &*step));

@@ -54,7 +54,7 @@ pub struct Joined {
     pub lock: ExecutionLock,
 }
 
-/// The wishes of a manager for the partitions of its step.
+/// The instructions of a manager for the partitions of its step.
 #[derive(Debug, Clone, Copy)]
 pub struct Tend<'a> {
     /// The queue to offer them in.

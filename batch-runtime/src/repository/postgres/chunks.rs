@@ -98,7 +98,7 @@ impl fmt::Debug for OwnSession {
 impl Guarded for Target {
     fn add(&self, tx: &Tx<'_>, record: &ChunkRecord) -> Result<(), InnerError> {
         if let Some(context) = &record.job_context {
-            // Branches of a split change it concurrently.
+            // Branches of a split change this context concurrently.
             check_owner(tx, self.owner)?;
             rows::change_job_context(tx, self.owner.execution, context)?;
         }
@@ -195,9 +195,9 @@ impl Guarded for Target {
     }
 }
 
-/// Decides whether a commit whose answer was lost took effect. A statement has raised the version of the row: from `version`
-/// if nothing was committed, or from the next one if the commit took effect; `row` holds the new version. If the row had
-/// neither, `other` reads its version under the same owner.
+/// Decides whether a commit whose answer was lost took effect. Before the commit, the row had the version `version`,
+/// and the commit raised it by one if it took effect. Another statement has then raised it by one; `row` holds the
+/// result. It is `None` if the row had neither version before; then `other` reads the version under the same owner.
 pub(super) fn found(
     row: Option<&Row>,
     version: i64,

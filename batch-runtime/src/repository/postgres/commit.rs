@@ -211,7 +211,7 @@ impl Committing {
     /// The guard or something before it failed, so nothing is committed.
     fn refused(&mut self, row: &mut impl Guarded, error: PgError) -> ChunkError {
         match error.code() {
-            // The guard found no row: it divides by their number.
+            // The guard found no row: it divides by the number of rows that it wrote.
             Some("22012") if error.to_string().contains("in `WITH guard AS (UPDATE ") => match self.look(row)
             {
                 Ok(Found::Fenced | Found::Committed(_)) => row.fenced().into(),
@@ -247,12 +247,13 @@ impl Committing {
             InnerError::Database(error) if error.is_connection() || error.is_serialization() => {
                 self.again(row, error)
             }
-            // The rows are at fault: a deferred constraint, or a statement that the writer had only sent.
+            // The rows are at fault: they broke a deferred constraint, or a statement failed that the writer had only
+            // sent.
             InnerError::Database(error) if error.code().is_some_and(|code| code.starts_with("23")) => {
                 self.roll_back();
                 ChunkError::Refused(Failure::new(error).during(Phase::Write))
             }
-            // Another statement that the writer had only sent.
+            // Another statement failed that the writer had only sent.
             InnerError::Database(error) if !error.is_stopped() => {
                 let failure = Failure::new(error).during(Phase::Write);
                 self.failed(row, failure)

@@ -86,8 +86,9 @@ pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExec
     })
 }
 
-/// The `FROM` and `WHERE` clauses of a filter without its page, with executions as `x`, and their values. Only the
-/// conditions that are asked for are in the statement: a plan for all values of a condition could use no index.
+/// The `FROM` and `WHERE` clauses of a filter without its page, with executions as `x`, and their values. The statement
+/// contains only the conditions that are asked for, because a plan that fits every value of a condition cannot use an
+/// index.
 struct Narrowed {
     tables: &'static str,
     conditions: Vec<String>,
@@ -138,7 +139,7 @@ impl Narrowed {
         }
     }
 
-    /// Adds a condition with its value, whose place is the `$` in it.
+    /// Adds a condition with its value. The `$` in the condition is the place of the value.
     fn add(&mut self, condition: &str, value: impl ToSql + Sync + 'static) {
         let place = self.value(value);
         self.conditions.push(condition.replace('$', &place));

@@ -14,7 +14,8 @@ pub(super) fn record(
     owner: Ownership,
     entries: &[JournalEntry],
 ) -> Result<(), InnerError> {
-    // The end of the journal before, by which a commit whose answer was lost is recognised.
+    // The end of the journal before this write: if the answer to the commit is lost, entries after it may be the
+    // written ones.
     let before = std::cell::Cell::new(0);
     let end = |tx: &Tx<'_>| -> Result<i64, InnerError> {
         let row = tx.query_one(

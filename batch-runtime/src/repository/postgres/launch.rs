@@ -51,7 +51,7 @@ fn write(
     }
     let key = job_key(request.parameters);
     let (instance, is_new) = lock_instance(tx, request.job, &key)?;
-    // After the row is locked: a purge may just have deleted it.
+    // Looked up after the row is locked, because a purge may just have deleted the instance.
     if is_new && let Some(complete) = purge::find(tx, request.job, &key)? {
         return Err(launch::purged(request.job, complete).into());
     }
@@ -380,7 +380,7 @@ pub(super) fn finish(
             if let Some(context) = &finish.context {
                 rows::change_job_context(tx, owner.execution, &encode_context(context))?;
             }
-            // A step whose own end was refused by a database that accepts this write.
+            // A step may still count as running, because the database refused to record its end but accepts this write.
             takeover::fail_running_steps(tx, owner.execution, END_LOST, &why)
         },
         |_| Ok(None),

@@ -36,7 +36,7 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ope
     shared.read(|tx| {
         let is_there = tx.query_one("SELECT EXISTS (SELECT FROM @BATCH_SCHEMA WHERE VERSION >= 4)", &[])?;
         if !get::<bool>(&is_there, 0)? {
-            // The tables are old, and this user may only read.
+            // The tables are those of an older version, and this user may only read.
             return Ok(Vec::new());
         }
         let rows = tx.query(

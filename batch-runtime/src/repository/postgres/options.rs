@@ -40,7 +40,7 @@ impl Default for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// A lease of 30 s, which is renewed every 10 s, and a minute's patience with a server that is unreachable.
+    /// A lease of 30 s, which is renewed every 10 s, and one minute in which to reconnect to a lost server.
     #[must_use]
     pub fn new() -> Self {
         Self(Options {
@@ -50,8 +50,8 @@ impl PostgresOptions {
         })
     }
 
-    /// Sets how long a process counts as alive after it has renewed its lease, which it does three times as often. A
-    /// process on another host is taken over no earlier.
+    /// Sets how long a process counts as alive after it has renewed its lease. It renews the lease three times in that
+    /// time. Executions of a process on another host are not taken over before that time has passed.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.0.lease = lease;

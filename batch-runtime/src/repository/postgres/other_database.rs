@@ -149,7 +149,7 @@ impl Elsewhere {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
         let key = &self.key;
         let (before, version) = (there.step, there.version);
-        // If it is repeated after its answer was lost, the statement finds its own row.
+        // If the statement is repeated after its answer was lost, it finds the row as it has already written it.
         let written = self.run(there, |tx| {
             let row = tx.query_opt(
                 concat!(

@@ -243,7 +243,7 @@ pub(super) fn declare_lost(
     Ok(lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false))
 }
 
-/// Ends the connections of another process: a process that sleeps in a transaction locks rows that are written next.
+/// Ends the connections of another process: if it is paused in a transaction, it locks rows that are written next.
 pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), InnerError> {
     if process != shared.process.name {
         tx.query(
@@ -299,7 +299,7 @@ impl Renewal {
                 }
                 Ok(false) => {
                     tracing::error!(
-                        "another process has declared the lease of this one lost: what it runs is taken over, and this process stops it"
+                        "another process has declared the lease of this process lost, and takes over its executions and partitions: this process stops them"
                     );
                     return self.stop_all();
                 }
@@ -352,7 +352,7 @@ impl Renewal {
         let is_running = guard(&self.stops).values().any(|stop| !stop.is_raised());
         if is_over && is_running {
             tracing::error!(
-                "the lease of this process ran out, because the server does not answer: it stops what it runs"
+                "the lease of this process ran out, because the server does not answer: this process stops what it runs"
             );
             self.stop_all();
         }
@@ -366,7 +366,7 @@ impl Renewal {
     }
 }
 
-/// The hold on an execution. Dropping it releases the execution.
+/// Holds an execution. Dropping this releases the execution.
 pub(super) struct Hold {
     pub(super) shared: Weak<Shared>,
     pub(super) execution: ExecutionId,
@@ -378,7 +378,8 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.process.ended(Run::Execution(self.execution));
-        // A running execution without its runner is free to be taken over, and one that was taken over holds nothing more.
+        // If the execution still counts as running, nobody runs it any more, so that it may be taken over at once. If
+        // it was taken over, its process no longer holds what its steps write.
         let released = shared.lend().and_then(|lent| {
             let until = Instant::now() + RELEASE;
             lent.set_watch(Some(Box::new(move || Instant::now() >= until)));

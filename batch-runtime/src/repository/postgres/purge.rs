@@ -110,7 +110,7 @@ pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Ve
         Durability::Machine,
         None,
         |tx| {
-            // Somebody who launches one of them holds its row, and it stays.
+            // A launch holds the row of its instance: an instance that is being launched stays.
             let free = tx.query(
                 "SELECT JOB_INSTANCE_ID FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = ANY($1)
                  ORDER BY JOB_INSTANCE_ID FOR UPDATE SKIP LOCKED",

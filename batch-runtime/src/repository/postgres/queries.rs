@@ -65,7 +65,7 @@ pub(super) fn count_instances(shared: &Arc<Shared>, job: Option<&str>) -> Result
 pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError> {
     shared.read(|tx| {
         let rows = tx.query(
-            // From each name to the next one in the index: there are few names, and many instances.
+            // Goes from each name to the next one in the index: there are few names, but many instances.
             "WITH RECURSIVE names (name) AS (
                  (SELECT JOB_NAME FROM @BATCH_JOB_INSTANCE ORDER BY JOB_NAME LIMIT 1)
                  UNION ALL
@@ -80,7 +80,8 @@ pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError>
 
 pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, InnerError> {
     shared.read(|tx| {
-        // In a table of an older version, which has no DETAILS, the name in the inner query means that of `older`.
+        // In a table of an older version, which has no column DETAILS, the name in the inner query refers to that of
+        // `older`.
         let rows = tx.query(
             "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE, s.CREATE_TIME, s.START_TIME,
                     s.END_TIME, s.LAST_UPDATED, c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT,

@@ -74,7 +74,7 @@ pub(super) fn context(row: &Row, first: usize) -> Result<ContextMap, InnerError>
     columns::context(get(row, first)?, get(row, first + 1)?).map_err(InnerError::Corrupt)
 }
 
-/// The same, or an empty one where a join has found none.
+/// The same, or an empty context if a join has found none.
 pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, InnerError> {
     match get::<Option<&str>>(row, first)? {
         Some(_) => context(row, first),

@@ -64,7 +64,8 @@ pub(super) fn steps(
         }
         let rows = tx.query(running!("@BATCH_STEP_PROGRESS"), &[&ids])?;
         let mut running: Vec<RunningStep> = rows.iter().map(step).collect::<Result<_, _>>()?;
-        // Each partition has the same share in its step. The work of earlier executions counts as done before.
+        // Each partition has the same share in its step. The work of earlier executions counts as done before this
+        // execution.
         let sums = tx.query(
             "SELECT e.JOB_EXECUTION_ID, p.STEP_NAME, COUNT(*), COUNT(*) FILTER (WHERE s.STATUS = 'COMPLETED'),
                     SUM(CASE WHEN s.JOB_EXECUTION_ID <> e.JOB_EXECUTION_ID AND s.STATUS = 'COMPLETED' THEN $2

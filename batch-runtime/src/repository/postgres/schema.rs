@@ -71,7 +71,8 @@ fn too_old(version: i32) -> Option<String> {
     })
 }
 
-/// Another process may have been faster: it holds the lock until its commit.
+/// Creates or updates the tables under a lock. Another process may have been faster, and then holds the lock until its
+/// commit.
 fn create_or_migrate(
     session: &Session,
     statements: &Statements,
@@ -109,7 +110,7 @@ fn create_or_migrate(
     Ok(uuid)
 }
 
-/// Runs one of our scripts, which errors need not quote.
+/// Runs one of the framework's own scripts, which errors need not quote.
 fn run(session: &Session, script: &str) -> Result<(), InnerError> {
     Ok(session.batch_execute(script).map_err(PgError::without_statement)?)
 }
@@ -137,7 +138,8 @@ fn present(session: &Session, statements: &Statements, database: &Postgres) -> R
     Ok(Present { ours: Some((uuid, version)), spring })
 }
 
-/// In a repository that Spring Batch made, an instance may have several running executions; only one of them can be true.
+/// In a repository that Spring Batch made, an instance may have several executions that count as running; at most one
+/// of them really is.
 fn refuse_two_running(
     session: &Session,
     statements: &Statements,

@@ -177,7 +177,7 @@ impl Shared {
     pub(super) fn keep(&self, session: Session) {
         if is_at_rest(&session) && guard(&self.of_steps).len() < KEPT {
             session.set_watch(None);
-            // Through a pooler the name is a setting, too.
+            // Through a pooler, the name of the connection is a setting too, and is reset.
             let name = self.process.application_name();
             if session.send_batch(&format!("{LEAVE_NOTHING}; SET application_name = '{name}'")).is_ok() {
                 guard(&self.of_steps).push(session);
@@ -203,7 +203,7 @@ impl Shared {
         read
     }
 
-    /// Asks one question, outside a transaction. While the server cannot be reached, asks again, for as long as the options
+    /// Runs a query outside a transaction. While the server cannot be reached, tries again, for as long as the options
     /// say.
     pub(super) fn ask<T>(
         &self,
@@ -220,7 +220,7 @@ impl Shared {
         }
     }
 
-    /// Asks one question, outside a transaction.
+    /// Runs a query outside a transaction, once.
     pub(super) fn ask_once<T>(
         &self,
         question: impl Fn(&Tx<'_>) -> Result<T, InnerError>,

@@ -156,8 +156,8 @@ pub(super) fn start(
         },
         (
             concat!(
-                // The query sees everything but the version as it was before. If it finds no row, another worker runs the
-                // partition, and nothing that was sent before may be committed.
+                // The query sees everything except the version as it was before the update. If the update finds no row,
+                // another worker runs the partition, and nothing that was sent before may be committed.
                 "WITH started AS (
                      UPDATE @BATCH_STEP_EXECUTION
                      SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ",

@@ -192,7 +192,7 @@ pub(super) fn take_over_if_dead(
     Ok(taken)
 }
 
-/// Locks the row of an instance until the end of the transaction, before anything of its executions.
+/// Locks the row of an instance until the end of the transaction. This comes before any lock on rows of its executions.
 fn lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<(), InnerError> {
     tx.query("SELECT FROM @BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = $1 FOR UPDATE", &[&instance.0])?;
     Ok(())
@@ -214,8 +214,8 @@ fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, InnerErr
     Ok(row.is_some())
 }
 
-/// The processes whose workers hold partitions of the execution, and which do not renew their leases: they may sleep in
-/// transactions.
+/// The processes whose workers hold partitions of the execution, and which do not renew their leases: they may be
+/// paused in transactions.
 fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, InnerError> {
     let rows = tx.query(
         concat!(
@@ -238,7 +238,7 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
     for process in running.process.iter().chain(&lost_workers(tx, running.id)?) {
         end_connections(shared, tx, process)?;
     }
-    // Nobody else writes these rows for long.
+    // Others lock these rows only for a short time.
     tx.session.send_batch(locked::IMPATIENT)?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(

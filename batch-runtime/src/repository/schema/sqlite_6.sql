@@ -15,7 +15,7 @@ CREATE INDEX BATCH_JOB_EXECUTION_STATUS ON BATCH_JOB_EXECUTION (STATUS, JOB_EXEC
 ALTER TABLE BATCH_STEP_PROFILE ADD COLUMN DETAILS TEXT;
 
 -- The last advice that a step of a job was given: the SETTING of the LEVER would bring its time from ELAPSED_NANOS to about
--- PREDICTED_NANOS, for ITEMS items read. It is held against the next execution that has the setting.
+-- PREDICTED_NANOS, for ITEMS items read. It is compared with the next execution that has the setting.
 CREATE TABLE BATCH_STEP_ADVICE (
     JOB_NAME VARCHAR(100) NOT NULL,
     STEP_NAME VARCHAR(100) NOT NULL,

@@ -10,7 +10,7 @@ use super::lock::with_suffix;
 use super::schema;
 use crate::definition::Durability;
 
-/// A log that no checkpoint could empty.
+/// From this size on, a write-ahead log counts as one that no checkpoint could empty.
 const LONG_LOG: u64 = 256 << 20;
 /// Less room than this is soon used up.
 const LITTLE_ROOM: u64 = 100 << 20;
@@ -21,7 +21,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("PRAGMA quick_check(5)")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// How much the file grows, and how much it may grow. All but the number are bytes.
+/// How much the file grows, and how much it may grow. All fields but `executions` are in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     /// Left in the file system.
@@ -67,7 +67,7 @@ pub(super) fn check(shared: &Arc<Shared>) -> Result<Vec<(String, String)>, Inner
     let place = shared.path.display();
     let connection = shared.lend(Durability::Machine)?;
     let said = quick_check(&connection).or_else(|error| match error.sqlite_error_code() {
-        // Some damage ends even the check.
+        // Some damage makes even the check fail.
         Some(ErrorCode::DatabaseCorrupt) => Ok(vec![error.to_string()]),
         _ => Err(error),
     })?;

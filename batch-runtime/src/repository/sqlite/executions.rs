@@ -116,8 +116,8 @@ impl Narrowed {
         Ok(narrowed)
     }
 
-    /// If few executions ended in the time, takes them from their index. If many did, they soon turn up among the newest
-    /// executions.
+    /// If few executions ended in that range of time, takes them from their index. If many did, they soon turn up among
+    /// the newest executions.
     fn add_short_time(&mut self, connection: &Connection, ended: &Between) -> rusqlite::Result<()> {
         let Some(from) = ended.from else { return Ok(()) };
         let first = self.values.len();
@@ -138,7 +138,7 @@ impl Narrowed {
             ],
         };
         let ended = ranges.join(" UNION ALL ");
-        // The query does not use the values before these.
+        // This query does not use the values that were added before.
         let mut values = self.values.clone();
         values[..first].fill(Value::Null);
         let count: u32 = connection
@@ -181,7 +181,7 @@ impl Narrowed {
         }
     }
 
-    /// The JDBC driver writes times as milliseconds since 1970; numbers are less than texts.
+    /// The JDBC driver writes times as milliseconds since 1970. To `SQLite`, numbers are less than texts.
     fn add_time(&mut self, column: &str, between: &Between) {
         if let Some(from) = between.from {
             let (text, millis) = self.moment(from);

@@ -35,7 +35,7 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ope
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'BATCH_OPERATION')")?
         .query_row([], |row| row.get(0))?;
     if !is_there {
-        // The file is old, and cannot be written.
+        // The file is of an older version, and cannot be written.
         return Ok(Vec::new());
     }
     let mut select = transaction.prepare_cached(

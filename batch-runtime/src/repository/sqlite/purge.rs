@@ -75,10 +75,10 @@ fn complete_of(
         .collect()
 }
 
-/// Deletes the instances, if they are still complete, in one transaction.
 /// The number of times that a purge waits for the lock, which the jobs of a busy file may hold most of the time.
 const WAITS: usize = 12;
 
+/// Deletes the instances, if they are still complete, in one transaction.
 pub(super) fn purge(shared: &Arc<Shared>, instances: &[InstanceId]) -> Result<Vec<InstanceId>, InnerError> {
     for _ in 1..WAITS {
         match purge_once(shared, instances) {

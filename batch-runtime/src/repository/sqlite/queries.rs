@@ -87,7 +87,7 @@ pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError>
     let connection = shared.lend(Durability::Machine)?;
     let names = connection
         .prepare_cached(
-            // From each name to the next one in the index: there are few names, and many instances.
+            // Goes from each name to the next one in the index: there are few names, but many instances.
             "WITH RECURSIVE names (name) AS (
                  SELECT MIN(JOB_NAME) FROM BATCH_JOB_INSTANCE
                  UNION ALL

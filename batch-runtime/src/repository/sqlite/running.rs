@@ -66,7 +66,8 @@ pub(super) fn steps(
     if !known {
         return Ok(running);
     }
-    // Each partition has the same share in its step. The work of earlier executions counts as done before.
+    // Each partition has the same share in its step. The work of earlier executions counts as done before this
+    // execution.
     let mut select = transaction.prepare_cached(
         "SELECT e.JOB_EXECUTION_ID, p.STEP_NAME, COUNT(*), SUM(s.STATUS = 'COMPLETED'),
                 SUM(CASE WHEN s.JOB_EXECUTION_ID <> e.JOB_EXECUTION_ID AND s.STATUS = 'COMPLETED' THEN ?2

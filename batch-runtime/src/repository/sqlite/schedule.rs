@@ -160,7 +160,8 @@ fn run(row: &Row<'_>, first: usize) -> Result<Option<FireRun>, InnerError> {
     }))
 }
 
-// `+` keeps the planner from the index of statuses: the executions of an instance are few, those that failed are many.
+// `+` keeps the planner from using the index of statuses: an instance has few executions, but many executions have
+// failed.
 pub(super) fn last_run(shared: &Arc<Shared>, job: &str, key: &str) -> Result<Option<FireRun>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let mut select = connection.prepare_cached(

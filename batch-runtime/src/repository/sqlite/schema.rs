@@ -139,7 +139,7 @@ fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option
     }
 }
 
-/// `SQLite` does not always wait on its own for the lock that this change needs.
+/// Switches the file to WAL. `SQLite` does not always wait on its own for the lock that this needs.
 fn use_wal(connection: &Connection, path: &Path, wait: Duration) -> Result<(), InnerError> {
     let until = Instant::now() + wait;
     loop {

@@ -61,7 +61,7 @@ impl Queue {
                 }
                 if line.served == served {
                     line.waiting.retain(|(waiting, _)| *waiting != number);
-                    // It may have blocked the next one.
+                    // The next thread may have waited for this one.
                     self.moved.notify_all();
                     return Turn(None);
                 }

@@ -178,7 +178,7 @@ impl<'c> Claiming<'c> {
                     continue;
                 }
                 let claim = claim_of(&row, queue)?;
-                // It is locked, so it is there.
+                // The row is locked, so it exists.
                 tx.send(
                     "UPDATE @BATCH_PARTITION SET OFFERED_FOR = NULL, WORKER_ID = $1, CLAIM = $2
                      WHERE JOB_INSTANCE_ID = $3 AND STEP_NAME = $4 AND PARTITION = $5",

@@ -54,7 +54,7 @@ impl Look {
     }
 }
 
-/// Looks at a step. It is one statement, because an idle manager asks once a second.
+/// Looks at a step in one statement, because an idle manager does so once a second.
 fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Look, InnerError> {
     let rows = tx.query(
         concat!(
@@ -129,7 +129,7 @@ pub(super) fn tend(
     tend: &Tend<'_>,
 ) -> Result<Tended, InnerError> {
     let seen = shared.ask(|tx| look(shared, tx, owner, step))?;
-    // In the order of their numbers, so that two managers who lose the same workers do not wait for each other.
+    // In the order of their numbers, so that two managers that lose the same workers do not deadlock.
     let suspects: Vec<(WorkerId, Holder)> = seen
         .holders
         .iter()
@@ -146,7 +146,7 @@ pub(super) fn tend(
         shared.durability_of(owner.execution),
         None,
         |tx| {
-            // First of all, because a worker that sleeps in a transaction may hold what is locked next.
+            // This comes first, because a worker that is paused in a transaction may hold what is locked next.
             let lost = declare(shared, tx, &suspects)?;
             check_owner(tx, owner)?;
             found.replace(lost.iter().map(|(worker, _)| **worker).collect());
@@ -311,7 +311,8 @@ fn offer(
         &[&owner.instance.0, &step, &owner.execution.0, &room],
     )?;
     let free: Vec<i64> = free.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
-    // By their numbers, because a subquery is run for each partition by a server that knows nothing of the tables yet.
+    // The numbers are listed, because a server without statistics of the tables would run a subquery for each
+    // partition.
     tx.send(
         "UPDATE @BATCH_PARTITION SET OFFERED_FOR = $1, TAKE_OVER = TAKE_OVER OR $5
          WHERE JOB_INSTANCE_ID = $2 AND STEP_NAME = $3 AND PARTITION = ANY ($4)",

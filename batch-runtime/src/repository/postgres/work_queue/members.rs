@@ -102,7 +102,7 @@ pub(super) fn drain(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, Inne
     Ok(told > 0)
 }
 
-/// A worker that was declared lost takes nothing more either.
+/// Returns whether a worker is to take nothing more. A worker that was declared lost is not to take anything either.
 pub(super) fn drains(shared: &Arc<Shared>, worker: WorkerId) -> Result<bool, InnerError> {
     shared.ask_once(|tx| {
         let row = tx.query_opt(
@@ -118,7 +118,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Inner
     shared.ask_once(|tx| {
         let row = tx.query_opt(
             concat!(
-                // A process that ends in order lets go of its lease itself.
+                // A process that ends in order releases its lease itself.
                 "SELECT w.ENDED IS NOT NULL OR COALESCE(p.LOST_TO = p.PROCESS, FALSE), w.PROCESS, ",
                 lease_columns!(),
                 " FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS WHERE w.WORKER_ID = $1"

@@ -47,7 +47,7 @@ impl Drop for Folder {
     }
 }
 
-/// A clock that stands still until it is set.
+/// A clock that shows the same time until it is set.
 #[derive(Debug, Clone)]
 struct Hands(Arc<AtomicI64>);
 

@@ -202,7 +202,7 @@ fn a_link_to_the_file_shares_its_locks() {
     assert!(matches!(error, RepositoryError::AlreadyRunning { .. }), "{error}");
 }
 
-/// Set for the same test as another user: the folder.
+/// The environment variable that holds the folder, set if the same test runs as another user.
 #[cfg(unix)]
 const FOLDER: &str = "BATCH_TEST_FOLDER";
 

@@ -99,7 +99,7 @@ pub(super) fn is_alive(shared: &Shared, lock: Lock) -> Result<bool, InnerError> 
     }
 }
 
-/// A worker that was declared lost takes nothing more either.
+/// Returns whether a worker is to take nothing more. A worker that was declared lost is not to take anything either.
 pub(super) fn is_draining(connection: &Connection, worker: WorkerId) -> rusqlite::Result<bool> {
     let drains = connection
         .prepare_cached("SELECT DRAINS FROM BATCH_PROCESS WHERE PROCESS_ID = ?1 AND ENDED IS NULL")?
