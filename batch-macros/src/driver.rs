@@ -11,7 +11,7 @@ use crate::errors::Errors;
 /// Expands an attribute's options and its function into the code that replaces both, including the function.
 pub(crate) type Expander = fn(Tokens, &ItemFn, &mut Errors) -> Tokens;
 
-/// Runs an attribute that goes on a function.
+/// Runs an attribute of a function.
 pub(crate) fn function(
     attribute: &'static str,
     options: TokenStream,
@@ -46,7 +46,7 @@ pub(crate) fn function(
     out.into()
 }
 
-/// Runs a derive: the item stays where it is.
+/// Runs a derive, which leaves the item itself in place.
 pub(crate) fn derive(item: TokenStream, expand: fn(&DeriveInput, &mut Errors) -> Tokens) -> TokenStream {
     let mut errors = Errors::default();
     let mut out = match syn::parse::<DeriveInput>(item) {
@@ -60,7 +60,7 @@ pub(crate) fn derive(item: TokenStream, expand: fn(&DeriveInput, &mut Errors) ->
     out.into()
 }
 
-/// Runs a macro that is called.
+/// Runs a function-like macro.
 pub(crate) fn call(given: TokenStream, expand: fn(Tokens, &mut Errors) -> Tokens) -> TokenStream {
     let mut errors = Errors::default();
     let mut out = expand(given.into(), &mut errors);

@@ -99,7 +99,7 @@ fn check_argument(component: &Component<'_>, bulk: bool, one_at_a_time: bool, er
         errors.push(syn::Error::new(opaque.span(), "an item needs a named type: write it out"));
         return;
     }
-    // One at a time, the item may borrow from its record.
+    // If calls run one at a time, the item may borrow from its record.
     if !one_at_a_time {
         check_owned(&taken(ty).item, errors);
     }

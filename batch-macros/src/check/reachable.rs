@@ -47,7 +47,7 @@ fn leaves(body: &Body, around: Around, errors: &mut Errors) -> Leaves {
         }
         let mut one = of(statement, around, errors);
         if !statement.conditions.is_empty() {
-            // Without its `cfg` the statement does not exist, so control may continue.
+            // If its `cfg` does not hold, the statement does not exist, so control may continue.
             one.on = true;
         }
         all = Leaves { on: all.on && one.on, ..all.or(one) };

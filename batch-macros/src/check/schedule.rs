@@ -182,7 +182,7 @@ mod of_expression {
         let zones = TimeZoneDatabase::bundled();
         let text = name.value();
         let known: Vec<String> = zones.available().map(|zone| zone.as_str().to_owned()).collect();
-        // The database ignores case, but operating systems do not.
+        // The time zone database ignores case, but operating systems do not.
         if known.contains(&text) {
             return zones.get(&text).ok();
         }

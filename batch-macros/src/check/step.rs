@@ -102,7 +102,7 @@ pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut 
 
 /// Checks the signature of a pipe's function.
 pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut Errors) {
-    // A refused option may be the missing one.
+    // If an option was refused, that may be the missing `chunk`.
     if options.chunk.is_none() && errors.is_empty() {
         errors.at(&function.sig.ident, "a pipe is committed chunk by chunk: write `#[step(chunk = 100)]`");
     }

@@ -9,7 +9,7 @@ use crate::model::item::{check_owned, first_argument, slice_element};
 use crate::model::returns::{item_of_impl, returns};
 use crate::model::types::{as_reference, impl_trait, is_unit, only_argument, shown};
 
-/// Which of the two it is; `None` if it is neither.
+/// Tells whether the function takes items or returns a writer object; `None` if it does neither.
 pub(crate) fn role(function: &ItemFn, errors: &mut Errors) -> Option<Role> {
     if slice_element(function).is_some() {
         return Some(Role::Writer);

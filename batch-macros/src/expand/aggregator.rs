@@ -70,7 +70,7 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
     )
 }
 
-/// A processor of the step: its alias, and the trait that says what it is.
+/// A processor of the step: its alias, and the trait that holds its constants and types.
 pub(super) struct Keeping {
     pub(super) alias: Ident,
     pub(super) definition: TokenStream,

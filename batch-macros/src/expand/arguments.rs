@@ -172,8 +172,8 @@ fn bounded(argument: &Argument) -> Option<Type> {
     as_reference(ty).map(|reference| with_inferred_lifetimes(&reference.elem))
 }
 
-/// The call of the user's function. Rustc checks the bound of an argument's type at the call as well: the call
-/// has the span of that type, so that this, too, produces the same message.
+/// The call of the user's function. Rustc checks the bound of an argument's type at the call as well: the call has the
+/// span of that type, so that this check produces the same message too.
 pub(crate) fn call(
     component: &Component<'_>,
     handed: Option<&TokenStream>,
@@ -201,7 +201,7 @@ pub(crate) fn call(
 pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
     let mut function = component::stripped(function);
     let outputs = arguments.iter().filter_map(|argument| match &argument.asks {
-        // A name that begins with `_` is unused in the body, and lints count the line below as a use.
+        // A name that begins with `_` is unused in the body, and lints would count the `let` below as a use.
         Asks::Output { step, .. } if !argument.name.to_string().starts_with('_') => Some((argument, step)),
         _ => None,
     });
@@ -236,7 +236,7 @@ fn is_immutable(function: &ItemFn, name: &Ident) -> bool {
     })
 }
 
-/// The local after `operator`, with the spans of the argument's type, for the reason that [`call`] has.
+/// The local after `operator`, with the spans of the argument's type, for the same reason as in [`call`].
 fn spanning_type(argument: &Argument, operator: &str, local: &Ident) -> TokenStream {
     let tokens = bounded_tokens(argument).unwrap_or_default();
     let (first, last) = match (tokens.first(), tokens.last()) {

@@ -51,8 +51,8 @@ pub(crate) fn definition(
     quote!(#constants #definition #runs)
 }
 
-/// Gives the step a function of its own, so that its name is in the stack. Debug information may have no more than the last
-/// part of a path, so the name of the function itself says it all.
+/// Gives the step a function of its own, so that its name is in the stack. Debug information may have only the last
+/// part of a path, so the function's own name must identify the step.
 fn in_frame(step: &Ident) -> Option<TokenStream> {
     let text = plain(step);
     let named = format_ident!("__step_{text}");
@@ -72,8 +72,8 @@ fn in_frame(step: &Ident) -> Option<TokenStream> {
     })
 }
 
-/// The type that stands for the pipe of a step. It is a separate private one: the step may be `pub` while its components and
-/// items are not.
+/// The type that represents the pipe of a step. It is a separate, private type: the step may be `pub` while its
+/// components and items are not.
 pub(crate) fn key(step: &Ident) -> TokenStream {
     let in_frame = cfg!(feature = "profile").then(|| {
         quote! {

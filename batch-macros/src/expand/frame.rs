@@ -47,7 +47,7 @@ pub(crate) fn frame(
 fn marker(function: &ItemFn, number: u64) -> TokenStream {
     let conditions = conditions(function);
     let (vis, sig, name) = (&function.vis, &function.sig, marker_name(&function.sig.ident));
-    // Rustc reports a second definition once a span, so the marker takes the span of the function.
+    // Rustc reports a second definition once for each span, so the marker takes the span of the function.
     let begin = quote!(#vis #sig).into_iter().next().map_or_else(|| name.span(), |first| first.span());
     let keyword = quote_spanned!(begin=> enum);
     let parameter = quote_spanned!(name.span()=> <const NUMBER: u64 = #number>);

@@ -325,8 +325,8 @@ impl Growing<'_> {
                 quote!(__wiring::why_not_asked(#word, #decides, __wiring::Probe::<#alias>::YES_OR_NO))
             }
         };
-        // All checks are in one constant, because each constant slows the user's builds: an unfit name asks
-        // for nothing.
+        // The checks share one constant, because each constant slows the user's builds. The first one that fails is
+        // reported.
         let unsure = quote!(__wiring::unsure_output(__WIRING, #used, #place));
         let repeated = quote!(__wiring::repeated(__WIRING, #used, #place, #first, #next));
         let mut messages = vec![fits];

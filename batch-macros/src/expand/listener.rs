@@ -106,7 +106,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let wanted = matches!(observed.lacking, Some(Lacking::Wanted));
     if wanted {
         adaptor.push_str("Of");
-        // The step makes sure that the item is present if a single one failed.
+        // The step makes sure that the item is present if one item failed by itself.
         body = quote! {
             match __item {
                 ::core::option::Option::Some(__item) => { #body }

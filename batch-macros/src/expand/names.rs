@@ -16,7 +16,7 @@ pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> To
 }
 
 /// An alias that refers to `named`, the alias of `path`, if that has the attribute `role`. Otherwise rustc reports
-/// the missing attribute and nothing more. `also` are more checks and the words they concern.
+/// the missing attribute and nothing more. `also` holds further checks, each with the word that it concerns.
 pub(crate) fn in_role(
     alias: &Ident,
     named: &Ident,
@@ -30,8 +30,8 @@ pub(crate) fn in_role(
     proven(alias, named, &whys, &[])
 }
 
-/// An alias that refers to `named` if each of `whys` is `None`. Otherwise rustc reports the first that is not, at
-/// its word, and nothing more.
+/// An alias that refers to `named` if each of `whys` is `None`. Otherwise rustc reports the first message, at its word,
+/// and nothing more.
 pub(crate) fn proven(
     alias: &Ident,
     named: &Ident,

@@ -61,7 +61,7 @@ impl Parameters {
     fn spec(&mut self, index: usize, parameter: &Parameter) -> TokenStream {
         let name = parameter_name(&parameter.name);
         let Some(ty) = &parameter.ty else {
-            // A type without a name fits everything: the mistake is reported at the parameter itself.
+            // A type without a name fits everything: the mistake is already reported at the parameter itself.
             return quote!(__batch::ParameterSpec {
                 ty: __batch::TypeName::plain(""),
                 ..__batch::ParameterSpec::of::<::std::string::String>(#name, "")

@@ -47,7 +47,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
     let item = slice_element(component.function);
     let called = as_result(component, &call(component, Some(&quote!(__items)), pass));
     let text = name.to_string();
-    // Its work in the transaction rolls back with it; its work without one does not.
+    // A writer's work in a transaction is rolled back with the transaction; its work without one is not.
     let (constructor, tx) =
         if asked.transactional { (quote!(in_transaction), quote!(__tx)) } else { (quote!(new), quote!(_)) };
     let body = quote! {
@@ -57,7 +57,7 @@ fn function_writer(component: &Component<'_>) -> TokenStream {
             move |__items: &[#item], #tx: &__batch::ChunkTransaction<'_>| { #each #called },
         ))
     };
-    // The database may refuse its writes when the transaction commits.
+    // A writer in a transaction can fail without an error of its own: the database may refuse its rows at the commit.
     let known = component.returns.fallible || !asked.transactional;
     let raises = if known { raises(&component.returns) } else { TokenStream::new() };
     let writer = quote!(impl __batch::Partitionable<Item = #item, Position = ()> + 's + use<'s>);

@@ -37,7 +37,7 @@ pub(crate) struct Options {
     pub(crate) max_recoveries: Option<Expr>,
     pub(crate) listeners: Vec<Path>,
     pub(crate) schedule: Option<Schedule>,
-    /// False if one of them has a mistake.
+    /// False if one of the options has a mistake.
     pub(crate) complete: bool,
 }
 

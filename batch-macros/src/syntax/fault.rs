@@ -143,7 +143,7 @@ fn by_type(ty: Type) -> Entry {
     }
 }
 
-/// `Code(_)` could also be read as a type.
+/// Returns whether the type ends in parentheses: syn also reads the pattern `Code(_)` as a type.
 fn ends_in_parentheses(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path
