@@ -59,8 +59,8 @@
 //! batch_runtime::main!(flight_delays);
 //! ```
 //!
-//! `run --input flights.csv` runs it with a progress bar and a summary. Killed at any moment and run again, it resumes
-//! after its last commit.
+//! `run --input flights.csv` runs the job with a progress bar and a summary. If the job is killed at any moment and run
+//! again, it resumes after its last commit.
 //!
 //! # Where to go next
 //!
@@ -88,7 +88,8 @@
 pub mod __private;
 #[cfg(feature = "cli")]
 pub mod cli;
-// Hidden in the documentation alone: rustc would name the types of a hidden module by their whole path in its messages.
+// Hidden only in the documentation: in a module that is always hidden, rustc's messages would name types by their whole
+// path.
 #[cfg_attr(doc, doc(hidden))]
 pub mod definition;
 pub mod engine;
@@ -110,9 +111,9 @@ pub mod writers;
 
 // A program names these. Generated code finds the rest in `__private`.
 
-// Readers, writers, and what their methods take.
+// Readers, writers, and the types that their methods take.
 pub use definition::{Arranged, Durability, Mark, Partitionable, Progress, Reader, Splittable, Writer};
-// What components return, and what they ask for.
+// Types that components return or ask for.
 pub use definition::{Ended, Exit, JobContext, JobEnd, Many, Output, Partition, Repeat, StepContext};
 // Databases.
 pub use definition::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError, DatabaseValue};
@@ -168,7 +169,7 @@ pub use batch_macros::listener;
 #[doc = include_str!("../docs/step.md")]
 pub use batch_macros::step;
 
-/// What a program of annotated functions needs: `use batch_runtime::prelude::*;`.
+/// The names that a program of annotated functions needs: `use batch_runtime::prelude::*;`.
 pub mod prelude {
     pub use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Finds, at compile time, the processor of a step whose state its aggregator takes, and converts the stored
-//! states to the aggregator's argument.
+//! Finds, at compile time, the processor whose state a step's aggregator takes, and converts the stored states to the
+//! aggregator's argument.
 
 use std::marker::PhantomData;
 

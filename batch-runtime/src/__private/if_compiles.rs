@@ -13,7 +13,7 @@ impl<T: ?Sized> If<true> for T {
     type Is = T;
 }
 
-/// The value as that type. If an error was already reported, the types may differ.
+/// Returns the value as a `T`. Its type may differ from `T` only if an error was already reported.
 #[inline]
 pub fn same<T>(value: T) -> T {
     value

@@ -1,4 +1,4 @@
-//! Picks the function that runs a step with `remote`, as `threads` does for a step without it.
+//! Picks the function that runs a step with `remote`, as the module `threads` does for a step without it.
 
 use std::marker::PhantomData;
 

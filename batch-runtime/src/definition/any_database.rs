@@ -138,7 +138,7 @@ impl<'c> AnyTransaction<'c> {
     }
 }
 
-/// A connection for reading to a database of any kind.
+/// A read-only connection to a database of any kind.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AnyConnection {

@@ -109,7 +109,7 @@ pub trait OpenTransaction: Any {
     /// If the database cannot be reached.
     fn begin_again(&self) -> Result<(), Failure>;
 
-    /// Begins a part that can be rolled back on its own.
+    /// Sets a savepoint, which begins a part that can be rolled back on its own.
     ///
     /// # Errors
     /// If the database cannot be reached.
@@ -128,7 +128,7 @@ pub trait OpenTransaction: Any {
     fn take_part_back(&self) -> Result<(), Failure>;
 }
 
-/// Rolls back inside a chunk. Without a transaction these methods do nothing.
+/// Rollbacks inside a chunk. Without a transaction, these methods do nothing.
 impl ChunkTransaction<'_> {
     /// Returns whether the transaction is still open: a database may roll it back on its own.
     pub(crate) fn is_alive(self) -> bool {
@@ -141,7 +141,7 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// The outcome of a component's work, considering what happened to the transaction meanwhile.
+    /// Returns the outcome of a component's work, which is a failure if the transaction has ended meanwhile.
     pub(crate) fn after<T>(self, worked: Result<T, Failure>) -> Result<T, Failure> {
         match (worked, self.inner) {
             (Err(failure), Inner::Sqlite { watch: Some(watch), .. }) if watch.has_refused() => {
@@ -172,7 +172,7 @@ impl ChunkTransaction<'_> {
     /// Rolls it back and so releases all locks until it begins again.
     pub(crate) fn give_up(self) -> Result<(), Failure> {
         match self.inner {
-            // A component may have begun this transaction.
+            // Rolls back even a transaction that a component has begun.
             Inner::Sqlite { transaction, .. } if !transaction.is_autocommit() => {
                 execute(transaction, "ROLLBACK")
             }
@@ -196,7 +196,7 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// Begins a part that can be rolled back on its own.
+    /// Sets a savepoint, which begins a part that can be rolled back on its own.
     pub(crate) fn begin_part(self) -> Result<(), Failure> {
         match self.inner {
             Inner::None => Ok(()),

@@ -19,7 +19,7 @@ pub trait Driver: Clone + Send + Sync + 'static {
     const KIND: DatabaseKind;
     /// The driver's own transaction.
     type Transaction<'c>;
-    /// What a component receives while the transaction is open: usually a reference to it.
+    /// The form in which a component receives it while it is open: usually a reference.
     type Borrowed<'c>: Copy + Borrow<Self::Transaction<'c>>;
     /// The driver's own connection.
     type Connection: 'static;

@@ -15,7 +15,7 @@ impl Drop for Naming {
     }
 }
 
-/// Calls a component and attributes a panic in it to that component. Free if there is no panic.
+/// Calls a component and attributes a panic in it to that component. Costs nothing unless it panics.
 #[inline]
 pub(crate) fn naming<T>(name: &'static str, call: impl FnOnce() -> T) -> T {
     let naming = Naming(name);

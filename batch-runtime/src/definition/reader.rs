@@ -88,7 +88,7 @@ pub trait Reader {
         Ok(most)
     }
 
-    /// True if it reuses the memory of items, which [`recycle`](Self::recycle) gives back.
+    /// True if it reuses the memory of the items that [`recycle`](Self::recycle) takes back.
     const RECYCLES: bool = false;
 
     /// Takes back an item that was only lent to the first processor. Not every such item comes back.

@@ -16,7 +16,7 @@ pub struct Schedule {
     pub overlap: Overlap,
     /// How often a failed run is restarted before it is held.
     pub restarts: u32,
-    /// What happens at later times while a run is held.
+    /// The rule for later times while a run is held.
     pub on_failure: OnFailure,
 }
 
@@ -45,7 +45,7 @@ pub enum Overlap {
     Allow,
 }
 
-/// What happens at later times while a run is held: after its last restart has failed, or after a person has stopped it.
+/// The rule for later times while a run is held: after its last restart has failed, or after a person has stopped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
     /// The later times run.

@@ -35,7 +35,7 @@ struct Common {
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// The outputs of steps as JSON, by the ID of the step.
     outputs: Mutex<BTreeMap<String, String>>,
-    /// The resources and databases that a test gives.
+    /// The resources and databases that a test provides.
     given: Given,
     #[cfg(feature = "async")]
     runtime: JobRuntime,

@@ -14,8 +14,8 @@ pub struct ChunkRecord {
     pub counters: Counters,
     /// The whole context of the step with the checkpoint, as [`encode_context`](super::encode_context) writes it.
     pub context: String,
-    /// The values of the job's context that a component changed, written in the same way. The others stay,
-    /// since branches of a split commit concurrently.
+    /// The values of the job's context that a component changed, written in the same way. The other values stay, since
+    /// branches of a split commit concurrently.
     pub job_context: Option<String>,
     /// The items that this chunk skipped, in the order of the input, stored with it. The caller clears it
     /// before the next chunk.
@@ -23,8 +23,8 @@ pub struct ChunkRecord {
     /// The limit for the skips of this chunk, if other processes skip items of the same step. The caller sets it for each
     /// chunk.
     pub skip_room: Option<SkipRoom>,
-    /// How far the step execution is, for people in other processes. A session stores it with a chunk now and then: at the
-    /// [interval](super::Intervals::mirror) of its repository.
+    /// How far the step execution is, to be shown in other processes. A session stores it with some of the chunks, at
+    /// the [interval](super::Intervals::mirror) of its repository.
     pub reached: Option<Reached>,
 }
 

@@ -113,7 +113,7 @@ pub enum RepositoryError {
         /// The outline of the job now.
         is: Box<str>,
     },
-    /// The restart cannot begin at the step that it was told to begin at.
+    /// The restart cannot begin at the requested step.
     #[error("the restart of execution {execution} of job `{job}` cannot begin there: {what}")]
     CannotBegin {
         /// The job.

@@ -29,9 +29,9 @@ impl<F: Fn(&Commit, Side) -> bool + Send + Sync> FailPoint for F {
 /// A side of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Everything is written, and nothing of it is committed.
+    /// Everything is written, but nothing of it is committed.
     Before,
-    /// All of it is committed, and the run does not know.
+    /// All of it is committed, but the run does not know.
     After,
 }
 

@@ -131,8 +131,8 @@ impl SkippedFilter {
 pub enum SkippedOf {
     /// Those of this execution.
     Execution(ExecutionId),
-    /// Those of all executions in the instance of this one. After a restart the skips of one input are spread over several
-    /// executions.
+    /// Those of all executions of the instance that this execution belongs to. After a restart the skips of one input
+    /// are spread over several executions.
     InstanceOf(ExecutionId),
 }
 

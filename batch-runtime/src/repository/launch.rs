@@ -63,7 +63,7 @@ pub(super) fn check_restart(
     Ok(Some(last))
 }
 
-/// What the launch would do, given the execution that it would take over from and the last one of the instance.
+/// Returns the outlook of a launch, given the execution that it would take over from and the last one of the instance.
 pub(super) fn outlook(dead: Option<ExecutionId>, last: Option<&LastExecution>) -> Outlook {
     match (dead, last) {
         (Some(dead), _) => Outlook::TakesOver(dead),
@@ -100,7 +100,7 @@ pub(super) fn renamed(
     })
 }
 
-/// Decides which places the restart runs again, if it is told to begin at one.
+/// Decides which places the restart runs again, if it was asked to begin at one.
 pub(super) fn taken_back(
     request: &LaunchRequest<'_>,
     last: ExecutionId,

@@ -88,7 +88,7 @@ pub(crate) fn partition_step_name(step: &str, number: u32) -> String {
     format!("{step}:partition{number}")
 }
 
-/// The prefix of the names of all its partitions.
+/// The prefix of the names of all partitions of a step.
 fn partitions_of(step: &str) -> String {
     format!("{step}:partition")
 }
@@ -110,7 +110,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// repository's.
     ///
     /// # Errors
-    /// If it is, but is named by a path under which it cannot be used.
+    /// If the database is the repository's own, but is named by a path under which it cannot be used.
     fn is_own(&self, database: &DatabaseHandle) -> Result<bool, RepositoryError>;
 
     /// Its clock.
@@ -138,7 +138,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// in this order. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
 
-    /// What [`launch`](Self::launch) would do at this moment. Writes nothing, and blocks nobody.
+    /// Returns what [`launch`](Self::launch) would do at this moment. Writes nothing, and blocks nobody.
     ///
     /// # Errors
     /// As for [`launch`](Self::launch).
@@ -304,7 +304,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be written, or there is no such execution.
     fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError>;
 
-    /// What people did to an execution, oldest first.
+    /// The operations of people on an execution, oldest first.
     ///
     /// # Errors
     /// If the repository cannot be read.
@@ -391,8 +391,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
         self.skipped_page(&SkippedFilter::of(SkippedOf::Execution(execution)))
     }
 
-    /// The step executions of these executions that are running, in the order they began, with how far they are. A partition
-    /// that no worker has begun is not running.
+    /// The step executions of these executions that are running, in the order they began, with their progress. A
+    /// partition that no worker has begun is not running.
     ///
     /// # Errors
     /// If the repository cannot be read.

@@ -54,7 +54,7 @@ pub struct Operation {
     pub execution: ExecutionId,
     /// When it was done.
     pub done: Timestamp,
-    /// What was done.
+    /// The kind of operation.
     pub what: Did,
     /// Where it was done: `page` or `cli`.
     pub via: String,

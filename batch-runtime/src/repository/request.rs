@@ -52,8 +52,8 @@ pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 /// Returns the entries for places of the instance that run again, so that the job begins at one of them; or why it cannot.
 pub type Again<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<JournalEntry>, String> + 'a;
 
-/// The outcome in the journal of a place that a restart was told to run again: the place where it begins, and those after it.
-/// Such a place counts as not passed, and a step there starts from nothing.
+/// The outcome in the journal for a place that a restart was asked to run again: the place where it begins, and those
+/// after it. Such a place counts as not passed, and a step there starts from nothing.
 pub(crate) const RUN_AGAIN: &str = "RUN AGAIN";
 
 /// A request to launch a job.
@@ -79,7 +79,8 @@ pub struct LaunchRequest<'a> {
     /// there is an earlier execution. Steps that have another name in the graph are renamed in the whole
     /// record of the instance.
     pub holds: &'a Holds<'a>,
-    /// If the restart is told to begin at a step: returns the entries that the transaction of the launch adds to the journal.
+    /// Set if the restart was asked to begin at a step: returns the entries that the transaction of the launch adds to
+    /// the journal.
     pub again: Option<&'a Again<'a>>,
 }
 
@@ -92,7 +93,7 @@ impl fmt::Debug for LaunchRequest<'_> {
     }
 }
 
-/// What a launch would do at this moment.
+/// The action that a launch would take at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outlook {

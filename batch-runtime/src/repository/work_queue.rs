@@ -149,7 +149,7 @@ pub struct WorkerRow {
     pub holds: Vec<String>,
     /// When it joined.
     pub started: Timestamp,
-    /// Whether it was told to drain.
+    /// Whether it was asked to drain.
     pub drains: bool,
     /// The reason why it could not run the last partition that it declined.
     pub declined: Option<String>,

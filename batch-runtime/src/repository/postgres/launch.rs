@@ -125,7 +125,7 @@ fn write(
     Ok(Written { ownership, restarted_from, recovered, owner_may_live, journal, context })
 }
 
-/// What [`launch`] would do. The same checks, without a write or a lock.
+/// Returns what [`launch`] would do, by the same checks, without a write or a lock.
 pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, InnerError> {
     let key = job_key(request.parameters);
     shared.read(|tx| {

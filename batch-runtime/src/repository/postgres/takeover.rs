@@ -16,7 +16,7 @@ use crate::repository::{
     BatchStatus, JobExecution, OWNER_LOST, Owner, OwnerState, RepositoryError, launch, owner,
 };
 
-/// A running execution, by its row.
+/// A running execution, as read from its row.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) id: ExecutionId,

@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) waits: Waits,
     /// Whether the file is removed with the last handle.
     pub(super) temporary: bool,
-    /// Whether it was opened read-only, without write access, while nobody writes.
+    /// Whether the file was opened read-only because this user cannot write it, while nobody writes it.
     pub(super) at_rest: bool,
     pub(super) idle: Mutex<Vec<Session>>,
     /// The queue of the repository's file.
@@ -131,8 +131,8 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 }
 
 impl Shared {
-    /// A connection for the writes of a running execution: it waits as long as the longest chunk of another
-    /// may take.
+    /// A connection for the writes of a running execution: it waits for a lock as long as the longest chunk of another
+    /// execution may take.
     pub(super) fn lend_to(self: &Arc<Self>, execution: ExecutionId) -> rusqlite::Result<Lent> {
         self.lend_with(self.durability_of(execution), self.waits.commit)
     }

@@ -87,7 +87,7 @@ pub(super) fn of_execution(
     Ok(instance.map(|instance| of(&connection, InstanceId(instance))).transpose()?.unwrap_or_default())
 }
 
-/// Returns whether a restart was told, after that execution of the step, to run it from its beginning.
+/// Returns whether a restart after that execution of the step was asked to run the step from its beginning.
 pub(super) fn runs_again(
     connection: &Connection,
     owner: Ownership,

@@ -115,7 +115,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
     })
 }
 
-/// What [`launch`] would do. The same checks, without a write.
+/// Returns what [`launch`] would do, by the same checks, without a write.
 pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Result<Outlook, InnerError> {
     let connection = shared.lend(request.durability)?;
     let transaction = connection.unchecked_transaction()?;

@@ -94,8 +94,8 @@ fn unsettled(shared: &Shared, worker: WorkerId) -> Option<Unsettled> {
     Some(all.swap_remove(at))
 }
 
-/// Those of the queues in which something is offered, perhaps by an execution that is over; `None` if the worker is to take
-/// nothing more.
+/// Returns the queues in which something is offered, perhaps by an execution that is over; `None` if the worker is to
+/// take nothing more.
 fn queues_with_offers(
     tx: &Tx<'_>,
     worker: WorkerId,

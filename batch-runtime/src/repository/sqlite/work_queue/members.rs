@@ -77,7 +77,7 @@ impl Drop for Membership {
             let _turn = connection.turn();
             connection
                 .execute(
-                    // Those who note the death of a worker leave `DRAINS` as it is.
+                    // A process that records the death of another worker leaves `DRAINS` as it is.
                     "UPDATE BATCH_PROCESS SET ENDED = ?1, DRAINS = 1 WHERE PROCESS_ID = ?2",
                     params![stamp(self.shared.now()), self.id.0],
                 )
