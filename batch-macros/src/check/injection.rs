@@ -35,7 +35,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                 }
                 transaction_seen.get_or_insert(of);
             }
-            // Together with a transaction, a connection is for look-ups.
+            // A writer that asks for a transaction may use a connection for look-ups.
             Asks::Connection(database) if role == Role::Writer && !has_transaction => {
                 let of = database.as_ref().map_or(String::new(), |database| format!(", {}", shown(database)));
                 errors.at(

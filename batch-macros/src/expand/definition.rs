@@ -62,8 +62,8 @@ fn in_frame(step: &Ident) -> Option<TokenStream> {
                 #[inline(never)]
                 fn #named(__work: &mut dyn FnMut()) -> bool {
                     __work();
-                    // Otherwise the call would be a jump, which leaves nothing in the stack, and the functions of all steps
-                    // would be the same one.
+                    // Without this, the call would be a jump, which leaves nothing in the stack, and all steps would
+                    // share one function.
                     ::core::hint::black_box(#text).len() > 0
                 }
                 #named(__work)

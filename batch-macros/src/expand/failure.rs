@@ -74,7 +74,7 @@ pub(crate) fn raises_each(outcome: &Type) -> TokenStream {
     known(&quote!(<#outcome as __batch::ResultOf>::Error), &TokenStream::new())
 }
 
-/// The constant, if more is known than its default.
+/// The constant, unless it would only repeat its default.
 pub(crate) fn raises_constant(raises: &TokenStream) -> TokenStream {
     quote!(const RAISES: __batch::Raises = #raises;)
 }

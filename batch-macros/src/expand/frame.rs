@@ -83,7 +83,7 @@ pub(crate) fn marker_name(name: &Ident) -> Ident {
     name
 }
 
-/// `impl Trait for marker`, its head at the user's name: notes about it then point there.
+/// `impl Trait for marker`. Its head has the span of the user's name, so that notes about the impl point there.
 pub(crate) fn implement(what: impl ToTokens, name: &Ident, body: impl ToTokens) -> TokenStream {
     let head = quote_spanned!(name.span()=> impl #what for #name);
     let body = braces(name, body.to_token_stream());

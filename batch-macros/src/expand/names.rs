@@ -1,4 +1,4 @@
-//! Refers to a path of the user's exactly once, and checks which kind of function it leads to.
+//! Refers to each of the user's paths exactly once, and checks which kind of function it leads to.
 //!
 //! The path is used in a type alias, where a name defined by an attribute may shadow one from a glob import. An
 //! import (`use load as alias`) would allow better messages about functions without an attribute, but rustc

@@ -128,7 +128,7 @@ fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {
     if options.concurrency.is_some() { quote!(__batch::InWindow<#passing>) } else { passing }
 }
 
-/// The entry among its needs that restricts its position in the pipe.
+/// The entry among the processor's needs that restricts its position in the pipe.
 fn marks(component: &Component<'_>, options: &ProcessorOptions, has_state: bool) -> TokenStream {
     let kind = if options.concurrency.is_some() {
         quote!(Ahead)

@@ -156,7 +156,7 @@ pub(crate) struct Observed {
     /// The item's type, if an item is shown.
     pub(crate) item: Option<Type>,
     pub(crate) error: Option<Seen>,
-    /// How many of the function's arguments these are.
+    /// The number of the function's arguments that are observed.
     pub(crate) arguments: usize,
     /// The item of an event that [may lack it](Event::may_lack_item).
     pub(crate) lacking: Option<Lacking>,

@@ -97,7 +97,7 @@ pub trait OpenTransaction: Any {
     /// If a statement failed.
     fn settle(&self) -> Result<(), Failure>;
 
-    /// Rolls it back and so releases all locks until it begins again.
+    /// Rolls the transaction back, which releases all its locks until it begins again.
     ///
     /// # Errors
     /// If the database cannot be reached.
@@ -169,7 +169,7 @@ impl ChunkTransaction<'_> {
         self.after(worked)
     }
 
-    /// Rolls it back and so releases all locks until it begins again.
+    /// Rolls the transaction back, which releases all its locks until it begins again.
     pub(crate) fn give_up(self) -> Result<(), Failure> {
         match self.inner {
             // Rolls back even a transaction that a component has begun.

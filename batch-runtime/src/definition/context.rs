@@ -227,7 +227,7 @@ impl StepContext {
         self.starts
     }
 
-    /// The signal that asks the step to stop. It ends the waits that take it: [`StopSignal::pause`],
+    /// The signal that asks the step to stop. Once raised, it ends every wait that takes it: [`StopSignal::pause`],
     /// [`RateLimit::wait`](crate::RateLimit::wait).
     ///
     /// ```

@@ -94,7 +94,8 @@ pub enum BoundTo {
     Parameter(&'static str),
     /// A literal or constant.
     Constant {
-        /// Its type; `{integer}` and `{float}` for literals, which fit every integer, or `f64`.
+        /// Its type; `{integer}` for a literal that fits every integer type, `{float}` for one that fits `f64` and
+        /// `f32`.
         ty: TypeName,
         /// Its value.
         value: fn() -> Option<ParameterValue>,
@@ -115,6 +116,6 @@ pub struct ComponentUse {
     pub needs: &'static [Need],
     /// Its bindings in this step.
     pub bindings: &'static [Binding],
-    /// How it can fail; used in steps that have rules for it.
+    /// How it can fail, for steps with rules about failures.
     pub raises: Raises,
 }

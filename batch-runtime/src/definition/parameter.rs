@@ -145,7 +145,7 @@ impl fmt::Debug for Parameters {
 /// `std::path::PathBuf` are the same.
 #[derive(Debug, Clone, Copy)]
 pub struct TypeName {
-    /// The module of a foreign type; empty for our own.
+    /// The module of a user's type; empty for the types that the framework knows.
     pub module: &'static str,
     /// The bare name.
     pub name: &'static str,

@@ -39,7 +39,7 @@ impl fmt::Debug for Raises {
     }
 }
 
-/// Determines how a component that returns `E` can fail.
+/// Determines how a component whose error is `E` can fail.
 #[derive(Debug)]
 pub struct RaisesOf<E>(PhantomData<fn() -> E>);
 

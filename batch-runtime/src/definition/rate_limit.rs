@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{StopSignal, Stopped, TimeLimit};
 use crate::engine::{Pause, Sleep};
 
-/// A longer span would be beyond what a clock can show.
+/// A longer span could exceed the range of a clock.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// Limits the number of calls in any span of a given length, for all components that share it: a `#[resource]` of the
@@ -108,7 +108,7 @@ pub(crate) struct Turns(Mutex<Given>);
 struct Given {
     /// The number of turns, and the length of the span; `None` allows any number.
     limit: Option<(usize, Duration)>,
-    /// When the last turns were or will be, the oldest first.
+    /// The times of the last turns, some of them still to come, the oldest first.
     last: VecDeque<Instant>,
     /// No turn is granted before this time.
     held: Option<Instant>,

@@ -157,7 +157,7 @@ impl<'s> Scope<'s> {
             .expect("a component of a step is bound in the step's scope")
     }
 
-    /// The signal that asks the step to stop, or outside a step the job.
+    /// The signal that asks the step to stop; outside a step, the one that asks the job.
     #[must_use]
     pub fn stop(&self) -> &'s StopSignal {
         let retrying = self.step.and_then(|step| step.retrying.as_ref());
@@ -233,7 +233,7 @@ impl<'s> Scope<'s> {
         inner
     }
 
-    /// Returns the value of the argument `name`, and its name at the job.
+    /// Returns the value of the argument `name`, and its name in the job.
     pub(crate) fn resolve(&self, name: &str) -> (Option<ParameterValue>, String) {
         let mut name = name;
         for bindings in self.bindings.iter().rev() {
@@ -251,8 +251,8 @@ impl<'s> Scope<'s> {
     /// The parameter for the argument `name`.
     ///
     /// # Errors
-    /// If it has no value, or one that does not fit. The wiring of a job rules this out, but a job key typed
-    /// by hand does not.
+    /// If it has no value, or one that does not fit. The wiring of a job rules this out, unless its `JobInfo` was
+    /// written by hand.
     pub fn parameter<T: ParameterType>(&self, name: &str) -> Result<T, Failure> {
         let (value, outer) = self.resolve(name);
         T::from_value(value.as_ref())

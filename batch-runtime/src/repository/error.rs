@@ -3,7 +3,7 @@
 use super::BatchStatus;
 use crate::definition::{BoxError, ExecutionId, Failure, InstanceId};
 
-/// The reason why a chunk was not committed. All of it is rolled back.
+/// The reason why a chunk was not committed. In every case the whole chunk is rolled back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {

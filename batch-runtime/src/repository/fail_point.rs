@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// Decides at which commit a run is stopped dead: as if its process were killed there.
+/// Decides at which commit a run is stopped, as if its process were killed there.
 ///
-/// A closure is one. [`Sandbox::fail_at`](crate::testing::Sandbox::fail_at) takes it.
+/// A closure can be a fail point. [`Sandbox::fail_at`](crate::testing::Sandbox::fail_at) takes one.
 ///
 /// ```
 /// use batch_runtime::repository::{Commit, FailPoint, Side};

@@ -1,4 +1,4 @@
-//! A repository that stops a run dead at a commit: from then on it refuses all that the run writes.
+//! A repository that stops a run at a commit, as a kill would: from then on it refuses everything that the run writes.
 
 mod checkpoints;
 

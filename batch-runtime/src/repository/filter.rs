@@ -43,7 +43,7 @@ impl Between {
 /// Selects the executions to list; all by default. An execution is listed if it meets every condition.
 ///
 /// Executions are listed newest first. To read the next page, set [`after`](Self::after) to the last execution of the page
-/// before: no execution is left out or listed twice then, whatever is launched meanwhile.
+/// before: then no execution is left out or listed twice, whatever is launched meanwhile.
 ///
 /// ```
 /// use batch_runtime::repository::sqlite::SqliteRepository;

@@ -133,9 +133,9 @@ pub trait Repository: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`RepositoryError::AlreadyRunning`], then [`NeedsRecovery`](RepositoryError::NeedsRecovery),
-    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete),
-    /// [`NotRestartable`](RepositoryError::NotRestartable), [`GraphChanged`](RepositoryError::GraphChanged),
-    /// in this order. Nothing is written then.
+    /// [`AlreadyComplete`](RepositoryError::AlreadyComplete), [`NotRestartable`](RepositoryError::NotRestartable),
+    /// [`TooManyRecoveries`](RepositoryError::TooManyRecoveries), [`GraphChanged`](RepositoryError::GraphChanged),
+    /// [`CannotBegin`](RepositoryError::CannotBegin), in this order. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
 
     /// Returns what [`launch`](Self::launch) would do at this moment. Writes nothing, and blocks nobody.
@@ -239,7 +239,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         partition: StepExecutionId,
     ) -> Result<ContextMap, RepositoryError>;
 
-    /// Ends the partitions of a step that this execution has not begun as STOPPED.
+    /// Ends the partitions of a step that this execution has not begun: they become STOPPED.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -265,8 +265,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError>;
 
-    /// Ends an execution. If one of its steps still counts as running because its own end could not be
-    /// recorded, it ends as FAILED with exit `END_LOST`, and the next start resumes after its last commit.
+    /// Ends an execution. If one of its steps still counts as running, because the end of the step could not be
+    /// recorded, the step ends as FAILED with exit `END_LOST`, and the next start resumes after its last commit.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -291,8 +291,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`AlreadyComplete`](RepositoryError::AlreadyComplete).
     fn abandon(&self, execution: ExecutionId) -> Result<(), RepositoryError>;
 
-    /// Ends running executions whose owners are dead as FAILED with exit `OWNER_LOST`, so that they can be
-    /// restarted, and returns them.
+    /// Ends running executions whose owners are dead, and returns them. They become FAILED with exit `OWNER_LOST`, so
+    /// that they can be restarted.
     ///
     /// # Errors
     /// If the repository cannot be written.

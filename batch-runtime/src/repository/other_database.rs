@@ -124,7 +124,7 @@ pub trait Checkpoints: Send + Sync + fmt::Debug {
     /// The connection on which the step execution commits its chunks.
     fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession>;
 
-    /// At the end of the step, stores a context that has changed, with the counters; without one, returns the stored
+    /// At the end of the step, stores the context with the counters if it has `changed`; otherwise returns the stored
     /// context.
     ///
     /// # Errors

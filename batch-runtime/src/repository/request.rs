@@ -147,7 +147,7 @@ pub struct StepStart<'a> {
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
     /// The crash that its commits must survive.
     pub durability: Durability,
-    /// Ends the wait for a locked database, both of the beginning step and of its chunks.
+    /// Ends the wait for a locked database, both when the step begins and in its chunks.
     pub stop: &'a StopSignal,
 }
 

@@ -10,7 +10,8 @@ use super::model::Counters;
 /// The length to which exit codes of totals are cut: they are part of a key.
 pub(super) const TOTAL_EXIT_CODE: usize = 500;
 
-/// The totals of all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns it.
+/// The totals of all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns
+/// them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
     /// The number of executions, including those that run. Here as in all sums, those that were purged count as well.

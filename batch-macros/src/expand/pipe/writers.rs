@@ -34,7 +34,7 @@ impl Parts<'_> {
         let span = route.classifier.span();
         let Placed { alias, scope } =
             self.place(&route.classifier, "classifier", &definition, &[(&definition, "NAME")]);
-        // The user's own `match`, so that rustc finds the missing case on the user's words.
+        // The user's own `match`, so that rustc reports a missing case at the user's words.
         let keyword = Token![match](route.expr.match_token.span);
         let arms = route.expr.arms.iter().enumerate().map(|(index, arm)| {
             let (attrs, pattern, arrow) = (&arm.attrs, &arm.pat, &arm.fat_arrow_token);

@@ -109,7 +109,7 @@ pub(super) fn settle(
     })
 }
 
-/// Marks the scheduled time that an execution runs for as HELD, if it is still DUE.
+/// Sets the scheduled time that an execution runs for to HELD, if it is still DUE.
 pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         "UPDATE @BATCH_SCHEDULE_FIRE f SET OUTCOME = 'HELD'

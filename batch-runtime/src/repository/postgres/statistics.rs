@@ -24,7 +24,7 @@ macro_rules! took {
     };
 }
 
-/// The columns that [`times`] reads, of the ended rows of an alias.
+/// The columns that [`times`] reads, of the ended rows of a table, given by its alias.
 macro_rules! times {
     ($table:literal) => {
         concat!("COUNT(*), SUM(", took!($table), ")::bigint, MAX(", took!($table), ")")

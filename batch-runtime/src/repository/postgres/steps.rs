@@ -61,7 +61,7 @@ pub(super) fn insert(
             if let Some(checkpoint) = truth
                 && let Some(corrected) = correct(tx, checkpoint)?
             {
-                // About a step with partitions, the other database only knows that it began.
+                // Of a step with partitions, the other database holds only that it began.
                 partitions::sum_up(tx, corrected)?;
             }
             let (before, earlier) = sums(tx, owner, step.name)?;

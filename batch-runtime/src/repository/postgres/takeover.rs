@@ -310,7 +310,8 @@ pub(super) fn fail_running_steps(
     partitions::withdraw(tx, execution)
 }
 
-/// Each execution is taken over in a transaction of its own, which locks no more than it needs.
+/// Takes over all executions whose owners are dead, each in a transaction of its own, which locks no more than it
+/// needs.
 pub(super) fn recover(shared: &Arc<Shared>) -> Result<Vec<ExecutionId>, InnerError> {
     let mut taken = Vec::new();
     for running in shared.read(|tx| all(shared, &tx.query(select!(""), &[])?))? {

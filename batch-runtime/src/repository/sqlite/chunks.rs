@@ -167,7 +167,7 @@ pub(super) fn follow(
     Ok(stop_requested)
 }
 
-/// Runs one transaction: the work, then the additions of `write`. After any failure nothing stays, and the
+/// Runs one transaction: the work, then the additions of `write`. After any failure nothing of it is kept, and the
 /// connection is ready for the next transaction.
 pub(super) fn transact<T>(
     connection: &Lent,

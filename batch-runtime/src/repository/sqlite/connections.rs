@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) waits: Waits,
     /// Whether the file is removed with the last handle.
     pub(super) temporary: bool,
-    /// Whether the file was opened read-only because this user cannot write it, while nobody writes it.
+    /// Whether the file was opened without write access, which works only while nobody writes to it.
     pub(super) at_rest: bool,
     pub(super) idle: Mutex<Vec<Session>>,
     /// The queue of the repository's file.
@@ -68,7 +68,8 @@ impl Session {
         Self::watched(connection, wait)
     }
 
-    /// Opens a file that this user cannot write and nobody writes: `SQLite` then needs no lock and no `-shm`.
+    /// Opens a file that this user may not write, while nobody else writes to it: `SQLite` then needs no lock and no
+    /// `-shm`.
     pub(super) fn open_at_rest(path: &Path, wait: Duration) -> rusqlite::Result<Self> {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

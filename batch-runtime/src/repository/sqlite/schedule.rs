@@ -111,7 +111,7 @@ pub(super) fn settle(
     Ok(transaction.commit()?)
 }
 
-/// Marks the scheduled time that an execution runs for as HELD, if it is still DUE.
+/// Sets the scheduled time that an execution runs for to HELD, if it is still DUE.
 pub(super) fn hold(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

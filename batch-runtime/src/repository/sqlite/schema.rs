@@ -55,7 +55,7 @@ pub(super) fn prepare(
     Ok(uuid)
 }
 
-/// Called inside a write transaction: another process may have been faster.
+/// Creates or updates the tables. Called inside a write transaction, because another process may have been faster.
 fn create_or_migrate(connection: &Connection, path: &Path) -> Result<String, InnerError> {
     let present = present(connection, path, true)?;
     let version = present.as_ref().map_or(0, |present| present.version);

@@ -64,7 +64,7 @@ pub(super) fn insert(
     if let Some(checkpoint) = truth
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
-        // About a step with partitions, the other database only knows that it began.
+        // Of a step with partitions, the other database holds only that it began.
         partitions::sum_up(&transaction, corrected)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;

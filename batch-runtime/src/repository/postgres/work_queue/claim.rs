@@ -126,7 +126,7 @@ impl<'c> Claiming<'c> {
     fn run(self) -> Result<Claimed, InnerError> {
         let stop = self.shared.process.stop_of(Run::Worker(self.worker));
         let claimed = self.shared.transact(
-            // Otherwise a server that forgets a claim in a crash would offer a running partition again.
+            // With less, a server that forgets a claim in a crash would offer a running partition again.
             Durability::Machine,
             stop.as_ref(),
             |tx| self.take(tx),

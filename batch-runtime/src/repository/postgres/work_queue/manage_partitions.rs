@@ -36,7 +36,8 @@ struct Holder {
 }
 
 impl Holder {
-    /// A manager does not declare its own process lost: others do, and then it stops as well.
+    /// Returns whether the worker may be lost. A manager does not declare its own process lost: others do, and then the
+    /// manager stops as well.
     fn is_suspicious(&self, shared: &Shared) -> bool {
         let may_be_lost = self.process != shared.process.name && self.liveness.may_be_lost();
         self.has_ended || may_be_lost
