@@ -43,7 +43,7 @@ pub struct Chain<A, B> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum On {
     First,
-    /// The first reader is at its end, but has not yet been notified of that commit.
+    /// The first reader is at its end, but has not yet been notified that its end is committed.
     SecondUnnotified,
     Second,
 }

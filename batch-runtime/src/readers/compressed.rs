@@ -120,7 +120,7 @@ impl Members {
     }
 }
 
-/// Reads the bytes that tell what follows.
+/// Reads the bytes that identify a member.
 fn begin(from: &mut BufReader<Counted>) -> io::Result<Vec<u8>> {
     let mut begin = Vec::with_capacity(4);
     from.take(4).read_to_end(&mut begin)?;
@@ -190,7 +190,8 @@ impl Format {
         }
     }
 
-    /// True if these bytes almost certainly begin a member: stricter, for the middle of a file that may have changed.
+    /// True if these bytes almost certainly begin a member. This is stricter than `is_of`, because it is used in
+    /// the middle of a file that may have changed.
     fn surely_is_of(self, begin: &[u8]) -> bool {
         match self {
             #[cfg(feature = "gzip")]
@@ -200,7 +201,7 @@ impl Format {
         }
     }
 
-    /// The name of a part of such a file in messages.
+    /// The name that messages use for a part of a file in this format.
     pub(super) fn part(self) -> &'static str {
         match self {
             #[cfg(feature = "gzip")]

@@ -34,8 +34,9 @@ pub use record::CsvRecord;
 /// Reads a CSV file, one item per record.
 ///
 /// The file is UTF-8, with or without a byte order mark, or in [another encoding](CsvOptions::encoding).
-/// Lines end with LF or CRLF, and blank lines are skipped. A field that begins with a quote extends to the closing quote, across delimiters and line
-/// endings; a doubled quote within it is one quote. Files named `.gz` or `.zst` are decompressed.
+/// Lines end with LF or CRLF, and blank lines are skipped. A field that begins with a quote extends to the
+/// closing quote, across delimiters and line endings; a doubled quote within it is one quote. Files named
+/// `.gz` or `.zst` are decompressed.
 ///
 /// Everything that RFC 4180 does not allow is an error with its place, and is never read as something else:
 /// text after a closing quote, a quote within an unquoted field, a carriage return that does not end a line,
@@ -165,7 +166,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
         let Record { line, byte, .. } = record;
         let resource = self.records.input.source.resource();
         let is_whole = columns == Some(fields);
-        // A lent record keeps its text for reports; that of any other is still in the buffer.
+        // A lent record keeps its own text for reports; the text of any other record is still in the buffer.
         let raw = (T::IS_LENT && (found.record.unquoted || self.encoding != Encoding::Utf8))
             .then(|| text_of(self.encoding, &self.records.input.bytes()[found.start..found.end]));
         let decoder = &mut self.decoder;

@@ -1,4 +1,4 @@
-//! Determines before the first record whether records with given names can be the serde type at all.
+//! Determines, before the first record is read, whether records with given names can become a serde type at all.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -9,9 +9,9 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Returns the first field that `T` requires and no name matches, as far as that can be determined: `T` must
-/// be a struct, and none of the names may be that of the field or one of its aliases. Finding the fields
-/// after it takes a record with values.
+/// Returns the first field that `T` requires, if none of the names is that of the field or one of its aliases.
+/// Later fields are not checked, because a type reports only the first that is missing. `None` also for a type
+/// that does not reveal its fields, such as a map.
 pub(crate) fn missing<'n, 'de, T: Deserialize<'de>>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'static str> {
@@ -49,9 +49,9 @@ fn ask<'de, T: Deserialize<'de>>(name: Option<&str>) -> (Result<(), Answer>, boo
 /// How a type reacts.
 #[derive(Debug)]
 enum Answer {
-    /// It requires that field.
+    /// The type requires this field.
     Missing(&'static str),
-    /// The name belongs to that field.
+    /// The name belongs to this field.
     Field(u64),
     /// Anything else.
     Other,

@@ -22,7 +22,7 @@ use crate::definition::{
 /// are reopened.
 const OPEN: usize = 16;
 
-/// The number of bytes at the start of a file by which machines compare it.
+/// The number of bytes at the start of a file that machines compare.
 const FRONT: u64 = 4096;
 
 /// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
@@ -146,12 +146,12 @@ pub struct FilesPosition<P> {
 pub struct FilePart {
     /// Its path. A path that is not UTF-8 is written as a URI, `file:///in/caf%E9.csv`.
     pub file: String,
-    /// The file as it was when it became a part; `None` if it could not be read, or an older version has written the part.
+    /// The file as it was when it became a part; `None` if it could not be read, or if an older version wrote the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<FileSeen>,
 }
 
-/// The features of a file by which other machines compare it with theirs.
+/// The length and a hash of a file, with which another machine checks that it has the same file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSeen {
     /// Its length in bytes.

@@ -2,12 +2,12 @@
 //! the impl of [`Reader`](crate::Reader), and `forward_split!(self => self.inner);` in that of
 //! [`Splittable`](crate::Splittable).
 
-/// For an adaptor over `R` with its items, positions and errors.
+/// For an adaptor over `R` that has the items, positions and errors of `R`.
 macro_rules! forward_reader {
     ($this:ident => $inner:expr) => {
         const RECYCLES: bool = R::RECYCLES;
 
-        /// Its positions are those of the inner reader.
+        /// Returns the kind of the inner reader, because the positions are the same.
         fn kind() -> String {
             R::kind()
         }

@@ -7,9 +7,10 @@ use crate::definition::{Reader, Splittable};
 
 /// Calls a function with every item that is read; [`inspect`](super::ReaderExt::inspect) creates it.
 ///
-/// It sees items when they are read, which is before they are processed and long before they are committed. A restart, and a
-/// `retry` that reopens the reader, show the items after the last commit again; bad records are not shown. So it is for logs
-/// and statistics, not for effects: an effect that has to happen exactly once belongs in a second writer, `(save, audit)`.
+/// The function sees items when they are read, which is before they are processed and long before they are
+/// committed. A restart, and a `retry` that reopens the reader, show the items after the last commit again; bad
+/// records are not shown. Use it for logs and statistics, not for effects: an effect that has to happen exactly
+/// once belongs in a second writer, `(save, audit)`.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -52,7 +53,7 @@ impl<R: Reader, F: FnMut(&R::Item)> Reader for Inspect<R, F> {
     fn read_batch(&mut self, most: usize, into: &mut Vec<R::Item>) -> Result<usize, R::Error> {
         let before = into.len();
         let read = self.inner.read_batch(most, into);
-        // Those before an error are read as well.
+        // The items before an error were read too.
         into[before..].iter().for_each(&mut self.look);
         read
     }

@@ -1,7 +1,7 @@
 //! [`ReaderExt`], the methods that wrap a reader in an adaptor, one module per adaptor.
 //!
-//! Every adaptor reads exactly, restarts after any item, and answers [`steps_over`](Reader::steps_over) as
-//! the inner reader does.
+//! Every adaptor can be restarted after any item, without losing or repeating one, and answers
+//! [`steps_over`](Reader::steps_over) as the inner reader does.
 
 mod forward;
 mod inspect;

@@ -35,8 +35,8 @@ impl<R: Reader> SkipTo<R> {
 }
 
 impl<R: Reader<Position: Clone>> SkipTo<R> {
-    /// Moves to the starting position. This waits for the first item, because a reader resumes at most once
-    /// and a checkpoint may come first.
+    /// Moves to the starting position. This happens only when the first item is read, because a reader resumes at
+    /// most once, and a checkpoint takes precedence.
     #[inline]
     fn begin(&mut self) -> Result<(), R::Error> {
         if let Some(start) = &self.start {
@@ -74,7 +74,7 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.resume(position)
     }
 
-    /// Also false for the error of a position that the input does not have.
+    /// Also false for the error that the input does not have the starting position.
     fn steps_over(&self, error: &R::Error) -> bool {
         self.start.is_none() && self.inner.steps_over(error)
     }

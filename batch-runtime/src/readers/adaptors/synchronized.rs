@@ -76,7 +76,7 @@ impl<R> Synchronized<R> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading<R>> {
-        // The reader changes nothing here but itself, so its panic leaves nothing half done.
+        // A panic of the reader can leave only the reader itself half changed, so a poisoned lock is harmless.
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,7 +107,7 @@ impl<R: Reader> Reader for Synchronized<R> {
     type Position = R::Position;
     type Error = R::Error;
 
-    /// Its positions are those of the inner reader.
+    /// Returns the kind of the inner reader, because the positions are the same.
     fn kind() -> String {
         R::kind()
     }

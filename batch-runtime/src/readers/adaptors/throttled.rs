@@ -48,7 +48,7 @@ impl<R: Reader> Reader for Throttled<R> {
     type Position = R::Position;
     type Error = BoxError;
 
-    /// Its positions are those of the inner reader.
+    /// Returns the kind of the inner reader, because the positions are the same.
     fn kind() -> String {
         R::kind()
     }
@@ -133,7 +133,7 @@ mod tests {
     use crate::readers::tests::{Faulty, rest, restarts_everywhere, splits_everywhere};
     use crate::readers::{ReaderExt, VecReader};
 
-    /// A clock that moves only where something waits.
+    /// A clock that advances only when something waits.
     #[derive(Debug, Clone)]
     struct Clock {
         begin: Instant,

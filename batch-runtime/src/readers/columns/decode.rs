@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::row::{Column, Fields, Form, Row, Trace};
 use super::value::{Problem, ValueError};
 
-/// The way to decode records, from the item's type and the header.
+/// How to decode records, derived from the item's type and the header.
 #[derive(Debug, Clone)]
 enum Plan {
     /// Nothing yet: the first good record determines it.
@@ -81,7 +81,7 @@ impl Decoder {
                 Err(error) if !matches!(*error.0, Problem::Null) => {
                     return Err(Refusal { error, column: trace.column.get() });
                 }
-                // The field may have a default, which only a type that sees the names can use.
+                // The field may have a default, which serde uses only if it sees the names.
                 Err(_) => {}
             }
         }
@@ -131,7 +131,7 @@ impl Decoder {
         }
     }
 
-    /// Makes the plan for a type, of which `record` was just decoded by name. `fields` are the names of its
+    /// Makes the plan for the type `T`, after `record` was decoded by name. `fields` are the names of the type's
     /// fields, if it is a struct; a field with aliases appears once for each of its names.
     fn learn<'a, T: Deserialize<'a>>(
         &self,

@@ -34,7 +34,7 @@ impl Decoder {
         let mut column = *column;
         match &*error.0 {
             Problem::Missing(name) => {
-                // In a flexible file, the record may be too short for it.
+                // In a flexible file, the column may exist although the record is too short to have it.
                 column = self.column(name);
                 if column.is_none() {
                     return header(lacks(name));

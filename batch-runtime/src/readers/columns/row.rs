@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 use super::decode::Decoder;
 use super::value::{Name, Value, ValueError, is_null};
 
-/// For a type that is a single value: takes it from a record with one field.
+/// For a type that is a single value: takes the value from a record with one field.
 macro_rules! forward_to_only {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -30,8 +30,8 @@ pub(super) enum Form<'a> {
     Sequence(&'a [usize]),
     /// Without names, all columns.
     Positions,
-    /// With their names, so that the type may ignore, default, rename and collect. Columns missing from the
-    /// record are left out, and so are null markers if `omit_nulls`.
+    /// With their names, so that the type may ignore, default, rename and collect columns. Columns missing from
+    /// the record are left out, and so are null markers if `omit_nulls` is true.
     Names { columns: &'a [Column], omit_nulls: bool },
 }
 
@@ -92,7 +92,7 @@ impl<'a, F> Row<'a, F> {
         Some(Value { text, nulls, empty_is_null: !is_text, untyped_as_text: *untyped_as_text })
     }
 
-    /// Returns the only field of a record, which is then its value.
+    /// Returns the field of a record that has only one.
     fn only<'de>(&self) -> Option<Value<'de, 'a>>
     where
         F: Fields<'de>,

@@ -113,7 +113,7 @@ pub(super) fn is_null(text: &str, nulls: &[Box<str>]) -> bool {
 pub(super) struct Value<'de, 'a> {
     pub(super) text: &'de str,
     pub(super) nulls: &'a [Box<str>],
-    /// True if an empty field is null: not if it is quoted.
+    /// True if an empty field is null; false if the field is quoted.
     pub(super) empty_is_null: bool,
     pub(super) untyped_as_text: bool,
 }
@@ -182,8 +182,8 @@ macro_rules! nested {
 impl<'de> Deserializer<'de> for Value<'de, '_> {
     type Error = ValueError;
 
-    /// Flattened and untagged types call this without saying what they expect: the text becomes what it looks
-    /// like, unless that would lose a digit.
+    /// Flattened and untagged types call this and do not say what they expect: the text becomes the type that it
+    /// looks like, unless that would lose a digit.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let text = self.text;
         if is_null(text, self.nulls) {

@@ -57,7 +57,7 @@ impl<'r> Record<'r> {
         &self.text[begin..(self.ends[column] as usize - self.start).min(self.text.len())]
     }
 
-    /// Its fields as text, or the first column that is not text.
+    /// The fields as text, or the first column that is not text.
     #[inline]
     pub(super) fn fields(
         &self,
@@ -124,7 +124,7 @@ pub(super) struct Decoded {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CsvFields<'r> {
     pub(super) text: &'r str,
-    /// Where the offsets in `ends` begin.
+    /// The offset of `text`, from the same origin as the offsets in `ends`.
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
     /// Which fields were quoted; empty if none was.

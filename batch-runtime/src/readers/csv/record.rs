@@ -70,8 +70,8 @@ impl<'r> CsvRecord<'r> {
     /// and so are the reader's null markers.
     ///
     /// # Errors
-    /// If there is no such column: this ends the step. If the value is not a `T`: this error names line, column and value,
-    /// and `skip(ReadError)` covers it.
+    /// If there is no such column, which fails the step. If the value is not a `T`; this error names the line, the
+    /// column and the value, and `skip(ReadError)` covers it.
     pub fn parse<T: Deserialize<'r>>(&self, name: &str) -> Result<T, Failure> {
         let column = self.record.decoder().column(name).filter(|column| *column < self.len());
         self.record.value(column.ok_or_else(|| self.record.without(name))?)
@@ -98,7 +98,7 @@ impl<'r> CsvRecord<'r> {
         self.record.decoder().names()
     }
 
-    /// The line on which it begins, from 1.
+    /// The line on which the record begins, from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.record.line()

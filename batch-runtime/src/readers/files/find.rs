@@ -47,7 +47,7 @@ pub enum FilesError {
          restore the old files, or start a new instance (`--next`)"
     )]
     Changed {
-        /// The file where it stopped.
+        /// The file in which the earlier execution stopped.
         file: Box<str>,
     },
     /// A worker does not have the file of its partition.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A column with a fixed place in each record.
 ///
-/// A name and a range are a column: `("id", 0..6)`.
+/// A pair of a name and a range is also accepted as a column: `("id", 0..6)`.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::{FixedColumn, FixedReader}};
@@ -31,7 +31,7 @@ pub struct FixedColumn {
 pub(crate) enum Align {
     Left,
     Right,
-    /// Right, after zeros.
+    /// At the right end, after zeros.
     Zeros,
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Form {
     Decimal {
         scale: usize,
     },
-    /// As a decimal, with the sign in the last digit.
+    /// Like `Decimal`, with the sign in the last digit.
     Zoned {
         scale: usize,
     },
@@ -141,7 +141,7 @@ pub(super) fn decimal(text: &str, scale: usize, out: &mut String) -> Option<()> 
     Some(())
 }
 
-/// As [`decimal`], with the sign in the last digit.
+/// Like [`decimal`], with the sign in the last digit.
 pub(super) fn zoned(text: &str, scale: usize, out: &mut String) -> Option<()> {
     let (last, before) = text.as_bytes().split_last()?;
     let (negative, digit) = match last {
@@ -158,7 +158,7 @@ pub(super) fn zoned(text: &str, scale: usize, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// As [`zoned`], for the bytes of EBCDIC.
+/// Like [`zoned`], for the bytes of EBCDIC.
 #[cfg(feature = "encodings")]
 pub(super) fn zoned_in_ebcdic(bytes: &[u8], scale: usize, out: &mut String) -> Option<()> {
     let (last, before) = bytes.split_last()?;
@@ -170,7 +170,7 @@ pub(super) fn zoned_in_ebcdic(bytes: &[u8], scale: usize, out: &mut String) -> O
     Some(())
 }
 
-/// As [`decimal`], for two digits a byte.
+/// Like [`decimal`], for two digits a byte.
 pub(super) fn packed(bytes: &[u8], scale: usize, out: &mut String) -> Option<()> {
     let mut halves: Vec<u8> = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect();
     let negative = sign(halves.pop()?)?;

@@ -33,7 +33,7 @@ pub(super) struct Layout {
     pub(super) encoding: Encoding,
     /// True if places count bytes.
     in_bytes: bool,
-    /// True if a column is not just text.
+    /// True if the values of a column are stored as something other than text.
     converts: bool,
 }
 

@@ -59,7 +59,7 @@ impl<T> FixedOptions<T> {
         self
     }
 
-    /// Skips lines at the start of the file, or records of bytes.
+    /// Skips lines at the start of the file; with [`record_bytes`](Self::record_bytes), records.
     pub fn skip_lines(mut self, lines: u64) -> Self {
         self.first_lines = lines;
         self
@@ -93,9 +93,9 @@ impl<T> FixedOptions<T> {
         self
     }
 
-    /// As [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with them,
-    /// the trailer, and the number of records before it. Records that cannot be read count, but add nothing
-    /// to the totals.
+    /// Like [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with the totals,
+    /// the trailer, and the number of records before the trailer. Records that cannot be read are counted, but
+    /// add nothing to the totals.
     pub fn trailer_with_totals<S: Totals<T> + 'static, E: Into<BoxError>>(
         mut self,
         check: impl Fn(&S, &str, u64) -> Result<(), E> + Send + Sync + 'static,

@@ -166,9 +166,9 @@ pub(crate) struct Passed {
 pub(crate) struct Found<R> {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// The line on which it begins, from 1.
+    /// The line on which the record begins, from 1.
     pub(crate) line: u64,
-    /// The offset in the input at which it begins.
+    /// The offset in the input at which the record begins.
     pub(crate) byte: u64,
     pub(crate) record: R,
 }

@@ -81,7 +81,7 @@ enum Rest {
 
 impl<R: Reader> Shared<R> {
     fn lock(&self) -> MutexGuard<'_, State<R>> {
-        // User code never runs under the lock.
+        // User code never runs under the lock, so a poisoned lock is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use super::{Http, HttpPages, PageStyle, Request, Response};
 use crate::definition::{Reader, StopSignal};
 use crate::engine::Pause;
 
-/// A clock that moves only where something waits.
+/// A clock that advances only when something waits.
 #[derive(Debug, Clone)]
 struct Clock {
     begin: Instant,
