@@ -18,7 +18,7 @@ pub struct EndedEarly {
     pub committed: u64,
 }
 
-/// Calls `next` as often as an earlier execution did, which has dealt with those items.
+/// Calls `next` as often as an earlier execution did, and drops the items: that execution has dealt with them.
 fn replay<T>(items: &mut impl Iterator<Item = T>, committed: u64) -> Result<(), EndedEarly> {
     for read in 0..committed {
         if items.next().is_none() {
@@ -35,8 +35,8 @@ fn exact_progress<T>(items: &impl Iterator<Item = T>, done: u64) -> Option<Progr
 
 /// Reads the items of an iterator.
 ///
-/// The position is the number of `next()` calls that returned something. A restart calls `next()` that often
-/// again and drops the results, so **the order of the items must not change between two executions**: sort
+/// The position is the number of `next()` calls that returned something. A restart calls `next()` as often
+/// and drops the results, so **the order of the items must not change between two executions**: sort
 /// items that come from a hash map or a folder. If iterating over an input again is expensive, write a
 /// [`Reader`] that can seek.
 ///

@@ -26,7 +26,8 @@ pub(super) fn is_value(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// The error about a value that serde refuses. Without a pointer to it, the value is a line.
+/// The error about a value that serde refuses. `element` is the pointer to the value; without it, the value is a
+/// line.
 #[cold]
 pub(super) fn refused(
     place: &RecordPlace<'_>,
@@ -44,7 +45,7 @@ pub(super) fn refused(
     };
     let end = text.floor_char_boundary(begin + error.column());
     let character = text[begin..end].chars().count();
-    // The error ends there: show a long value from a little before it.
+    // The error is at `end`: show a long value from a little before it.
     let from = text.floor_char_boundary(end.saturating_sub(SHOWN_CHARACTERS / 2));
     let value = if text.chars().nth(SHOWN_CHARACTERS).is_none() || from == 0 {
         shown(text.trim())

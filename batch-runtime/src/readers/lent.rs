@@ -16,10 +16,10 @@ use crate::definition::Failure;
 
 /// A record whose item the step's first processor borrows: the item of a `CsvReader<Flight<'_>>`.
 ///
-/// Strings of an item that is kept cost an allocation each. An item that is looked at once, and then filtered or turned into
-/// another, needs none of them: its reader lends the record for the length of the processor's call. `#[reader]` and
-/// `#[processor]` recognise such an item by its lifetime, `Flight<'_>`, and put this type in its place, so only code without
-/// them names it.
+/// An item that owns its strings costs an allocation for each. An item that is looked at once, and then filtered or
+/// turned into another, does not need them: its reader lends the record for the length of the processor's call.
+/// `#[reader]` and `#[processor]` recognise such an item by its lifetime, `Flight<'_>`, and replace it by this type, so
+/// only code without these attributes names `Lent`.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -47,9 +47,9 @@ use crate::definition::Failure;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The value of a field is checked when the item is decoded, which is within the processor's call. A record that is no
-/// item is an unreadable record all the same: it counts as a skip in reading, `skip(ReadError)` covers it, and no
-/// `retry` repeats it. A step with `threads` decodes on its workers.
+/// The value of a field is checked when the item is decoded, which is within the processor's call. A record that does
+/// not fit the item is still treated as an unreadable record: it counts as a skip in reading, `skip(ReadError)` covers
+/// it, and no `retry` repeats it. A step with `threads` decodes on its workers.
 pub struct Lent<T> {
     record: Box<LentRecord>,
     item: PhantomData<fn() -> T>,
@@ -80,11 +80,11 @@ impl<'r, T: Deserialize<'r>> Borrows<'r> for T {
 }
 
 impl<T> Lent<T> {
-    /// Decodes the record into an item that borrows from it. A processor is given the item; this is for tests and for
-    /// readers that look at the items of another one.
+    /// Decodes the record into an item that borrows from it. A processor receives the item already; this method is for
+    /// tests, and for readers that look at the items of another reader.
     ///
     /// # Errors
-    /// If the record is not such an item, as a [`ReadError`] with its place.
+    /// If the record does not fit the item: a [`ReadError`] that names the place of the record.
     pub fn item<'r, U: Borrows<'r>>(&'r self) -> Result<U, Failure> {
         U::borrow(&mut Lender::new(), &self.record)
     }
@@ -98,7 +98,7 @@ pub struct Lender {
 }
 
 impl Lender {
-    /// Knows no source yet.
+    /// Creates a lender that knows no source yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { known: None }
@@ -129,7 +129,7 @@ impl Lender {
 pub(crate) struct LentSource {
     pub(crate) resource: Arc<str>,
     pub(crate) decoder: Decoder,
-    /// Says that there is no column of that name.
+    /// Formats the message that there is no column with this name.
     pub(crate) lacks: fn(&str, &Decoder) -> String,
 }
 
@@ -142,11 +142,11 @@ pub struct LentRecord {
     ends: Vec<u32>,
     /// Which fields were quoted; empty if none was.
     quoted: Vec<bool>,
-    /// The record as in the input, if its text is not.
+    /// The record as it is in the input; empty if `text` is the same.
     raw: String,
     line: u64,
     byte: u64,
-    /// True if it has as many fields as there are columns.
+    /// True if the record has as many fields as there are columns.
     is_whole: bool,
     source: Arc<LentSource>,
 }
@@ -240,11 +240,11 @@ pub(crate) struct Lending {
 /// The parts of a record that is lent.
 pub(crate) struct Parts<'a> {
     pub(crate) text: &'a str,
-    /// Where the offsets in `ends` begin.
+    /// The offset of `text`, from the same origin as the offsets in `ends`.
     pub(crate) start: usize,
     pub(crate) ends: &'a [u32],
     pub(crate) quoted: &'a [bool],
-    /// The record as in the input, where `text` is not.
+    /// The record as it is in the input, if `text` differs.
     pub(crate) raw: Option<String>,
     pub(crate) line: u64,
     pub(crate) byte: u64,

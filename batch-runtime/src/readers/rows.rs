@@ -63,7 +63,7 @@ pub struct NoItem {
     pub(super) about: About,
 }
 
-/// The meaning of a row that does not fit for the other rows.
+/// What the error of one row says about the other rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
     /// Nothing: another row may have a better value.
@@ -81,7 +81,7 @@ impl NoItem {
         Self { about: About::Columns, ..de::Error::custom(problem) }
     }
 
-    /// The error of a number that would change in a field of that type.
+    /// The error of a number that would change in a field of this type.
     #[cfg(feature = "postgres")]
     pub(super) fn unfit(type_: &str, number: &str) -> Self {
         de::Error::custom(format_args!("expected {type_}, which cannot be {} exactly", shown(number)))

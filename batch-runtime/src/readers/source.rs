@@ -54,7 +54,7 @@ pub(crate) struct Source {
     length: u64,
     identity: Identity,
     front: Box<[u8]>,
-    /// The number of bytes returned so far, decompressed.
+    /// The number of decompressed bytes returned so far.
     given: u64,
     /// The member to resume in.
     member: Option<MemberStart>,

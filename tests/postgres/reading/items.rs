@@ -181,7 +181,7 @@ fn a_document_becomes_whatever_it_holds() {
         let error = refused::<Address>(&database, &document(r#"{"street": 1}"#));
         assert!(
             error.starts_with(
-                "row key = 1, column `value`: the JSON is not the item's: invalid type: integer `1`"
+                "row key = 1, column `value`: the JSON does not fit the item: invalid type: integer `1`"
             ),
             "{error}"
         );

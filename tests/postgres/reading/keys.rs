@@ -61,11 +61,8 @@ fn a_key_that_changes_by_itself_is_refused() {
     let Some(database) = database() else { return };
     people(&database, 5);
     for (sql, problem) in [
-        ("SELECT random() AS key, name FROM person", "it is another one whenever the query is run"),
-        (
-            "SELECT clock_timestamp()::text AS key, name FROM person",
-            "it is another one whenever the query is run",
-        ),
+        ("SELECT random() AS key, name FROM person", "it changes each time the query is run"),
+        ("SELECT clock_timestamp()::text AS key, name FROM person", "it changes each time the query is run"),
         ("SELECT row_number() OVER () AS key, name FROM person", "it is computed by a window function"),
         (
             "SELECT rank() OVER (ORDER BY name)::int AS key, name FROM person",

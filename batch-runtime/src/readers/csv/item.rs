@@ -45,7 +45,7 @@ pub struct Fielded<'a> {
     pub(super) decoder: &'a mut Decoder,
     pub(super) lending: &'a mut Lending,
     pub(super) resource: &'a Arc<str>,
-    /// The record as in the input, if it differs from the fields.
+    /// The record as it is in the input, if it differs from the fields.
     pub(super) raw: Option<String>,
     pub(super) line: u64,
     pub(super) byte: u64,

@@ -83,8 +83,8 @@ impl<T> FixedOptions<T> {
 
     /// Takes the last record of the file as a trailer, which is not an item. Before the first item is read,
     /// `check` is called with its text and the number of records before it; an error fails the step, whatever
-    /// `skip` says, so nothing of a file that is incomplete is processed. This reads the file twice. With
-    /// partitions, it happens once, when the file is split.
+    /// `skip` says, so no part of an incomplete file is processed. This reads the file twice. With
+    /// partitions, the check happens once, when the file is split.
     pub fn trailer<E: Into<BoxError>>(
         mut self,
         check: impl Fn(&str, u64) -> Result<(), E> + Send + Sync + 'static,

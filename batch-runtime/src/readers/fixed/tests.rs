@@ -152,7 +152,7 @@ fn a_layout_that_cannot_be_read_is_refused_when_the_file_is_opened() {
         #[cfg(feature = "encodings")]
         (
             self::options().encoding("cp500"),
-            "a file in cp500 has no lines that could be found; read it with `FixedReader` and `record_bytes`",
+            "lines cannot be found in a file in cp500; read it with `FixedReader` and `record_bytes`",
         ),
     ] {
         assert_eq!(problem(options), expected);

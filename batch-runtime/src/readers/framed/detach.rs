@@ -14,8 +14,8 @@ impl<F: Framing> Framed<F> {
         Self { input: self.input.nothing(), framing, bounds: Bounds::NONE }
     }
 
-    /// Copies up to `most` of the next records to `into` and returns their number. The copied records follow
-    /// each other directly, unless what lies between them can be copied too.
+    /// Copies up to `most` of the next records to `into` and returns their number. It stops at a gap between two
+    /// records, unless the gap can be copied too.
     pub(crate) fn detach(&mut self, most: usize, into: &mut Self) -> Result<usize, ReadError> {
         let mut count = 0;
         let mut next = self.input.byte();

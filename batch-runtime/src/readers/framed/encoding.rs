@@ -6,13 +6,13 @@ use std::ops::Range;
 #[cfg(feature = "encodings")]
 use super::code_page::CodePage;
 
-/// An encoding in which the bytes of ASCII stay what they are, or a code page of single bytes.
+/// An encoding that keeps ASCII characters as single bytes, or an EBCDIC code page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Utf8,
     #[cfg(feature = "encodings")]
     Other(&'static encoding_rs::Encoding),
-    /// A code page whose line endings are other bytes.
+    /// A code page, whose line endings are not those of ASCII.
     #[cfg(feature = "encodings")]
     Ebcdic(&'static CodePage),
 }
@@ -70,7 +70,7 @@ impl Encoding {
         match Self::named(name)? {
             #[cfg(feature = "encodings")]
             Self::Ebcdic(page) => Err(format!(
-                "a file in {} has no lines that could be found; read it with `FixedReader` and `record_bytes`",
+                "lines cannot be found in a file in {}; read it with `FixedReader` and `record_bytes`",
                 page.name
             )),
             encoding => Ok(encoding),
@@ -82,7 +82,7 @@ impl Encoding {
     pub(crate) fn hides(self, byte: u8) -> bool {
         #[cfg(feature = "encodings")]
         if let Self::Other(encoding) = self {
-            // After its first byte, a character has digits in GB 18030, and bytes from 0x40 on in the others.
+            // The later bytes of a character may be digits in GB 18030, and 0x40 to 0x7E in the other encodings.
             return !encoding.is_single_byte() && (byte.is_ascii_digit() || (0x40..0x7F).contains(&byte));
         }
         let _ = byte;

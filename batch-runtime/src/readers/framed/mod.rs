@@ -40,7 +40,7 @@ pub(crate) trait Framing: Clone {
     /// The part of a position besides its place in the input.
     type State: Clone + PartialEq + fmt::Debug + Serialize + DeserializeOwned;
 
-    /// The findings about a record while the framing looked for its end.
+    /// The facts about a record that the framing found while it looked for the record's end.
     type Record: Copy;
 
     /// True if the gaps between records may be copied with detached records.
@@ -121,18 +121,18 @@ pub(crate) enum Frame<R> {
     More,
     /// The end of all records, although more bytes may follow.
     End,
-    /// Not a record.
+    /// A bad record, or a broken input.
     Bad(Box<Bad>),
 }
 
-/// A frame that is not a record.
+/// The error about a bad frame, and where reading continues.
 #[derive(Debug)]
 pub(crate) struct Bad {
     pub(crate) error: ReadError,
     pub(crate) next: Next,
 }
 
-/// Where reading continues after a frame that is not a record.
+/// Where reading continues after a bad frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next {
     /// At this offset, after this number of lines.
@@ -204,8 +204,8 @@ impl<F: Framing> Framed<F> {
         Ok(())
     }
 
-    /// Reads on until `most` bytes follow the last record, or the input ends. An error after the first of
-    /// them is returned only when reading gets there.
+    /// Reads on until `most` bytes follow the last record, or the input ends. An error after the first of these
+    /// bytes is returned only when reading reaches it.
     pub(crate) fn look_ahead(&mut self, most: usize) -> Result<(), ReadError> {
         if self.input.rest().len() >= most {
             return Ok(());

@@ -10,7 +10,7 @@ use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
 
 /// Makes an item of the bytes of a record.
 pub(crate) trait Decode<T> {
-    /// Decodes a record. The place is where it is in the input.
+    /// Decodes a record, which is at `place` in the input.
     fn decode(&mut self, bytes: &[u8], place: &RecordPlace<'_>) -> Result<T, ReadError>;
 
     /// Returns a decoder that another thread can use.
@@ -116,8 +116,8 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
         self.trust_the_trailer(begin, byte)
     }
 
-    /// An earlier execution, or the manager of the partitions, has checked the trailer, unless it had not
-    /// yet read a record after `begin`.
+    /// Skips the check of the trailer if the position shows that an earlier execution, or the manager of the
+    /// partitions, has checked it. Refuses a position after `begin` that was recorded without that check.
     fn trust_the_trailer(&mut self, begin: u64, byte: u64) -> Result<(), ReadError> {
         if self.trailer.is_none() || self.framed.framing.trailer().is_some() {
             self.verified = true;
@@ -147,8 +147,8 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
         self.framed.detach(most, &mut taken.framed)
     }
 
-    /// Reads the file once up to its end, compares its last record with what is before it, and returns to
-    /// the first record. So nothing of a file that is incomplete is processed.
+    /// Reads the file once up to its end, compares its last record with the records before it, and returns to
+    /// the first record. So no part of an incomplete file is processed.
     #[cold]
     fn verify(&mut self) -> Result<(), ReadError> {
         let Some(trailer) = self.trailer.clone() else { return Ok(()) };
@@ -227,7 +227,8 @@ struct Last<T> {
     item: Option<Result<T, ReadError>>,
 }
 
-/// Decodes the text of a trailer, which its check will refuse if it is not text.
+/// Decodes the text of a record. If it is not text in its encoding, it is read as UTF-8, with replacement
+/// characters for invalid bytes.
 pub(crate) fn text_of(encoding: Encoding, bytes: &[u8]) -> String {
     encoding.decode(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), Cow::into_owned)
 }

@@ -34,9 +34,9 @@ impl Bounds {
 }
 
 impl<F: Framing> Framed<F> {
-    /// Splits by byte ranges, cut between records. This finds every record from `begin` on, because that
-    /// alone reveals what is quoted, and so that every part knows its line numbers. A compressed file is a
-    /// single part: reaching any place in it means decompressing everything before.
+    /// Splits by byte ranges, cut between records. This finds every record from `begin` on, because only that
+    /// reveals what is quoted, and so that every part knows its line numbers. A compressed file is a single part:
+    /// reaching any place in it means decompressing everything before.
     pub(crate) fn split(
         &mut self,
         begin: TextPosition<F::State>,

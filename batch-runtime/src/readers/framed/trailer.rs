@@ -33,11 +33,11 @@ pub trait Totals<T>: Default {
 /// Compares a trailer with what the file contains.
 pub(crate) struct Trailer<T> {
     new: Arc<dyn Fn() -> Box<dyn Control<T>> + Send + Sync>,
-    /// True if the items take part, so that they have to be decoded.
+    /// True if the check needs the items, so that they have to be decoded.
     pub(super) takes_items: bool,
 }
 
-/// A check of a file in progress, until its trailer is found.
+/// The check of a file while it is read, up to its trailer.
 pub(super) trait Control<T> {
     fn add(&mut self, item: &T);
     fn check(&self, trailer: &str, records: u64) -> Result<(), BoxError>;

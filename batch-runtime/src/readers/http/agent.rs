@@ -17,7 +17,7 @@ type Exchange = dyn Fn(&Request) -> Result<Response, BoxError> + Send + Sync;
 /// Sends a request, and returns the answer.
 #[derive(Clone)]
 pub(super) enum Agent {
-    /// Made with the first request.
+    /// Created by the first request.
     Ours(Arc<OnceLock<ureq::Agent>>),
     Other(Arc<Exchange>),
 }
@@ -25,7 +25,7 @@ pub(super) enum Agent {
 /// The reason why there is no response.
 pub(super) struct NoAnswer {
     pub(super) problem: String,
-    /// Another attempt may get one.
+    /// True if another attempt may get one.
     pub(super) is_worth_another: bool,
 }
 
@@ -85,13 +85,13 @@ pub(crate) fn agent_of_defaults() -> ureq::Agent {
     config.build().new_agent()
 }
 
-/// Trusts what the system trusts.
+/// Trusts the certificates that the system trusts.
 #[cfg(feature = "http-tls")]
 fn tls() -> ureq::tls::TlsConfig {
     use ureq::tls::{Certificate, RootCerts, TlsConfig};
     let found = rustls_native_certs::load_native_certs().certs;
     let roots = if found.is_empty() {
-        // A minimal container has none: use those that browsers trust.
+        // A minimal container has no certificates: use those that browsers trust.
         RootCerts::WebPki
     } else {
         RootCerts::new_with_certs(

@@ -44,14 +44,14 @@ pub enum HttpError {
         /// The meaning of the status, and the server's message.
         problem: Box<str>,
     },
-    /// The server did not answer, as often as it was asked.
+    /// No attempt got a usable answer.
     #[error("{request}: {problem}{}", Tried(*attempts))]
     Unavailable {
         /// The request.
         request: Arc<str>,
         /// The last status, if there was a response.
         status: Option<u16>,
-        /// How often it was requested.
+        /// The number of attempts.
         attempts: u32,
         /// The last problem.
         problem: Box<str>,
@@ -101,7 +101,7 @@ impl HttpError {
         matches!(self, Self::Item { .. })
     }
 
-    /// Returns whether another request would end in the same way: `retry` of a step does not apply.
+    /// Returns whether another request would end in the same way, so that the `retry` of a step does not apply.
     #[must_use]
     pub fn is_about_the_input(&self) -> bool {
         matches!(self, Self::Options { .. } | Self::Refused { .. } | Self::Changed { .. })

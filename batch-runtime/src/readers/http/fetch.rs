@@ -22,7 +22,7 @@ pub(super) struct Fetch<T, S> {
     pub(super) may_repeat: bool,
     /// The request of the page that was read last.
     pub(super) shown: Arc<str>,
-    /// The number of items taken from it, and their hash.
+    /// The number of items taken from that page, and their hash.
     pub(super) taken: u64,
     pub(super) hash: u64,
     resumed: Option<Resumed>,
@@ -92,7 +92,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
     pub(super) fn fits(&self, size: Option<u64>) -> Result<(), HttpError> {
         match (size, self.style.size()) {
             (Some(before), Some(now)) if before != now => Err(self.get.options(&format!(
-                "an earlier execution counted in pages of {before} items, which are now of {now}: set the size back until the job is complete, or start a new instance (`--next`)"
+                "an earlier execution read pages of {before} items, but a page now has {now}: set the size back until the job is complete, or start a new instance (`--next`)"
             ))),
             _ => Ok(()),
         }

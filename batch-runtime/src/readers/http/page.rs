@@ -11,11 +11,11 @@ use super::secrets::Secrets;
 /// The reason why a response is not a page.
 #[derive(Debug)]
 pub enum Broken {
-    /// It ends too early: another attempt may get all of it.
+    /// The response ends too early: another attempt may get all of it.
     Cut(String),
     /// Another attempt would not help.
     Bad(String),
-    /// It is not the page that it was before, and the pages before it cannot be either.
+    /// The pages have changed since an earlier request: another attempt would not help.
     Changed(String),
 }
 
@@ -110,7 +110,7 @@ impl<'a> Document<'a> {
 /// The hash of no items.
 pub(super) const NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The hash of the items before, and of one more. As [`hash`](crate::readers::hash), but item by item.
+/// Adds an item to the hash of the items before it. Like [`hash`](crate::readers::hash), but item by item.
 pub(super) fn hashed(before: u64, item: &RawValue) -> u64 {
     let prime = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     // No byte of a UTF-8 text is 0xff, so it separates the items.

@@ -23,8 +23,8 @@ use crate::readers::{PagingError, PagingReader};
 /// a step may have `partitions`; `Numbered<NoTotal>`, [`Token`](super::Token), [`Links`](super::Links) and
 /// [`After`](super::After) cannot.
 ///
-/// The position is the page and the number of items read from it, with a hash of these items; of `after`, it is the last
-/// key. A restart requests the page again, and is refused if the page no longer begins with these items.
+/// The position is the page and the number of items read from it, with a hash of these items; for `after`, it is the
+/// last key. A restart requests the page again, and is refused if the page no longer begins with these items.
 ///
 /// An item that does not fit the type may be skipped ([`HttpError::is_about_an_item`]); a page that cannot be read may
 /// not.
@@ -75,7 +75,7 @@ impl<T, S: PageStyle<T>> HttpPages<T, S> {
     }
 }
 
-/// The error of the page, which the paging reader wraps.
+/// Returns the error of the page, which the paging reader has wrapped.
 fn of_page(error: PagingError) -> HttpError {
     let (page, source) = match error {
         PagingError::Page { page, source } => (page, source),
@@ -134,7 +134,7 @@ impl<T: Deserializes, S: PageStyle<T>> Reader for HttpPages<T, S> {
         self.paging.pages.stop = stop.clone();
     }
 
-    /// Counted in pages, where their number is known.
+    /// Counted in pages, if their number is known.
     fn progress(&self) -> Option<Progress> {
         let total = self.paging.pages.style.pages();
         let whole = || total.map(|total| Progress { done: self.paging.position().page.min(total), total });
@@ -150,7 +150,7 @@ impl<T: Deserializes, S: PageStyle<T>> Reader for HttpPages<T, S> {
     }
 }
 
-/// Splits by ranges of pages. The total is requested once; each part is read against it.
+/// Splits by ranges of pages. The total is requested once, and every part compares its responses with it.
 impl<T: Deserializes, S: CountedStyle<T>> Splittable for HttpPages<T, S> {
     type Part = HttpPart;
 

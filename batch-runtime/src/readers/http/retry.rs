@@ -26,7 +26,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The wait before attempt number `repeat` after the first, counted from 0.
+    /// The wait before another attempt; `repeat` is 0 for the second attempt.
     pub(super) fn wait(self, repeat: u32, random: f64) -> Duration {
         let backoff =
             Backoff::Exponential { first: FIRST.min(self.longest), max: Some(self.longest), jitter: true };
@@ -63,7 +63,7 @@ pub(super) fn asked(headers: &[(String, String)], now: Timestamp) -> Option<Dura
     if let Ok(seconds) = asked.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    // By the server's own clock if it says what that is.
+    // Use the time of the server's own clock if the answer states it.
     let now = values(headers, "date").next().and_then(date).unwrap_or(now);
     let wait = date(asked)?.duration_since(now);
     Some(Duration::try_from(wait).unwrap_or_default())

@@ -3,13 +3,13 @@
 use super::url::escaped;
 use crate::readers::{SHOWN_CHARACTERS, shown};
 
-/// Shorter values are not secrets, and hiding them would make messages unreadable.
+/// Shorter values are not treated as secrets: hiding them would make messages unreadable.
 const SHORTEST: usize = 4;
 
 /// The values that no message may show.
 #[derive(Clone, Default)]
 pub(super) struct Secrets {
-    /// The names of the query parameters that hold one.
+    /// The names of the query parameters that hold a secret.
     pub(super) names: Vec<String>,
     values: Vec<String>,
 }
@@ -18,7 +18,7 @@ impl Secrets {
     pub(super) fn add(&mut self, value: &str) {
         let in_json = serde_json::Value::from(value).to_string();
         let in_json = in_json.trim_matches('"').to_owned();
-        // Some servers escape slashes as well, and write spaces in addresses in the other way.
+        // Some servers also escape slashes in JSON, and write a space in an address as `+`.
         let slashes = in_json.replace('/', "\\/");
         let spaces = escaped(value).replace("%20", "+");
         for value in [value.to_owned(), escaped(value), spaces, in_json, slashes] {
@@ -26,13 +26,13 @@ impl Secrets {
                 self.values.push(value);
             }
         }
-        // A value that contains another is hidden first.
+        // Hide a value before any value that it contains.
         self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
     /// The beginning of a long text, for a message.
     pub(super) fn excerpt(&self, text: &str) -> Box<str> {
-        // A secret is hidden before the text is cut, or a part of it would be left.
+        // Hide secrets before the text is cut; otherwise, a part of a secret could remain.
         let longest = self.values.first().map_or(0, String::len);
         let enough = text.floor_char_boundary(4 * SHOWN_CHARACTERS + longest);
         shown(&self.mask(&text[..enough]))

@@ -19,7 +19,7 @@ use crate::readers::shown;
 /// How often a request may be redirected.
 const REDIRECTIONS: u32 = 5;
 
-/// The part of the body of an error that is looked at.
+/// The number of bytes that are read from the body of an error.
 const LOOKED_AT: u64 = 1_024;
 
 /// A request with its name in messages.
@@ -87,7 +87,7 @@ impl HttpGet {
         shown(&self.http.secrets.mask(text)).into()
     }
 
-    /// Requests a page, again if that may help, until `take` accepts the answer.
+    /// Requests a page, and retries while that may help, until `take` accepts the answer.
     pub(super) fn fetch<T>(
         &self,
         target: &Target,
@@ -187,7 +187,7 @@ impl HttpGet {
             )?;
             let (status, headers, mut body) = (answer.status, answer.headers, answer.body);
             match status {
-                // These have no content, and another attempt would have none either.
+                // Not 204 and 205: they have no content, and another attempt would return none either.
                 200..=203 | 206..=299 => {
                     let most = http.longest_body;
                     let mut bytes = Vec::new();
@@ -225,7 +225,7 @@ impl HttpGet {
                 }
                 _ => {
                     let mut said = Vec::new();
-                    // The body of the response only helps the user; the status counts.
+                    // The body only helps the user, so a failure to read it does not matter.
                     drop(body.take(LOOKED_AT).read_to_end(&mut said));
                     let problem =
                         describe(status, &http.secrets.excerpt(String::from_utf8_lossy(&said).trim()));
@@ -288,7 +288,7 @@ impl Http {
 /// The status, what it means, and what the server says.
 fn describe(status: u16, said: &str) -> String {
     let meaning = meaning(status);
-    // A page for a browser says nothing more.
+    // A page for a browser adds nothing useful.
     if said.is_empty() || said.starts_with('<') {
         format!("{status}, {meaning}")
     } else {

@@ -76,7 +76,7 @@ impl Url {
         joined
     }
 
-    /// The address that a link or a redirect in the answer of this one leads to.
+    /// The address that a link or a redirect in the answer from this address leads to.
     pub(super) fn resolve(&self, reference: &str) -> Result<Self, &'static str> {
         let reference = reference.trim().split('#').next().unwrap_or_default();
         let scheme = if self.is_https { "https:" } else { "http:" };
@@ -108,7 +108,7 @@ impl Url {
         self.query.push_str(&escaped(value));
     }
 
-    /// Removes the parameters of these names from the query.
+    /// Removes the parameters with these names from the query.
     pub(super) fn remove(&mut self, names: &[String]) {
         let is_kept = |pair: &&str| {
             let name = pair.split('=').next().unwrap_or_default();
@@ -151,7 +151,7 @@ impl fmt::Display for Url {
     }
 }
 
-/// Escapes everything but the letters that never have a meaning in an address.
+/// Escapes everything but the characters that never have a special meaning in an address.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -165,7 +165,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Escapes what cannot be sent: spaces, control characters, and letters outside ASCII.
+/// Escapes what cannot be sent: spaces, control characters, and characters outside ASCII.
 fn sent(text: &str) -> String {
     let mut sent = String::with_capacity(text.len());
     for byte in text.bytes() {

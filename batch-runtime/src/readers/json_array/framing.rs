@@ -152,7 +152,7 @@ impl JsonArrayFraming {
         let length = match self.scan.go_on(bytes) {
             Scanned::End(length) => length,
             Scanned::More if !input.is_ended() => return Frame::More,
-            // A number ends where its buffer does.
+            // A detached number ends with its buffer.
             Scanned::More if self.detached => bytes.len(),
             Scanned::More => {
                 let problem = format!(
@@ -183,7 +183,7 @@ impl JsonArrayFraming {
     }
 
     fn pass_element(&mut self, mut scan: Scan, bytes: &[u8], ended: bool) -> Passed {
-        // The bytes before these were passed.
+        // The bytes examined before are passed already: `bytes` begins after them.
         scan.done = 0;
         let (length, done) = match scan.go_on(bytes) {
             Scanned::End(length) => {
@@ -365,7 +365,7 @@ impl Framing for JsonArrayFraming {
     }
 
     fn detach(&self, record: u64, _from: usize, to: usize, into: &mut Self) {
-        // The first one begins the buffer.
+        // The first detached element is at the start of the buffer.
         if to == 0 {
             (into.elements, into.stage) = (record, Stage::Element);
         }

@@ -113,8 +113,8 @@ impl<T> JsonArrayReader<T> {
     /// Returns the document around the array, with the array empty. `E` may be a struct with a field for each key that is
     /// wanted.
     ///
-    /// This reads the file from its start to its end, wherever the reader is, and moves the reader nowhere: a
-    /// step may check a total before its first item, or a later step find the next page.
+    /// This reads the file from its start to its end, and leaves the reader where it is: a step may check a total
+    /// before its first item, or a later step find the next page.
     ///
     /// ```
     /// use batch_runtime::readers::JsonArrayReader;
@@ -192,7 +192,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
         Some(item)
     }
 
-    /// Reads an element by its frame.
+    /// Reads an element after the framing has found its end.
     fn framed(&mut self) -> Result<Option<T>, ReadError> {
         let Some(found) = self.elements.advance()? else { return Ok(None) };
         self.last = found.byte;

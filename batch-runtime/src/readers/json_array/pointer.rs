@@ -34,7 +34,7 @@ impl Pointer {
         self.keys.len()
     }
 
-    /// The key of the value in its container, which is at this depth from 0.
+    /// The key that the pointer names in the container at this depth, counted from 0.
     pub(super) fn key(&self, depth: usize) -> &str {
         &self.keys[depth]
     }

@@ -26,7 +26,7 @@ const CLASSES: [Class; 256] = {
 pub(super) struct Scan {
     /// The number of bytes of the element that were examined.
     pub(super) done: usize,
-    /// The open brackets, the innermost lowest: one for `[`.
+    /// The open brackets, one bit each, the innermost lowest: 1 for `[`.
     open: u128,
     depth: usize,
     within: Within,
@@ -49,11 +49,11 @@ enum Within {
 /// The result of scanning the next bytes of an element.
 #[derive(Debug)]
 pub(super) enum Scanned {
-    /// Its end.
+    /// The element ends at this offset.
     End(usize),
-    /// Not its end.
+    /// The element continues after these bytes.
     More,
-    /// Something at this offset that cannot be part of it.
+    /// The byte at this offset cannot be part of the element.
     Broken(usize, String),
 }
 

@@ -141,7 +141,8 @@ fn a_failed_reader_is_reopened_at_its_position_wherever_that_was() {
     }
 }
 
-/// The items of a damaged file are those of the whole one up to the damage, and later ones of its elements.
+/// Checks that a damaged file returns the items of the whole file up to the damage, and after it no item that the
+/// whole file does not have.
 fn damaged_is_noticed(text: &[u8], at: &str, damage: usize, whole: &[Value], ends: &[usize]) {
     let input = json_file(text);
     let Ok(mut reader) = open::<Value>(&input, at) else { return };
@@ -159,7 +160,7 @@ fn damaged_is_noticed(text: &[u8], at: &str, damage: usize, whole: &[Value], end
         return;
     }
     assert!(error.is_some() || !errors.is_empty(), "damaged at {damage}");
-    // After the damaged element, each item is one of the file.
+    // After the damaged element, each item is one of the whole file.
     for item in items.iter().skip(before + 1) {
         assert!(whole.contains(item), "{item} was read, damaged at {damage}");
     }

@@ -1,5 +1,5 @@
 //! [`Walk`] reads what surrounds the array: up to its opening bracket, and from its closing bracket to the
-//! end. It accepts JSON only, needs no recursion, and remembers no more than the open brackets.
+//! end. It accepts JSON only and needs no recursion; its memory grows only with the open brackets.
 
 use serde::de::IgnoredAny;
 
@@ -43,7 +43,7 @@ enum Token {
 /// The result of walking over some bytes.
 #[derive(Debug)]
 pub(super) enum Walked {
-    /// Nothing wrong.
+    /// Nothing is wrong so far.
     On,
     /// The array, whose elements begin at this offset.
     Array(usize),
@@ -123,7 +123,7 @@ impl Walk {
                 Token::Word => {
                     if matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'{' | b'[') || is_blank(*byte) {
                         match self.end_word() {
-                            // The byte is still to be read.
+                            // The byte ends the word, and is read again as the next token.
                             Ok(()) => continue,
                             Err(fault) => Err(fault),
                         }
@@ -142,7 +142,7 @@ impl Walk {
         Walked::On
     }
 
-    /// The input has ended.
+    /// Ends the walk, because the input has ended.
     pub(super) fn end(&mut self, pointer: &Pointer) -> Option<Fault> {
         if self.token == Token::Word
             && let Err(fault) = self.end_word()
@@ -298,7 +298,7 @@ impl Walk {
         self.next = if self.open.is_empty() { Next::Nothing } else { Next::CommaOrEnd };
     }
 
-    /// The innermost container of the path lacks the pointer's next key.
+    /// The message about a container of the path that lacks the pointer's next key.
     #[cold]
     fn not_found(&self, pointer: &Pointer) -> String {
         let depth = self.open.len();
@@ -315,7 +315,7 @@ impl Walk {
         format!("{place} {has}{more}, but no key `{key}`: `{}` leads nowhere", pointer.text())
     }
 
-    /// A byte of a string.
+    /// Reads a byte of a string.
     fn text(&mut self, byte: u8, pointer: &Pointer) -> Result<(), Fault> {
         let keeps = matches!(self.next, Next::Key | Next::KeyOrEnd);
         if keeps && self.is_on_path() && self.kept.len() < KEPT {

@@ -23,9 +23,9 @@ pub use options::LinesOptions;
 /// Reads a text file, one item per line, or per group of lines.
 ///
 /// The item is parsed from the text of the line, without its ending: by [`FromStr`], or by a [function of
-/// your own](LinesOptions::parse). So it may be an enum whose variants are different kinds of lines. [Groups
-/// of lines](LinesOptions::record_begins) are records as lines are: a restart, `threads`, `partitions` and a
-/// skip never tear one apart.
+/// your own](LinesOptions::parse). So the item may be an enum whose variants are different kinds of lines. A
+/// [group of lines](LinesOptions::record_begins) can be a record too: a restart, `threads`, `partitions` and a
+/// skip never divide it.
 ///
 /// The file is UTF-8, with or without a byte order mark, or in [another encoding](LinesOptions::encoding).
 /// Lines end with LF or CRLF, the last line needs no ending, and blank lines are skipped unless they [count
@@ -68,7 +68,7 @@ impl<T> LinesReader<T> {
         Self::options().parse(str::parse).open(path)
     }
 
-    /// Returns options for other files. A function must be set that [parses](LinesOptions::parse) a record.
+    /// Returns options for other files. They need a function that [parses](LinesOptions::parse) a record.
     pub fn options() -> LinesOptions<T> {
         LinesOptions::new()
     }
@@ -82,7 +82,7 @@ pub(crate) struct Parser<T> {
     encoding: Encoding,
 }
 
-/// One indirect call a record, so that a function may name the type that it returns.
+/// A trait object, so that a function can name the reader that it returns; it costs one indirect call a record.
 type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
 impl<T> Decode<T> for Parser<T> {

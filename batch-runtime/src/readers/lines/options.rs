@@ -13,7 +13,8 @@ use crate::readers::source::Source;
 
 /// How the lines of a file become items.
 ///
-/// An order may take several lines, of which the first says `HEA`; the last line of the file counts them:
+/// An order takes several lines, the first of which begins with `HEA`; the last line of the file states the number of
+/// orders:
 ///
 /// ```
 /// use batch_runtime::{BoxError, Reader, readers::LinesReader};
@@ -94,8 +95,8 @@ impl<T> LinesOptions<T> {
     }
 
     /// Makes groups of lines records: each begins with a line for which `begins` returns true, and extends to
-    /// the line before the next one. Lines before the first record are an error, and so is every group of
-    /// them.
+    /// the line before the next one. Lines before the first record are an error; if
+    /// [`record_ends`](Self::record_ends) is set too, so are lines between two records.
     pub fn record_begins(mut self, begins: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.begins = Some(Arc::new(begins));
         self
@@ -124,8 +125,8 @@ impl<T> LinesOptions<T> {
 
     /// Takes the last record of the file as a trailer, which is not an item. Before the first item is read,
     /// `check` is called with its text and the number of records before it; an error fails the step, whatever
-    /// `skip` says, so nothing of a file that is incomplete is processed. This reads the file twice. With
-    /// partitions, it happens once, when the file is split.
+    /// `skip` says, so no part of an incomplete file is processed. This reads the file twice. With
+    /// partitions, the check happens once, when the file is split.
     pub fn trailer<E: Into<BoxError>>(
         mut self,
         check: impl Fn(&str, u64) -> Result<(), E> + Send + Sync + 'static,
@@ -134,9 +135,9 @@ impl<T> LinesOptions<T> {
         self
     }
 
-    /// As [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with them,
-    /// the trailer, and the number of records before it. Records that cannot be parsed count, but add
-    /// nothing to the totals.
+    /// Like [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with the totals,
+    /// the trailer, and the number of records before the trailer. Records that cannot be parsed are counted, but
+    /// add nothing to the totals.
     pub fn trailer_with_totals<S: Totals<T> + 'static, E: Into<BoxError>>(
         mut self,
         check: impl Fn(&S, &str, u64) -> Result<(), E> + Send + Sync + 'static,

@@ -26,7 +26,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
                 let given = [given.clone(), self.key.given_by(last)].concat();
                 if session.read(&sql.same(), &given)?.is_empty() {
                     return Err(self.of_key(
-                        "it is another one whenever the query is run; read by a column of a table".into(),
+                        "it changes each time the query is run; read by a column of a table".into(),
                     ));
                 }
             }
@@ -52,7 +52,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
             }
             if !self.page.is_proven && raw(&rows[at], self.columns.len()) == Some(&[1]) {
                 let error = self.not_unique(&self.key.stored(&rows[at]));
-                // The row before it goes too: a restart after that one would never see this one.
+                // Drop the row before it too: a restart after that row would never find the equal key.
                 rows.truncate(at.saturating_sub(1));
                 return Some(error);
             }

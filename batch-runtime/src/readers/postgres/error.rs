@@ -42,10 +42,10 @@ pub enum PostgresReadError {
         /// The problem and its remedy.
         problem: Box<str>,
     },
-    /// The query lacks columns of the item or has them of other types, so none of its rows can be one.
+    /// The query lacks columns of the item or has them with other types, so none of its rows can become an item.
     #[error("no row of the query can be an item{}: {problem}", InColumn(column.as_deref()))]
     Columns {
-        /// The column, if it is one.
+        /// The column, if the problem concerns a single column.
         column: Option<Box<str>>,
         /// The problem and its remedy.
         problem: Box<str>,
@@ -73,7 +73,7 @@ pub enum PostgresReadError {
         "an earlier execution stopped at {position}, but the key is {key} now; restore the old key, or start a new instance (`--next`)"
     )]
     Position {
-        /// The position where it stopped.
+        /// The position at which the earlier execution stopped.
         position: Box<str>,
         /// The key's columns, with their types.
         key: Box<str>,

@@ -26,30 +26,30 @@ pub struct PostgresPosition {
 pub(super) enum Stored {
     /// As text.
     Text(String),
-    /// The bytes that the server sends, of a type without a text that is known here.
+    /// The bytes that the server sends, for a type that has no text here.
     Hex { hex: String },
 }
 
 /// A column of the key.
 #[derive(Debug)]
 pub(super) struct KeyColumn {
-    /// Its place in the result.
+    /// The index of the column in the result.
     pub(super) index: usize,
     pub(super) name: String,
     pub(super) type_: Type,
     pub(super) form: Form,
-    /// Its type and its collation, as people read it: `text COLLATE "C"`.
+    /// The type and the collation of the column, as people read them: `text COLLATE "C"`.
     pub(super) described: String,
 }
 
 impl KeyColumn {
-    /// Its value in a row; `None` for `NULL`.
+    /// The value of the column in a row; `None` for `NULL`.
     fn raw<'r>(&self, row: &'r Row) -> Option<&'r [u8]> {
         raw(row, self.index)
     }
 
-    /// The type of its parameters, which has no collation of its own: `name` has one, which would be in conflict with that
-    /// of the column.
+    /// The type of the parameters for this column. It must have no collation of its own: the type `name` has one, which
+    /// would conflict with the collation of the column.
     pub(super) fn parameter(&self) -> &Type {
         if self.type_ == Type::NAME { &Type::TEXT } else { &self.type_ }
     }
@@ -140,7 +140,7 @@ pub(super) fn described<'a>(columns: impl Iterator<Item = (&'a String, &'a Strin
 
 impl Stored {
     pub(super) fn of(form: &Form, raw: &[u8]) -> Self {
-        // An interval is equal to others, and only its bytes are read back as the same.
+        // Different intervals can be equal, and only the bytes are read back as the same interval.
         let text = match Value::of(form, raw) {
             _ if *form == Form::Interval => None,
             Ok(Value::Bool(value)) => Some(value.to_string()),

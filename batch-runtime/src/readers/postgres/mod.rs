@@ -43,8 +43,8 @@ const BETWEEN_LOOKS: u32 = 64;
 ///
 /// Every page is a separate query for the rows after the last key: `.. WHERE id > $1 ORDER BY id LIMIT 1000`, in a
 /// transaction of its own. A page in the middle therefore costs as much as the first one, a restart resumes by key, and no
-/// snapshot keeps the server from cleaning up while a long step runs. The next page is in flight while the items of one
-/// are processed, unless its rows are large (256 KiB a page).
+/// snapshot keeps the server from cleaning up while a long step runs. The next page is in flight while the items of the
+/// current page are processed, unless the current page is larger than 256 KiB.
 ///
 /// The rows come in the order of `ORDER BY`, with the type and the collation that each column of the key has in the query,
 /// and the server alone compares keys. No row is lost or read twice as long as its key stays the same. Rows that are added,
@@ -75,8 +75,8 @@ const BETWEEN_LOOKS: u32 = 64;
 ///
 /// Any other type is refused with the remedy to convert it in the query: `area::text AS area`.
 ///
-/// It has its own connection ([`PostgresSource`]), so it can move to another thread: a step with `threads` can use it
-/// directly.
+/// The reader has its own connection ([`PostgresSource`]), so it can move to another thread: a step with `threads` can
+/// use it directly.
 ///
 /// Reading continues after a row that cannot be converted to an item, or for which the closure failed
 /// ([`PostgresReadError::is_about_a_row`]). It ends after a query that failed or lacks the columns of the item, and after
@@ -136,7 +136,7 @@ pub struct PostgresReader<T, F = Decoded<T>> {
     page: Page,
     /// The remaining rows of the page.
     rows: vec::IntoIter<Row>,
-    /// The last row read.
+    /// The place after the last row read.
     after: After,
     /// The key after which the part begins; empty for the first.
     begin: Vec<Stored>,

@@ -7,20 +7,20 @@ use super::sql::{Range, Sql};
 use super::{MakeItem, PostgresReadError, PostgresReader};
 use crate::postgres::Parameter;
 
-/// The largest page, in bytes, after which the next one is requested ahead. The server keeps a page's snapshot until it has
-/// sent the page, and this many bytes fit into the buffers on the way while nobody takes them.
+/// The next page is requested ahead if the current one has at most this many bytes. The server keeps a page's snapshot
+/// until it has sent the page, and this many bytes fit into the buffers of the connection before the reader takes them.
 const ASKED_AHEAD: usize = 256 * 1024;
 
 /// The parts of the query for a page.
 pub(super) struct Page {
     pub(super) sql: Sql,
-    /// The rows of a page.
+    /// The number of rows of a page.
     pub(super) rows: usize,
     /// The values of the user's own parameters.
     pub(super) given: Vec<Parameter>,
-    /// The key is unique and never `NULL`, so that no page needs to be checked.
+    /// True if the key is unique and never `NULL`, so that no page needs to be checked.
     pub(super) is_proven: bool,
-    /// The rows are sorted for each page.
+    /// True if the rows are sorted for each page.
     pub(super) sorts: bool,
     /// The last key of the part to read; empty for the whole, or the last part.
     up_to: Vec<Parameter>,
@@ -37,14 +37,14 @@ impl Page {
         page
     }
 
-    /// Ends with a key.
+    /// Sets the last key to read.
     pub(super) fn end(&mut self, up_to: Vec<Parameter>) {
         let statement = |after| {
             let range = Range { after, up_to: !up_to.is_empty() };
             if self.is_proven {
                 self.sql.page(range, self.rows)
             } else {
-                // One more, to be compared with the last.
+                // Fetch one row more, to compare its key with that of the last row of the page.
                 self.sql.checked_page(range, self.rows.saturating_add(1))
             }
         };
@@ -57,7 +57,7 @@ impl Page {
         if after.is_empty() { &self.first } else { &self.later }
     }
 
-    /// The values of its parameters.
+    /// The values of the parameters of a statement.
     pub(super) fn values(&self, after: Vec<Parameter>) -> Vec<Parameter> {
         [self.given.clone(), after, self.up_to.clone()].concat()
     }
@@ -92,7 +92,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         let is_last =
             if self.page.is_proven { rows.len() < self.page.rows } else { rows.len() <= self.page.rows };
         self.fault = self.check(&mut rows);
-        // The row beyond the page, if it is there, comes again in the next.
+        // A row beyond the page is returned again by the next page.
         rows.truncate(self.page.rows);
         self.ended = is_last && self.fault.is_none();
         if !is_last

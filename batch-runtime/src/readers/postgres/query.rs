@@ -164,7 +164,7 @@ fn given(
     parameters.iter().zip(&described.parameters).zip(1..).map(given).collect()
 }
 
-/// Finds the columns of the key in the result: by their names, or else in any case, as SQL takes them.
+/// Finds the columns of the key in the result: by their exact names, or else regardless of case, as SQL does.
 fn key_columns(key: &[String], columns: &[DescribedColumn]) -> Result<Vec<KeyColumn>, PostgresReadError> {
     let find = |wanted: &String| {
         let by = |is: fn(&str, &str) -> bool| {
@@ -196,7 +196,7 @@ fn key_column(index: usize, column: &DescribedColumn) -> KeyColumn {
     KeyColumn { index, name: name.clone(), form: Form::of(type_), type_: type_.clone(), described }
 }
 
-/// Adds the collations to the types of the key's columns: in another one, a position would mean other rows.
+/// Adds the collations to the types of the key's columns: with another collation, a position would mean other rows.
 fn find_collations(
     session: &Session,
     sql: &Sql,

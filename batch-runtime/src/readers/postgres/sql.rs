@@ -95,7 +95,7 @@ impl Sql {
 
     /// The same, with one more column: whether the key is equal to that of the row before.
     pub(super) fn checked_page(&self, range: Range, rows: usize) -> String {
-        // The names of the page's columns are those of the query's.
+        // The columns of the page have the names of the query's columns.
         let page = self.page(range, rows);
         let key = self.key();
         let before = self.key.iter().map(|column| format!("lag({column}) OVER batch_order"));
@@ -105,13 +105,13 @@ impl Sql {
         )
     }
 
-    /// The key of a row in which a part of it is `NULL`.
+    /// For a row with a `NULL` in its key: which columns of the key are `NULL`.
     pub(super) fn null(&self) -> String {
         let each = self.key.iter().map(|column| format!("{column} IS NULL")).collect::<Vec<_>>();
         format!("SELECT {} FROM {} WHERE {} LIMIT 1", each.join(", "), self.from, each.join(" OR "))
     }
 
-    /// A row with a key.
+    /// A row with a given key.
     pub(super) fn same(&self) -> String {
         format!("SELECT FROM {} WHERE ROW({}) = ROW({}) LIMIT 1", self.from, self.key(), self.parameter(0))
     }
@@ -127,7 +127,7 @@ impl Sql {
         format!("SELECT {key} FROM {}{condition} ORDER BY {key} OFFSET ${number}::int8 LIMIT 1", self.from)
     }
 
-    /// The keys of the rows with some numbers, counted from 1.
+    /// The keys of the rows with given numbers, counted from 1.
     pub(super) fn numbered(&self) -> String {
         let (key, number) = (self.key(), self.parameters + 1);
         format!(

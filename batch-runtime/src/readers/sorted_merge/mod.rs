@@ -137,9 +137,9 @@ impl<A, B> Merged<A, B> {
 pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
     left: Side<A, K, F>,
     right: Side<B, K, G>,
-    /// Clones a record of the left input, to which several of the right one may belong.
+    /// Clones a record of the left input, to which several records of the right input may belong.
     clone: Option<Clones<A::Item>>,
-    /// The record that the left side holds was returned in a pair already.
+    /// True if the record that the left side holds was returned in a pair already.
     is_paired: bool,
     /// The source of the last item or error.
     of: Of,
@@ -167,7 +167,7 @@ pub struct MergePosition<P, Q, K> {
     /// The keys of the records before, which a restart compares with those after.
     left_key: Option<K>,
     right_key: Option<K>,
-    /// The next record of the left input was returned in a pair already.
+    /// True if the next record of the left input was returned in a pair already.
     is_paired: bool,
 }
 
@@ -271,7 +271,7 @@ where
                 (Ordering::Less, _) => {
                     self.of = Of::Left;
                     let left = self.left.take();
-                    // Its partners are all returned.
+                    // A left record that was returned in a pair is not returned again alone.
                     if std::mem::take(&mut self.is_paired) { None } else { left.map(Merged::Left) }
                 }
                 (Ordering::Greater, _) => {

@@ -32,7 +32,7 @@ pub(super) struct Failed {
     pub(super) error: BoxError,
     pub(super) steps_over: bool,
     pub(super) record: Option<String>,
-    /// It is an error of the merge, not of the reader.
+    /// True if it is an error of the merge, not of the reader.
     pub(super) is_of_order: bool,
 }
 
@@ -50,7 +50,7 @@ impl<R: Reader, K, F> Side<R, K, F> {
         if let Next::Record { item, .. } = &self.next { Some(item) } else { None }
     }
 
-    /// Takes the next record, which was looked at.
+    /// Takes the next record, which `look` has read.
     pub(super) fn take(&mut self) -> Option<R::Item> {
         match std::mem::replace(&mut self.next, Next::Unknown) {
             Next::Record { item, key, .. } => {

@@ -60,7 +60,7 @@ pub struct After<T> {
 }
 
 impl<T> After<T> {
-    /// Asks for pages of that size, with a parameter of this name.
+    /// Asks for pages of this size, with a parameter of this name.
     #[must_use]
     pub fn size(mut self, name: impl Into<String>, items: u32) -> Self {
         self.size = Some((name.into(), items));
@@ -102,7 +102,7 @@ impl<T> Style<T> for After<T> {
     fn pass_over(&mut self, items: &[Box<RawValue>]) -> Result<usize, String> {
         let over = usize::try_from(self.over).ok().and_then(|over| items.get(..over));
         let Some(over) = over.filter(|over| hashed_all(over) == self.hash) else {
-            // One of them has changed or is gone. Reporting the others twice is better than losing an item.
+            // An item that did not fit has changed or is gone. Report the others twice rather than lose an item.
             (self.over, self.hash) = (0, NOTHING);
             return Ok(0);
         };

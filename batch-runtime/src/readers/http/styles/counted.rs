@@ -81,7 +81,7 @@ enum TotalAt {
 }
 
 impl Numbered<NoTotal> {
-    /// Asks for pages of that size, with a parameter of this name.
+    /// Asks for pages of this size, with a parameter of this name.
     #[must_use]
     pub fn size(mut self, name: impl Into<String>, items: u32) -> Self {
         (self.pages.size_name, self.pages.size) = (Some(name.into()), Some(items.into()));
@@ -109,13 +109,13 @@ impl Numbered<NoTotal> {
         self.counted(TotalAt::Items(pointer.into()))
     }
 
-    /// As [`total`](Self::total), for an API that says the number of pages.
+    /// Like [`total`](Self::total), for an API that states the number of pages.
     #[must_use]
     pub fn total_pages(self, pointer: impl Into<String>) -> Numbered<Total> {
         self.counted(TotalAt::Pages(pointer.into()))
     }
 
-    /// As [`total`](Self::total), for an API that says it in a header: `X-Total-Count`.
+    /// Like [`total`](Self::total), for an API that states the total in a header: `X-Total-Count`.
     #[must_use]
     pub fn total_header(self, name: impl Into<String>) -> Numbered<Total> {
         self.counted(TotalAt::Header(name.into()))
@@ -160,7 +160,7 @@ impl Offset<NoTotal> {
         Offset { pages: self.pages, total: PhantomData }
     }
 
-    /// As [`total`](Self::total), for an API that says it in a header: `X-Total-Count`.
+    /// Like [`total`](Self::total), for an API that states the total in a header: `X-Total-Count`.
     #[must_use]
     pub fn total_header(mut self, name: impl Into<String>) -> Offset<Total> {
         self.pages.total_at = Some(TotalAt::Header(name.into()));
@@ -215,7 +215,7 @@ impl Pages {
         Ask::Query(query)
     }
 
-    /// The number of items that the total says is on a page.
+    /// The number of items that a page should have, according to the total.
     fn expected(&self, page: u64) -> Option<u64> {
         let size = self.size?;
         match (&self.total_at, self.total?) {
@@ -267,7 +267,7 @@ impl Pages {
         if self.is_offset && self.total_at.is_none() {
             if items > 0 && self.short.is_some_and(|short| short.checked_add(1) == Some(page)) {
                 return Err(Broken::Bad(
-                    "the page before had fewer items than were asked for, and yet there are more: the server sends smaller pages; ask for as few with `.size(..)`".to_owned(),
+                    "the page before had fewer items than were asked for, but more items follow: the server sends smaller pages; ask for that size with `.size(..)`".to_owned(),
                 ));
             }
             self.short = self.size.is_some_and(|size| items < size).then_some(page);

@@ -76,7 +76,7 @@ pub struct Links {
 }
 
 impl Token {
-    /// Asks for pages of that size, with a parameter of this name.
+    /// Asks for pages of this size, with a parameter of this name.
     #[must_use]
     pub fn size(mut self, name: impl Into<String>, items: u32) -> Self {
         self.size = Some((name.into(), items));
@@ -110,7 +110,8 @@ struct Cursor {
     current: Option<String>,
     /// `None` after the last page, and before any was read.
     next: Option<String>,
-    /// An earlier one, and the number of pages after which it is replaced. It comes again if the pages go in a circle.
+    /// The hash of an earlier token or link, which comes again if the pages go in a circle. A later one replaces it
+    /// after `replaced_after` pages, of which `since` have been read.
     mark: u64,
     since: u64,
     replaced_after: u64,
@@ -137,7 +138,7 @@ impl Cursor {
                     crate::readers::shown(next)
                 )));
             }
-            // As Brent's algorithm finds a cycle: the mark moves after 1, 2, 4, .. pages.
+            // Brent's algorithm to find a cycle: the mark moves after 1, 2, 4, .. pages.
             self.since += 1;
             if self.since >= self.replaced_after {
                 (self.mark, self.since) = (hash(next.as_bytes()), 0);
@@ -308,7 +309,7 @@ mod tests {
         for length in 1..40 {
             let mut cursor = Cursor::default();
             let found = (0..400_u64).find(|page| {
-                // A way in, and then round and round.
+                // Seven pages lead to the circle.
                 let next = if *page < 7 { format!("in{page}") } else { format!("round{}", page % length) };
                 cursor.learn(*page, Some(next)).is_err()
             });

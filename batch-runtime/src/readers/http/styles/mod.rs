@@ -58,7 +58,7 @@ pub struct Learned<'a> {
 pub trait Style<T> {
     /// The name in [`kind`](crate::Reader::kind).
     const NAME: &'static str;
-    /// A page begins after a key, so that no item of it was read before.
+    /// True if a page begins after a key, so that none of its items was read before.
     const IS_BY_KEY: bool = false;
 
     /// The mistake in the options, if there is one.
@@ -98,7 +98,7 @@ pub trait Style<T> {
         Ok(())
     }
 
-    /// The position, of which the reader has already filled in the page.
+    /// Completes a position, in which the reader has already filled in the page.
     fn place(&self, position: HttpPosition) -> HttpPosition;
 
     /// Goes to a position, which a reader of the same style returned.

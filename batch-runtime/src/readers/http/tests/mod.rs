@@ -22,7 +22,7 @@ use crate::engine::Pause;
 struct Clock {
     begin: Instant,
     waits: Arc<Mutex<Vec<Duration>>>,
-    /// Raises the signal that it waits with.
+    /// True if a wait raises its stop signal.
     stops: Arc<AtomicBool>,
 }
 
@@ -147,7 +147,7 @@ impl Served {
         let number = |name: &str| value(name).map(|(_, value)| value.parse::<usize>().unwrap_or_default());
         let size = number("limit").unwrap_or(self.size).min(self.size);
         let from = if let Some(key) = number("since") {
-            // Items that are not numbers are where they are.
+            // Search all items: some are not numbers.
             let is_last = |item: &String| item.parse::<usize>() == Ok(key);
             self.items.iter().position(is_last).map_or(0, |at| at + 1)
         } else {

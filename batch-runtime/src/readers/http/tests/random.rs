@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::super::{HttpError, after, link_header, next_link, numbered, offset, token};
 use super::*;
 
-/// The attempts after the first.
+/// The number of attempts after the first.
 const LIMIT: u32 = 2;
 
 fn faults() -> impl Strategy<Value = Vec<Option<Fault>>> {
@@ -17,7 +17,7 @@ fn faults() -> impl Strategy<Value = Vec<Option<Fault>>> {
         (0..40_usize).prop_map(Fault::CutOff),
         Just(Fault::NoConnection),
     ];
-    // Never more in a row than are requested again.
+    // Never more faults in a row than there are retries.
     let some = vec(fault, 0..=LIMIT as usize);
     vec(some, 0..20)
         .prop_map(|rows| rows.into_iter().flat_map(|row| row.into_iter().map(Some).chain([None])).collect())
@@ -76,7 +76,7 @@ proptest! {
         prop_assert_eq!(&outcomes(|| pages(&http, next_link("/link")), &restarts), &items);
         let http = served();
         prop_assert_eq!(&outcomes(|| pages(&http, link_header()), &restarts), &items);
-        // A page without any key cannot be passed.
+        // `after` cannot get past a page on which no item has a key.
         if !is_bad.windows(size).any(|page| page.iter().all(|is_bad| *is_bad)) {
             let http = served();
             let by_key = || after("since", |number: &u32| *number).size("limit", limit);

@@ -52,7 +52,7 @@ fn a_page_with_another_number_of_items_than_the_total_says_is_refused() {
     let error = refused(pages::<u32, _>(&server.http(), numbered("page").size("most", 1).total("/total")));
     assert!(error.contains("has 2 items, but 1 were expected: does the server take the size"), "{error}");
     let error = refused(pages::<u32, _>(&server.http(), offset("start", "limit").size(3)));
-    assert!(error.contains("the server sends smaller pages; ask for as few with `.size(..)`"), "{error}");
+    assert!(error.contains("the server sends smaller pages; ask for that size with `.size(..)`"), "{error}");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn pages_of_another_size_than_before_are_refused() {
         |size: u32| pages::<u32, _>(&server.http(), numbered("page").size("limit", size).total("/total"));
     let offsets =
         |size: u32| pages::<u32, _>(&server.http(), offset("start", "limit").size(size).total("/total"));
-    let said = "an earlier execution counted in pages of 3 items, which are now of 4: set the size back";
+    let said = "an earlier execution read pages of 3 items, but a page now has 4: set the size back";
     let mut reader = numbers(3);
     let parts = reader.split(2).unwrap();
     for _ in 0..3 {

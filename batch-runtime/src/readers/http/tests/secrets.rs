@@ -70,7 +70,7 @@ fn a_link_that_repeats_a_secret_is_kept_without_it_and_followed_with_it() {
     assert_eq!(server.requests()[1], "/v1/n?p=2&key=k3y%20of%20mine");
 }
 
-/// Answers with a link or a redirection to another host, which is asked as well.
+/// Answers with a link or a redirect to another host, and answers as that host too.
 fn leading_away(server: &Server, redirects: bool) -> Http {
     let server = server.clone();
     Http::with_client("http://api.test/v1", move |request: &Request| {

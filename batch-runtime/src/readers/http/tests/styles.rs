@@ -125,7 +125,7 @@ fn rows_that_come_and_go_between_requests_lose_nothing_with_a_key() {
     let mut items = Vec::new();
     for step in 0..5 {
         items.extend(reader.read().unwrap());
-        // A row that was read disappears, one before the position appears.
+        // A row that was read disappears.
         server.served().items.retain(|item| *item != (step / 2).to_string() || step > 2);
     }
     let position = serde_json::to_string(&reader.position()).unwrap();

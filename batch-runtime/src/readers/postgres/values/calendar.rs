@@ -28,7 +28,7 @@ pub(super) fn time(microseconds: i64) -> Written {
     written
 }
 
-/// A time with the seconds that its zone is behind Greenwich.
+/// A time and the offset of its zone, in seconds west of Greenwich.
 pub(super) fn time_with_zone(microseconds: i64, behind: i32) -> Written {
     let mut written = time(microseconds);
     written.push(if behind > 0 { b'-' } else { b'+' });

@@ -1,4 +1,4 @@
-//! Deserializes a document of JSON as what it holds.
+//! Deserializes the JSON documents in the columns of a row.
 
 use serde::de::Error as _;
 use serde_json::de::StrRead;
@@ -14,6 +14,6 @@ pub(super) fn document<'de, T>(
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = read(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     read.map_err(|error| {
-        NoItem::custom(format_args!("the JSON is not the item's: {error}, in {}", shown(text)))
+        NoItem::custom(format_args!("the JSON does not fit the item: {error}, in {}", shown(text)))
     })
 }

@@ -37,11 +37,11 @@ pub(super) enum Value<'a> {
     Unread,
 }
 
-/// The reason why bytes are not a value: they have another form than the server's documentation says, or the
-/// text is not UTF-8.
+/// The reason why bytes are not a value: their form is not the one in the server's documentation, or the text is not
+/// UTF-8.
 pub(super) type Broken = &'static str;
 
-/// The error of bytes that end too early or do not end.
+/// The error of bytes that end too early or too late.
 const CUT: Broken = "this version of the reader does not know the form of its bytes";
 
 impl<'a> Value<'a> {
