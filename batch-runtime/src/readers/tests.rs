@@ -116,7 +116,7 @@ where
                 }
                 Ok(taken) => {
                     assert_eq!(taken, count);
-                    // Otherwise it may already have seen the end.
+                    // After a smaller batch, the reader may already have seen the end.
                     if taken == most {
                         assert_eq!(written(&reader), written(&other), "{most} at once");
                     }
@@ -134,8 +134,8 @@ fn written<R: Reader>(reader: &R) -> String {
     serde_json::to_string(&reader.position()).unwrap()
 }
 
-/// Proves that it reads `expected`, also in batches, and that a restart after any number of items reads the
-/// rest.
+/// Proves that the reader reads `expected`, also in batches, and that a restart after any number of items
+/// reads the rest.
 pub(crate) fn restarts_everywhere<R>(open: impl Fn() -> R, expected: &[R::Item])
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,

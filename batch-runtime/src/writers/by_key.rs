@@ -18,11 +18,11 @@ const MOST: usize = 100;
 
 /// Writes each item into the file of its key, with a writer that `make` returns for the key.
 ///
-/// The items may come in any order, and keep it within each file. (The items of a chunk are grouped by key first, also for
-/// another writer of the same chunk.) All files stay open until the step ends, and get their final names then; a restart
-/// goes on in all of them. So the number of keys is bounded, by 100 or by [`most_files`](ByKey::most_files); an item with
-/// one more key is refused. The position of the step names every key. The file names must contain the key; two keys with
-/// files of one name are refused.
+/// The items may come in any order, and keep it within each file. (The items of a chunk are grouped by key first;
+/// another writer of the same chunk gets them in that order too.) All files stay open until the step ends, and get
+/// their final names then; a restart continues all of them. So the number of keys is bounded, by 100 or by
+/// [`most_files`](ByKey::most_files); an item with one more key is refused. The position of the step names every key.
+/// The file names must contain the key; two keys whose files have the same name are refused.
 ///
 /// A step with `partitions` cannot write in this way; with `threads` it can.
 ///
@@ -108,8 +108,8 @@ pub struct ByKey<W: Writer, K> {
 
 struct File<W> {
     opened: Opened<W>,
-    /// False if it was begun in a chunk that was rolled back: it is empty, and removed in the end. A rollback leaves it
-    /// there because a former owner that wakes up must not remove a file that may belong to the current one.
+    /// False if the file was begun in a chunk that was rolled back: it is empty, and removed in the end. A rollback
+    /// leaves it there because a former owner that wakes up must not remove a file that may belong to the current one.
     counts: bool,
 }
 

@@ -108,7 +108,8 @@ pub enum WriteError {
         /// Its actual length in bytes.
         found: u64,
     },
-    /// The step has begun its file in another folder of that name, so it would not find the output of a partition here.
+    /// The step has begun its file in another folder with the same path, so it would not find the output of a partition
+    /// here.
     #[error(
         "the manager writes {} in another folder than this worker, which does not find {} there: let both see one folder under \
          the same path, such as a shared one, or write to a database",

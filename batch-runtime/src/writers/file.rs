@@ -381,7 +381,7 @@ impl TransactionalFile {
     /// Returns the position to commit.
     pub(crate) fn position(&self) -> FilePosition {
         let buffered = self.buffer.len() as u64;
-        // The length of the buffer in the file is known once it is compressed.
+        // The length that the buffer takes in the file is known only after it is compressed.
         let (length, buffered) = match self.compression {
             None => (self.written + buffered, 0),
             Some(_) => (self.written, buffered),
@@ -438,7 +438,7 @@ impl TransactionalFile {
         let is_at =
             |path: &Path| is_still(path, file).map_err(|error| WriteError::io("look at", path, error));
         if !is_at(&self.part)? {
-            // The previous owner, or the next one, was faster with the same file.
+            // The previous owner, or the next one, may have renamed the same file already.
             return if is_at(&self.path)? {
                 Ok(())
             } else {

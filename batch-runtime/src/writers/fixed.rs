@@ -20,10 +20,10 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a file with fixed-width columns.
 ///
-/// The fields of the item are matched to the columns by name; a tuple's, by position. Places count
-/// characters, from 0; spaces fill what no value takes. `None` is an empty column. A value that is longer
-/// than its column is refused, and never cut; so is every value that
-/// [`FixedReader`](crate::readers::FixedReader) would read back as another one: a text with spaces at its
+/// The fields of an item are matched to the columns by name, those of a tuple by position. Places count
+/// characters, from 0; places without a value are filled with spaces. `None` is an empty column. A value that
+/// is longer than its column is refused, and never cut. A value is also refused if
+/// [`FixedReader`](crate::readers::FixedReader) would read it back as another one: a text with spaces at its
 /// edges or a line ending in it, the empty text of a `Some`, an item without any value, which would be a
 /// blank line.
 ///

@@ -70,7 +70,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
         in_writer(A::PARTS, || self.second.write(items, tx)).map_err(Into::into)
     }
 
-    /// If both arrange the items, the second has the last word.
+    /// If both arrange the items, the order of the second applies.
     fn arrange(&mut self, items: &mut Arranged<'_, A::Item>) {
         in_writer(0, || self.first.arrange(items));
         in_writer(A::PARTS, || self.second.arrange(items));

@@ -19,9 +19,9 @@ const MOST_IN_A_CHUNK: usize = 200;
 /// [size](RollingFiles::every_bytes).
 ///
 /// Each file gets its final name after the commit of the chunk that completes it, and is complete from then
-/// on. A restart goes on in the unfinished file; the files before it stay as they are, whatever happened
-/// between the commit and the renaming. A restart right after that commit looks for the file again: do not
-/// move it away until the next one appears, or until the step ends. Without items, there is no file.
+/// on. A restart continues the unfinished file; the files before it stay as they are, whatever happened
+/// between the commit and the renaming. A restart right after that commit looks for the completed file again:
+/// do not move it away until the next one appears, or until the step ends. Without items, there is no file.
 ///
 /// A step with `partitions` cannot write in this way, as the items of a file would come from several
 /// partitions; with `threads` it can. The file names must contain the number.
@@ -70,7 +70,7 @@ pub fn rolling<W: FileWriter>(make: impl FnMut(u64) -> W + Send + 'static) -> Ro
 
 type Make<W> = Box<dyn FnMut(u64) -> W + Send>;
 
-/// The files of [`rolling`], before it is set when the next one begins.
+/// The files of [`rolling`], before one of the methods sets when the next file begins.
 ///
 /// ```
 /// use batch_runtime::writers::{JsonLinesWriter, Rolling, rolling};
@@ -136,7 +136,7 @@ pub struct RollingPosition {
     /// The files before it that are complete, and of which at most the renaming is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     complete: Vec<FilePosition>,
-    /// That file, if it was begun.
+    /// The state of that file, if it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     current: Option<FilePosition>,
 }

@@ -84,7 +84,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
         format!("match {{ {} }}", A::kinds().join(", "))
     }
 
-    /// The classifier is the first.
+    /// The classifier is the first part.
     const PARTS: usize = 1 + A::PARTS;
     const GOES_BACK: bool = A::GOES_BACK;
     const WRITES_IN: Option<Of> = A::WRITES_IN;

@@ -238,7 +238,7 @@ impl<T, D: Database<Driver = AnyDatabase>> Writer for Table<T, D> {
 
 impl<T, D: Database<Driver = AnyDatabase>> Partitionable for Table<T, D> {}
 
-/// The error of the writer of that kind, if it passed through the user's closure.
+/// Returns the error of the writer for the kind of database, if it passed through the user's closure.
 #[cold]
 fn unwrapped(error: BoxError) -> BoxError {
     match error.downcast::<TableWriteError>().map(|error| *error) {

@@ -10,9 +10,9 @@ use crate::{Arranged, ChunkTransaction, Durability, Mark, Partitionable, Totals,
 
 /// A file writer whose footer contains totals over its items, such as the sum of all amounts.
 ///
-/// The totals are committed with every chunk, so they are right after a restart, and they go back with a
-/// chunk that is rolled back. They are kept as JSON: serde types of a fixed size suit them. In a step with
-/// partitions each has its own, and `AddAssign` adds them up.
+/// The totals are committed with every chunk, so they are right after a restart, and they are rolled back with
+/// their chunk. They are kept as JSON: serde types of a fixed size suit them. In a step with partitions, each
+/// partition has its own totals, and `AddAssign` adds them up.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Totals, Writer, writers::CsvWriter};
@@ -145,7 +145,7 @@ where
     }
 }
 
-/// As the file alone; the totals of the partitions are added up.
+/// Like the file alone; the totals of the partitions are added up.
 impl<W, S> Partitionable for WithTotals<W, S>
 where
     W: Partitionable<Position = FilePosition, Error = WriteError>,

@@ -45,7 +45,7 @@ pub enum SqliteReadError {
         /// The problem and its remedy.
         problem: Box<str>,
     },
-    /// The query lacks columns of the item, so none of its rows can be one.
+    /// The query lacks columns of the item, so none of its rows can become an item.
     #[error("no row of the query can be an item: {problem}")]
     Columns {
         /// The problem and its remedy.
@@ -74,7 +74,7 @@ pub enum SqliteReadError {
         "an earlier execution stopped at {position}, but the key is {key} now; restore the old key, or start a new instance (`--next`)"
     )]
     Position {
-        /// The position where it stopped.
+        /// The position at which the earlier execution stopped.
         position: Box<str>,
         /// The key's columns.
         key: Box<str>,

@@ -33,7 +33,7 @@ pub(super) enum KeyValue {
 }
 
 impl KeyValue {
-    /// `None` for NULL, which no row comes after.
+    /// `None` for NULL: the condition `k > NULL` finds no row.
     pub(super) fn of(value: ValueRef<'_>) -> Result<Option<Self>, std::str::Utf8Error> {
         Ok(Some(match value {
             ValueRef::Null => return Ok(None),
@@ -70,8 +70,8 @@ impl KeyValue {
         }
     }
 
-    /// Returns whether `SQLite` considers the two equal. Two texts may be equal by any `registered`
-    /// collation.
+    /// Returns whether `SQLite` considers the two values equal. If collations are `registered`, two texts may be
+    /// equal by any of them.
     pub(super) fn same(&self, other: &Self, registered: bool) -> Same {
         match (self, other) {
             (Self::Integer(one), Self::Integer(two)) => Same::known(one == two),

@@ -47,8 +47,8 @@ pub use split::SqlitePart;
 /// which reads the whole result once more. This happens where numbers end and texts begin, and for every page
 /// of a query whose key has texts in a column declared as numeric.
 ///
-/// It has its own connection ([`SqliteSource`]), so it can move to another thread: a step with `threads` can
-/// use it directly.
+/// The reader has its own connection ([`SqliteSource`]), so it can move to another thread: a step with
+/// `threads` can use it directly.
 ///
 /// Reading continues after a row that cannot be converted to an item, or for which the closure failed
 /// ([`SqliteReadError::is_about_a_row`]). It ends after a query that failed or lacks the columns of the item,

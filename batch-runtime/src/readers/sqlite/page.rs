@@ -175,7 +175,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                 Same::No => {}
                 Same::Perhaps => fetched.doubtful = true,
                 Same::Yes => {
-                    // Drop the row before it too: a restart after that row would never see this one.
+                    // Drop the row before it too: a restart after that row would never find the equal key.
                     fetched.rows.pop();
                     (fetched.fault, fetched.seen) = (Some(self.not_unique(&key)), None);
                     break;

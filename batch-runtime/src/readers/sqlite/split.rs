@@ -13,9 +13,9 @@ use crate::readers::rows::named;
 pub struct SqlitePart {
     /// The key's columns.
     key: Vec<String>,
-    /// The key of the last row before it; empty in the first part.
+    /// The key of the last row before the part; empty in the first part.
     after: Vec<KeyValue>,
-    /// The key of its last row; empty in the last part, which rows appended later belong to.
+    /// The key of the last row of the part; empty in the last part, to which rows appended later belong.
     up_to: Vec<KeyValue>,
 }
 

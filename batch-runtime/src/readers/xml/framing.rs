@@ -12,7 +12,7 @@ use crate::readers::shown;
 /// The number of elements that may be open around a record.
 const DEEPEST: usize = 128;
 
-/// The bytes that their names and namespaces may take.
+/// The number of bytes that the names and namespaces of these elements may take.
 const LONGEST_AROUND: usize = 16 * 1024;
 
 /// The part of an [`XmlReader`](super::XmlReader)'s position besides its place.
@@ -222,7 +222,7 @@ impl XmlFraming {
                 return Err(format!("{where_}: `{text}`"));
             }
             Token::CData if open.is_empty() => {
-                return Err("a CDATA section stands outside of all elements".into());
+                return Err("a CDATA section is outside of all elements".into());
             }
             Token::Doctype if *begun => {
                 return Err("a DOCTYPE is inside an element or after the document".into());
@@ -312,7 +312,7 @@ impl Framing for XmlFraming {
             return self.record(input);
         }
         let bytes = input.rest();
-        // The end of the last token that is whole.
+        // The end of the last complete token.
         let mut whole = 0;
         loop {
             let begin = self.lexer.done;
@@ -331,7 +331,7 @@ impl Framing for XmlFraming {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + begin, lines: lines_in(&bytes[..begin]) };
                 }
-                // Pass the whole tokens before it first: the state already has them.
+                // First pass the complete tokens before the error: the state already includes them.
                 Err(_) if whole > 0 => {
                     self.lexer = Lexer::default();
                     return Frame::Nothing { to: input.at() + whole, lines: lines_in(&bytes[..whole]) };

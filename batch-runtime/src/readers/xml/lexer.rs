@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-/// The token that the bytes after the last one begin in.
+/// The kind of token in which the next bytes begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     #[default]

@@ -137,7 +137,7 @@ fn allows(code: u32) -> bool {
     matches!(code, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF)
 }
 
-/// Says which character of a text XML cannot hold: a control character.
+/// Names a character of the text that XML cannot hold, such as a control character.
 pub(crate) fn bad_character(text: &str) -> Option<String> {
     let is_bad = text.bytes().any(|byte| byte < 0x20 && !lexer::is_blank(byte))
         || text.contains(['\u{FFFE}', '\u{FFFF}']);
@@ -148,7 +148,7 @@ pub(crate) fn bad_character(text: &str) -> Option<String> {
     Some(format!("XML cannot hold the character {}", bad.escape_unicode()))
 }
 
-/// Says which reference is to a character that XML cannot hold.
+/// Names a reference to a character that XML cannot hold.
 fn bad_reference(text: &str) -> Option<String> {
     memchr::memmem::find_iter(text.as_bytes(), b"&#").find_map(|at| {
         let digits = text[at + 2..].split(';').next()?;

@@ -61,7 +61,7 @@ impl Format {
     }
 
     /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty text that is not
-    /// `None` is two bytes `not_none`.
+    /// `None` is written as two bytes `not_none`.
     #[cfg(feature = "fixed")]
     pub(in crate::writers) fn between(delimiter: u8, not_none: u8) -> Self {
         Self { delimiter, quote: not_none, line_end: "", ..Self::bare() }

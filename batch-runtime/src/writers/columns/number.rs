@@ -13,8 +13,8 @@ pub(super) fn append_f64(number: f64, out: &mut Vec<u8>) {
 /// Returns the number in hundredths, if it has at most two decimals.
 ///
 /// Most amounts and measurements are such numbers, and searching for the shortest text takes several times as
-/// long. A decimal of at most 15 digits is uniquely determined by its float, so if this one is correct, it is
-/// the shortest.
+/// long. A decimal of at most 15 digits is uniquely determined by its float, so if the hundredths equal the
+/// number, they are the shortest text.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the comparison refuses numbers out of range")]
 #[expect(clippy::cast_precision_loss, reason = "integers below 10^15 are exact")]

@@ -174,7 +174,7 @@ mod zstandard {
                 ));
             }
             let compressor = Compressor::new(level).and_then(|mut compressor| {
-                // The program `zstd` adds one as well; a reader tells damaged data by it.
+                // A reader detects damaged data by the checksum. The program `zstd` adds one as well.
                 compressor.include_checksum(true)?;
                 Ok(compressor)
             });

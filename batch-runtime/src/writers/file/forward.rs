@@ -78,7 +78,7 @@ macro_rules! file_options {
             }
 
             /// Sets how much a file named `.gz` or `.zst` is compressed: 0 to 9 for gzip (6 by default), 1 to 22 for
-            /// Zstandard (3 by default; negative levels are faster still). Any other file stays as it is.
+            /// Zstandard (3 by default; negative levels are faster still). It has no effect on any other file.
             ///
             /// The chunk's transaction is open while the chunk is compressed. The defaults are those of the programs
             /// `gzip` and `zstd`: higher levels take much longer and save little.

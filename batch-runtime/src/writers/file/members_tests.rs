@@ -148,7 +148,7 @@ fn a_rollback_is_exact_at_any_place_of_a_chunk_whatever_was_written_out_in_betwe
                     text.truncate(length);
                     before.truncate(back + 1);
                 }
-                // Too much for the memory.
+                // The buffer is written before the commit, as if it had grown too large.
                 7 => writer.flush().unwrap(),
                 _ => before = vec![(commit(&mut writer), text.len())],
             }
@@ -283,7 +283,7 @@ fn a_takeover_by_force_goes_on_with_a_copy_of_whole_members() {
         let mut new = folder.writer(name);
         new.take_over();
         new.open(Some(committed)).unwrap();
-        // The previous owner wakes up, and goes back in its own file.
+        // The previous owner wakes up, and rolls back its own file.
         old.flush().unwrap();
         old.rollback(mid).unwrap();
         old.flush().unwrap();

@@ -65,7 +65,7 @@ impl TransactionalFile {
     }
 }
 
-/// The engine's calls before it opens a writer, for files that are begun later.
+/// The calls that the engine makes before it opens a writer, to be repeated for files that are begun later.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::writers) struct Owner {
     pub(in crate::writers) mark: Mark,
@@ -96,7 +96,7 @@ impl Owner {
 #[derive(Debug)]
 pub(in crate::writers) struct Opened<W> {
     pub(in crate::writers) writer: W,
-    /// Where it was opened.
+    /// The position at which the file was opened.
     begin: FilePosition,
 }
 

@@ -54,7 +54,7 @@ impl TransactionalFile {
     pub(crate) fn end_header(&mut self) -> Result<(), WriteError> {
         if self.is_of_partition() {
             if self.compression.is_some() {
-                // It can be left out of the whole file only if it is a member by itself.
+                // The header can be left out of the whole file only if it is a member by itself.
                 self.flush()?;
             }
             self.header = self.written + self.buffer.len() as u64;

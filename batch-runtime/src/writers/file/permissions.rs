@@ -1,5 +1,5 @@
-//! Keeps the owner, the group and the mode of a file that is replaced, from the first byte of its
-//! replacement.
+//! Gives a file that replaces another one the owner, the group and the mode of the replaced file; until then,
+//! only its owner can read it.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -24,7 +24,7 @@ pub(super) fn of(path: &Path) -> Result<Option<Metadata>, WriteError> {
 pub(super) fn to_create(replaced: Option<&Metadata>) -> OpenOptions {
     let mode = if replaced.is_some() { OWNER_WRITES } else { 0o666 };
     let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
-    // A compressed file is read again when a chunk goes back to a place inside a member.
+    // A compressed file is read again when a chunk is rolled back to a place inside a member.
     OpenOptions::new()
         .read(true)
         .write(true)

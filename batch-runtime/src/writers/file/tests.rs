@@ -55,7 +55,7 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a chunk, up to its commit.
+/// Writes a chunk, and returns the position to commit.
 fn write(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.buffer().unwrap().extend_from_slice(text.as_bytes());
     writer.added(1);
@@ -63,7 +63,7 @@ fn write(writer: &mut TransactionalFile, text: &str) -> FilePosition {
     writer.position()
 }
 
-/// Seals the file, up to the commit of that.
+/// Seals the file, and returns the position to commit.
 fn seal(writer: &mut TransactionalFile) -> FilePosition {
     writer.seal(Durability::Machine).unwrap();
     writer.position()

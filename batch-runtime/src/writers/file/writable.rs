@@ -52,7 +52,7 @@ pub(super) fn folder_of(path: &Path) -> Result<&Path, WriteError> {
     }
 }
 
-/// Refuses anything that is in the way of a file.
+/// Refuses a path at which there is something other than a file, or a file that must not be overwritten.
 pub(super) fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
     let looked = std::fs::symlink_metadata(path).and_then(|found| {
         // A link is found here if its target cannot be resolved, or if it was created later.

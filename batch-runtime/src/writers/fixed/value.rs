@@ -13,7 +13,7 @@ pub(super) fn append(column: &FixedColumn, value: &str, out: &mut Vec<u8>) -> Re
     }
     if value.contains(char::from(NOT_NONE)) {
         return Err(ItemError::new(
-            "an empty text would be read as `None`, and a text with NUL not as a text",
+            "an empty text would be read as `None`, and a text with NUL would not be read as a text",
         ));
     }
     if value.contains('\r') {

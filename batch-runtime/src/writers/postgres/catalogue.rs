@@ -32,15 +32,15 @@ WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indnkeyatts = $2 AND 
 /// A table of the target database.
 #[derive(Debug)]
 pub(in crate::writers) struct Table {
-    /// Its name without the schema.
+    /// The name of the table without the schema.
     pub(super) name: Box<str>,
-    /// Its name with the schema, as quoted in SQL.
+    /// The name of the table with the schema, as quoted in SQL.
     pub(super) quoted: String,
     /// The type of its rows.
     pub(super) row: Oid,
     /// The type of arrays of its rows.
     pub(super) rows: Type,
-    /// Whether `COPY` does the same with it as `INSERT`.
+    /// Whether `COPY` into the table does the same as `INSERT`.
     pub(super) takes_copy: bool,
     /// All its columns.
     pub(super) columns: Vec<(Box<str>, Column)>,
@@ -68,7 +68,7 @@ impl Table {
             name: relation.into(),
             quoted: format!("{}.{}", quoted(schema), quoted(relation)),
             row: oid(first, 2)?,
-            // Only its number is sent.
+            // Only the number of this type is sent.
             rows: Type::new(format!("{relation}[]"), oid(first, 3)?, Kind::Simple, schema.to_owned()),
             takes_copy: first.try_get(4)?,
             nullable: names(|column| !column.is_not_null),

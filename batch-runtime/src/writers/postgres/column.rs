@@ -24,15 +24,15 @@ pub(super) enum Scalar {
     Int8,
     Float4,
     Float8,
-    /// Rounded to that many digits, if any.
+    /// A number, which the server rounds to these digits if the type limits them.
     Numeric(Option<Digits>),
-    /// Text of that many characters at most; also the names of an enum, which the server checks.
+    /// Text of at most this many characters; also the names of an enum, which the server checks.
     Text(Option<u32>),
-    /// Text that is padded with spaces to that many characters.
+    /// Text that is padded with spaces to this many characters.
     Char(u32),
     Bytes,
     Date,
-    /// With that many digits of a second.
+    /// A time with this many digits of a second.
     Time(u32),
     Timestamp(u32),
     TimestampTz(u32),
@@ -47,7 +47,7 @@ pub(super) enum Scalar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digits {
     pub(super) precision: i32,
-    /// The digits after the point; negative if there are none before it either.
+    /// The number of digits after the point; negative if the last digits before it are rounded too.
     pub(super) scale: i32,
 }
 

@@ -8,7 +8,8 @@ use crate::postgres::PgError;
 /// Items are counted from 1 in the slice that was being written.
 ///
 /// The rows of a chunk are sent without waiting for the answer. The next call that waits, at the latest the commit,
-/// therefore returns the server's error. It is this error all the same: a rule such as `skip(PostgresWriteError)` covers it.
+/// therefore returns the server's error. It too is a `PostgresWriteError`, so a rule such as
+/// `skip(PostgresWriteError)` covers it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresWriteError {
@@ -25,11 +26,11 @@ pub enum PostgresWriteError {
     /// A statement that was sent earlier in the chunk failed.
     #[error("{source}")]
     Earlier {
-        /// Its error, as its sender explains it.
+        /// The error of that statement, as the sender of the statement explains it.
         source: PgError,
     },
-    /// The server refused the statement, or a row whose number it does not tell. In that case its message shows the key or
-    /// the values.
+    /// The server refused the statement, or a row whose number it does not report. For a row, the server's message
+    /// shows the key or the values.
     #[error("table `{table}`: {source}")]
     Table {
         /// The table.

@@ -89,7 +89,7 @@ enum Seen {
     Value,
 }
 
-/// The value consists of several.
+/// The error of a value that consists of several values.
 #[derive(Debug)]
 struct Several;
 

@@ -60,9 +60,9 @@ enum Make<T> {
 /// column or that a real would round, a decimal with more digits than the column keeps, a time that is finer than
 /// microseconds, a date-time whose offset the column would lose, a text that `char(n)` would pad, or one that is too long.
 ///
-/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own: by `COPY`, or by `INSERT` with
-/// [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), and into a view or a table with rules or
-/// row-level security.
+/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own. They are sent by `COPY`;
+/// by `INSERT` with [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), and into a view or a
+/// table with rules or row-level security.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -31,7 +31,7 @@ pub(in crate::writers) struct Inserts {
     way: Option<Way>,
     /// The row that is made; kept to reuse its memory.
     row: BytesMut,
-    /// Where its values are.
+    /// The places of the values in `row`.
     spans: Vec<Range<usize>>,
     /// Converts errors that arrive later.
     wrap: Wrap,
@@ -39,10 +39,10 @@ pub(in crate::writers) struct Inserts {
 
 /// How rows get to the server.
 enum Way {
-    /// By that `COPY`.
+    /// By this `COPY`.
     Copy(String),
-    /// By that `INSERT`, which takes an array of rows of the table. Each of its columns is filled with the value at that
-    /// index, if any.
+    /// By this `INSERT`, which takes an array of rows of the table. `from` holds, for each column of the table, the
+    /// index of its value, if it has one.
     Insert { statement: String, from: Vec<Option<usize>> },
 }
 
@@ -176,7 +176,7 @@ impl<'t> PostgresRows<'_, 't> {
         PostgresWriteError::Item { table: self.table.into(), item: self.item, column, problem }
     }
 
-    /// Hands on the row that was made.
+    /// Sends the row that was made, or adds it to the array that is sent later.
     fn send_row(&mut self) -> Result<(), PostgresWriteError> {
         if self.sending.is_none() {
             self.sending = Some(self.begin()?);
@@ -250,7 +250,7 @@ impl<'t> PostgresRows<'_, 't> {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 let head = [1, 0, table.row, count, 1].map(u32::to_be_bytes);
                 array[..HEAD].copy_from_slice(head.as_flattened());
-                // The server does not say the number of a row.
+                // The server does not report the number of the row.
                 let explain = refused_row::explain(self.table, &table.name, Vec::new(), self.wrap);
                 self.session.send_encoded(statement, array.freeze(), &table.rows, explain)
             }

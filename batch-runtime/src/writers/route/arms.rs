@@ -20,7 +20,7 @@ pub trait Arms<T> {
     const COUNT: usize;
     /// The number of parts of all arms.
     const PARTS: usize;
-    /// True if all arms go back.
+    /// True if all arms can be rolled back.
     const GOES_BACK: bool;
     /// The database in which the arms write.
     const WRITES_IN: Option<Of>;

@@ -32,7 +32,7 @@ impl<T: Table> Columns<T> {
         self.table.as_ref()
     }
 
-    /// Takes note of the table, which was looked up.
+    /// Stores the table that was looked up.
     pub(in crate::writers) fn found(&mut self, table: T) -> Result<(), NoRow> {
         self.known_of = self
             .names

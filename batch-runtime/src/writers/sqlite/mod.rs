@@ -45,7 +45,7 @@ enum Make<T> {
 /// that serializes as one of these. One prepared statement inserts many rows.
 ///
 /// Every value reads back as the same value, or the item is refused with [`SqliteWriteError::Item`]: NaN,
-/// which `SQLite` would store as NULL, an integer that exceeds 64 bits with sign, and values that the
+/// which `SQLite` would store as NULL, an integer that exceeds 64 bits including the sign, and values that the
 /// declared type of a column would change, such as the text `007` in an INTEGER column, an integer that a
 /// REAL column would round, or a number in a TEXT column. A whole real may be stored as an integer. `None`
 /// for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.

@@ -211,7 +211,7 @@ fn the_search_for_the_culprit_leaves_no_rows() {
     let mut connection = database();
     let tx = connection.transaction().unwrap();
     let mut writer = SqliteTable::into("person");
-    // All in one statement, which takes back what it did.
+    // All rows are in one statement, which undoes its own inserts.
     writer.write(&people((0..55).chain([7])), &ChunkTransaction::sqlite(&tx)).unwrap_err();
     writer.write(&people(0..56), &ChunkTransaction::sqlite(&tx)).unwrap();
     tx.commit().unwrap();
@@ -311,7 +311,7 @@ fn a_restart_finds_the_committed_chunks_and_nothing_else() {
             .unwrap();
         let mut writer = SqliteTable::into("person");
         write(&mut connection, &mut writer, &people(0..100)).unwrap();
-        // Given up before its commit, as by a kill.
+        // This transaction is dropped before its commit, as if the process were killed.
         let tx = connection.transaction().unwrap();
         writer.write(&people(100..200), &ChunkTransaction::sqlite(&tx)).unwrap();
     }

@@ -223,7 +223,7 @@ impl<S: Serializer> Serializer for Exact<S> {
         self.serialize_str(&value.to_string())
     }
 
-    /// A field that is `None` is left out; any other cannot be.
+    /// A field that is `None` is left out before this is called; any other `None` is refused.
     #[inline]
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
         Err(S::Error::custom(NO_NONE))

@@ -26,8 +26,9 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// Every item reads back as the same value. Where white space would change, it is written as a reference (`&#13;`).
 /// The writer refuses an item that XML cannot hold, and names the field: one with a control character; with a
 /// `$text` or `$value` of white space only, which readers drop; a `None` in a list or map; `Some` of an empty
-/// list; a list within a list; a text among the elements of a `$value`; in a list of words (of an attribute or `$text`), a word that is empty or contains
-/// white space; a map's key that is not a name. Lists and enums are not items, but a struct that holds them is one.
+/// list; a list within a list; a text among the elements of a `$value`; in a list of words (of an attribute or
+/// `$text`), a word that is empty or contains white space; a map's key that is not a name. Lists and enums are
+/// not items, but a struct that holds them is one.
 ///
 /// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
 /// `NAME` at the end of the step: no other program sees a document that is not closed. After a crash, the writer

@@ -10,7 +10,7 @@ pub(super) fn is_none<T: Serialize + ?Sized>(value: &T) -> bool {
     matches!(value.serialize(Probe), Err(Found::None))
 }
 
-/// Looks at a value no further than needed: it always ends with an error.
+/// Serializes a value only until it is known whether it is `None`, and then always returns an error.
 struct Probe;
 
 #[derive(Debug)]

@@ -148,7 +148,7 @@ impl<M: SerializeMap> Entries<M> {
     }
 
     fn value<'v, T: Serialize + ?Sized>(&self, value: &'v T) -> Part<'v, T> {
-        // A map needs a form for each of its keys.
+        // Treat the values of a map as if they were in a `Some`, because no key may be left out.
         Part { value, place: Place::of(&self.key), is_some: !self.is_struct }
     }
 }
