@@ -26,7 +26,7 @@ impl AnyConnection {
     /// ```
     ///
     /// # Errors
-    /// If the query fails, would write, or has a row that does not fit.
+    /// If the query fails, would write to the database, or returns a row that does not fit `T`.
     pub fn query<T: Deserializes>(
         &self,
         query: &str,

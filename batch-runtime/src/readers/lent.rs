@@ -104,7 +104,7 @@ impl Lender {
         Self { known: None }
     }
 
-    /// Decodes a record into what the processor takes.
+    /// Decodes a record into the item that the processor takes.
     ///
     /// # Errors
     /// If the record is not such an item.

@@ -19,7 +19,7 @@ mod files;
 mod fixed;
 #[cfg_attr(
     not(feature = "csv"),
-    allow(dead_code, unused_imports, reason = "each format uses a part of the seam, and CSV all of it")
+    allow(dead_code, unused_imports, reason = "each format uses a part of the module, and CSV all of it")
 )]
 mod framed;
 #[cfg(feature = "http")]

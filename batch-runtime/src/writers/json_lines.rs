@@ -26,10 +26,11 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over,
 /// and other hard links keep the old content. A pipe or a device is refused.
 ///
-/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard frame
-/// for each chunk, so that each commit ends after a complete one. Every program that knows the format reads several of them
-/// as one file; a restart of our readers continues in the one where it stopped. Small chunks compress badly: take some
-/// thousands of items, or [less compression](Self::compression_level) if the writer is the bottleneck.
+/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard
+/// frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows the
+/// format reads several of them as one file; a restart of our readers continues in the one in which it stopped. Small
+/// chunks compress badly: take some thousands of items, or [less compression](Self::compression_level) if the writer
+/// is the bottleneck.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonLinesWriter};

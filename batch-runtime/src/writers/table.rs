@@ -74,7 +74,7 @@ pub struct Table<T, D = AnyDatabase> {
 impl<T> Table<T> {
     /// Writes items into `table`, one row per item.
     ///
-    /// A dot in the name separates the schema from the table, and what is in double quotes is read as in SQL.
+    /// A dot in the name separates the schema from the table, and a part in double quotes is read as in SQL.
     #[must_use]
     pub fn into(table: impl Into<String>) -> Self
     where

@@ -11,8 +11,9 @@ use crate::readers::lent::{Borrows, Lender, LentRecord};
 
 /// A record of a CSV file, lent to a processor that takes its fields by name or number.
 ///
-/// It suits a job that does not know the columns when it is compiled, or needs few of many. A field is looked up by
-/// name among all columns; where that costs too much, take it by number, or let serde do it once with a struct.
+/// It suits a job that does not know the columns when it is compiled, or that needs few of many columns. A field is
+/// looked up by name among all columns each time; if that costs too much, take the field by number, or use a struct,
+/// for which serde matches the names once.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -72,7 +72,7 @@ pub(crate) trait Framing: Clone {
     /// The state after the last record.
     fn state(&self) -> Self::State;
 
-    /// Continues in the given state, or says why the input cannot be the one that it belongs to.
+    /// Continues in the given state, or says why the state cannot belong to this input.
     fn resume(&mut self, state: Self::State) -> Result<(), &'static str>;
 
     /// Puts back the record just found, so that it is the next one again.

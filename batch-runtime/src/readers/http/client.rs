@@ -62,9 +62,9 @@ impl Http {
         }
     }
 
-    /// An API that is requested with another client, such as `reqwest::blocking`: `client` sends the request and returns the
-    /// answer, whatever its status. It should not follow redirections, which would carry the headers to other hosts. An
-    /// error of the client counts as an interrupted connection: the request is repeated.
+    /// An API that is requested with another client, such as `reqwest::blocking`: `client` sends the request and
+    /// returns the answer, whatever its status. The client should not follow redirects, which would send the headers
+    /// to other hosts. An error of the client counts as an interrupted connection: the request is repeated.
     ///
     /// ```
     /// use batch_runtime::prelude::*;

@@ -165,8 +165,8 @@ fn enter(elements: &mut Framed<JsonArrayFraming>) -> Result<(), ReadError> {
 }
 
 impl<T: Deserializes> JsonArrayReader<T> {
-    /// Reads an element that is all in the buffer and fits the item. serde finds its end by itself, which is
-    /// faster than to look for it first.
+    /// Reads an element that is all in the buffer and fits the item. serde finds the end of the element by itself,
+    /// which is faster than looking for it first.
     #[inline]
     fn fitting(&mut self) -> Option<T> {
         if self.elements.is_at_the_end_of_the_part() {

@@ -18,9 +18,9 @@ use crate::postgres::{DescribedColumn, Parameter, Session};
 /// The known facts about a query.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
-    /// Its key is unique and never `NULL`.
+    /// True if the key is unique and never `NULL`.
     pub(super) is_proven: bool,
-    /// Its rows are sorted for every page, because no index has them in order.
+    /// True if the rows are sorted for every page, because no index has them in order.
     pub(super) sorts: bool,
 }
 
@@ -64,7 +64,7 @@ WHERE n.nspname::text = $1::text AND c.relname::text = $2::text AND k.are_there
                 JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[s.n]
                 WHERE a.attnum <> ALL (k.numbers) OR a.attcollation <> i.indcollation[s.n] OR NOT o.opcdefault))";
 
-/// Finds out what can be known about a query and its key.
+/// Determines the facts about a query and its key.
 pub(super) fn facts(
     session: &Session,
     sql: &Sql,

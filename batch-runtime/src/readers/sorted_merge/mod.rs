@@ -60,14 +60,15 @@ use crate::definition::{BoxError, Progress, Reader, StopSignal};
 ///
 /// # Keys that come twice
 ///
-/// A key that comes twice in one input is refused as well, because it cannot be told which record belongs to which.
+/// A key that comes twice in one input is refused as well, because it is unknown which records belong together.
 /// [`one_to_many`](SortedMerge::one_to_many) allows it in the right input. If a key may come twice in both inputs, group
 /// one of them first.
 ///
 /// # Restarts and bad records
 ///
-/// The position consists of the positions of both inputs, so a restart continues after any pair. A bad record of either
-/// input can be skipped as if that input were read alone; a record that belongs to it is then without a partner.
+/// The position consists of the positions of both inputs, so a restart continues after any pair. A bad record of
+/// either input can be skipped as if that input were read alone; a record with the same key in the other input then
+/// has no partner.
 pub fn sorted_merge<A, B, K, F, G>(left: A, right: B, left_key: F, right_key: G) -> SortedMerge<A, B, K, F, G>
 where
     A: Reader,

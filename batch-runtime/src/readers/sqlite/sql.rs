@@ -141,13 +141,13 @@ impl Sql {
 #[expect(clippy::struct_excessive_bools, reason = "the query plan determines each separately")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Plan {
-    /// It sorts the rows: all of them, or those of an arm of a compound `SELECT`.
+    /// True if the plan sorts rows: all of them, or those of an arm of a compound `SELECT`.
     sorts: bool,
-    /// It materializes a subquery before it evaluates the condition around it, or a full join.
+    /// True if it materializes a full join, or a subquery before it evaluates the condition around the subquery.
     nests: bool,
-    /// It evaluates the condition in each arm of a compound `SELECT`, and again on the result.
+    /// True if it evaluates the condition in each arm of a compound `SELECT`, and again on the result.
     pub(super) judges_twice: bool,
-    /// It materializes a full join, whose values may have other types than its columns.
+    /// True if it materializes a full join, whose values may have other types than its columns.
     pub(super) joins_fully: bool,
 }
 

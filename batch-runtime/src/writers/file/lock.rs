@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::WriteError;
 
-/// Opens and locks the file, and makes sure that it still has that name and was not renamed in between. If
-/// the file system does not support locks, the file counts as held if `surely` is set.
+/// Opens and locks the file, and makes sure that the path still leads to it after the lock is taken. If the
+/// file system does not support locks, the file counts as held if `surely` is true.
 pub(super) fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
     loop {
         let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;

@@ -1,4 +1,4 @@
-//! Tests of compressed files: each committed length ends a whole file, and a rollback is exact wherever it goes.
+//! Tests of compressed files: each committed length ends a complete file, and a rollback to any position is exact.
 
 use std::fs;
 

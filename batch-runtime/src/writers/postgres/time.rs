@@ -119,7 +119,7 @@ fn read_date(text: &str) -> Option<(i64, &str)> {
     (1..=length).contains(&day).then_some((days(year, month, day), rest))
 }
 
-/// Counts the days since the server's epoch in the Gregorian calendar, before its beginning too.
+/// Counts the days since the server's epoch in the Gregorian calendar, which is applied to all earlier dates too.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     // A year that begins in March ends with the leap day.
     let year = if month < 3 { year - 1 } else { year };

@@ -1,4 +1,5 @@
-//! Runs the thread that reads ahead, and hands its outcomes over. Every wait has a thread that ends it.
+//! Runs the thread that reads ahead, and passes its outcomes to the consumer. Each of the two threads ends the waits
+//! of the other.
 
 use std::any::Any;
 use std::collections::VecDeque;

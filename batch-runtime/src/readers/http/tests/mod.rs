@@ -66,7 +66,7 @@ enum Fault {
     Body(&'static str),
 }
 
-/// The pages of an API that knows every style, of items as JSON texts.
+/// An API that serves items, as JSON texts, in pages of every style.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Served>>);
 
@@ -78,7 +78,7 @@ struct Served {
     faults: VecDeque<Option<Fault>>,
     requests: Vec<String>,
     headers: Vec<Vec<(String, String)>>,
-    /// Keeps the total as it is, whatever the items are.
+    /// A fixed total; without it, the total is the number of items.
     total: Option<usize>,
 }
 
