@@ -48,7 +48,7 @@ impl AnyConnection {
     }
 }
 
-/// A row that did not become an item, counted from 1.
+/// The number of a row that did not become an item, from 1, and the reason.
 pub(super) struct Unfit {
     pub(super) row: usize,
     pub(super) error: NoItem,

@@ -172,7 +172,7 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
             return self.second.progress();
         }
         let (first, second) = (self.first.progress()?, self.second.progress()?);
-        // A restart that skipped the first reader did not move it, so it would report no progress.
+        // A restart that skipped the first reader did not move it, so the first reader would report no progress.
         let done = if self.on == On::First { first.done } else { first.total };
         Some(Progress { done: done + second.done, total: first.total + second.total })
     }

@@ -103,7 +103,7 @@ impl<T> CsvReader<T> {
     /// Opens a comma-separated file with a header.
     ///
     /// # Errors
-    /// When the file cannot be opened, is a folder, or is empty.
+    /// If the file cannot be opened, is a folder, or is empty.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         Self::options().open(path)
     }

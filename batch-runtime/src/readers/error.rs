@@ -207,9 +207,9 @@ pub enum ReadError {
     Broken {
         /// The input.
         resource: Arc<str>,
-        /// The line on which it is broken, from 1.
+        /// The line on which the input is broken, from 1.
         line: u64,
-        /// The offset in bytes at which it is broken, from 0.
+        /// The offset in bytes at which the input is broken, from 0.
         byte: u64,
         /// The problem and its remedy.
         problem: Box<str>,

@@ -19,7 +19,7 @@ use crate::definition::{
 };
 
 /// The number of finished files that stay open until their end is committed; if there are more, the oldest
-/// are reopened.
+/// are closed, and reopened when their end is committed.
 const OPEN: usize = 16;
 
 /// The number of bytes at the start of a file that machines compare.

@@ -301,7 +301,7 @@ impl<T> Clone for Lent<T> {
     }
 }
 
-/// As an object of its columns, or as an array where they have no names.
+/// Serializes the record as an object of its columns, or as an array if the columns have no names.
 impl<T> Serialize for Lent<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let record = &*self.record;

@@ -24,7 +24,7 @@ const FRONT: usize = 4096;
 /// The number of bytes from which a text's encoding is detected.
 pub(crate) const ENCODED: usize = 32;
 
-/// The most bytes before a position that are hashed into it, and read again by a restart.
+/// The maximum number of bytes before a position that are hashed into it, and read again by a restart.
 pub(crate) const MOST_HASHED: usize = 64;
 
 /// The number of bytes of records after which a batch of detached records ends. Long records gain nothing
@@ -302,8 +302,9 @@ impl Source {
 }
 
 impl Stream {
-    /// Chooses the decompressor by the file name's extension, or else by the magic number at its start, which
-    /// no text begins with: a link `day.csv.gz` may lead to a file of any name.
+    /// Chooses the decompressor by the extension of the file's name. If the extension is another one, the magic
+    /// number at the start of the file decides, because a link `day.csv.gz` may lead to a file of any name. No text
+    /// begins with such a number.
     fn new(path: &Path, file: File, front: &[u8], resource: &Arc<str>) -> Result<Self, ReadError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         let named = match ending.as_deref() {

@@ -13,7 +13,7 @@ use crate::definition::{BoxError, RateLimit, Reader, Splittable, StopSignal, Sto
 pub(crate) struct Input(pub(crate) PathBuf);
 
 impl Input {
-    /// Creates a file whose name ends like this.
+    /// Creates a file whose name ends with `name`.
     pub(crate) fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = std::env::temp_dir().join(format!("batch-input-{}-{name}", uuid::Uuid::new_v4()));
         std::fs::write(&path, content).unwrap();
@@ -200,7 +200,7 @@ pub(crate) struct Faulty {
     script: Vec<u8>,
     at: usize,
     failed: bool,
-    /// The committed positions it was notified of.
+    /// The committed positions of which the reader was notified.
     pub(crate) notified: Vec<usize>,
 }
 

@@ -1,6 +1,6 @@
 //! Parses short decimals, the most common numbers, faster than the standard library.
 
-/// The largest integer up to which every integer is a float.
+/// The largest integer up to which a float holds every integer exactly.
 const EXACT: u64 = 1 << 53;
 
 const POWERS: [f64; 17] =

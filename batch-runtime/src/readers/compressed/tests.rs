@@ -25,7 +25,7 @@ fn skippable_frame() -> Vec<u8> {
 
 const BOTH: [(&str, Encode); 2] = [("in.gz", gzip), ("in.zst", zstd)];
 
-/// Numbers, each different from the others: a byte in a wrong place shows.
+/// Numbers, each different from the others, so that a byte in a wrong place is noticed.
 fn text(bytes: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes + 10);
     for number in 0_u32.. {

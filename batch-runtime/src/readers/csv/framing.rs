@@ -87,7 +87,7 @@ impl<'r> Record<'r> {
     fn not_text(&self, encoding: Encoding) -> (usize, NotText) {
         let all = 0..self.ends.len();
         let column = all.clone().find(|column| encoding.decode(self.field(*column)).is_err());
-        // A character that is split by a delimiter is found only in the whole text.
+        // Delimiters are ASCII, so one of the columns is not text.
         let column = column.unwrap_or_default();
         let error = encoding.decode(self.field(column)).err();
         (column, error.unwrap_or(NotText { encoding: "UTF-8", bytes: 0..self.field(column).len() }))

@@ -27,7 +27,7 @@ pub(super) struct Layout {
     pub(super) columns: Box<[FixedColumn]>,
     /// The places of the columns in a record of ASCII.
     places: Box<[Range]>,
-    /// The number of characters of a record, or of its bytes.
+    /// The length of a record, in characters or bytes.
     width: usize,
     pub(super) flexible: bool,
     pub(super) encoding: Encoding,

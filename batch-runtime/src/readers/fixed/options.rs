@@ -53,7 +53,7 @@ impl<T> FixedOptions<T> {
     }
 
     /// Says that the records have this number of bytes each, with no line endings between them. The places of
-    /// the columns then count bytes, and errors name the number of the record for its line.
+    /// the columns then count bytes, and errors name the number of the record instead of its line.
     pub fn record_bytes(mut self, bytes: usize) -> Self {
         self.bytes = Some(bytes);
         self

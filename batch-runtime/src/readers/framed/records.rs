@@ -71,7 +71,7 @@ pub(crate) struct Records<F, D, T> {
     pub(crate) framed: Framed<F>,
     pub(crate) decoder: D,
     trailer: Option<Trailer<T>>,
-    /// True once the trailer is known to be right, or need not be looked at.
+    /// True once the trailer was checked, or if it need not be checked.
     verified: bool,
 }
 

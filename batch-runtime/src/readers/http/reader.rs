@@ -34,7 +34,7 @@ pub struct HttpPages<T, S: PageStyle<T> = Numbered> {
     record: Option<Box<RawValue>>,
 }
 
-/// A range of the pages of an [`HttpPages`], their size, and the total that the API said when they were split.
+/// A range of the pages of an [`HttpPages`], their size, and the total that the API stated when they were split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpPart {
     first: u64,

@@ -97,7 +97,7 @@ impl Walk {
         }
     }
 
-    /// Begins at the bracket that ends the array, inside these brackets.
+    /// Begins at the bracket that ends the array, while the brackets `open` around the array are open.
     pub(super) fn to_the_end(open: &str) -> Self {
         Self {
             open: open.as_bytes().to_vec(),

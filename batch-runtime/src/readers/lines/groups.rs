@@ -18,10 +18,10 @@ pub(super) struct Groups {
     /// True for the last line of a record.
     ends: Option<IsLine>,
     encoding: Encoding,
-    /// The whole lines of the next record that were looked at: their bytes and their number.
+    /// The complete lines of the next record that were examined: the number of their bytes, and of the lines.
     length: usize,
     lines: u64,
-    /// True if the first of them begins no record.
+    /// True if the first of these lines begins no record.
     is_stray: bool,
     /// While a record is dropped: true after its first line.
     is_passing: bool,
@@ -96,7 +96,7 @@ impl Groups {
         }
     }
 
-    /// Returns the record of the lines that were looked at. `is_open` is true if its last line is missing.
+    /// Returns the record of the lines that were examined. `is_open` is true if its last line is missing.
     fn finish(&mut self, input: &Input, is_open: bool) -> Frame<()> {
         let (length, lines, is_stray) = (self.length, self.lines, self.is_stray);
         self.clear();

@@ -1,9 +1,9 @@
 //! Refuses a key that is not unique, that is `NULL`, or that changes each time it is read.
 //!
-//! The database itself decides whether two keys are equal, row by row in each page. A page ends one row before the last
-//! one fetched, so that a key that is in two pages is found too. A key that is `NULL` in some row would come after all
-//! others, or be lost between two pages: the reader looks for one before it begins. A key that the query computes
-//! differently each time does not find its row again.
+//! The database itself decides whether two keys are equal, row by row in each page. The last row fetched is not part
+//! of the page, so that equal keys in two pages are found too. A key that is `NULL` in some row would come after all
+//! others, or be lost between two pages: the reader looks for one before it begins. If the query computes the key
+//! differently each time, a row is not found again by its key.
 
 use tokio_postgres::Row;
 

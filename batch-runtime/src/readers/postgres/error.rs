@@ -15,7 +15,7 @@ use crate::readers::rows::InColumn;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresReadError {
-    /// The server cannot be reached, or refuses.
+    /// The server cannot be reached, or refuses the connection.
     #[error(transparent)]
     Open {
         /// The error, which names the database.

@@ -26,7 +26,7 @@ pub struct PostgresPosition {
 pub(super) enum Stored {
     /// As text.
     Text(String),
-    /// The bytes that the server sends, for a type that has no text here.
+    /// The bytes that the server sends, for a type that is not stored as text.
     Hex { hex: String },
 }
 

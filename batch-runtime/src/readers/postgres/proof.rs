@@ -144,7 +144,7 @@ fn plan(rows: &[Row]) -> Result<Node, PostgresReadError> {
     Ok(plan)
 }
 
-/// The scan of a plan whose rows are those of one scan, each at most once.
+/// The scan of a plan, if all rows come from that single scan and none comes twice.
 fn single_scan(node: &Node) -> Option<&Node> {
     match node.kind.as_str() {
         "Seq Scan" | "Index Scan" | "Index Only Scan" | "Bitmap Heap Scan" => Some(node),

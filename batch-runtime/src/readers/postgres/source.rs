@@ -32,7 +32,7 @@ pub trait PostgresSource {
     /// Returns a session for the reader alone.
     ///
     /// # Errors
-    /// If the server cannot be reached, or refuses.
+    /// If the server cannot be reached, or refuses the connection.
     fn into_session(self) -> Result<Session, PostgresReadError>;
 }
 

@@ -102,7 +102,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         Ok(cuts)
     }
 
-    /// The key in a row of the key alone.
+    /// The key in a row that consists of the key alone.
     fn cut(&self, row: &Row) -> Result<Vec<Stored>, PostgresReadError> {
         let values = self.key.0.iter().enumerate().map(|(at, column)| match super::row::raw(row, at) {
             Some(raw) => Ok(Stored::of(&column.form, raw)),

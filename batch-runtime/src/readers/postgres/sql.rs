@@ -19,7 +19,7 @@ pub(super) struct Sql {
     from: String,
     /// The columns of the key, qualified.
     key: Vec<String>,
-    /// Their types.
+    /// The types of the columns of the key.
     types: Vec<String>,
     /// The number of the user's own parameters.
     parameters: usize,
@@ -93,7 +93,7 @@ impl Sql {
         format!("SELECT * FROM {}{condition} ORDER BY {key} LIMIT {rows}", self.from)
     }
 
-    /// The same, with one more column: whether the key is equal to that of the row before.
+    /// Like `page`, with one more column: whether the key is equal to that of the row before.
     pub(super) fn checked_page(&self, range: Range, rows: usize) -> String {
         // The columns of the page have the names of the query's columns.
         let page = self.page(range, rows);

@@ -30,8 +30,8 @@ impl TransactionalFile {
         self.partition = Some(number);
     }
 
-    /// Refuses to write a partition in a folder where the step has not begun its file: then it runs on another machine, and
-    /// the folder is not shared.
+    /// Refuses to write a partition in a folder where the step has not begun its file: the partition then runs on
+    /// another machine, and the folder is not shared.
     pub(super) fn check_shared(&self) -> Result<(), WriteError> {
         let Some(Whole { path, overwrite }) = &self.whole else { return Ok(()) };
         let part = match self.tag {

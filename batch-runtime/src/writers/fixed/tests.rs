@@ -18,7 +18,7 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // A refused item leaves the unfinished file beside it.
+        // After a refused item, the unfinished file is in the folder too.
         let _ = self.0.parent().map(std::fs::remove_dir_all);
     }
 }

@@ -149,9 +149,9 @@ impl Described {
 
 /// A type that is not built in.
 enum Foreign {
-    /// A type with another name and more constraints, and the modifier that it has.
+    /// Another name for a type, with constraints: the number of that type, and its modifier.
     Domain(Oid, i32),
-    /// Arrays of that type.
+    /// Arrays of the type with this number.
     Array(Oid),
     /// The names of an enum, or text of an extension.
     Text,

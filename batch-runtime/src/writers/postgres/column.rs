@@ -5,9 +5,9 @@ use tokio_postgres::types::{Oid, Type};
 /// A column of the table.
 #[derive(Debug, Clone)]
 pub(in crate::writers) struct Column {
-    /// Its type, as the server numbers it.
+    /// The type of the column, as the server numbers it.
     pub(super) oid: Oid,
-    /// Its type, as a message names it.
+    /// The type of the column, as a message names it.
     pub(super) type_name: Box<str>,
     /// The kind of its values, or of the elements of its arrays.
     pub(super) holds: Scalar,

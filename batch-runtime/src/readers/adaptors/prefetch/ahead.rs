@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::definition::{Progress, Reader};
 use crate::observe::spans::carried;
 
-/// The most items handed over at once: enough for a wait to cost next to nothing per item.
+/// The maximum number of items handed over at once: with so many, a wait costs next to nothing per item.
 const BATCH: usize = 256;
 
 /// How long the consumer waits for more than one item: waking up costs more than reading most items.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(super) struct Outcome<R: Reader> {
     pub(super) read: Result<Option<R::Item>, Fault<R::Error>>,
     pub(super) position: R::Position,
-    /// Present now and then, and after every error.
+    /// Present after every error, and after some of the items.
     pub(super) mark: Option<Mark>,
 }
 
@@ -112,7 +112,7 @@ where
             wanted: Condvar::new(),
             given: Condvar::new(),
         });
-        // A fraction of it, so that reading continues while a batch is consumed.
+        // A fraction of `most`, so that reading continues while a batch is consumed.
         let batch = (most / 4).clamp(1, BATCH);
         let its = Arc::clone(&shared);
         let thread = std::thread::spawn(carried(move || {

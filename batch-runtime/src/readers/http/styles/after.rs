@@ -12,8 +12,8 @@ use crate::readers::hash;
 /// Pages that begin after the key of the last item: `?since_id=1204`. The items are in the order of a unique key, and
 /// the parameter means "greater than".
 ///
-/// It is the only style that is safe while items come and go: every item that is there from the first to the last
-/// request is read exactly once. An empty page ends the input.
+/// This is the only style that is safe while items come and go: every item that exists from the first request to the
+/// last is read exactly once. An empty page ends the input.
 ///
 /// ```
 /// use batch_runtime::readers::http::after;
@@ -67,7 +67,7 @@ impl<T> After<T> {
         self
     }
 
-    /// The key after which the first page begins. Without it, the first request has no such parameter.
+    /// Sets the key after which the first page begins. Without it, the first request has no such parameter.
     #[must_use]
     pub fn from(mut self, key: impl Display) -> Self {
         self.first = Some(key.to_string());

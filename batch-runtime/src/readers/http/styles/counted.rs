@@ -88,14 +88,14 @@ impl Numbered<NoTotal> {
         self
     }
 
-    /// The size of the pages, where the API always sends the same.
+    /// Sets the size of the pages, for an API that always sends pages of this size.
     #[must_use]
     pub fn size_is(mut self, items: u32) -> Self {
         (self.pages.size_name, self.pages.size) = (None, Some(items.into()));
         self
     }
 
-    /// The number of the first page; 0 by default.
+    /// Sets the number of the first page; 0 by default.
     #[must_use]
     pub fn from(mut self, first: u64) -> Self {
         self.pages.first = first;
@@ -138,14 +138,14 @@ impl Numbered<Total> {
 }
 
 impl Offset<NoTotal> {
-    /// The number of items on a page; 100 by default.
+    /// Sets the number of items on a page; 100 by default.
     #[must_use]
     pub fn size(mut self, items: u32) -> Self {
         self.pages.size = Some(items.into());
         self
     }
 
-    /// The offset of the first item; 0 by default.
+    /// Sets the offset of the first item; 0 by default.
     #[must_use]
     pub fn from(mut self, first: u64) -> Self {
         self.pages.first = first;

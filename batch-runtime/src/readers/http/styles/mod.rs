@@ -107,9 +107,9 @@ pub trait Style<T> {
 
 /// A style with a known number of pages.
 pub trait Countable {
-    /// The number of pages; `None` until an answer says it.
+    /// The number of pages; `None` until an answer states it.
     fn count(&self) -> Option<u64>;
-    /// The total as the API says it.
+    /// The total as the API states it.
     fn total(&self) -> Option<u64>;
     /// Sets the total that an earlier request has found.
     fn expect(&mut self, total: u64);

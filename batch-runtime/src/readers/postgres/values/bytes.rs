@@ -1,4 +1,4 @@
-//! Takes numbers and parts off the front of bytes.
+//! Reads numbers and parts from the front of a slice of bytes.
 
 use super::{Broken, CUT};
 
