@@ -142,11 +142,11 @@ fn an_item_that_xml_cannot_hold_is_refused_alone_and_names_the_field() {
         ),
         (
             Trade { inner: Some(text(" \r\n")), ..Trade::default() },
-            "field `inner.$text`: readers of XML take a text of white space only for layout",
+            "field `inner.$text`: readers of XML take a text of only white space for layout",
         ),
         (
             Trade { pairs: vec![text("")], ..Trade::default() },
-            "field `pairs.$text`: readers of XML take a text of white space only for layout",
+            "field `pairs.$text`: readers of XML take a text of only white space for layout",
         ),
     ] {
         let error = write(&mut writer, &[trades(1)[0].clone(), bad]).unwrap_err();

@@ -67,7 +67,7 @@ fn a_worker_refuses_another_file_under_the_path_of_its_partition() {
         machines.write(file, text);
     }
     let run = machines.run("load_files --folder data");
-    fails_with(&run, &["the worker has another file as data/b.txt than the manager", SHARE]);
+    fails_with(&run, &["data/b.txt is another file on the worker than on the manager", SHARE]);
     assert!(!machines.0.items().contains(&5), "{:?}", machines.0.items());
 }
 

@@ -155,7 +155,7 @@ pub enum PagingError {
     /// The page has fewer items than an earlier execution read and committed.
     #[error(
         "page {page} has {read} items, but {committed} of them were committed in an earlier execution; \
-         the pages must stay the same until the job is complete; or start a new instance (`--next`)"
+         the pages must stay the same until the job is complete; restore them, or start a new instance (`--next`)"
     )]
     Shrunk {
         /// The page, from 0.

@@ -84,7 +84,7 @@ impl NoItem {
     /// The error of a number that would change in a field of this type.
     #[cfg(feature = "postgres")]
     pub(super) fn unfit(type_: &str, number: &str) -> Self {
-        de::Error::custom(format_args!("expected {type_}, which cannot be {} exactly", shown(number)))
+        de::Error::custom(format_args!("expected {type_}, which cannot hold {} exactly", shown(number)))
     }
 }
 

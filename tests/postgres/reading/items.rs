@@ -202,17 +202,17 @@ fn a_number_is_converted_only_if_it_stays_the_same() {
     assert_eq!(value::<Option<f32>>(&database, "'-Infinity'::float8"), Some(f32::NEG_INFINITY));
     assert!(value::<bool>(&database, "1"));
     for (sql, of_row) in [
-        ("9007199254740993::int8", "expected f64, which cannot be 9007199254740993 exactly"),
-        ("0.12345678901234567891::numeric", "expected f64, which cannot be 0.12345678901234567891 exactly"),
+        ("9007199254740993::int8", "expected f64, which cannot hold 9007199254740993 exactly"),
+        ("0.12345678901234567891::numeric", "expected f64, which cannot hold 0.12345678901234567891 exactly"),
     ] {
         assert_eq!(refused::<f64>(&database, sql), format!("row key = 1, column `value`: {of_row}"));
     }
-    assert!(refused::<f32>(&database, "0.1::float8").contains("expected f32, which cannot be 0.1 exactly"));
+    assert!(refused::<f32>(&database, "0.1::float8").contains("expected f32, which cannot hold 0.1 exactly"));
     assert!(
-        refused::<i32>(&database, "12.5::numeric").contains("expected i32, which cannot be 12.5 exactly")
+        refused::<i32>(&database, "12.5::numeric").contains("expected i32, which cannot hold 12.5 exactly")
     );
     assert!(
-        refused::<i32>(&database, "1e20::numeric").contains("which cannot be 100000000000000000000 exactly")
+        refused::<i32>(&database, "1e20::numeric").contains("cannot hold 100000000000000000000 exactly")
     );
     assert_eq!(
         refused::<u8>(&database, "300"),

@@ -63,8 +63,8 @@ pub enum FilesError {
     },
     /// A worker has another file under the path of its partition.
     #[error(
-        "the worker has another file as {file} than the manager: let both see one folder under the same path, such as a shared \
-         one"
+        "{file} is another file on the worker than on the manager: let both see one folder under the same path, such as a \
+         shared one"
     )]
     Another {
         /// The file.

@@ -44,7 +44,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
     match status {
         400 | 422 => "the server does not accept the parameters",
         401 => "the server does not accept the credentials: check them",
-        403 => "the server does not allow this to the caller: check the credentials and their rights",
+        403 => "the server does not allow this request: check the credentials and their rights",
         404 | 410 => "there is nothing at this address: check the base address, the path and the parameters",
         408 => "the server waited too long for the request",
         429 => "the server asks for fewer requests",

@@ -24,7 +24,7 @@ impl Pointer {
             format!("`{text}` is not a JSON pointer: in a key, `~` is written `~0`, and a slash `~1`")
         })?;
         if keys.len() >= super::DEEPEST {
-            return Err(format!("a pointer has fewer than {} keys", super::DEEPEST));
+            return Err(format!("the pointer must have fewer than {} keys", super::DEEPEST));
         }
         Ok(Self { text: text.into(), keys })
     }

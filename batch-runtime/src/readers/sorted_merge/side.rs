@@ -8,10 +8,10 @@ use crate::definition::{BoxError, Reader};
 use crate::readers::shown;
 
 /// The advice about a key that comes twice.
-pub(super) const LEFT_TWICE: &str = "only one record of each input may have a key; if several may in one of them, make it the right one and say so with `.one_to_many()`";
+pub(super) const LEFT_TWICE: &str = "only one record of each input may have a key; if several records of one input may have it, make that the right input and call `.one_to_many()`";
 pub(super) const RIGHT_TWICE: &str =
-    "if several records may belong to one of the left input, say so with `.one_to_many()`";
-pub(super) const ONE_LEFT: &str = "with `.one_to_many()`, only the right input may: exchange the inputs, or group the records of one of them first";
+    "if several records may belong to one record of the left input, call `.one_to_many()`";
+pub(super) const ONE_LEFT: &str = "with `.one_to_many()`, only the right input may have a key twice: exchange the inputs, or group the records of one of them first";
 
 pub(super) struct Side<R: Reader, K, F> {
     pub(super) reader: R,

@@ -116,10 +116,10 @@ fn a_key_that_comes_twice_is_refused_unless_it_is_allowed_wherever_a_restart_com
     let said = |(_, error): (usize, MergeError)| error.to_string();
     assert_eq!(
         said(refused(sides(&once, &twice))),
-        "item 3: the right input has the key 2 twice; if several records may belong to one of the left input, say so with `.one_to_many()`"
+        "item 3: the right input has the key 2 twice; if several records may belong to one record of the left input, call `.one_to_many()`"
     );
-    assert!(said(refused(sides(&twice, &once))).contains("make it the right one and say so"));
-    assert!(said(refused(many(&twice, &once))).contains("only the right input may: exchange the inputs"));
+    assert!(said(refused(sides(&twice, &once))).contains("make that the right input and call"));
+    assert!(said(refused(many(&twice, &once))).contains("the right input may have a key twice: exchange"));
     assert!(said(refused(many(&twice, &twice))).contains("the left input has the key 2 twice"));
     for read in 0..=2 {
         let mut first = sides(&once, &twice);

@@ -16,7 +16,7 @@ use crate::readers::bad_character;
 const TEXT: &str = "$text";
 pub(super) const CONTENT: &str = "$value";
 
-const NO_LAYOUT: &str = "readers of XML take a text of white space only for layout, and drop it; make it an element or an attribute of its own";
+const NO_LAYOUT: &str = "readers of XML take a text of only white space for layout, and drop it; make it an element or an attribute of its own";
 
 const NOT_MIXED: &str = "a text among elements is not written; make it an element";
 

@@ -108,7 +108,7 @@ fn a_wait_ends_when_the_job_is_asked_to_stop_and_that_is_no_failure() {
 fn what_the_server_refuses_is_not_requested_again() {
     for (status, said) in [
         (401, "401, the server does not accept the credentials: check them"),
-        (403, "403, the server does not allow this to the caller"),
+        (403, "403, the server does not allow this request"),
         (404, "404, there is nothing at this address: check the base address, the path and the parameters"),
         (422, "422, the server does not accept the parameters: `{\"error\": \"no\"}`"),
         (204, "204, the server sends no page"),

@@ -120,5 +120,5 @@ fn statuses_and_redirections_are_not_left_to_the_client() {
     let (http, _) = serve([Answer::Text(moved.into()), Answer::Text(denied.into())]);
     let read = || http.get("n").pages::<u32, _>(numbered("page")).read().unwrap_err().to_string();
     assert!(read().contains("the server links to another host, http://elsewhere.test"));
-    assert!(read().contains("403, the server does not allow this to the caller"));
+    assert!(read().contains("403, the server does not allow this request"));
 }
