@@ -211,9 +211,7 @@ fn a_number_is_converted_only_if_it_stays_the_same() {
     assert!(
         refused::<i32>(&database, "12.5::numeric").contains("expected i32, which cannot hold 12.5 exactly")
     );
-    assert!(
-        refused::<i32>(&database, "1e20::numeric").contains("cannot hold 100000000000000000000 exactly")
-    );
+    assert!(refused::<i32>(&database, "1e20::numeric").contains("cannot hold 100000000000000000000 exactly"));
     assert_eq!(
         refused::<u8>(&database, "300"),
         "row key = 1, column `value`: expected u8, found integer 300"
