@@ -1,7 +1,7 @@
 //! Batch jobs from annotated functions: wired at compile time, restartable, and exact after a kill.
 //!
-//! A program is a set of plain functions. Attributes say what each is for, a step is a pipe of them, and a job is a
-//! body of control flow. Functions that do not fit together do not compile.
+//! A program is a set of plain functions. An attribute says what each function is for, a step is a pipe of functions,
+//! and the body of a job is control flow over steps. Functions that do not fit together do not compile.
 //!
 //! ```no_run
 //! use batch_runtime::prelude::*;
@@ -59,13 +59,13 @@
 //! batch_runtime::main!(flight_delays);
 //! ```
 //!
-//! `run --input flights.csv` runs the job with a progress bar and a summary. If the job is killed at any moment and run
-//! again, it resumes after its last commit.
+//! `run --input flights.csv` runs the job with a progress bar and a summary. If the job is killed, the same command
+//! resumes it after its last commit.
 //!
 //! # Where to go next
 //!
 //! The [`guide`] begins with a [tour](guide::tour), which has a table of all constructs, and says
-//! [what exactly is exact](guide::restart). Users of Spring Batch find [its words and five programs side by
+//! [what survives a kill](guide::restart). Users of Spring Batch find [its terms and five programs side by
 //! side](guide::spring_batch).
 //!
 //! | to | see |
@@ -77,7 +77,7 @@
 //! | use more cores, or wait for more calls at once | [`guide::scaling`], [`#[partitioner]`](macro@partitioner), [`#[aggregator]`](macro@aggregator) |
 //! | test | [`testing`] |
 //! | run jobs from your own `main` | [`operator::JobOperator`], [`observe`] |
-//! | look at past runs | [`repository`], whose page is the crash contract |
+//! | look at past runs | [`repository`], which also documents the crash contract |
 //!
 //! Inside, [`graph`] holds a job's body as a constant, and [`engine`] runs it.
 
@@ -88,8 +88,7 @@
 pub mod __private;
 #[cfg(feature = "cli")]
 pub mod cli;
-// Hidden only in the documentation: in a module that is always hidden, rustc's messages would name types by their whole
-// path.
+// Hidden only in the documentation: in messages, rustc names the types of a hidden module by their full paths.
 #[cfg_attr(doc, doc(hidden))]
 pub mod definition;
 pub mod engine;
@@ -109,7 +108,7 @@ pub mod testing;
 pub mod workers;
 pub mod writers;
 
-// A program names these. Generated code finds the rest in `__private`.
+// The names that programs use. Generated code finds all others in `__private`.
 
 // Readers, writers, and the types that their methods take.
 pub use definition::{Arranged, Durability, Mark, Partitionable, Progress, Reader, Splittable, Writer};

@@ -45,11 +45,11 @@ pub(super) struct RunArguments {
     pub(super) most_workers: u32,
     /// The number of partitions that a worker runs at the same time.
     pub(super) worker_slots: u32,
-    /// How long a step may go without a worker that runs its partitions before it fails; `None` for ever.
+    /// How long a step waits for a worker that runs its partitions before the step fails; `None` waits for ever.
     pub(super) workers_wait: Option<Duration>,
     /// The URL of the server that wakes workers, as typed.
     pub(super) broker: Option<String>,
-    /// Whether it also wakes the manager.
+    /// Whether this server also wakes the manager.
     pub(super) replies: bool,
     pub(super) telemetry: TelemetryArguments,
     pub(super) profile: ProfileArguments,
@@ -99,7 +99,7 @@ impl Listed {
         }
     }
 
-    /// Returns whether every execution is listed, unless it is on another page.
+    /// Returns whether this is the first page of all executions: no option selects some of them.
     pub(super) fn is_all(&self) -> bool {
         let ExecutionFilter { job, running, statuses, parameter, .. } = &self.filter;
         let is_any = job.is_none() && !running && statuses.is_empty() && parameter.is_none();
@@ -111,7 +111,7 @@ impl Listed {
         self.filter.running
     }
 
-    /// The filter, typed at that time.
+    /// The filter, with relative times counted back from `now`.
     pub(super) fn filter(&self, now: Timestamp) -> ExecutionFilter {
         let at = |typed: Option<Typed>| typed.map(|typed| typed.at(now));
         let ended = Between { from: at(self.since), until: at(self.until) };
@@ -161,7 +161,7 @@ pub(super) enum Invocation {
         broker: Option<String>,
         telemetry: TelemetryArguments,
     },
-    /// The same, for the manager that has started this process.
+    /// Runs partitions for the manager that has started this process.
     AttachedWorker {
         telemetry: TelemetryArguments,
     },
@@ -294,7 +294,7 @@ impl Invocation {
         }
         let job = named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
-        // The flags of a job are known in front of its name only if the program has no other job.
+        // The flags of a job are known before its name only if the program has no other job.
         let outer = (jobs.len() == 1).then_some(matches);
         for matches in outer.into_iter().chain(inner) {
             for spec in job.parameters.iter().filter(|spec| parameter::has_flag(spec)) {

@@ -12,7 +12,7 @@ use crate::repository::Repository;
 use crate::workers::RemoteChunks;
 use crate::workers::{Manager, Worker};
 
-/// The URL of the flag or of the environment.
+/// The URL from the flag or the environment.
 fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal> {
     if let Some(url) = flag {
         return Ok(Some(url.to_owned()));
@@ -22,7 +22,7 @@ fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal>
         .transpose()
 }
 
-/// Refuses a URL that can be refused without a connection. Returns whether there is one.
+/// Refuses a URL that is wrong even without a connection. Returns whether a URL was given.
 pub(super) fn check(flag: Option<&str>, console: &Console) -> Result<bool, Refusal> {
     let Some(url) = url(flag, console)? else { return Ok(false) };
     Broker::check_url(&url).map(|()| true)
@@ -102,7 +102,7 @@ fn refusal(error: &crate::workers::BrokerError) -> Refusal {
     Refusal::usage(error.to_string())
 }
 
-/// Never constructed: this program has no RabbitMQ.
+/// Never constructed: this program has no client for RabbitMQ.
 #[cfg(not(feature = "amqp"))]
 pub(super) enum Broker {}
 

@@ -12,7 +12,7 @@ use crate::definition::{JobInfo, nearest};
 use crate::graph::GraphFormat;
 use crate::repository::{BatchStatus, SkippedKey};
 
-/// Our own options follow the parameters of the job.
+/// The heading of our own options, which follow the parameters of the job in the help.
 const OPTIONS: &str = "Options";
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong command line or unusable repository, \
@@ -103,7 +103,7 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .args(of_workers().into_iter().chain(telemetry()).chain(profile()).map(|arg| arg.global(true)))
 }
 
-/// The workers of a run.
+/// The options of a run that choose its workers.
 fn of_workers() -> [Arg; 7] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
@@ -142,7 +142,7 @@ fn of_workers() -> [Arg; 7] {
     ]
 }
 
-/// The server that wakes managers and workers.
+/// The option that names the server that wakes managers and workers.
 fn broker(order: usize) -> Arg {
     Arg::new("broker")
         .long("broker")
@@ -152,7 +152,7 @@ fn broker(order: usize) -> Arg {
         .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
-/// Where a run tells what happens.
+/// The options for the log and the trace of a run.
 pub(super) fn telemetry() -> [Arg; 3] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
@@ -170,7 +170,7 @@ pub(super) fn telemetry() -> [Arg; 3] {
     ]
 }
 
-/// Where the CPU time of a run goes by function.
+/// The options that profile a run.
 fn profile() -> [Arg; 3] {
     let arg =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
@@ -410,7 +410,7 @@ fn show() -> Command {
         ])
 }
 
-/// The parameters as JSON.
+/// The option that takes parameters as JSON.
 fn parameters_file() -> Arg {
     Arg::new("parameters")
         .long("parameters")
@@ -421,7 +421,7 @@ fn parameters_file() -> Arg {
         .help("Takes parameters from a JSON object, in this file or on standard input (`-`); flags override them. Keeps secrets off the command line, which everybody can read")
 }
 
-/// The command that runs after the job.
+/// The option that runs a command after the job.
 pub(super) fn on_end() -> Arg {
     Arg::new("on-end")
         .long("on-end")

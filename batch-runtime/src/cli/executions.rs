@@ -16,7 +16,7 @@ use crate::repository::{ExecutionFilter, JobExecution, OwnerState, RunningStep, 
 /// The executions of a page.
 pub(crate) struct Found {
     pub(crate) executions: Vec<JobExecution>,
-    /// The state of each one's owner; `None` if it is not running.
+    /// The state of the owner of each execution; `None` for one that is not running.
     pub(crate) owners: Vec<Option<OwnerState>>,
     /// The running steps of all of them.
     pub(crate) running: Vec<RunningStep>,
@@ -25,7 +25,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// At most so many of the executions that match, regardless of the limit in the filter.
+    /// Finds at most `limit` of the executions that match. The limit in the filter is ignored.
     pub(crate) fn of(
         operator: &JobOperator,
         filter: ExecutionFilter,
@@ -75,7 +75,7 @@ impl Found {
         table
     }
 
-    /// A row for each running step, the first of an execution with the execution itself.
+    /// A row for each running step. The first row of an execution also has the cells of the execution.
     fn table_of_running(&self, now: Timestamp) -> Table {
         let mut table = Table::new(&[
             ("id", Align::Right),
@@ -171,7 +171,7 @@ pub(crate) fn status(execution: &JobExecution, owner: Option<OwnerState>) -> Str
     }
 }
 
-/// The time it ran or has been running; if its process is dead, the time until its last write.
+/// How long the execution ran, or has been running. If its process is dead: the time until its last write.
 pub(crate) fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
     let end = execution.ended.unwrap_or(match owner {
         Some(OwnerState::Dead) | None => execution.updated,

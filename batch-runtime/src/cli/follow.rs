@@ -19,9 +19,9 @@ use crate::repository::{OwnerState, RunningStep};
 /// The time between two looks at the repository.
 const FOR_BARS: Duration = Duration::from_millis(500);
 const FOR_LINES: Duration = Duration::from_secs(1);
-/// The longest time until a signal takes effect.
+/// The pause between two checks for a signal.
 const FOR_SIGNALS: Duration = Duration::from_millis(50);
-/// The exit code of a program that Ctrl-C ended.
+/// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 /// `show --follow`. Returns the code that `run` would return.
@@ -60,7 +60,7 @@ pub(super) fn follow(
     }
 }
 
-/// The state that was shown last, by the way of showing it.
+/// A way of showing the execution, with the state that it showed last.
 enum Shown {
     Bars {
         progress: Progress,
@@ -172,7 +172,7 @@ fn say_what_ended(
     });
 }
 
-/// Returns whether it is a partition of another running step, which shows the sum of all.
+/// Returns whether the step is a partition of another running step, whose line shows the sum of all partitions.
 fn is_partition(step: &RunningStep, running: &[RunningStep]) -> bool {
     let is_of = |other: &RunningStep| {
         step.name.strip_prefix(&other.name).is_some_and(|rest| rest.starts_with(":partition"))

@@ -1,7 +1,7 @@
 //! The JSON documents that `--json` prints, one for each command.
 //!
-//! Keys are stable and in `lower_snake_case`, unknown values are `null`, times are RFC 3339 in UTC, durations
-//! are seconds and shares of time are nanoseconds. No document contains a secret.
+//! Keys are stable and in `lower_snake_case`. Unknown values are `null`, and times are RFC 3339 in UTC. Durations are
+//! in seconds, and the times of activities within a step in nanoseconds. No document contains a secret.
 
 mod executions;
 mod housekeeping;
@@ -157,7 +157,7 @@ struct Detailed<'a> {
     usage: Option<&'a StepUsage>,
     /// The setting that would make the step faster.
     advice: Option<&'a Advice>,
-    /// How earlier advice worked out.
+    /// How the time compares with the prediction of earlier advice.
     followed: Option<Followed>,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Detailed<'a> {
     }
 }
 
-/// Why a step failed. The repository keeps only the text, so `show` does not know it.
+/// Why a step failed, part by part. The repository stores only the text, so `show` has no parts.
 #[derive(Serialize)]
 struct Failed<'a> {
     component: Option<&'a str>,
@@ -380,7 +380,7 @@ struct AWorker<'a> {
     worker: WorkerId,
     host: &'a str,
     pid: u32,
-    /// `idle`, `busy`, `drains` or `dead`.
+    /// `idle`, `busy`, `drains`, `dead` or `unknown`.
     status: &'static str,
     slots: u32,
     started: Timestamp,
@@ -413,7 +413,7 @@ pub(crate) struct Drained {
     pub(crate) asked: &'static str,
 }
 
-/// The status of a worker in a word.
+/// The status of a worker as one word.
 pub(crate) fn worker_status(worker: &WorkerRow) -> &'static str {
     match (worker.state, worker.drains, worker.holds.is_empty()) {
         (OwnerState::Dead, ..) => "dead",

@@ -1,4 +1,4 @@
-//! `--log` and `--log-filter`: where the events of a run are written, and which.
+//! `--log` and `--log-filter`: the file for the events of a run, and which events are written.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -117,7 +117,7 @@ pub(super) mod file {
     type Append = Box<dyn Fn(&[u8]) -> io::Result<()> + Send + Sync>;
 
     fn appending(path: &Path, console: &Console) -> io::Result<Append> {
-        // Under systemd it is a socket, which cannot be opened.
+        // Under systemd, standard error is a socket, which cannot be opened by its path.
         if path == Path::new("/dev/stderr") {
             let stream = console.err.clone();
             return Ok(Box::new(move |line| stream.clone().write_all(line)));

@@ -10,10 +10,10 @@
 //! | 3 | the job was stopped |
 //! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
 //!
-//! `doctor` ends with 1 if something is wrong.
+//! `doctor` exits with 1 if it finds a problem.
 //!
-//! `show --follow` ends with the code that `run` would have for the execution, with 1 if its process is dead, and with 130 on
-//! Ctrl-C, which does not reach the execution.
+//! `show --follow` exits with the code that `run` would have for the execution, with 1 if its process is dead, and with
+//! 130 on Ctrl-C, which does not stop the execution.
 //!
 //! # `--json`
 //! Every command prints one JSON document on standard output, with these top-level keys:
@@ -33,7 +33,7 @@
 //! | `graph` | `job`, `format`, `graph` |
 //! | `metrics` | `textfile`, `metrics` |
 //! | `profile diff` | `samples_before`, `samples_after`, `functions`, `svg` |
-//! | `run --due`, `run --backfill` | `job`, `runs`: a document of `run` for each, `refused`, `waits_for`; `times`, if nothing was run for lack of `--yes` |
+//! | `run --due`, `run --backfill` | `job`, `runs`: a document of `run` for each, `refused`, `waits_for`, `held_by`; or `job`, `times` if nothing was run for lack of `--yes` |
 //! | `schedule list` | `schedules` |
 //! | `schedule pause`, `schedule resume` | `job`, `paused`, `changed` |
 //! | `schedule export` | `format`, `files` |
@@ -106,7 +106,7 @@ use crate::graph::render;
 use crate::operator::JobOperator;
 use crate::repository::Did;
 
-/// Where an operation was done, as it is recorded.
+/// The origin that the repository records for an operation of the command line.
 const CLI: &str = "cli";
 
 /// The whole program, as `batch_runtime::main!` calls it.
@@ -130,8 +130,8 @@ pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
     }
 }
 
-/// The program as a function, for tests and for embedding: no signals, no progress bars, no environment. The
-/// first of `arguments` is the name of the program. Returns the exit code.
+/// The program as a function, for tests and for embedding. It handles no signals, draws no progress bars, and reads no
+/// environment variables. The first of `arguments` is the name of the program. Returns the exit code.
 ///
 /// ```
 /// let code = batch_runtime::cli::run_from(["flights", "jobs"], &[], std::io::stdout(), std::io::stderr());
@@ -152,7 +152,7 @@ fn answer<A: Into<OsString>>(
     console: &Console,
 ) -> u8 {
     let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    // clap would take the flag after `help` for the name of a command.
+    // clap would parse the flag after `help` as the name of a command.
     if arguments.get(1).is_some_and(|word| word == "help") {
         arguments.retain(|word| word != "--help" && word != "-h");
     }

@@ -62,7 +62,7 @@ fn run(
     if let Some(execution) = ended.execution {
         shell.env("BATCH_EXECUTION", execution.to_string());
     }
-    // The secrets of the job are no business of the command.
+    // The command does not get the secrets of the job.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BATCH_PARAM_") {
             shell.env_remove(name);
@@ -84,7 +84,7 @@ fn run(
     })
 }
 
-/// Waits for the command, and ends it if it takes too long.
+/// Waits for the command, and kills it if it takes too long.
 fn wait(mut child: Child, patience: Duration, end: impl FnOnce()) -> io::Result<Option<ExitStatus>> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -94,11 +94,11 @@ fn wait(mut child: Child, patience: Duration, end: impl FnOnce()) -> io::Result<
         Ok(ended) => ended.map(Some),
         Err(RecvTimeoutError::Timeout) => {
             end();
-            // The command is gone when the run ends.
+            // Waits for the killed command, so that it does not outlive the run.
             let _ = told.recv();
             Ok(None)
         }
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("nobody waited for it")),
+        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("its waiting thread has ended")),
     }
 }
 

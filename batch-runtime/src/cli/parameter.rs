@@ -50,7 +50,7 @@ pub(super) fn flag(spec: &ParameterSpec) -> String {
     spec.name.replace('_', "-")
 }
 
-/// The ID of its argument in clap's matches. No ID of our own starts like this.
+/// The ID of the parameter's argument in clap's matches. No other ID starts with `parameter `.
 pub(super) fn id(spec: &ParameterSpec) -> String {
     format!("parameter {}", spec.name)
 }
@@ -78,7 +78,7 @@ pub(super) fn usage(spec: &ParameterSpec) -> String {
     }
 }
 
-/// True if a run needs a value for it.
+/// True if a run must be given a value for the parameter.
 pub(crate) fn is_required(spec: &ParameterSpec) -> bool {
     !spec.optional && spec.default.is_none()
 }

@@ -1,4 +1,4 @@
-//! `--parameters`: the parameters of a job as an object of JSON, from a file or from standard input.
+//! `--parameters`: the parameters of a job as a JSON object, from a file or from standard input.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use super::console::Console;
 use super::refusal::Refusal;
 
-/// The parameters in the order of the object, as their texts. A list is a text for each of its values; `null` is none.
+/// The parameters as texts, in the order of the object. A list becomes one text for each of its values, and `null`
+/// none.
 pub(super) fn read(file: &OsStr, console: &Console) -> Result<Vec<(String, OsString)>, Refusal> {
     let place = if file == "-" { "standard input".to_owned() } else { file.display().to_string() };
     let refuse = |why: String| Refusal::usage(format!("the parameters in {place} cannot be used: {why}"));
@@ -19,7 +20,7 @@ pub(super) fn read(file: &OsStr, console: &Console) -> Result<Vec<(String, OsStr
     parse(&text).map_err(refuse)
 }
 
-/// No message repeats a value: it may be a secret.
+/// Parses the object. No message repeats a value, because it may be a secret.
 fn parse(text: &str) -> Result<Vec<(String, OsString)>, String> {
     let Object(members) = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {

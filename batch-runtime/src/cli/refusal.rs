@@ -44,7 +44,8 @@ impl Refusal {
         Self { code: exit::REFUSED, kind, message: message.into(), detail: None }
     }
 
-    /// The error of a job that had already begun: it is not a mistake of the command line.
+    /// The refusal for a job that had already begun. Its exit code is that of a failed job, not of a wrong command
+    /// line.
     pub(crate) fn of_begun(error: &OperatorError) -> Self {
         Self { code: exit::FAILED, ..Self::of(error) }
     }
@@ -70,7 +71,7 @@ impl Refusal {
         Self { code, kind, message: error.to_string(), detail: graphs(error) }
     }
 
-    /// Adds what to type for a missing parameter.
+    /// The refusal of parameters. For a missing one, the message says what to type.
     pub(crate) fn of_parameters(error: &ParametersError, job: &JobInfo, restart: bool) -> Self {
         let mut refusal = Self { kind: "parameters", ..Self::usage(error.to_string()) };
         if let ParametersError::Missing { name, .. } = error

@@ -14,7 +14,7 @@ use crate::repository::sqlite::SqliteRepository;
 /// The path if neither the flag nor the environment names one.
 const DEFAULT: &str = "batch.db";
 
-/// Whether a missing repository is created.
+/// What to do if there is no repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
     /// Creates it, for a run.
@@ -67,7 +67,7 @@ pub(super) fn url(flag: Option<&OsStr>, console: &Console) -> OsString {
     named.unwrap_or_else(|| DEFAULT.into())
 }
 
-/// The same, so that a process in another folder finds it.
+/// The path or URL, made absolute so that a process in another folder finds the repository.
 pub(super) fn absolute(flag: Option<&OsStr>, console: &Console) -> Result<OsString, Refusal> {
     let url = url(flag, console);
     if url.to_str().is_some_and(is_postgres) {

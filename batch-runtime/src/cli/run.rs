@@ -135,7 +135,7 @@ pub(super) fn observed<T>(
         OperatorError::Parameters(wrong) => Refusal::of_parameters(wrong, job, true),
         other if progress.job_began() => {
             let refusal = Refusal::of_begun(other);
-            // The repository does not know the end, and a person should.
+            // The repository could not record the end, but the command of `--on-end` should still run.
             let ended = Ended { job: job.name, execution: None, status: "UNKNOWN", exit_code: refusal.kind };
             on_end::tell(arguments.on_end.as_deref(), &ended, &json::Refused::from(&refusal), console);
             refusal
@@ -207,7 +207,7 @@ fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {
     }
 }
 
-/// The one remedy that helps all failed steps.
+/// The remedy that all failed steps have in common; [`Remedy::Fix`] if they differ.
 fn remedy_of_steps(report: &JobReport) -> Remedy {
     let failed = || report.steps.iter().filter(|step| step.status == BatchStatus::Failed);
     // A nested job fails because one of its steps does.

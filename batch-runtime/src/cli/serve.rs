@@ -137,7 +137,7 @@ pub(super) fn run(
     Ok(exit::COMPLETED)
 }
 
-/// The folder for logs, which is created if there is none.
+/// The folder for logs. It is created if it does not exist.
 fn folder(name: &OsStr) -> Result<PathBuf, Refusal> {
     let wrong =
         |error| Refusal::usage(format!("the folder of logs {} cannot be used: {error}", name.display()));

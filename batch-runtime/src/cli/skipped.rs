@@ -45,7 +45,7 @@ pub(super) fn show(
 /// The items of a page.
 pub(crate) struct Found {
     pub(crate) rows: Vec<SkippedRow>,
-    /// The last one, if more are on the next page.
+    /// The last item of this page, if there is another page.
     pub(crate) next: Option<SkippedKey>,
 }
 
@@ -149,7 +149,7 @@ fn csv_of(rows: &[SkippedRow]) -> String {
 pub(crate) const CSV_HEADER: &str =
     "execution,step,step_execution,sequence,phase,position,location,error,item\r\n";
 
-/// The other lines.
+/// The lines of the CSV after the header.
 pub(crate) fn csv_lines(rows: &[SkippedRow]) -> String {
     let mut csv = String::new();
     for SkippedRow { execution, step_execution, step, sequence, item } in rows {

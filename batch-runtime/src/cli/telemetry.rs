@@ -45,7 +45,7 @@ impl TelemetryArguments {
         self.start(program, None, console)
     }
 
-    /// The same for a worker. `trace` has the headers of the span that it works for, if its manager keeps a trace.
+    /// Emits the telemetry of a worker. `trace` has the headers of the manager's span, if the manager keeps a trace.
     pub(super) fn open_for_worker(
         &self,
         program: &str,
@@ -90,7 +90,7 @@ impl TelemetryArguments {
             Err(Taken) => match (self.log.is_given(), &self.otlp) {
                 (true, _) => return Err(Taken::refusal("--log")),
                 (false, Some(_)) => return Err(Taken::refusal("--otlp")),
-                // The variables may be meant for the subscriber that the program has.
+                // The variables may be meant for the program's own subscriber.
                 (false, None) => None,
             },
         };
@@ -174,7 +174,7 @@ pub(super) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Runs jobs of the operator, and then sends what is left.
+    /// Runs jobs of the operator, and then sends the remaining telemetry.
     pub(super) fn around(
         self,
         operator: &JobOperator,
@@ -186,7 +186,7 @@ impl Telemetry {
         ended
     }
 
-    /// Sends what is left, within a few seconds; after a run, the metrics of its repository too.
+    /// Sends the remaining telemetry, within a few seconds. After a run, it also sends the metrics of the repository.
     pub(super) fn finish(self, repository: Option<&dyn Repository>, console: &Console) {
         #[cfg(feature = "otel")]
         if let Some(problem) = self.otel.and_then(|otel| otel.finish(repository)) {

@@ -17,7 +17,7 @@ pub(crate) enum Typed {
 }
 
 impl Typed {
-    /// The time, if it is typed now.
+    /// The time that was typed; `Ago` counts back from `now`.
     pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(time) => time,
@@ -30,7 +30,7 @@ impl Typed {
     }
 }
 
-/// Parses a time: in UTC unless it says otherwise, like all times that are printed.
+/// Parses a time. Without an offset it is in UTC, like all times that are printed.
 pub(crate) fn time(text: &str) -> Result<Typed, String> {
     let at = text.parse::<Timestamp>().ok().or_else(|| {
         let time = text.parse::<DateTime>().ok()?;

@@ -163,14 +163,14 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
         None => worker,
     };
     let worker = worker.attached(Orders, |hint| {
-        // A manager that no longer listens has ended; the end of its orders says so.
+        // If the manager has ended, writing fails. The end of its orders shows that, too.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
     });
     run(worker, console)
 }
 
-/// The rest of the standard input, which is the manager's orders.
+/// The rest of the standard input: the manager's orders.
 struct Orders;
 
 impl Read for Orders {

@@ -15,7 +15,7 @@ pub(super) enum Workers {
 }
 
 impl Workers {
-    /// The workers of `--workers` and `--hosts`.
+    /// Parses the values of `--workers` and `--hosts`.
     pub(super) fn of(text: &str, hosts: Option<&str>) -> Result<Self, Refusal> {
         let workers = match text.split_once(':') {
             _ if text == "remote" => Self::Remote,

@@ -1,4 +1,4 @@
-//! The documents of executions as the repository has them.
+//! The documents of executions as the repository records them.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::repository::{
 #[derive(Serialize)]
 pub(crate) struct Executions<'a> {
     pub(crate) executions: Vec<Recorded<'a>>,
-    /// True if older executions exceed the limit.
+    /// True if there are older executions than those within the limit.
     pub(crate) more: bool,
 }
 
@@ -87,7 +87,7 @@ struct Stored {
 }
 
 impl<'a> Recorded<'a> {
-    /// `running` are the running steps of any executions.
+    /// `running` may also contain running steps of other executions.
     pub(crate) fn of(
         execution: &'a JobExecution,
         owner_state: Option<OwnerState>,

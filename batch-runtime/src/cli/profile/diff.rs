@@ -17,7 +17,7 @@ use crate::observe::profile::difference::{self, Difference};
 #[cfg(feature = "profile-heap")]
 use crate::observe::profile::sites::{HeapDifference, Sites};
 
-/// The document of two CPU profiles.
+/// The JSON document of `profile diff` for two CPU profiles.
 #[derive(Serialize)]
 struct Document<'d> {
     #[serde(flatten)]
@@ -43,7 +43,7 @@ impl ProfileDiff {
             (is_first, _) => {
                 let (heap, other) = if is_first { (&names.0, &names.1) } else { (&names.1, &names.0) };
                 let said =
-                    format!("{heap} is the profile of a heap, and {other} is not: compare two of a kind");
+                    format!("{heap} is the profile of a heap, and {other} is not: compare two of one kind");
                 return Err(Refusal::usage(said));
             }
         }

@@ -1,4 +1,4 @@
-//! Refuses profiles in a program without the feature.
+//! Refuses profiles in a program without the feature `profile`.
 
 use super::{ProfileArguments, ProfileDiff, Profiling, RunProfile};
 use crate::cli::arguments::Globals;

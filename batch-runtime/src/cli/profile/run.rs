@@ -12,7 +12,7 @@ use crate::observe::JobReport;
 use crate::observe::profile::heap::{HeapProfile, HeapProfiler};
 use crate::observe::profile::{CpuProfile, Profiler};
 
-/// Samples for each second of CPU time. Not 100, so that they do not keep step with work that recurs 100 times a second.
+/// Samples for each second of CPU time. With 100, samples could coincide with work that recurs 100 times a second.
 const HERTZ: i32 = 99;
 
 /// A run that is being profiled.
@@ -25,7 +25,7 @@ pub(super) struct Running {
 }
 
 impl ProfileArguments {
-    /// Makes the folder for the files, if they are wanted.
+    /// Creates the folder for the files if a profile is wanted.
     pub(in crate::cli) fn prepare(&self) -> Result<(), Refusal> {
         if !self.is_given() {
             return Ok(());
@@ -118,7 +118,7 @@ fn warn(error: &str, console: &Console) {
     console.err.line(format_args!("warning: there is no profile of the run: {error}"));
 }
 
-/// The name without characters that no file name has.
+/// The name, with `_` in place of characters that no file name can have.
 fn file_name(name: &str) -> String {
     name.chars().map(|letter| if matches!(letter, '/' | '\0') { '_' } else { letter }).collect()
 }

@@ -18,7 +18,7 @@ use crate::schedule::export::Format;
 
 const OPTIONS: &str = "Options";
 
-/// Returns whether any job has a schedule: only then the program has these commands.
+/// Returns whether any job has a schedule. If none has, the program does not have these commands.
 pub(in crate::cli) fn is_used(jobs: &[&'static JobInfo]) -> bool {
     jobs.iter().any(|job| job.options.schedule.is_some())
 }
@@ -70,7 +70,7 @@ impl Backfill {
     }
 }
 
-/// The options of `schedule` that it hands on to the processes of its jobs.
+/// The options that `schedule` hands on to the processes of its jobs.
 #[derive(Debug)]
 pub(in crate::cli) struct OfChildren {
     pub(super) telemetry: TelemetryArguments,
@@ -139,7 +139,7 @@ fn option(name: &'static str, order: usize) -> Arg {
     Arg::new(name).long(name).help_heading(OPTIONS).display_order(order)
 }
 
-/// The options of `run`.
+/// The options of `run` for schedules.
 pub(in crate::cli) fn of_run() -> [Arg; 5] {
     [
         option("due", 1)

@@ -22,7 +22,7 @@ pub(crate) const NEXT: usize = 3;
 pub(crate) struct Found {
     pub(crate) row: Option<ScheduleRow>,
     pub(crate) last: Option<FireRow>,
-    /// Waiting, missed, skipped and held times.
+    /// The numbers of waiting, missed, skipped and held times.
     pub(crate) counts: [u64; 4],
     /// The execution that all later times wait for.
     pub(crate) holds: Option<ExecutionId>,

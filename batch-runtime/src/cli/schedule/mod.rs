@@ -1,4 +1,4 @@
-//! The commands of schedules: `run --due`, `run --backfill`, `schedule` and what is below it.
+//! The commands of schedules: `run --due`, `run --backfill`, `schedule` and its subcommands.
 
 mod arguments;
 mod backfill;
@@ -24,7 +24,7 @@ pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
 pub(super) use backfill::backfill;
 use document::{PauseOrResume, Ran, Waits};
 
-/// The runs of a command, and what it could not run.
+/// The runs of a command, and the refusals of those that it could not run.
 #[derive(Default)]
 struct Runs {
     reports: Vec<JobReport>,
@@ -46,7 +46,7 @@ impl Runs {
         codes.max_by_key(badness).unwrap_or(exit::COMPLETED)
     }
 
-    /// Adds a run, and prints it unless all are printed together at the end.
+    /// Adds a run, and prints its summary.
     fn add(
         &mut self,
         scheduled: &str,
@@ -70,7 +70,7 @@ impl Runs {
     }
 }
 
-/// The parameters in addition to the scheduled time: those that do not tell instances apart, and secrets.
+/// The parameters in addition to the scheduled time: those that are not identifying, and secrets.
 fn beside(job: &'static JobInfo, run: &RunArguments, console: &Console) -> Result<Parameters, Refusal> {
     let given = parse_parameters(job, run.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, false))?;
@@ -143,7 +143,7 @@ fn changed(job: &JobInfo, (expression, zone): &(String, String)) -> String {
     )
 }
 
-/// The commands below `schedule`.
+/// The subcommands of `schedule`.
 pub(super) fn run(
     invocation: &Invocation,
     jobs: &[&'static JobInfo],

@@ -1,4 +1,4 @@
-//! The progress that is shown of running executions, at one moment and until they end.
+//! The progress of running executions, as `executions --running`, `show` and `show --follow` print it.
 
 use std::time::Duration;
 

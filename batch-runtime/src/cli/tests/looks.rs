@@ -14,7 +14,8 @@ fn two_runs() -> Folder {
     folder
 }
 
-/// The keys of objects, and the types of all other values: a program that reads the document relies on them.
+/// The shape of a document: the keys of its objects, and the types of its other values. Programs that read it rely on
+/// both.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),

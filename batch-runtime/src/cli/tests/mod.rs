@@ -1,4 +1,4 @@
-//! The promises of the command line, tested with real jobs in a real repository.
+//! Tests of the command line with real jobs in a real repository.
 
 mod fixture;
 mod follow;

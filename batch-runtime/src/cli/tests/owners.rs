@@ -9,7 +9,7 @@ use crate::repository::{LaunchRequest, Launched, Recovery, Repository};
 
 const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 
-/// Launches an execution that nobody runs. Its owner lives as long as the returned value.
+/// Launches an execution without running it. Its owner counts as alive until the returned value is dropped.
 pub(super) fn launched(folder: &Folder) -> Launched {
     let repository = SqliteRepository::open(folder.path("batch.db")).unwrap();
     let parameters = Parameters::new().with("input", ParameterValue::String("/flights.csv".to_owned()));
