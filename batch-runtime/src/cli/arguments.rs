@@ -99,7 +99,7 @@ impl Listed {
         }
     }
 
-    /// Returns whether this is the first page of all executions: no option selects some of them.
+    /// Returns whether this is the first page of all executions, without any filter.
     pub(super) fn is_all(&self) -> bool {
         let ExecutionFilter { job, running, statuses, parameter, .. } = &self.filter;
         let is_any = job.is_none() && !running && statuses.is_empty() && parameter.is_none();

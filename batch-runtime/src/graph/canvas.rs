@@ -5,7 +5,7 @@ use super::status::Seen;
 use super::words::parameter;
 use crate::definition::JobInfo;
 
-/// A job as a drawing of characters, with what is known about one of its executions.
+/// A job as a drawing of characters, with the progress of one of its executions.
 pub(super) fn drawn(job: &JobInfo, seen: Option<&Seen>) -> String {
     let parameters: Vec<String> = job.parameters.iter().map(parameter).collect();
     format!(
@@ -21,7 +21,7 @@ const RIGHT: u8 = 2;
 const DOWN: u8 = 4;
 const LEFT: u8 = 8;
 
-/// The characters of light and of heavy lines, by the sides to which they lead.
+/// The characters of light and of heavy lines, indexed by the sides to which their lines lead.
 const LIGHT: [char; 16] = [' ', '╵', '╶', '└', '╷', '│', '┌', '├', '╴', '┘', '─', '┴', '┐', '┤', '┬', '┼'];
 const HEAVY: [char; 16] = [' ', '╹', '╺', '┗', '╻', '┃', '┏', '┣', '╸', '┛', '━', '┻', '┓', '┫', '┳', '╋'];
 
@@ -109,7 +109,7 @@ impl Canvas {
         }
     }
 
-    /// Draws where a line leaves a card, and its arrowhead.
+    /// Draws the place where a line leaves a card, and the arrowhead of the line.
     fn ends(&mut self, line: &Line, cards: &[Card]) {
         let points = &line.points;
         let (first, second) = (points[0], points[1]);

@@ -57,7 +57,7 @@ struct Pen<'s> {
     breaks: Vec<Vec<Loose>>,
 }
 
-/// Draws a job, with what is known about one of its executions.
+/// Draws a job, with the progress of one of its executions.
 pub(super) fn draw(job: &JobInfo, seen: Option<&Seen>) -> Drawing {
     let mut pen = Pen { seen, ..Pen::default() };
     let mut items = Vec::new();

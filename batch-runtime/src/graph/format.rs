@@ -96,7 +96,7 @@ pub fn render(job: &JobInfo, format: GraphFormat) -> String {
     draw(job, format, None, &format!("The job {}", job.name))
 }
 
-/// Draws a job with what is known about one of its executions.
+/// Draws a job with the progress of one of its executions.
 pub(crate) fn render_seen(job: &JobInfo, format: GraphFormat, seen: &Seen, title: &str) -> String {
     draw(job, format, Some(seen), title)
 }

@@ -28,7 +28,7 @@ pub enum Node {
     While {
         /// Decides, as a `bool`.
         decider: &'static DeciderInfo,
-        /// How it is used.
+        /// How the decider is used.
         used: Use,
         /// True if the loop runs while the decider returns `false`.
         negated: bool,
@@ -79,9 +79,9 @@ pub enum Activity {
     Flow(&'static FlowInfo),
     /// Another job, run as a step.
     Job(&'static JobInfo),
-    /// A decider, only in places where something is decided.
+    /// A decider. It occurs only where something is decided.
     Decider(&'static DeciderInfo),
-    /// A text with values, only where the job ends with it.
+    /// A text with values. It occurs only in `end!`, `fail!` and `stop!`.
     Text(&'static TextInfo),
 }
 
@@ -98,7 +98,7 @@ impl Activity {
         }
     }
 
-    /// The module and name, which distinguish two of the same name.
+    /// The module and name, which distinguish two activities of the same name.
     #[must_use]
     pub const fn id(&self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl Activity {
         }
     }
 
-    /// The word for it in messages.
+    /// The noun for the activity in messages.
     #[must_use]
     pub const fn noun(&self) -> &'static str {
         match self {
@@ -128,9 +128,9 @@ impl Activity {
 pub enum Subject {
     /// A decider.
     Decider(&'static DeciderInfo),
-    /// A step, by how it [`Ended`](crate::definition::Ended): its failure is handled.
+    /// A step, matched by how it [`Ended`](crate::definition::Ended): its failure is handled.
     Ended(Activity),
-    /// A tasklet by the value it returned.
+    /// A tasklet, matched by the value that it returned.
     Value(&'static StepInfo),
 }
 

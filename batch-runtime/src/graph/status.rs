@@ -25,9 +25,9 @@ pub(crate) struct StepSeen {
     counters: Counters,
     /// The number of iterations.
     times: usize,
-    /// How far it is, while it runs.
+    /// The progress in percent, while the step runs.
     percent: Option<u64>,
-    /// True if it completed in an earlier execution of the instance.
+    /// True if the step completed in an earlier execution of the instance.
     was_before: bool,
 }
 
@@ -167,7 +167,7 @@ impl Seen {
                 .or_insert(StepSeen { was_before: *before, ..StepSeen::default() });
             step.add(*one);
         }
-        // Arms that were left again do not count.
+        // These are the entries that count: those of arms that a later decision left are not among them.
         for entry in Journal::new(journal).entries() {
             // A later execution of the instance may have gone further than this one.
             let is_step = entry.exit.is_some();

@@ -21,7 +21,7 @@ const DARK: [&str; 10] = [
     "#11161d",
 ];
 
-/// A job as SVG, with what is known about one of its executions.
+/// A job as SVG, with the progress of one of its executions.
 pub(super) fn svg(job: &JobInfo, seen: Option<&Seen>, title: &str) -> String {
     Svg::of(&lay_out(job, seen), title, seen.is_some()).0
 }

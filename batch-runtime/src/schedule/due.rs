@@ -48,7 +48,7 @@ pub struct Plan {
     pub waits_for: Option<ExecutionId>,
     /// The held execution that all later times wait for.
     pub held_by: Option<ExecutionId>,
-    /// When there will be something to do, if nothing else happens.
+    /// When the next action is due, if nothing changes until then.
     pub next: Option<Timestamp>,
 }
 

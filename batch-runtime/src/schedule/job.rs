@@ -42,7 +42,7 @@ impl ScheduledJob {
     /// The job with its schedule.
     ///
     /// # Errors
-    /// If it has none, or one that cannot be followed.
+    /// If the job has no schedule, or one that cannot be followed.
     pub fn of(job: &'static JobInfo) -> Result<Self, ScheduleError> {
         let schedule = job.options.schedule.ok_or_else(|| ScheduleError::NoSchedule(job.name.to_owned()))?;
         Ok(Self { job, schedule, times: Times::of(schedule.expression, schedule.zone)? })
@@ -69,7 +69,7 @@ impl ScheduledJob {
         }
     }
 
-    /// The parameters of the run for a scheduled time, as it was written.
+    /// The parameters of the run for a scheduled time, which is given as it is stored.
     ///
     /// # Errors
     /// If the text is not a time, or the parameters are refused.

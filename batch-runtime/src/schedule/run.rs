@@ -21,7 +21,7 @@ pub struct Due {
     pub waits_for: Option<ExecutionId>,
     /// The held execution that all later times wait for, with `on_failure = hold`.
     pub held_by: Option<ExecutionId>,
-    /// When there will be something to do, if nothing else happens.
+    /// When the next action is due, if nothing changes until then.
     pub next: Option<jiff::Timestamp>,
     /// The cron expression and the zone that a program has followed until now, if they are not those of this program.
     pub instead_of: Option<(String, String)>,
@@ -34,7 +34,7 @@ pub(crate) fn waiting_for_a_person(
 ) -> Result<Vec<FireRow>, RepositoryError> {
     let held = FireFilter { outcomes: vec![FireOutcome::Held], ..FireFilter::of(job) };
     let mut fires = repository.fires(&held)?;
-    // The next look at the schedule settles those.
+    // The next look at the schedule settles those whose run has been completed or abandoned.
     fires.retain(|fire| {
         fire.run.is_some_and(|run| !matches!(run.status, BatchStatus::Completed | BatchStatus::Abandoned))
     });
@@ -81,7 +81,8 @@ impl JobOperator {
         Ok(Due { start, waits_for, held_by, next, instead_of })
     }
 
-    /// What the repository holds, and the expression and the zone that were followed until now, if they are others.
+    /// The state of the schedule in the repository. If another expression or zone was followed until now, also returns
+    /// these.
     fn held(
         &self,
         job: &ScheduledJob,
@@ -124,11 +125,11 @@ impl JobOperator {
         Ok((Held { schedule, open, running }, instead_of))
     }
 
-    /// Runs a job for a scheduled time to the end of the run, on this thread. `given` are parameters in addition to the
-    /// scheduled time, such as secrets. Returns `None` if another process runs it, or has run it.
+    /// Runs a job for a scheduled time on this thread, and returns when the run has ended. `given` are parameters in
+    /// addition to the scheduled time, such as secrets. Returns `None` if another process runs it, or has run it.
     ///
     /// # Errors
-    /// As for [`start`](Self::start). A time that needs a person before it can run is held.
+    /// As for [`start`](Self::start). If a person has to act before the time can run, the time is held.
     pub fn start_fire(
         &self,
         job: &'static JobInfo,

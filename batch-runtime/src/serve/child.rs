@@ -22,9 +22,9 @@ use crate::repository::ExecutionFilter;
 
 /// How long a request waits for the new process to record its execution.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause between two looks.
+/// The pause between two checks for the execution.
 const LOOK: Duration = Duration::from_millis(40);
-/// The last bytes of its output, which hold the document of `--json`.
+/// How many of the last bytes of the output are read. They contain the document of `--json`.
 const PRINTED: u64 = 16 << 20;
 
 /// A run to start in a process of its own.
@@ -41,7 +41,7 @@ pub(super) struct Run<'a> {
 struct Ended(String);
 
 impl Run<'_> {
-    /// Starts it, and returns its execution as soon as that is recorded; `None` if that takes too long.
+    /// Starts the run, and returns its execution as soon as it is recorded; `None` if that takes too long.
     pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, Trouble> {
         let newest = newest(&page.operator, self.job)?;
         let log = page.logs.as_ref().map(|folder| Log::new(folder, self.job));
@@ -70,7 +70,7 @@ impl Run<'_> {
                 Err(RecvTimeoutError::Disconnected) => Some(String::new()),
                 Err(RecvTimeoutError::Timeout) => None,
             };
-            // A short job has ended by now, and what it printed may be in front of the document.
+            // A short job may have ended by now. The repository knows its execution, whatever the job has printed.
             if let Some(execution) = begun(&page.operator, self.job, newest, pid)? {
                 if let Some(log) = &log {
                     log.name(execution);
@@ -105,7 +105,8 @@ fn begun(
     Ok(found.map(|execution| execution.id))
 }
 
-/// A file without a name for what a job prints. A pipe would break when the server ends, and with it a job that prints.
+/// An unnamed file for the output of a job. A pipe would break when the server ends, and a job that prints would then
+/// fail.
 fn output_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("batch-{}.out", uuid::Uuid::new_v4()));
     let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
@@ -127,12 +128,12 @@ fn follow(mut child: Child, output: File, log: Option<Log>) -> Receiver<Ended> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let _ = child.wait();
-        // Output that cannot be read is missing in the answer.
+        // Output that cannot be read is treated as empty.
         let printed = last_output(output).unwrap_or_default();
         if let (Some(log), Ok(Some(execution))) = (log, outcome(&printed)) {
             log.name(execution);
         }
-        // If the process took long, nobody waits any more.
+        // If the process took long, the request no longer waits for it.
         let _ = sender.send(Ended(printed));
     });
     receiver

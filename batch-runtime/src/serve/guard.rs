@@ -36,7 +36,7 @@ pub(crate) struct Guard {
     sessions: Sessions,
     /// The hosts that a request may name, in lower case and without a port.
     hosts: Vec<String>,
-    /// The bound address, which it may name as well.
+    /// The bound address, which a request may name as well.
     address: Option<SocketAddr>,
     read_only: bool,
 }
@@ -192,8 +192,8 @@ async fn form(body: Body) -> Result<Bytes, Response> {
     }
 }
 
-/// Begins a session if the address holds the token, and redirects to the address without it, so that no history and no copied
-/// link has it.
+/// Begins a session if the address contains the token, and redirects to the address without the token, so that no
+/// history and no copied link contains it.
 fn by_link(guard: &Guard, parts: &Parts) -> Option<Response> {
     let mut query = Query::of(parts.uri.query());
     let token = query.take("token")?;

@@ -80,7 +80,7 @@ impl Listener {
     /// Begins to listen.
     ///
     /// # Errors
-    /// If another process listens there, or it is forbidden.
+    /// If another process listens there, or this process may not.
     pub(crate) fn bind(on: &Listen) -> io::Result<Self> {
         match on {
             Listen::Tcp(address) => {
@@ -132,7 +132,7 @@ pub(super) async fn serve(listener: Listener, router: Router) -> io::Result<()> 
         () = either(&mut interrupt, &mut terminate) => Ok(()),
     };
     if let Some(path) = socket {
-        // Somebody may have removed it.
+        // Somebody may have removed the socket already.
         let _ = fs::remove_file(path);
     }
     accepted

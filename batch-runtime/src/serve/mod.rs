@@ -1,4 +1,4 @@
-//! The web page for operators, which the command `serve` offers: what ran, why it failed, and the buttons for it.
+//! The web page for operators, which the command `serve` offers: what ran, why it failed, and buttons to act on it.
 
 mod act;
 mod child;
@@ -35,7 +35,7 @@ pub(crate) fn serve(page: Page, listener: Listener) -> io::Result<()> {
         .build()?;
     let page = Arc::new(page);
     let served = runtime.block_on(listen::serve(listener, routes::router(&page)));
-    // A query that still runs has nobody to answer to.
+    // No client waits for a query that still runs.
     runtime.shutdown_background();
     served
 }

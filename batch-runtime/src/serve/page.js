@@ -11,7 +11,7 @@
     if (connection && connection.textContent !== text) connection.textContent = text;
   };
 
-  // Keeps opened details open, and the keyboard's focus.
+  // Keeps opened details open, and keeps the keyboard's focus where it is.
   const swap = (html) => {
     const open = [...live.querySelectorAll('details[open][id]')].map((it) => it.id);
     const active = live.contains(document.activeElement) ? document.activeElement.id : '';

@@ -15,8 +15,8 @@ pub(crate) struct Page {
     pub(crate) command: Box<dyn Fn() -> Command + Send + Sync>,
     /// The folder for the logs of the jobs that the page starts.
     pub(crate) logs: Option<PathBuf>,
-    /// Decides who may see it.
+    /// Decides who may see the page.
     pub(crate) guard: Arc<Guard>,
-    /// Tells the person who started the server what the buttons did.
+    /// Prints a line about each effect of a button, for the person who started the server.
     pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,
 }

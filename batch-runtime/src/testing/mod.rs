@@ -8,7 +8,7 @@
 //! | a job, once | [`run`] |
 //! | a job over several runs: a restart, a failure, a crash, another time of day | [`Sandbox`] |
 //! | that a job loses and doubles nothing, wherever it dies | [`survives`] |
-//! | whatever depends on time | [`TestClock`] |
+//! | code that depends on the time | [`TestClock`] |
 
 mod at;
 mod difference;
@@ -47,7 +47,7 @@ pub fn run(launch: &Launch) -> Result<JobReport, JobError> {
     engine::run(&repository, launch, &RunOptions::default())
 }
 
-/// Our transaction over the driver's own, to call a writer or tasklet that asks for one.
+/// Wraps a transaction of the driver, for calls of a writer or tasklet that asks for a [`Transaction`].
 ///
 /// ```
 /// use batch_runtime::{Sqlite, Transaction, testing};
@@ -68,7 +68,8 @@ pub fn transaction<D: Database>(tx: <D::Driver as Driver>::Borrowed<'_>) -> Tran
     Transaction::new(tx)
 }
 
-/// The context of a step named `test`, to call a component that asks for one. Nothing is in it, and nobody stops the step.
+/// The context of a step named `test`, for calls of a component that asks for one. It is empty, and its step is never
+/// asked to stop.
 ///
 /// ```
 /// use batch_runtime::{Failure, StepContext, testing};
@@ -88,7 +89,8 @@ pub fn step_context() -> StepContext {
     step_context_of("test", StopSignal::new())
 }
 
-/// The context of a job, with the parameters of the launch and their defaults, to call a component that asks for one.
+/// The context of a job, with the parameters of the launch and their defaults, for calls of a component that asks for
+/// one.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -86,7 +86,7 @@ impl std::fmt::Debug for Setting {
 }
 
 impl Sandbox {
-    /// Creates its folder within the system's temporary folder.
+    /// Creates a sandbox, with its folder in the system's temporary folder.
     ///
     /// # Errors
     /// If the folder cannot be created.
@@ -158,12 +158,12 @@ impl Sandbox {
 
     /// Runs a job on this thread: a new instance, or the next execution of one that failed, was stopped, or died.
     ///
-    /// Its commits survive a crash of the process, which is all that a sandbox simulates, but not of the machine: that is
-    /// faster.
+    /// Its commits survive a crash of the process, which is all that a sandbox simulates, but perhaps not a crash of
+    /// the machine. This makes them faster.
     ///
     /// # Errors
-    /// [`SandboxError::Died`] if the fail point stopped it; or if it cannot be launched. A job that fails is not an error: its
-    /// report says so, and [`completed`](JobReport::completed) makes an error of it.
+    /// [`SandboxError::Died`] if the fail point stopped the run; another error if the job cannot be launched. A job
+    /// that fails is not an error: its report says so, and [`completed`](JobReport::completed) makes an error of it.
     pub fn run(&self, launch: &Launch) -> Result<JobReport, SandboxError> {
         let (options, point) = {
             let mut setting = self.setting();

@@ -7,7 +7,7 @@ use crate::repository::{Commit, RepositoryError, Side};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The fail point stopped it dead.
+    /// The fail point stopped the run dead.
     #[error("the run was stopped dead {side} {commit}")]
     Died {
         /// The commit.

@@ -68,7 +68,7 @@ pub struct StepTest<S> {
 pub struct Ran {
     /// Its counters.
     pub counters: Counters,
-    /// Where its time went.
+    /// How much time each of its activities took.
     pub profile: Profile,
 }
 

@@ -1,4 +1,4 @@
-//! Measured parts of a drawing, and how they are put together: below each other, side by side, in a frame.
+//! Measured parts of a drawing, and the ways of joining them: below each other, side by side, in a frame.
 
 use super::picture::{Area, Card, Frame, Kind, Label, Parts, columns};
 use crate::graph::status::Status;
@@ -13,13 +13,13 @@ pub(super) struct Block {
     pub(super) parts: Parts,
     pub(super) width: usize,
     pub(super) height: usize,
-    /// The column of the path through it.
+    /// The column of the path through the block.
     pub(super) axis: usize,
-    /// Whether the path goes on after it, and if so, whether the execution took it.
+    /// Whether the execution took the path that goes on after the block; `None` if no path goes on.
     pub(super) exit: Option<bool>,
-    /// True if it begins with a card, so that the line to it ends with an arrowhead.
+    /// True if the block begins with a card, so that the line to the block ends with an arrowhead.
     pub(super) head: bool,
-    /// The `break`s in it, if any: one line that leaves it in the last column.
+    /// The `break`s in the block, if any: one line that leaves the block in the last column.
     pub(super) broken: Option<Broken>,
 }
 

@@ -1,7 +1,7 @@
 //! Lays out a job: measures its parts, then places them.
 //!
 //! A body is a tree of statements, so no general graph drawing is needed: a sequence goes down, arms and branches are side
-//! by side, and a loop has its way back at the left and its way out at the right. The same body always gives the
+//! by side, and a loop has its way back at the left and its way out at the right. The same body always has the
 //! same picture. Only the lines of `break`s cross others.
 
 mod block;
@@ -27,7 +27,7 @@ const TEXT: usize = 36;
 /// The empty cells around the drawing.
 const MARGIN: usize = 2;
 
-/// Lays out a job, with what is known about one of its executions.
+/// Lays out a job, with the progress of one of its executions.
 pub(super) fn lay_out(job: &JobInfo, seen: Option<&Seen>) -> Picture {
     let mut pen = Pen { numbering: Numbering::default(), seen };
     let entered = seen.is_some();
@@ -50,14 +50,14 @@ struct Pen<'s> {
 }
 
 impl Pen<'_> {
-    /// Draws a body that is entered that way.
+    /// Draws a body. `entered` says whether the execution entered it.
     fn body(&mut self, nodes: &[Node], entered: bool) -> Block {
         let (mut blocks, mut way) = (Vec::new(), Some(entered));
         self.nodes(nodes, &mut way, &mut blocks);
         stacked(blocks).unwrap_or_else(|| Block::empty(entered))
     }
 
-    /// Adds the blocks of the nodes. `way` is the path to the next one, if there is any.
+    /// Adds the blocks of the nodes. `way` is the path to the next block, if any path leads there.
     fn nodes(&mut self, nodes: &[Node], way: &mut Option<bool>, blocks: &mut Vec<Block>) {
         for node in nodes {
             let block = self.node(node, way.unwrap_or_default());

@@ -36,8 +36,7 @@ pub struct Wiring {
     pub parameters: Option<&'static [ParameterSpec]>,
     /// Its body.
     pub nodes: &'static [Node],
-    /// Whether the whole body could be parsed. If not, nothing is checked that depends on what ran before a
-    /// place.
+    /// Whether the whole body could be parsed. If not, checks that depend on the steps before a place are left out.
     pub complete: bool,
 }
 
@@ -64,8 +63,8 @@ pub const fn repeated(
     first: bool,
     after: Place,
 ) -> Option<Message> {
-    // It takes the compiler long to compare all names with each other, and it need not do so while every name is what
-    // it reads as.
+    // Comparing all names with each other takes the compiler long. While every name is literally what it reads as, the
+    // caller's `first` is enough.
     if first && after.is_as_written() {
         return None;
     }
@@ -142,7 +141,7 @@ pub const fn needless_name(used: &Use) -> Option<Message> {
     }
 }
 
-/// The outcome as its original type.
+/// Converts the outcome back to its original type.
 ///
 /// # Panics
 /// Never: `route` is called with the outcome of the subject of the same `match`.

@@ -22,7 +22,7 @@ pub(super) struct Asked {
     pub(super) user: &'static str,
     /// True if it must be given. A nested job may have a default for it.
     pub(super) required: bool,
-    /// True if it is looked up in the job, past all bindings, as for resources.
+    /// True if it is looked up in the job itself, past all bindings, as a resource's parameters are.
     pub(super) past_bindings: bool,
     /// True if it is the size of a step, which must be at least 1.
     pub(super) size: bool,
@@ -79,7 +79,7 @@ pub(super) const fn bound(bindings: &'static [Binding], argument: &str) -> Optio
     None
 }
 
-/// Counts down to the wanted need.
+/// A search that passes over `before` needs and stops at the next one.
 struct Search {
     before: usize,
     /// Counts only needs that this parameter may serve.
@@ -304,22 +304,21 @@ pub(super) const fn is_asked_for(nodes: &'static [Node], name: &'static str) -> 
     Search { serves: Some(name), ..Search::after(0) }.nodes(nodes, Around::NOTHING).is_some()
 }
 
-/// The same for a listener of the job.
+/// Returns whether a listener of the job asks for the parameter of that name, or for a way to look it up.
 #[must_use]
 pub(super) const fn is_asked_for_by(needs: &'static [Need], name: &'static str) -> bool {
     let search = &mut Search { serves: Some(name), ..Search::after(0) };
     search.needs(needs, true, "listener", "", Around::NOTHING, true).is_some()
 }
 
-/// The parameters of the job that set sizes of its steps.
+/// The parameters of the job that set sizes of its steps, each with the size that it sets.
 pub(crate) fn sizes(nodes: &'static [Node]) -> impl Iterator<Item = (&'static str, String)> {
     let each = (0..).map_while(move |before| asked_in(nodes, before));
     each.filter(|asked| asked.size)
         .map(|asked| (asked.name, format!("{} of step `{}`", asked.by, asked.user)))
 }
 
-/// The parameter that `used` asks for, after `before` others, by its name before the bindings of `used`
-/// itself.
+/// The parameter that `used` asks for, after `before` others. Its name is the one that the bindings of `used` refer to.
 #[must_use]
 pub(super) const fn asked(used: &Use, before: usize) -> Option<Asked> {
     Search::after(before).activity(&used.activity, used.name, Around::NOTHING)

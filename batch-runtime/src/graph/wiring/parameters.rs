@@ -44,8 +44,8 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
         }
 }
 
-/// Returns whether it is bound where it is used. A typo in the argument's name is reported there, and not
-/// again as a missing parameter.
+/// Returns whether the use binds the parameter. A typo in the name of a bound argument counts as bound: it is reported
+/// at the binding, and not again as a missing parameter.
 const fn is_bound(used: &Use, asked_for: &Asked) -> bool {
     if asked_for.past_bindings {
         return false;
@@ -245,7 +245,7 @@ const fn is_hidden(activity: &Activity) -> bool {
     false
 }
 
-/// Returns whether the job or one of its listeners asks for the parameter. If something is unknown, it may.
+/// Returns whether the job or one of its listeners asks for the parameter. An activity whose needs are unknown may ask.
 #[must_use]
 pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &'static str) -> bool {
     let mut at = 0;
@@ -265,8 +265,8 @@ pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &
     !wiring.complete || is_asked_for(wiring.nodes, name) || has_fault(wiring)
 }
 
-/// Returns whether something asks for a parameter that the job does not have in that form. An unused
-/// parameter may then be the one that was meant.
+/// Returns whether the body asks for a parameter that the job does not declare in that form. An unused parameter may
+/// then be the one that the user meant.
 const fn has_fault(wiring: &Wiring) -> bool {
     let Some(parameters) = wiring.parameters else {
         return false;
@@ -281,7 +281,7 @@ const fn has_fault(wiring: &Wiring) -> bool {
     false
 }
 
-/// Reports the binding of an argument that nothing has.
+/// Reports the binding of an argument for which nothing asks.
 #[must_use]
 pub const fn unknown_argument(used: &Use, argument: &str) -> Option<Message> {
     if super::probe::is_unknown(&used.activity) || is_hidden(&used.activity) {

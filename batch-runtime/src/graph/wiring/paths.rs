@@ -19,9 +19,9 @@ enum Question {
 /// The result at the end of a body.
 #[derive(Clone, Copy)]
 struct End {
-    /// The answer for the paths that continue after it; `None` if none does.
+    /// The answer for the paths that continue after the body; `None` if no path does.
     on: Option<bool>,
-    /// The answer for the paths that leave the enclosing loop; `None` if none does.
+    /// The answer for the paths that leave the enclosing loop; `None` if no path does.
     out: Option<bool>,
 }
 
@@ -124,8 +124,8 @@ impl Walk {
         }
     }
 
-    /// All branches begin with the split and are completed, so a path after it has passed everything that one
-    /// of them passes.
+    /// The split waits for all of its branches, so a path after the split has passed everything that one of the
+    /// branches passes.
     const fn branches(&mut self, branches: &'static [&'static [Node]], state: bool) -> Option<bool> {
         let mut on = Some(state);
         let mut entered = state;
@@ -136,8 +136,7 @@ impl Walk {
                 (Some(all), Some(one)) => Some(all || one),
                 _ => None,
             };
-            // Nothing in a branch runs before its neighbours, and a name that another branch runs is taken
-            // there too.
+            // A step of one branch does not surely run before those of another branch, but its name is taken there.
             entered = entered || (matches!(self.question, Question::Perhaps(_)) && self.runs(branches[at]));
             at += 1;
         }

@@ -6,7 +6,7 @@ use crate::graph::{Activity, Arm, Node, Use};
 
 use super::message::same;
 
-/// The position of a name in a body, and a fact about the names before it.
+/// The position of a name in a body, and whether all names before it are literally as written.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     number: usize,

@@ -1,8 +1,8 @@
-//! Determines what the marker of a name in a job's body is, or explains what it is not.
+//! Determines the role of a name's marker in a job's body, or explains why the marker lacks the expected role.
 //!
 //! A marker that is not a step must not break the job's constants, or it would hide the job's other mistakes. So
-//! [`Probe`] asks what a marker implements: an inherent constant if it implements the trait, otherwise the
-//! constant of the same name in a trait that everything implements.
+//! [`Probe`] never requires a trait: it has an inherent constant if the marker implements the trait; otherwise the
+//! compiler finds the constant of the same name in a trait that every type implements.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ use crate::graph::{Activity, Subject};
 #[cfg(feature = "csv")]
 use crate::readers::Lent;
 
-/// Determines what `T` implements.
+/// Determines which traits `T` implements.
 #[derive(Debug)]
 pub struct Probe<T: ?Sized>(PhantomData<T>);
 
@@ -35,7 +35,7 @@ impl<T: JobDefinition> Probe<T> {
 }
 
 impl<T: Decides<Outcome = bool>> Probe<T> {
-    /// True if it decides between yes and no.
+    /// True if the decider returns `bool`.
     pub const YES_OR_NO: bool = true;
 }
 

@@ -28,9 +28,9 @@ struct Button {
     label: &'static str,
     /// The last part of its address.
     to: &'static str,
-    /// The question that it asks first.
+    /// The question that the browser asks first.
     ask: Option<&'static str>,
-    /// Why it does nothing.
+    /// Why the button does nothing; `None` if it works.
     why_not: Option<String>,
     /// Its effect.
     hint: Option<String>,

@@ -42,12 +42,13 @@ fn class(part: &Part) -> &'static str {
     }
 }
 
-/// Says which colour is what.
+/// Says what each colour means.
 pub(super) fn legend() -> Markup {
     html! { p.legend { @for (class, word) in ROLES { span.(class) { (word) } " " } } }
 }
 
-/// Sizes in proportion to the times of the parts, which add up to `whole`. With several threads, the times exceed it.
+/// Sizes in proportion to the times of the parts. The sizes add up to `whole`, even if the times of several threads
+/// exceed it.
 fn sizes(parts: &[Part], whole: u64) -> Vec<u64> {
     let sum: u128 = parts.iter().map(|part| u128::from(part.time)).sum();
     let mut until = 0_u128;

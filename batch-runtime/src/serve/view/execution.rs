@@ -1,4 +1,4 @@
-//! One execution: why it failed, its steps, the chain of its restarts, and what can be done.
+//! One execution: why it failed, its steps, the chain of its restarts, and its buttons.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -111,7 +111,7 @@ fn chain_of(chain: &[JobExecution], details: &ExecutionDetails) -> Markup {
     }
 }
 
-/// What a person did, as the name of a fact.
+/// The label of an operation that a person did.
 fn did(what: Did) -> &'static str {
     match what {
         Did::Start => "Start",

@@ -19,7 +19,7 @@ use crate::serve::page::Page;
 use crate::serve::query::Query;
 use crate::serve::request::Trouble;
 
-/// The prefix of the fields of parameters, so that none meets a name of ours.
+/// The prefix of the fields of parameters, so that no parameter has the name of another field.
 const FIELD: &str = "p.";
 
 /// The purpose of a form.
@@ -118,7 +118,7 @@ impl Form {
     }
 }
 
-/// The form with the values of the address, of a form that came back, or else of an earlier execution.
+/// The form, filled in with the values of the address or of a refused form, or else with those of an earlier execution.
 pub(in crate::serve) fn show(
     page: &Page,
     form: Form,
@@ -159,7 +159,7 @@ pub(in crate::serve) fn show(
         }
     };
     let found = form.outlook(page, &shown, next);
-    // Until somebody fills it in, a missing value is no mistake.
+    // A missing value is no mistake before somebody has filled in the form.
     let wrong = refused.or(found.as_ref().err()).filter(|_| is_filled).and_then(|it| it.field.as_ref());
     let is_read_only = page.guard.is_read_only();
     let fixed = html! {
@@ -196,7 +196,7 @@ pub(in crate::serve) fn show(
     Ok(View { title, place: Place::Elsewhere, fixed, live: html! {}, follows: false })
 }
 
-/// The outcome in words.
+/// The effect of a launch in words.
 pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refused>) -> Markup {
     html! {
         @match outlook {
@@ -217,7 +217,7 @@ fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecu
     Ok(page.operator.executions(&filter)?.pop())
 }
 
-/// The value that an execution had, one text per line.
+/// The value that a parameter had in an execution, one text per line.
 fn stored(execution: &JobExecution, spec: &ParameterSpec) -> Option<String> {
     let found = execution.parameters.iter().find(|parameter| parameter.name == spec.name)?;
     Some(lines(&found.value))

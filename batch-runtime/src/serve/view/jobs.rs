@@ -1,4 +1,4 @@
-//! The jobs: what each did last, what is running, and what comes next.
+//! The jobs: their last executions, the running ones, and the next scheduled times.
 
 use maud::{Markup, html};
 
@@ -21,7 +21,7 @@ const HIGH: usize = 34;
 struct Job<'a> {
     name: &'a str,
     about: String,
-    /// Whether this program has it.
+    /// Whether the job is one of this program.
     is_ours: bool,
     found: Found,
     /// The next scheduled time, and its zone.

@@ -27,7 +27,7 @@ pub(super) enum Place {
     Executions,
     #[cfg(feature = "schedule")]
     Schedule,
-    /// None of them.
+    /// A page without an entry of its own.
     Elsewhere,
 }
 
@@ -37,8 +37,8 @@ pub(super) struct View {
     pub(super) place: Place,
     /// The part that stays.
     pub(super) fixed: Markup,
-    /// The part below it, which refreshes.
+    /// The part below the fixed one, which refreshes.
     pub(super) live: Markup,
-    /// Whether the browser refreshes it.
+    /// Whether the browser refreshes the live part.
     pub(super) follows: bool,
 }
