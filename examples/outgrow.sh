@@ -13,7 +13,7 @@ records=${1:-100000}
 say() { printf '\n==> %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# The oldest PostgreSQL that the repository supports is 13.
+# The newest PostgreSQL that is installed; the repository supports 13 and later.
 postgres=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 rabbitmq=/usr/lib/rabbitmq/bin
 [ -x "$postgres/initdb" ] || die "PostgreSQL is missing: apt-get install postgresql"
@@ -53,7 +53,7 @@ await() {
 }
 
 say "Start PostgreSQL"
-# It refuses to run as root.
+# PostgreSQL refuses to run as root.
 as_postgres=()
 if [ "$(id -u)" = 0 ]; then
     chown postgres "$folder"
@@ -109,5 +109,5 @@ kill -KILL "${workers[0]}" 2>/dev/null || true
 wait "${workers[0]}" 2>/dev/null || true
 wait "$manager"
 
-say "What it has done: transaction_files executions"
+say "The executions: transaction_files executions"
 "$program" executions

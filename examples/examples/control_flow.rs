@@ -59,7 +59,7 @@ fn load() {
     payments | payable | save
 }
 
-/// Filters such payments out.
+/// Filters out payments that cannot be paid.
 #[step(chunk = 10)]
 fn load_payable() {
     payments | only_payable | save
@@ -115,7 +115,8 @@ fn unpaid(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM payment WHERE batch IS NULL)", [], |row| row.get(0))
 }
 
-/// Pays the next eight. Each iteration of a loop is a separate step execution: `pay_batch[1]`, `pay_batch[2]` …
+/// Pays the next eight payments. Each iteration of a loop is a separate step execution: `pay_batch[1]`, `pay_batch[2]`
+/// …
 #[step]
 fn pay_batch(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute(

@@ -110,7 +110,7 @@ fn tops(room: i64, chores: &[(i64, i64)]) -> Vec<Top> {
     best.map(|&(member, chores)| Top { room, member, chores }).collect()
 }
 
-/// Asks for the chores of one room.
+/// Queries the chores of one room.
 #[processor]
 fn top_of_room(room: &Room, monday: Date, connection: &Connection) -> rusqlite::Result<Many<Vec<Top>>> {
     let mut query = connection.prepare_cached(
@@ -122,7 +122,7 @@ fn top_of_room(room: &Room, monday: Date, connection: &Connection) -> rusqlite::
     Ok(Many(tops(room.id, &chores)))
 }
 
-/// Asks for the chores of all rooms of a chunk at once, and looks for their best members on all cores.
+/// Queries the chores of all rooms of a chunk at once, and finds their best members on all cores.
 #[processor(bulk)]
 fn top_of_rooms(
     rooms: &[Room],

@@ -39,7 +39,7 @@ fn look(number: u32, #[state] seen: &mut Seen) -> Option<u32> {
     (!number.is_multiple_of(3)).then_some(number)
 }
 
-/// Fails on one of them.
+/// Fails on the number `bad`.
 #[processor]
 fn check(number: u32, bad: Option<u32>) -> Result<u32, String> {
     if bad == Some(number) { Err(format!("{number} is bad")) } else { Ok(number) }

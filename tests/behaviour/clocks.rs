@@ -65,7 +65,7 @@ fn clockwork(days: i64, #[param(identifying = false)] fail_at: Option<i64>) {
     pass_the_time;
 }
 
-/// A repository that tells the time by the clock, which is right at first.
+/// A repository that uses the clock, which is right at first.
 fn world() -> (tempfile::TempDir, Arc<dyn Repository>, Hands) {
     let clock = CLOCK.get_or_init(Hands::default).clone();
     clock.0.store(0, Ordering::Relaxed);

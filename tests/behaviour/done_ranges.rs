@@ -1,4 +1,5 @@
-//! A checkpoint may say that records are done after some that are not: any restart processes exactly those that are not.
+//! A checkpoint may say that later records are done while earlier ones are not. Any restart processes exactly the
+//! records that are not done.
 
 use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;

@@ -1,4 +1,4 @@
-//! Files are written as `NAME.MARK.part`, and get their name once they are complete.
+//! Files are written as `NAME.MARK.part`, and get their final names once they are complete.
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::{CsvReader, ReadError};

@@ -16,7 +16,7 @@ use crate::support::{World, step, summed};
 const PAGE: usize = 5;
 const ITEMS: usize = 203;
 
-/// The interface is one for all tests here, so they take turns.
+/// All tests here share the server, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 static REQUESTS: AtomicUsize = AtomicUsize::new(0);
 /// One in this many requests is refused; 0 refuses none.
@@ -125,7 +125,7 @@ fn partitions_read_every_item_once_whatever_the_server_refuses_at_first() {
     let partitions = "SELECT count(*) FROM BATCH_STEP_EXECUTION WHERE STEP_NAME LIKE 'in_partitions:%'";
     assert_eq!(world.numbers(partitions), [8]);
     let skipped = world.texts("SELECT ITEM FROM BATCH_SKIPPED_ITEM ORDER BY 1");
-    assert_eq!(skipped, ["\"150\"", "\"50\""], "the JSON of the interface");
+    assert_eq!(skipped, ["\"150\"", "\"50\""], "the JSON of the items");
     let errors = world.texts("SELECT ERROR FROM BATCH_SKIPPED_ITEM ORDER BY 1");
     assert!(errors[0].contains("GET numbers?page=10, item 1: invalid type: string"), "{errors:?}");
     assert!(errors.iter().all(|error| !error.contains("k3y")), "{errors:?}");

@@ -400,7 +400,7 @@ fn several_threads_have_the_same_result_as_one_despite_failures_and_delays() {
         skipping += u32::from(alone[2].contains("skipped"));
     }
     println!("{runs} runs from seed {begin}: {restarted} failed and were restarted, {skipping} skipped");
-    assert!(runs < 100 || (restarted > 0 && skipping > 0), "the runs are drawn too tame to show anything");
+    assert!(runs < 100 || (restarted > 0 && skipping > 0), "too few faults to show anything");
 }
 
 /// The rows in the order of the input and the counters of all runs, once the step is complete. It is restarted until then,
@@ -438,5 +438,5 @@ fn threads_that_commit_in_any_order_leave_the_same_rows_and_counters_despite_fai
         through += u32::from(together.is_some());
     }
     println!("{runs} runs from seed {begin}: {through} came through");
-    assert!(runs < 100 || through > 30, "the runs are drawn too wild to show anything");
+    assert!(runs < 100 || through > 30, "too many faults to show anything");
 }

@@ -1,4 +1,4 @@
-//! The promises of the contract, one file per promise.
+//! Tests of the framework's promises, one file per promise.
 
 #![allow(
     clippy::needless_pass_by_value,

@@ -24,7 +24,7 @@ fn notes(input: PathBuf) -> Result<CsvReader<Note>, ReadError> {
     CsvReader::open(input)
 }
 
-/// Fails on one of them.
+/// Fails on the note `bad`.
 #[processor]
 fn check(note: Note, bad: Option<u32>) -> Result<Note, String> {
     if bad == Some(note.id) { Err(format!("note {} is bad", note.id)) } else { Ok(note) }

@@ -1,5 +1,5 @@
-//! The profile of a step: its time by component, in every way in which a step can run. Components that sleep give the
-//! time of each a lower bound.
+//! The profile of a step: its time by component, in every way in which a step can run. Components that sleep set a
+//! lower bound for the time of each.
 
 use std::thread::sleep;
 use std::time::Duration;

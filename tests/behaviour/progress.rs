@@ -1,4 +1,4 @@
-//! A step stores how far it is, for people in other processes, however it runs.
+//! A step stores its progress for other processes to show, however the step runs.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -93,7 +93,7 @@ fn of_partitions(input: PathBuf, output: PathBuf, #[param(identifying = false)] 
     in_partitions;
 }
 
-/// A world in which every chunk stores how far it is, and a file of 200 numbers with its size.
+/// A world in which every chunk stores the step's progress, and a file of 200 numbers with its size.
 fn storing_at_once() -> (World, PathBuf, i64) {
     let world = World::with(SqliteOptions::new().intervals(Duration::ZERO, Duration::ZERO));
     let input = world.path("numbers.csv");

@@ -14,7 +14,7 @@ use crate::support::{World, step, summed};
 
 const ITEMS: i64 = 40;
 
-/// The rate is one for all tests here, so they take turns.
+/// All tests here share the rate, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 /// Four items an hour, and the first wait asks the job to stop.
 static IS_SLOW: AtomicBool = AtomicBool::new(false);

@@ -391,5 +391,5 @@ fn a_step_that_runs_again_and_fails_resumes_where_it_was_in_the_next_restart() {
     world.fails(&copied(tag.to_owned(), Some(7)));
     world.completes(&copied(tag.to_owned(), None));
     let copies = world.numbers("SELECT count(*) FROM number GROUP BY number");
-    assert_eq!(copies, [2; 10], "twice over, and no number once more than that");
+    assert_eq!(copies, [2; 10], "each number is there twice");
 }

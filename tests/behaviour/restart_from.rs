@@ -1,4 +1,4 @@
-//! A restart that is told at which step to begin.
+//! A restart that begins at a given step.
 
 use std::sync::{Arc, Mutex};
 
@@ -80,14 +80,14 @@ fn failed(tag: &str, at: &str) -> (World, Launch) {
 }
 
 #[test]
-fn the_step_and_all_after_it_run_again_and_what_is_before_it_stands() {
+fn the_step_and_all_after_it_run_again_and_what_is_before_it_stays() {
     let (world, launch) = failed("order", "d");
     assert_eq!(from(&world, &launch, "b"), Ok(BatchStatus::Completed));
     assert_eq!(ran("order"), ["b", "again?", "c", "d"]);
 }
 
 #[test]
-fn a_decision_before_the_step_stands() {
+fn a_decision_before_the_step_stays() {
     let (world, launch) = failed("decided", "d");
     assert_eq!(from(&world, &launch, "c"), Ok(BatchStatus::Completed));
     assert_eq!(ran("decided"), ["c", "d"]);
@@ -262,7 +262,7 @@ fn a_step_that_runs_again_begins_with_nothing_whether_it_is_complete_or_not() {
             |fail_at, fail: &str| loading(output.clone(), "rows".to_owned(), fail_at, Some(fail.to_owned()));
         world.fails(&launch(fail_at, fail));
         let before = world.numbers("SELECT count(*) FROM saved")[0];
-        // The rows are written once more; a parameter that is `None` is not given, and would be the one before.
+        // The rows are written once more. With `None`, the restart would keep the earlier value of the parameter.
         let came = from(&world, &launch(Some(99), ""), "load");
         assert_eq!(
             came,

@@ -1,4 +1,4 @@
-//! Gives each test its own repository, and functions that run a job in it.
+//! A repository for each test, and functions that run a job in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl World {
         Self::with(SqliteOptions::new())
     }
 
-    /// One whose repository is opened with these options.
+    /// A world whose repository is opened with these options.
     pub(crate) fn with(options: SqliteOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let repository = options.open(folder.path().join("batch.db")).expect("a new repository");

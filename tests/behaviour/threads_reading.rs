@@ -166,7 +166,7 @@ fn alone(#[param(identifying = false)] cuts: u32, #[param(identifying = false)] 
     }
 }
 
-/// No number of the input.
+/// A number that is not in the input.
 const NONE: u64 = 1_000;
 
 type Job = fn(u32, u64) -> batch_runtime::Launch;

@@ -132,7 +132,7 @@ struct Shape {
     items: u64,
     chunk: usize,
     workers: usize,
-    /// Computing and waiting.
+    /// The time of computing and that of waiting.
     read: (u64, u64),
     work: (u64, u64),
     write: (u64, u64),
@@ -239,7 +239,7 @@ impl Shape {
         match advice.lever {
             Lever::Chunk => Some(Setting { chunk: number, ..own }),
             Lever::Threads => Some(Setting { workers: number, ..own }),
-            // The number of calls that is at least as many.
+            // The smallest number of calls that is tried and is not below the advised one.
             Lever::Concurrency => {
                 let calls = [2, 4, 8, 16, 64].into_iter().find(|calls| *calls >= number)?;
                 Some(Setting { calls, ..own })

@@ -16,7 +16,7 @@ use crate::{Outcome, Plan, places};
 /// The time that a call waits.
 const WAIT: Duration = Duration::from_millis(10);
 const WINDOW: u64 = 64;
-/// A hand-written wait; the time is the same for each.
+/// The number of calls that are made in sequence by hand; each takes the same time.
 const BY_HAND: u64 = 100;
 
 #[processor(concurrency = 64)]

@@ -130,7 +130,7 @@ pub(crate) struct SaleText<'r> {
     discount: Option<f64>,
 }
 
-/// As [`charge`], of a sale that is still text.
+/// Like [`charge`], for a sale whose fields are still text.
 #[inline]
 pub(crate) fn charge_text(sale: SaleText<'_>) -> Option<Sale> {
     if sale.quantity == 0 {

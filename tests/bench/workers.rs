@@ -13,7 +13,7 @@ use crate::measure::{Spread, interleaved, median_seconds};
 use crate::report::{Row, Target};
 use crate::{Impossible, Outcome, Plan};
 
-/// After this time, a worker looks for work as rarely as it ever does.
+/// After this time without work, a worker polls at its longest interval.
 const IDLE: Duration = Duration::from_secs(8);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -81,7 +81,7 @@ impl Drop for Workers {
     }
 }
 
-/// Calls it again and again until there is an answer.
+/// Calls `look` again and again until it returns a value.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Outcome<T> {
     let begin = Instant::now();
     loop {
@@ -145,7 +145,7 @@ pub(crate) fn chunks(plan: &Plan, name: &'static str) -> Outcome<Row> {
 pub(crate) fn chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
     const CHUNKS: u32 = 500;
     let broker = rabbitmq()?;
-    // The time of a chunk, while one follows the other.
+    // The time of a chunk, while chunks follow one another without a pause.
     let each = |remote: bool| -> Outcome<f64> {
         let mut world = World::new(plan, "chunk")?;
         world.program = env!("CARGO_BIN_EXE_chunks");
@@ -153,7 +153,7 @@ pub(crate) fn chunk(plan: &Plan, name: &'static str) -> Outcome<Row> {
         let workers = world.workers(usize::from(remote))?;
         thread::sleep(Duration::from_secs(1));
         let count = CHUNKS * 1_000;
-        // The thread of the step is busy with its first chunk for all that time.
+        // The first chunk keeps the thread of the step busy, so that the worker processes all others.
         let how = if remote { " --hold-millis 8000 --workers remote" } else { "" };
         world.run(&format!("run small_items --count {count}{how}"))?;
         let pid = workers.0.first().map(Child::id);
@@ -240,7 +240,7 @@ fn rabbitmq() -> Outcome<String> {
     Ok(server.url())
 }
 
-/// From the begin of a step to the claim of its only partition, by a worker that has long been idle.
+/// From the beginning of a step to the claim of its only partition, by a worker that has long been idle.
 fn first_claim(plan: &Plan, name: &'static str, broker: Option<&str>, target: Target) -> Outcome<Row> {
     let mut seconds = Vec::new();
     for _ in 0..plan.rounds(9) {

@@ -36,7 +36,7 @@ pub(crate) fn logged_in(world: &World) -> Option<Browser<'_>> {
 }
 
 impl<'a> Browser<'a> {
-    /// With these preferences of Chromium; `None` if there is none on this machine.
+    /// A browser with these preferences of Chromium; `None` if there is no browser on this machine.
     pub(crate) fn new(world: &'a World, preferences: &Value) -> Option<Self> {
         let driver = driver()?;
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();

@@ -17,7 +17,7 @@ fn fields_are_of_the_types_of_the_parameters_and_hold_their_defaults() {
 }
 
 #[test]
-fn a_bad_value_is_told_at_its_field_and_the_others_stay() {
+fn a_bad_value_is_reported_at_its_field_and_the_others_stay() {
     let world = World::after(&[]);
     let Some(browser) = logged_in(&world) else { return };
     browser.open("/jobs/load_orders/start");

@@ -4,7 +4,7 @@ use crate::browser::logged_in;
 use crate::world::World;
 
 #[test]
-fn a_filter_narrows_the_list_and_stands_in_the_address() {
+fn a_filter_narrows_the_list_and_is_in_the_address() {
     let world =
         World::after(&["run load_orders --to 10", "run load_orders --to 20", "run report_orders --to 5"]);
     let Some(browser) = logged_in(&world) else { return };

@@ -9,7 +9,7 @@ use crate::random::Random;
 use crate::repository::Versions;
 use crate::shape::{Folder, Inputs, SHAPES};
 
-/// Some thousands.
+/// The rows of a run that is long enough to be killed many times.
 pub(crate) const ROWS: u32 = 2_000;
 /// Kills of one run, on average: with more of them, a run rarely completes before the last.
 const KILLS: u32 = 20;
@@ -45,7 +45,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
     let folder = Folder::new(inputs);
     let mut before = Vec::new();
     let longest = 3 * long.time / KILLS + Duration::from_millis(4);
-    // The attempts end even if the times are unlucky.
+    // A limit, in case the random times are unlucky.
     for round in 0..50 * KILLS {
         let longest = longest * (10 + round) / 10;
         match process::run_at_most(&mut command(&folder, shape, round), random.time(longest)) {

@@ -43,7 +43,7 @@ pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> V
     in_order(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
 }
 
-/// The same for shapes that write a file, with the process that takes over killed there.
+/// The same points of shapes that write a file, each with a kill of the process that takes over.
 pub(crate) fn all_twice(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     let writes_files = |word: &&str| ["--output", "--folder"].contains(word);
     let shapes = in_order(references).filter(|shape| SHAPES[*shape].words().iter().any(writes_files));
@@ -117,7 +117,7 @@ pub(crate) fn try_pause(pause: &Pause, references: &[Reference], inputs: &Inputs
     let woken = process::wait(owner, HANG);
     let said = std::fs::read_to_string(owners).unwrap_or_default();
     match woken {
-        // It had nothing more to write, or was not launched yet.
+        // The owner had nothing more to write, or was not launched yet.
         Ended::Code(0 | 4) => {}
         Ended::Code(1) if said.contains("taken over") && !said.contains("panicked") => outcome.failures += 1,
         other => {

@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     /// No file may grow beyond this many bytes: the write that would is short, and the next one kills the process (the
     /// system's own SIGXFSZ).
     Torn(u64),
-    /// The same, but the write after the short one fails.
+    /// The same limit, but the write after the short one fails.
     Short(u64),
 }
 
@@ -186,7 +186,7 @@ fn judge(fault: &Fault, shape: &Shape, ended: Ended, said: &str, outcome: &mut O
     }
     match ended {
         KILLED | Ended::Signal(SIGXFSZ) if fault.is_deadly() => outcome.deaths += 1,
-        // It was done before, or continued anyway.
+        // The run had completed before the fault, or continued in spite of it.
         Ended::Code(0) => {}
         Ended::Code(4) if said.contains("is already COMPLETED") => {}
         Ended::Code(1 | 2) if !fault.is_deadly() => {

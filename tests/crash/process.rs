@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than the wait for a locked database.
+/// The time after which a run counts as hung: longer than the wait for a locked database.
 pub(crate) const HANG: Duration = Duration::from_secs(100);
 
 /// How a run ended.

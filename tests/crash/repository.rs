@@ -22,7 +22,7 @@ const NEVER: [(&str, &str); 12] = [
          WHERE STATUS NOT IN ('COMPLETED', 'FAILED', 'ABANDONED', 'STOPPED') OR EXIT_CODE = 'EXECUTING' OR END_TIME IS NULL",
     ),
     (
-        "an instance whose last execution, and no other, is not the one that completed",
+        "an instance whose last execution is not its only completed one",
         "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE i
          WHERE (SELECT group_concat(JOB_EXECUTION_ID) FROM BATCH_JOB_EXECUTION e
                 WHERE e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID AND STATUS = 'COMPLETED')
@@ -30,7 +30,7 @@ const NEVER: [(&str, &str); 12] = [
                     WHERE e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID)",
     ),
     (
-        "a step whose last execution, and no other, is not the one that counts",
+        "a step whose last execution is not its only completed or abandoned one",
         "SELECT STEP_NAME, group_concat(s.STATUS)
          FROM BATCH_STEP_EXECUTION s JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
          GROUP BY JOB_INSTANCE_ID, STEP_NAME
@@ -116,7 +116,8 @@ const VERSIONS: &str = "SELECT 'step', STEP_EXECUTION_ID, VERSION FROM BATCH_STE
     UNION ALL SELECT 'journal', JOB_INSTANCE_ID, count(*) FROM BATCH_JOURNAL GROUP BY JOB_INSTANCE_ID";
 
 impl Versions {
-    /// Reads those of a repository after a crash, from a copy, because opening the original would repair it.
+    /// Reads the versions and epochs of a repository after a crash, from a copy, because opening the original would
+    /// repair it.
     pub(crate) fn after_death(folder: &Folder) -> Self {
         let copy = folder.beside("copy.db");
         for suffix in ["", "-wal"] {

@@ -18,7 +18,7 @@ pub(crate) enum Extent {
 
 const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EINTR", "EDQUOT"];
 
-/// Every section but those that need no list.
+/// All sections that need the list of calls.
 pub(crate) fn sections(references: &[Reference], extent: Extent, random: &mut Random) -> Vec<Section> {
     vec![
         Section {

@@ -33,7 +33,7 @@ const fn in_parts(job: &'static str, arguments: &'static str) -> Shape {
     Shape { in_parts: true, ..shape(job, arguments) }
 }
 
-/// All of them.
+/// All shapes.
 pub(crate) static SHAPES: [Shape; 23] = [
     shape("csv_to_csv", "--input in.csv --output out.csv"),
     shape("csv_to_table", "--input in.csv"),

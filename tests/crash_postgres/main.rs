@@ -167,7 +167,7 @@ fn try_deaths(shape: Shape, reference: &State, deaths: &Deaths) -> (usize, Optio
     (died, wrong.map(|wrong| format!("{} killed at {deaths:?}: {wrong}", shape.job)))
 }
 
-/// Removes a database, of which there would be thousands.
+/// Removes a database. Otherwise there would be thousands of them.
 fn remove(database: &Database) {
     let (server, name) = database.url().rsplit_once('/').unwrap();
     let session = Session::connect(&Postgres::at(format!("{server}/postgres")), "crash tests").unwrap();

@@ -1,4 +1,4 @@
-//! The promises of logs and metrics, by which a run reports on itself.
+//! Tests of the logs, traces and metrics of runs.
 
 #![allow(
     clippy::needless_pass_by_value,

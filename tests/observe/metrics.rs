@@ -175,7 +175,7 @@ fn tells_all(repository: &str) {
     let of_job = |status| [("spring_batch_job_name", "count"), ("spring_batch_job_status", status)];
     assert_eq!(value(&samples, "spring_batch_job_seconds_count", &of_job("FAILED")), 1.0);
     assert_eq!(value(&samples, "spring_batch_job_seconds_count", &of_job(odd)), 2.0);
-    // A count of failures that begins with the first one would not increase.
+    // A count that appears only with the first failure would not show an increase to Prometheus.
     let never_failed = [("spring_batch_job_name", "wait"), ("spring_batch_job_status", "FAILED")];
     assert_eq!(value(&samples, "spring_batch_job_seconds_count", &never_failed), 0.0);
     let (sum, longest) = (
@@ -261,12 +261,12 @@ fn an_empty_repository_has_metrics_without_samples() {
 }
 
 #[test]
-fn an_execution_whose_owner_died_is_told_until_it_is_recovered() {
+fn an_execution_whose_owner_died_is_counted_until_it_is_recovered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("batch.db");
     let repository = path.to_str().unwrap();
     // This test again, as a process that dies in the step.
-    let name = "metrics::an_execution_whose_owner_died_is_told_until_it_is_recovered";
+    let name = "metrics::an_execution_whose_owner_died_is_counted_until_it_is_recovered";
     if let Some(repository) = std::env::var_os("DIES") {
         ask(repository.to_str().unwrap(), "run wait -q", 0);
     }

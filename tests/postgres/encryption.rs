@@ -26,7 +26,7 @@ fn encrypted(folder: &Path, certificate: &str) -> Option<Server> {
     admin.batch_execute("CREATE ROLE me SUPERUSER LOGIN PASSWORD 'hunter2'").unwrap();
     std::fs::write(server.folder().join("data/pg_hba.conf"), HBA).unwrap();
     admin.batch_execute("SELECT pg_reload_conf()").unwrap();
-    // The postmaster reads it in its own time.
+    // The server reads the new file some time after that.
     let plain = format!("{}?sslmode=disable", server.url());
     while Session::connect(&Postgres::at(&plain), "a test").is_ok() {
         std::thread::sleep(std::time::Duration::from_millis(10));

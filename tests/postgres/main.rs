@@ -1,4 +1,4 @@
-//! `PostgreSQL`, against a real server that the tests start.
+//! Tests of the readers, writers and sessions for `PostgreSQL`, with a real server that the tests start.
 
 mod encryption;
 mod losing;

@@ -102,7 +102,7 @@ fn a_copy_that_the_server_refuses_says_so_and_the_session_goes_on() {
     tx.give_up().unwrap();
     tx.begin_again().unwrap();
 
-    // Refused before the server takes rows at all: what is sent on is not read.
+    // The server refuses before it takes any row, and does not read the rows that are sent after that.
     tx.batch_execute("CREATE VIEW v AS SELECT id, name FROM t").unwrap();
     let mut copy = tx.copy("v", ["id"]).unwrap();
     copy.add(&[&1_i64]).unwrap();

@@ -81,7 +81,7 @@ fn a_hot_function_is_shown_below_its_own_component_in_every_kind_of_step() {
         in_processors += processing;
         in_writers += writing;
     }
-    // They compute twice as much, but the samples of one step are partly chance.
+    // The processors compute twice as much, but the number of samples in one step varies.
     assert!(in_processors > in_writers, "{in_processors} and {in_writers} samples");
     let (all, digest) = samples(&document, "sum", "sum", "digest");
     assert!(digest > 0 && digest * 10 >= all * 9, "{digest} of {all} samples");

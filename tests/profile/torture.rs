@@ -1,4 +1,4 @@
-//! Whether the sampler harms a program. Takes minutes, so it runs only when asked for:
+//! Tests whether the sampler harms a program. The test takes minutes, so it runs only on request:
 //! `cargo test --release --test profile -- --ignored torture`
 
 use std::os::unix::process::ExitStatusExt as _;

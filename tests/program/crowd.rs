@@ -11,7 +11,7 @@ fn rounds() -> usize {
     std::env::var("LAUNCH_ROUNDS").map_or(3, |text| text.parse().expect("LAUNCH_ROUNDS is a number"))
 }
 
-/// Runs the same command in all of them at once, and returns the exit codes in order, each with the output.
+/// Runs the same command in all processes at once, and returns the exit codes in order, each with its output.
 fn crowd(world: &World, line: &str) -> Vec<(Option<i32>, String)> {
     let processes: Vec<_> = (0..PROCESSES)
         .map(|_| world.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())

@@ -1,4 +1,4 @@
-//! The promises of a program as a process: signals, pipes, and other processes running at the same time.
+//! Tests of a program as a process: signals, pipes, and other processes that run at the same time.
 
 mod crowd;
 

@@ -26,8 +26,8 @@ fn numbers(count: u32) -> impl Iterator<Item = i64> {
     0..i64::from(count)
 }
 
-/// Takes its time, or computes for this many rounds. Ends its process at a deadly number, which a manager leaves to
-/// workers.
+/// Sleeps, or computes for this many rounds. At the deadly number it ends its process; a manager waits until that has
+/// happened in a worker.
 #[processor]
 fn price(n: i64, micros: u64, rounds: u32, deadly_at: Option<i64>) -> Priced {
     tracing::debug!(n, "price");
@@ -94,7 +94,7 @@ fn prices(
     price_all;
 }
 
-/// Costs next to nothing. The first item of a manager takes so long that workers do the rest.
+/// Costs next to nothing. Only the first item of the manager takes so long that workers process the other chunks.
 #[processor]
 fn tag(n: i64, hold_millis: u64) -> Priced {
     static HELD: AtomicBool = AtomicBool::new(false);
@@ -116,7 +116,7 @@ fn tag_all() {
     numbers | tag | clock
 }
 
-/// Chunks of which only the way to a worker and back takes time.
+/// Chunks that cost nothing but the way to a worker and back.
 #[job]
 fn small_items(count: u32, #[param(default = 0)] hold_millis: u64) {
     create_table;

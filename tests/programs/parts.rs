@@ -27,7 +27,7 @@ fn numbers(range: &Partition<Range>) -> impl Iterator<Item = i64> {
     range.first..range.end
 }
 
-/// Takes its time.
+/// Sleeps for each number.
 #[processor]
 fn slowly(number: i64, micros: u64) -> i64 {
     tracing::debug!(number, "slowly");
@@ -103,7 +103,7 @@ fn fill_slowly() {
     numbers | compute | save
 }
 
-/// Partitions that take computing and little else, two at a time.
+/// Partitions that mostly compute, two at a time.
 #[job]
 fn compute_all(parts: u32, size: u32, rounds: u32) {
     create_table;
@@ -115,7 +115,7 @@ fn create_table_once(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseEr
     tx.batch_execute("CREATE TABLE IF NOT EXISTS item (n BIGINT, pid BIGINT)")
 }
 
-/// The same once more with each run.
+/// Adds the numbers once more in each run.
 #[job]
 fn load_more(parts: u32, size: u32, #[param(default = 0)] micros: u64, deadly_at: Option<i64>, _run: u32) {
     create_table_once;
@@ -154,7 +154,7 @@ fn write_file(parts: u32, size: u32, #[param(default = 0)] micros: u64, output: 
 
 #[database]
 fn warehouse(warehouse_url: &str) -> Result<AnyDatabase, Failure> {
-    // As with a variable that is missing on the worker's host alone.
+    // As if an environment variable were missing only on the worker's host.
     let is_worker = std::env::args().any(|argument| argument == "worker");
     assert!(!(is_worker && warehouse_url == "panics-in-workers.db"), "there is no such warehouse here");
     AnyDatabase::at(warehouse_url)
@@ -295,7 +295,7 @@ fn fill_in_time() {
     numbers | slowly | save
 }
 
-/// Numbers to a table, in a second.
+/// Numbers to a table, with a time limit of a second.
 #[job]
 fn load_in_time(parts: u32, size: u32, #[param(default = 0)] micros: u64) {
     create_table;

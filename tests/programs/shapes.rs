@@ -144,7 +144,7 @@ fn json_lines(lines_input: PathBuf, output: PathBuf) {
 #[error("no price for {0}")]
 struct Unpriced(u32);
 
-/// Some take longer than others; every ninth is not priced.
+/// Some calls take longer than others; every ninth item is not priced.
 #[processor(concurrency = 5)]
 async fn price(sale: Sale) -> Result<Sale, Unpriced> {
     for _ in 0..sale.id % 4 {
@@ -169,7 +169,7 @@ fn async_calls(input: PathBuf, output: PathBuf) {
     load_priced;
 }
 
-/// Every ninth is not priced, on threads.
+/// Prices on threads; every ninth item is not priced.
 #[processor(concurrency = 3)]
 fn price_on_threads(sale: &Sale) -> Result<Sale, Unpriced> {
     if sale.id.is_multiple_of(9) { Err(Unpriced(sale.id)) } else { Ok(sale.clone()) }
@@ -494,7 +494,7 @@ fn partitions_at_once(input: PathBuf, output: PathBuf) {
 
 // Bad items
 
-/// Why a sale is not taken.
+/// Why a sale is refused.
 #[derive(Debug)]
 enum Refused {
     Id(u32),
@@ -524,7 +524,7 @@ fn bad_sales(bad_input: PathBuf) -> Result<CsvReader<Sale>, ReadError> {
     CsvReader::open(bad_input)
 }
 
-/// Counts in its state what it takes.
+/// Counts the accepted sales in its state.
 #[processor]
 fn check(sale: Sale, #[state] running: &mut Running) -> Result<Sale, Refused> {
     running.count += 1;
@@ -630,7 +630,7 @@ fn many_files(bad_input: PathBuf, input: PathBuf, folder: PathBuf) {
 
 // Components that fail twice, and then no more
 
-/// How often a thing was tried in this process.
+/// How often this call was tried in this process.
 fn attempt(of: &'static str, id: u32) -> u32 {
     static ATTEMPTS: std::sync::Mutex<std::collections::BTreeMap<(&str, u32), u32>> =
         std::sync::Mutex::new(std::collections::BTreeMap::new());

@@ -30,7 +30,7 @@ fn create_table(tx: &Transaction<'_, Postgres>) -> Result<(), PgError> {
     tx.batch_execute(TABLE)
 }
 
-/// Waits for nothing.
+/// Sends its rows without waiting for the server.
 #[writer]
 fn send(sales: &[Sale], tx: &Transaction<'_, Postgres>) -> Result<(), PgError> {
     sales.iter().try_for_each(|sale| {

@@ -98,7 +98,7 @@ fn storm() {
     });
 }
 
-/// Loads in a storm.
+/// Loads numbers while the other threads run.
 #[job]
 fn torture() {
     split! { load, storm }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use batch_runtime::Failure;
 use batch_runtime::workers::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 
-/// The mishaps, each in this many of a hundred messages.
+/// How many of a hundred messages meet each mishap.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mishaps {
     pub(super) lost: u64,
@@ -43,7 +43,7 @@ struct State {
     queues: HashMap<String, VecDeque<(Vec<u8>, Reply)>>,
     /// Replies that come later.
     late: Vec<(Vec<u8>, Reply)>,
-    /// A part of the requests that were sent, for those who forge.
+    /// Some of the requests that were sent: forgeries are made of them.
     seen: Vec<Vec<u8>>,
     /// Nothing arrives any more.
     is_cut: bool,

@@ -33,7 +33,7 @@ fn until(happened: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Lets a worker begin first. Returns whether this is one.
+/// Waits until a worker has begun. Returns whether this is a worker.
 fn after_a_worker(begun: &AtomicBool) -> bool {
     let is_one = is_in_a_worker();
     if is_one {
@@ -316,7 +316,7 @@ fn when_all_workers_are_gone_the_threads_of_the_step_do_what_is_left_and_the_use
     }
 
     let world = World::new();
-    // The only worker is deaf after a while: what it would say is lost.
+    // After a while the only worker is cut off, and its messages are lost.
     let carrier = Carrier::new(1, Mishaps::default());
     let launch = vanish(600);
     let told = Arc::new(Told::default());

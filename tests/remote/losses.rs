@@ -128,7 +128,7 @@ fn texts() -> impl Iterator<Item = String> {
     (0..12).map(|number| if number == 3 { POISON.to_owned() } else { number.to_string() })
 }
 
-/// In the manager, leaves the poison to a worker.
+/// In the manager, waits until a worker has taken the poisoned chunk.
 #[processor]
 fn taste(text: String, case: u64) -> String {
     let case = usize::try_from(case).unwrap();

@@ -62,7 +62,7 @@ impl Drop for Workers {
     }
 }
 
-/// What the user was told.
+/// The lines that the user was shown.
 #[derive(Debug, Default)]
 struct Told(std::sync::Mutex<Vec<String>>);
 

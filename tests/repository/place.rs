@@ -26,13 +26,13 @@ pub(crate) struct Setup {
 pub(crate) trait Place: Sized + Send + Sync + 'static {
     /// The name of the kind in the names of tests.
     const KIND: &'static str;
-    /// The SQL of the last number that a sequence has given, up to the sequence's name.
+    /// The SQL of the last number that a sequence has returned, up to the sequence's name.
     const LAST_NUMBER: &'static str;
 
-    /// A new one; `None` if this machine has no such database.
+    /// A new place; `None` if this machine has no such database.
     fn new() -> Option<Self>;
 
-    /// The one at that address.
+    /// The place at that address.
     fn at(address: &str) -> Self;
 
     /// Its address for another process.

@@ -24,7 +24,7 @@ every_kind![
 
 every_pair![a_step_whose_rows_go_elsewhere_is_seen_as_well];
 
-/// Opens the repository so that every chunk stores how far it is.
+/// Opens the repository so that every chunk stores the step's progress.
 fn open_at_once(place: &impl Place) -> Repo {
     place.open_with(Setup { mirror: Some(Duration::ZERO), wait: None })
 }

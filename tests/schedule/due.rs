@@ -12,7 +12,7 @@ use batch_runtime::repository::{
 use batch_runtime::schedule::{Held, OpenFire, Plan, ScheduledJob, due};
 use batch_runtime::{ExecutionId, JobDefinition, JobInfo, JobOptions, Parameters, Schedule};
 
-/// A clock with hands.
+/// A clock that the test sets.
 #[derive(Debug, Clone)]
 struct Hands(Arc<AtomicI64>);
 
@@ -36,7 +36,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// On Saturday.
+    /// A new repository, whose clock shows a Saturday.
     fn new() -> Self {
         let clock = Hands(Arc::default());
         clock.set("2026-11-21T00:00:00Z");

@@ -1,6 +1,7 @@
 //! Several processes run what is due on one repository and are killed at any moment: each time runs once, and none is left out.
 //!
-//! The environment variables `BATCH_SCHEDULE_PROCESSES` and `BATCH_SCHEDULE_TIMES` set how many there are.
+//! The environment variables `BATCH_SCHEDULE_PROCESSES` and `BATCH_SCHEDULE_TIMES` set how many processes and times
+//! there are.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The promises of schedules: which times they name, and that each runs exactly once.
+//! Tests of schedules: which times they name, and that each time runs exactly once.
 
 mod commands;
 mod due;

@@ -149,7 +149,7 @@ fn no_route_answers_to_a_foreign_host() {
             refuses(&with(&server, &first, &[&host, &server.bearer()]), 421, &first);
         }
     }
-    // Nor does a link with the token begin a session there.
+    // A link with the token does not begin a session there, either.
     let link = format!("GET /?token={}", server.token);
     refuses(&with(&server, &link, &[&format!("Host: evil.example:{port}")]), 421, "/");
     nothing_has_changed(&world);
@@ -360,5 +360,5 @@ fn a_file_can_be_listened_on() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("load_orders"), "{answer}");
     server.end();
-    assert!(!socket.exists(), "the file goes with the server");
+    assert!(!socket.exists(), "the file is removed with the server");
 }

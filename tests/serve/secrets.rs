@@ -17,7 +17,7 @@ fn a_secret_is_nowhere() {
         answer
     };
     let start = "/jobs/send_orders/start";
-    // Right, wrong in another field, given twice, and only checked.
+    // A right form, one with a mistake in another field, one with the secret twice, and a check.
     let sent = post(start, format!("p.day=2026-11-28&p.key={SECRET}&do=start"));
     post(start, format!("p.day=tomorrow&p.key={SECRET}&do=start"));
     post(start, format!("p.day=2026-11-27&p.key={SECRET}&p.key={SECRET}&do=start"));

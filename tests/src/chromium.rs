@@ -59,7 +59,7 @@ impl Driver {
         let port = free_port();
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", WATCHER, "watcher"]).arg(&folder).arg(program).arg(format!("--port={port}"));
-        // Profiles and all that a browser keeps besides them.
+        // Profiles, and everything else that a browser stores, go into the folder.
         shell.env("HOME", &folder).env("TMPDIR", &folder).env_remove("DISPLAY").current_dir(&folder);
         let watcher = Watcher::spawn(shell);
         watcher.command("start");
@@ -85,7 +85,7 @@ impl Driver {
         &self.browser
     }
 
-    /// Whether the browser runs as root, whom it allows no sandbox.
+    /// Whether the browser runs as root. Chromium allows root no sandbox.
     ///
     /// # Panics
     /// If its folder is gone.

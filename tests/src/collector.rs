@@ -22,7 +22,7 @@ use prost::Message as _;
 pub enum Manner {
     /// It takes them.
     Takes,
-    /// It answers with that status so many times, and then takes them.
+    /// It answers that many requests with that status, and then takes them.
     Answers(u16, usize),
     /// It says that it has dropped spans.
     DropsSpans,
@@ -35,7 +35,7 @@ pub enum Manner {
 pub struct Received {
     /// The path of its address.
     pub path: String,
-    /// Its line and its headers.
+    /// The request line and the headers.
     pub head: String,
     /// Its body.
     pub body: Vec<u8>,
@@ -52,7 +52,7 @@ pub struct Collector {
 pub type Attributes = BTreeMap<String, String>;
 
 impl Collector {
-    /// A collector that behaves so.
+    /// Starts a collector that behaves in that manner.
     ///
     /// # Panics
     /// If there is no port for it.

@@ -70,7 +70,7 @@ pub fn database() -> Option<Database> {
 /// Creates a database on that server.
 fn create(url: &str) -> Database {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    // Two at once would wait for each other's checkpoint.
+    // Two creations at once would wait for each other's checkpoint.
     static ONE: Mutex<()> = Mutex::new(());
     let name = format!("batch_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -326,8 +326,8 @@ impl Pooler {
         Some(pooler)
     }
 
-    /// That URL, led through pgbouncer. Statements are not prepared, because pgbouncer before version 1.21 cannot do
-    /// that.
+    /// That URL, changed so that its connections go through pgbouncer. Statements are not prepared, because pgbouncer
+    /// before version 1.21 cannot do that.
     ///
     /// # Panics
     /// If the URL is not one of a server of the tests.

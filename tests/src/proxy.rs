@@ -7,10 +7,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where a connection is cut, once: the next connection is whole again.
+/// The point at which one connection is cut. Later connections are not cut.
 #[derive(Debug, Clone)]
 pub enum Cut {
-    /// Before these bytes of the client are passed on; what precedes them in the same packet is.
+    /// Before these bytes of the client are passed on. The bytes before them in the same packet still are.
     Before(&'static [u8]),
     /// After the server has these bytes of the client, and before its answer is passed on.
     After(&'static [u8]),
@@ -67,7 +67,7 @@ impl Proxy {
         self.port
     }
 
-    /// That URL, led through the proxy.
+    /// That URL, changed so that its connections go through the proxy.
     ///
     /// # Panics
     /// If the URL names no port.
@@ -84,7 +84,7 @@ impl Proxy {
         self.rules().delay = each_way;
     }
 
-    /// Cuts the connection that is the first to get there.
+    /// Cuts the first connection that reaches that point.
     pub fn cut(&self, cut: Cut) {
         self.rules().cut = Some(cut);
     }
@@ -160,7 +160,7 @@ impl Proxy {
         dead: &AtomicBool,
     ) {
         let mut buffer = vec![0; 1 << 16];
-        // The end of the last piece, in which what is looked for may begin.
+        // The end of the last piece: the wanted bytes may begin in it.
         let mut tail = Vec::new();
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let mut piece = &buffer[..count];

@@ -17,8 +17,8 @@ const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 /// How long a server may take to accept connections on a busy machine.
 const STARTING: Duration = Duration::from_mins(2);
 
-/// Runs the server as often as it is told to. After the end of its input it ends the server, the daemon that knows its
-/// port, and removes the folder.
+/// Runs the server as often as it is told to. After the end of its input it ends the server and the daemon that knows
+/// the server's port, and removes the folder.
 const WATCHER: &str = r#"
 folder=$1; shift; server=
 while read -r command; do
@@ -109,7 +109,7 @@ impl Server {
             ("RABBITMQ_ENABLED_PLUGINS_FILE", file("plugins", "[].\n")),
             ("ERL_EPMD_PORT", names.to_string()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
-            // It may be ended before it has noticed the end of the server.
+            // Lets epmd be ended before it has noticed the end of the server.
             ("ERL_EPMD_RELAXED_COMMAND_CHECK", "1".to_owned()),
         ];
         let mut shell = Command::new("/bin/sh");

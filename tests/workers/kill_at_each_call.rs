@@ -109,7 +109,7 @@ fn launch(world: &World, shape: &Shape, manager: Option<usize>, worker: Option<u
 fn dies(shape: &Shape, victim: Victim, call: usize) -> bool {
     let world = World::new();
     let manager = (victim != Victim::Worker).then_some(call);
-    // Of both, the worker dies somewhere else.
+    // If both die, the worker dies at another call than the manager.
     let worker = match victim {
         Victim::Worker => Some(call),
         Victim::Manager => None,
@@ -121,7 +121,7 @@ fn dies(shape: &Shape, victim: Victim, call: usize) -> bool {
         Victim::Manager | Victim::Both => run.code != 0,
     };
     let run = if run.code == 0 { run } else { launch(&world, shape, None, None) };
-    // It may have died after the end of the job.
+    // The process may have died after the end of the job.
     let is_complete = run.code == 0 || run.err.contains("is already COMPLETED");
     assert!(is_complete, "{victim:?} before call {call} of {}: {run}", shape.line);
     (shape.check)(&world);
@@ -153,9 +153,9 @@ fn sweep(victim: Victim) {
     let mut deaths = 0;
     for shape in &SHAPES {
         let mut call = 1;
-        // Another first point each day would hide a failure; another one for each shape does not.
+        // The points differ between shapes, but not between runs, so that a failure can be repeated.
         let stride = if all { 1 } else { 150 / SAMPLE + shape.step.len() % 7 };
-        // A worker that dies while it has nothing is not missed, and the next call may hit it at work.
+        // The death of an idle worker is not noticed, and the next call may kill it at work.
         let mut missed = 0;
         while missed < MOST_MISSED {
             if dies(shape, victim, call) {

@@ -96,7 +96,7 @@ impl Lossy {
         (last >> 11) % most
     }
 
-    /// Calls it never, once, twice, or later.
+    /// Calls `call` not at all, once, twice, or later.
     fn maybe(&self, call: impl Fn() + Send + 'static) {
         match self.below(6) {
             0 | 1 => {}
@@ -130,7 +130,7 @@ impl Hints for Lossy {
         for _ in 0..partitions {
             let ear = workers[usize::try_from(self.below(workers.len() as u64)).unwrap()].clone();
             let again = self.clone();
-            // Busy workers are offered some too, and what they give back goes to another.
+            // Some hints go to busy workers, too. A hint that a worker does not accept is lost.
             self.maybe(move || {
                 if ear.idle.load(Relaxed) || again.below(4) == 0 {
                     (ear.hear)(Offer::new(|_| ()));

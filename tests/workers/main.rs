@@ -1,4 +1,4 @@
-//! The promises of workers: partitions in other processes, each row once, whatever dies.
+//! Tests of workers: partitions in other processes, with each row written once, whatever dies.
 
 #[cfg(feature = "amqp")]
 mod chunks;

@@ -71,10 +71,10 @@ fn a_partition_costs_few_statements() {
     assert_eq!(run.code, 0, "{run}");
     worker.signal("-TERM");
     let log = server.log();
-    // The manager's looks depend on the time that it takes.
+    // How often the manager polls depends on the time that the run takes.
     let of_partitions = |line: &&str| !line.contains("SELECT total.*");
     let counted = |what: &str| log.lines().filter(|line| line.contains(what)).filter(of_partitions).count();
-    // Twelve and nine, and what begins and ends a run.
+    // Twelve and nine for each partition, and those that begin and end a run.
     let (prepared, plain) = (counted(" ms  execute "), counted(" ms  statement: "));
     assert!(prepared < PARTS * 14 && plain < PARTS * 10, "{prepared} and {plain} statements");
     // Connections are kept from one partition to the next, with the statements that they have prepared.
@@ -92,7 +92,7 @@ fn an_idle_manager_with_a_thousand_partitions_sends_two_statements_a_second_at_m
         world.start(&format!("load --parts 1000 --size 1 --workers remote --repository {}", database.url()));
     let waits = |log: &str| log.contains("UPDATE public.BATCH_PARTITION SET OFFERED_FOR");
     until("the offer", || waits(&server.log()));
-    // It looks more and more rarely.
+    // The manager polls more and more rarely.
     std::thread::sleep(Duration::from_secs(3));
     let statements = || {
         let log = server.log();

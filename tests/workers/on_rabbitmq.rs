@@ -1,4 +1,4 @@
-//! `RabbitMQ` wakes managers and workers, and nothing depends on it.
+//! `RabbitMQ` wakes managers and workers, and no result depends on it.
 
 use batch_tests::certificates;
 use batch_tests::proxy::{Cut, Proxy};
@@ -123,7 +123,7 @@ fn workers_that_have_lost_the_server_hear_from_it_again_when_it_is_back() {
     let Some(server) = Server::start(None) else { return };
     let world = World::new();
     let workers = workers(&world, &server.url());
-    // A queue that the server has only half made when it dies is lost to it.
+    // A server that dies while it creates a queue loses that queue.
     until_consumed(&server);
     server.kill_9();
     server.start_again();
@@ -322,7 +322,7 @@ fn hints_go_through_tls() {
     let run = World::new().run_with(LOAD, &[("BATCH_BROKER", &plain)]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("does not answer like RabbitMQ"), "{run}");
-    // Nobody whom this machine trusts has signed the certificate.
+    // No authority that this machine trusts has signed the certificate.
     let run = World::new().run_with(LOAD, &[("BATCH_BROKER", &server.tls_url())]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("certificate"), "{run}");

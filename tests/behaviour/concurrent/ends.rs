@@ -54,7 +54,7 @@ fn a_stop_cancels_the_calls_in_flight_and_a_restart_is_exact() {
     assert_eq!(report.status, BatchStatus::Stopped);
     let read = step(&report, "stopped").counters.read;
     assert!(read <= 10 && read.is_multiple_of(5), "{read}");
-    assert!((1..=4).contains(&STOPPED.load(Ordering::SeqCst)), "what was under way is gone");
+    assert!((1..=4).contains(&STOPPED.load(Ordering::SeqCst)), "the calls in flight are cancelled");
     assert_eq!(kept(&world), (1..=i64::try_from(read).unwrap()).collect::<Vec<_>>());
     let report = world.completes(&stopping(30, None));
     assert_eq!(step(&report, "stopped").counters.read, 30 - read);

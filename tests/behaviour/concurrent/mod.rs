@@ -1,4 +1,5 @@
-//! Processors with `concurrency` work on several items at once, and only the time they take shows it.
+//! Processors with `concurrency` work on several items at once. Apart from the time, nothing differs from one at a
+//! time.
 
 #[cfg(feature = "async")]
 mod ends;

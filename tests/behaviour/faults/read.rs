@@ -52,7 +52,7 @@ fn bad_lines_are_skipped_and_each_chunk_is_full_anyway() {
     }
     assert!(all.iter().all(|skipped| skipped.phase == "READ"));
     let lines: Vec<_> = all.iter().map(|skipped| skipped.item.as_deref().unwrap_or_default()).collect();
-    assert_eq!(lines, ["2,two", "5", "9,\"nine\"", "10,x"], "as they stand in the file");
+    assert_eq!(lines, ["2,two", "5", "9,\"nine\"", "10,x"], "as they are in the file");
 }
 
 #[step(chunk = 4, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2))]

@@ -58,7 +58,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-/// Fails as often as it is tried.
+/// More failures than there are attempts.
 pub(super) const ALWAYS: u32 = u32::MAX;
 
 type Kind = fn(i64) -> Trouble;
@@ -76,12 +76,12 @@ pub(super) fn fails(place: Place, kind: Kind, items: impl IntoIterator<Item = i6
     PLAN.with_borrow_mut(|plan| plan.extend(items.into_iter().map(|item| ((place, item), (kind, times)))));
 }
 
-/// Nothing fails any more.
+/// Makes nothing fail any more.
 pub(super) fn heal() {
     PLAN.with_borrow_mut(BTreeMap::clear);
 }
 
-/// The input is the numbers from 1 to this.
+/// Makes the numbers from 1 to `to` the input.
 pub(super) fn input(to: i64) {
     INPUT.set(to);
 }
@@ -272,7 +272,7 @@ pub(super) struct Skipped {
     pub(super) item: Option<String>,
 }
 
-/// All of them, in order.
+/// All rows of the table, in order.
 pub(super) fn skipped(world: &World) -> Vec<Skipped> {
     let database = world.database();
     let mut select = database
@@ -293,7 +293,7 @@ pub(super) fn skipped(world: &World) -> Vec<Skipped> {
     rows.expect("the query runs").map(|row| row.expect("a row")).collect()
 }
 
-/// Their messages, in order.
+/// The error messages of all skips, in order.
 pub(super) fn errors(world: &World) -> Vec<String> {
     skipped(world).into_iter().map(|skipped| format!("{} {}", skipped.phase, skipped.error)).collect()
 }
@@ -308,7 +308,7 @@ pub(super) fn assert_adds_up(counters: Counters, records: u64) {
     assert_eq!(counters.read + counters.read_skip, records, "{counters:?}");
 }
 
-/// The numbers except some.
+/// The numbers from 1 to `to`, except those in `left_out`.
 pub(super) fn without(to: i64, left_out: &[i64]) -> Vec<i64> {
     (1..=to).filter(|number| !left_out.contains(number)).collect()
 }

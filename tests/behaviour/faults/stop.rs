@@ -20,7 +20,8 @@ fn load_job() {
     load;
 }
 
-/// Stopped at the second wait, it has committed nothing of the chunk, and a restart is exact.
+/// Checks that a step that is stopped at its second wait has committed nothing of the chunk, and that a restart is
+/// exact.
 fn is_stopped_in_the_wait(place: Place) {
     let world = World::new();
     fails(place, Trouble::Busy, [7], ALWAYS);

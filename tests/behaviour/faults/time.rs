@@ -89,9 +89,9 @@ fn a_step_that_takes_too_long_fails_between_chunks_and_a_restart_resumes() {
     let report = world.run_with(&bounded_job(), &slow());
     let failed = step(&report, "bounded");
     assert!(failed.exit.description.contains("`timeout` of 12ms"), "{}", failed.exit.description);
-    assert_eq!(failed.counters.rollback, 0, "nothing is taken back");
+    assert_eq!(failed.counters.rollback, 0, "nothing is rolled back");
     let mut all = summed(failed);
-    // It checks before each chunk: after 4 ms, after 8 ms, and then it is too late.
+    // The step checks the time before each chunk: after 4 ms, after 8 ms, and then too late.
     assert_eq!(all.read, 4);
     for _ in 0..20 {
         all = summed(step(&world.run_with(&bounded_job(), &slow()), "bounded"));

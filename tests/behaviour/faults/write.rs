@@ -93,7 +93,7 @@ fn an_unskippable_failure_during_the_search_rolls_the_whole_chunk_back() {
     assert_eq!(failed.counters.write, 8);
     assert!(failed.exit.description.contains("14 is fatal"), "{}", failed.exit.description);
     assert_eq!(world.numbers("SELECT number FROM saved"), (1..=8).collect::<Vec<_>>());
-    assert!(skipped(&world).is_empty(), "a skip of a chunk that is taken back is none");
+    assert!(skipped(&world).is_empty(), "a chunk that is rolled back records no skip");
     heal();
     fails(Place::Write, Trouble::Bad, [9], ALWAYS);
     let report = world.completes(&load_job());

@@ -54,7 +54,7 @@ fn task(tag: &str, step: &StepContext, fail: Option<String>) -> Result<(), Strin
     waiting(tag, step, None, fail)
 }
 
-/// The same, and waits in between for an entry of another step.
+/// Does the same, and waits in between for an entry of another step.
 #[step]
 fn waiting(tag: &str, step: &StepContext, after: Option<String>, fail: Option<String>) -> Result<(), String> {
     note(tag, format!("{} begins", step.step()));

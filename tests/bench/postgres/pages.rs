@@ -26,7 +26,7 @@ struct Flight {
 }
 
 impl Flight {
-    /// Something that takes all of it into account.
+    /// A number that depends on all fields.
     fn weight(&self) -> u64 {
         let text = self.carrier.len() + self.origin.len() + self.destination.len();
         self.id.cast_unsigned()
@@ -37,7 +37,7 @@ impl Flight {
 }
 
 const FLIGHTS: &str = "SELECT id, carrier, number, origin, destination, minutes FROM flight";
-/// The same rows, of which the server cannot know that they are unique.
+/// A query of the same rows, whose keys the server cannot know to be unique.
 const JOINED: &str =
     "SELECT id, carrier, number, origin, destination, minutes FROM flight LEFT JOIN nothing USING (id)";
 

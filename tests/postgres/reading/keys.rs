@@ -196,7 +196,7 @@ const SORTED: [(&str, &[&str]); 19] = [
     ("interval", &["'-1 year'", "'-1 day 1 hour'", "'0'", "'1 mon -3 days 00:00:00.000001'", "'1 year'"]),
 ];
 
-/// More types, of which the server alone knows the texts.
+/// More types, whose texts only the server knows.
 const MORE: [(&str, &[&str]); 7] = [
     ("timetz", &["'00:00+02'", "'00:00-02'", "'24:00+00'"]),
     ("inet", &["'10.0.0.1'", "'10.0.0.0/8'", "'2001:db8::1'"]),

@@ -167,7 +167,7 @@ impl Case {
         (rows.iter().map(|row| row.get(0)).collect(), is_key)
     }
 
-    /// The query with one more column, the text of the key, since a row's own values are no texts.
+    /// The query with one more column: the text of the key, because the values themselves may not be texts.
     fn open(
         &self,
         database: &Database,
@@ -217,7 +217,7 @@ impl Case {
         read
     }
 
-    /// Of rows that are equal, any one may be returned.
+    /// Returns whether the query may return any one of several equal rows.
     fn chooses(&self) -> bool {
         ["UNION", "EXCEPT", "INTERSECT", "DISTINCT", "GROUP"].iter().any(|word| self.query.contains(word))
     }

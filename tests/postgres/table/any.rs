@@ -6,7 +6,7 @@ use proptest::sample::select;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-/// The kinds of values, written as what they are.
+/// A value of any kind. It serializes as that kind.
 #[derive(Debug, Clone)]
 pub(super) enum Any {
     Bool(bool),

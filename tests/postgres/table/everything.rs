@@ -334,7 +334,7 @@ fn ten_thousand_rows_of_all_types_read_back_as_they_were_written() {
             let read_back = place.tx.session().query(&query, &[]).unwrap();
             assert_eq!(read_back.len(), ROWS);
             for (written, row) in rows.iter().zip(&read_back) {
-                // The text tells zeros with different signs apart, and finds a NaN equal to another.
+                // The texts of zeros with different signs differ, and those of two NaNs are equal.
                 assert_eq!(format!("{:?}", read(row)), format!("{written:?}"));
             }
         }

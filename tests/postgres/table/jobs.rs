@@ -106,7 +106,7 @@ fn loading_there() {
     load_there;
 }
 
-/// A repository of each kind; one alone without a server.
+/// A repository of each kind; only that in `SQLite` if there is no server.
 fn repositories() -> (Option<postgres::Database>, Vec<Arc<dyn Repository>>) {
     let mut repositories: Vec<Arc<dyn Repository>> = vec![Arc::new(SqliteRepository::temporary().unwrap())];
     let database = postgres::database();

@@ -48,7 +48,7 @@ impl Place {
         committed.map(|_| ()).map_err(|error| Failure::new(error.into_error()))
     }
 
-    /// As [`write`](Self::write), with the error as text, which is one of the writer's.
+    /// Like [`write`](Self::write), but returns the text of the error, which must be one of the writer's.
     fn refused<T>(&self, writer: &mut PostgresTable<T>, items: &[T]) -> String {
         let failure = self.write(writer, items).unwrap_err();
         assert!(failure.find::<PostgresWriteError>().is_some(), "{failure:?}");

@@ -57,7 +57,7 @@ fn a_schema_that_spring_batch_made_is_adopted_and_its_rows_stay() {
     let step = repository.steps(ExecutionId(1)).unwrap().remove(0);
     assert_eq!((step.counters.read, step.context), (10, context(10)));
 
-    // The instance goes on, and the sequences as well.
+    // The instance continues, and so do the sequences.
     let launched = launch(&repository);
     assert_eq!(launched.ownership.execution, ExecutionId(2));
     assert_eq!(launched.restarted_from, Some(ExecutionId(1)));

@@ -19,7 +19,7 @@ use crate::postgres::Schema;
 use crate::processes::{Owner, own};
 use crate::support::*;
 
-/// Short for a lease, and long for a busy machine between two renewals.
+/// A short lease, but long enough for a busy machine to renew it in time.
 pub(super) const LEASE: Duration = Duration::from_secs(2);
 
 pub(super) fn lease(url: &str) -> Repo {

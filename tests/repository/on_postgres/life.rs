@@ -18,7 +18,7 @@ pub(super) fn commit_again(step: &mut BegunStep, position: i64) -> u32 {
     unreachable!()
 }
 
-/// Everything that is written for a job, one after the other, with `before` each of them. Returns what is stored.
+/// Writes everything that is written for a job, and calls `before` before each write. Returns what is stored.
 pub(super) fn life(place: &Schema, repository: &Repo, before: impl Fn()) -> Vec<String> {
     before();
     let first = launch(repository);

@@ -57,7 +57,7 @@ fn a_chunk_whose_connection_is_cut_at_its_commit_is_committed_once() {
         // Nothing reached the server: the chunk is written again.
         network.proxy.cut(Cut::Before(COMMIT));
         assert_eq!(commit_again(&mut step, position), 1);
-        // The server has all of it. It commits, unless the look at the row is faster and prevents that.
+        // The server has the whole chunk. It commits, unless the check of the row comes first and prevents that.
         network.proxy.cut(Cut::After(COMMIT));
         assert!(commit_again(&mut step, position + 1) <= 1);
         assert!(!network.proxy.is_armed());
@@ -148,7 +148,7 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
     let server = &network.server;
     for (position, end) in (1..).zip([Server::kill_9, Server::stop_immediate, Server::stop, Server::kill_9]) {
         commit_again(&mut step, 10 * position + 1);
-        // In the chunk, with the server back before it goes on.
+        // During a chunk; the server is back before the chunk continues.
         let dies = step.chunks.commit(&mut record(10 * position + 2), |chunk, _| {
             Schema::insert(chunk, 10 * position + 2)?;
             end(server);
@@ -161,7 +161,7 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
         end(server);
         server.restart();
         commit_again(&mut step, 10 * position + 3);
-        // While it is away.
+        // While the server is away.
         end(server);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -191,7 +191,7 @@ fn commits_that_need_not_survive_a_crash_of_the_server_are_missed_after_it_and_a
     let place = network.place();
     place.sql("DELETE FROM item WHERE n = 2; UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION - 1");
     let Err(ChunkError::Repository(error)) = commit::<Schema>(&mut step, 3) else {
-        panic!("nothing is missed")
+        panic!("the lost commit is not noticed")
     };
     assert!(error.to_string().contains("the server has lost commits that it had confirmed"), "{error}");
     drop(launched.lock);

@@ -179,7 +179,7 @@ fn workers_that_died_idle_are_listed_until_another_one_joins() {
     let joined = Worker::of(&place);
     let listed = queue(&repository).workers().unwrap();
     assert_eq!((listed.len(), listed[0].id), (1, joined.id()));
-    // It may have been paused, and hears of it.
+    // It may only have been paused, so it is asked to drain.
     assert!(queue(&died.repository).drains(died.id()).unwrap());
 }
 
@@ -257,7 +257,7 @@ fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
             assert_eq!((tended.waiting, tended.held(), tended.events.len()), (2, 0, 2), "{tended:?}");
         }
     });
-    // A lease that ran out proves nothing, not even to the second who sees it.
+    // An expired lease does not prove a death, not even to the second manager that sees it.
     assert_eq!(place.rows("SELECT DISTINCT TAKE_OVER FROM BATCH_PARTITION"), ["true"]);
 }
 
