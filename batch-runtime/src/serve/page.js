@@ -41,7 +41,7 @@
         }
       }
       const isKnown = answer.ok || answer.status === 304;
-      say(isKnown ? '' : `The server answers with ${answer.status}: this may be old`);
+      say(isKnown ? '' : `The server answers with ${answer.status}: this page may be out of date`);
       wait = isKnown ? 2000 : Math.min(wait * 2, 30000);
     } catch {
       say('No connection to the server');
