@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rusqlite::{Connection, OpenFlags};
 
 pub(crate) const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
-/// The same job, rewritten.
+/// The program with the same job after a rewrite.
 pub(crate) const LEDGER_CHANGED: &str = env!("CARGO_BIN_EXE_ledger_changed");
 pub(crate) const NUMBERS: &str = env!("CARGO_BIN_EXE_numbers");
 
@@ -34,7 +34,7 @@ pub(crate) struct Ended {
 }
 
 impl World {
-    /// With the entries as `in.csv`.
+    /// A world with the entries as `in.csv`.
     pub(crate) fn new() -> Self {
         let world = Self::empty();
         world.write("in.csv", ENTRIES);
@@ -171,7 +171,7 @@ pub(crate) fn booked(repository: &Path) -> Vec<String> {
     query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Those of a CSV file.
+/// The accounts of a CSV file.
 pub(crate) fn accounts(entries: &str) -> Vec<String> {
     entries.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
 }

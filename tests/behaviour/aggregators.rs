@@ -119,7 +119,7 @@ fn a_restart_after_a_failed_partition_has_the_same_result_as_no_failure() {
         let (world, tag) = (World::new(), format!("bad {bad}"));
         let launch = |bad| totals(40, tag.clone(), bad);
         if bad % 3 == 0 {
-            // It was filtered before it could fail.
+            // The number is filtered before it could fail.
             world.completes(&launch(Some(bad)));
         } else {
             let failed = world.fails(&launch(Some(bad)));

@@ -119,7 +119,7 @@ fn a_restart_ends_with_the_same_bytes_wherever_it_stopped() {
             };
             let (undisturbed, undisturbed_lines) = (format!("whole.{csv}"), format!("whole.{lines}"));
             world.completes(&launch(&undisturbed, &undisturbed_lines, None));
-            // All of them in the first partition, as the others may be complete by then.
+            // All bad items are in the first partition, because the others may be complete by then.
             for bad in [1, 4, 5] {
                 world.fails(&launch(csv, lines, Some(bad)));
             }

@@ -16,7 +16,7 @@ struct Total {
 
 impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // With the width that the text asks for.
+        // Pads to the width that the text asks for.
         f.pad(&self.rows.to_string())
     }
 }

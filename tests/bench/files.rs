@@ -101,12 +101,12 @@ pub(crate) fn csv_to_csv_lent(plan: &Plan, name: &'static str) -> Outcome<Row> {
     lent(plan, name, jobs::csv_to_csv_lent, Target::must_and_aim(0.60, 0.45))
 }
 
-/// The same with two threads.
+/// In memory, with borrowing items and two threads.
 pub(crate) fn csv_to_csv_lent_on_threads(plan: &Plan, name: &'static str) -> Outcome<Row> {
     lent(plan, name, jobs::csv_to_csv_lent_on_threads, Target::must_and_aim(0.45, 0.33))
 }
 
-/// The same in two partitions.
+/// In memory, with borrowing items and two partitions.
 pub(crate) fn csv_to_csv_lent_in_partitions(plan: &Plan, name: &'static str) -> Outcome<Row> {
     lent(plan, name, jobs::csv_to_csv_lent_in_partitions, Target::must_and_aim(0.45, 0.33))
 }

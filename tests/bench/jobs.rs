@@ -109,7 +109,7 @@ pub(crate) fn csv_to_csv_trying(input: PathBuf, output: PathBuf) {
     try_copy_sales;
 }
 
-/// The same with rules.
+/// From file to file, by a processor that may fail, with rules.
 #[job]
 pub(crate) fn csv_to_csv_trying_with_rules(input: PathBuf, output: PathBuf) {
     try_copy_sales_with_rules;
@@ -157,13 +157,13 @@ pub(crate) fn csv_to_csv_lent(input: PathBuf, output: PathBuf) {
     copy_texts;
 }
 
-/// The same with threads.
+/// From file to file, with borrowing items and threads.
 #[job]
 pub(crate) fn csv_to_csv_lent_on_threads(input: PathBuf, output: PathBuf) {
     copy_texts_on_threads;
 }
 
-/// The same in partitions.
+/// From file to file, with borrowing items and partitions.
 #[job]
 pub(crate) fn csv_to_csv_lent_in_partitions(input: PathBuf, output: PathBuf) {
     copy_texts_in_partitions;

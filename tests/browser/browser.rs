@@ -72,7 +72,7 @@ impl<'a> Browser<'a> {
             });
             match found {
                 Ok(value) => Some(value),
-                // It was not there, or the page has replaced it meanwhile.
+                // The element was not there, or the page has replaced it meanwhile.
                 Err(error)
                     if error.is_no_such_element()
                         || error.is_stale_element_reference()

@@ -7,7 +7,7 @@ use url::Url;
 use crate::browser::logged_in;
 use crate::world::World;
 
-/// What has run before: a failure that was restarted, skips, and a job with a schedule.
+/// The commands that have run before: a failure, skips, and a job with a schedule.
 const BEFORE: [&str; 4] = [
     "run load_orders --to 30 --every 7",
     "run load_orders --to 40",

@@ -55,7 +55,7 @@ pub(crate) fn try_round(long: &Long, seed: u64, inputs: &Inputs) -> Outcome {
             }
             Ended::Code(0) => break,
             Ended::Code(4) if folder.said().contains("is already COMPLETED") => break,
-            // It was killed so often before any progress that a restart needs explicit consent, given here.
+            // The run was killed so often without progress that a restart needs `--recovery force`.
             Ended::Code(4) if folder.said().contains("--recovery force") => {
                 process::run_at_most(
                     command(&folder, shape, round).args(["--recovery", "force"]),

@@ -142,7 +142,7 @@ fn holds_the_writers_lock(folder: &Folder) -> bool {
     last.is_some_and(|line| line.contains("F_WRLCK"))
 }
 
-/// Its process ID once it is paused; `None` if it ended before.
+/// The process ID of the owner once it is paused; `None` if it ended before.
 fn wait_until_it_sleeps(folder: &Folder, owner: &mut Child) -> Option<String> {
     loop {
         let trace = std::fs::read_to_string(folder.beside("trace")).unwrap_or_default();

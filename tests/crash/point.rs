@@ -85,7 +85,7 @@ impl FromStr for Fault {
 /// One case to try. `CRASH_POINT` repeats it from its text (`shape; fault; fault`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
-    /// Its index in [`SHAPES`].
+    /// The index of the shape in [`SHAPES`].
     pub(crate) shape: usize,
     /// The fault of the first run, the second, and so on.
     pub(crate) faults: Vec<Fault>,

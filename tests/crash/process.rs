@@ -15,7 +15,7 @@ pub(crate) enum Ended {
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// It hung, and was killed.
+    /// The run hung, and was killed.
     Hung,
 }
 
@@ -65,6 +65,6 @@ pub(crate) fn wait(mut child: Child, longest: Duration) -> Ended {
 
 /// Sends a signal to a process, or to the group `-ID`.
 pub(crate) fn send(signal: &str, to: &str) {
-    // It may have ended by itself in the meantime.
+    // The process may have ended by itself in the meantime.
     let _ = Command::new("kill").args([signal, "--", to]).status();
 }

@@ -12,7 +12,7 @@ use crate::shape::{Folder, PROGRAM, Shape};
 
 /// Calls whose effect the next process can see.
 pub(crate) const DURABLE: &str = "write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftruncate,fallocate,copy_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
-/// The same, with those that create a file, and the exit.
+/// More calls before which a kill is tried: those that create a file, and the exit.
 const DEADLY: &str = "openat,mkdir,mkdirat,exit_group";
 
 /// The `number`th call of that name, from 1.

@@ -98,7 +98,7 @@ impl World {
                 return Ok(died);
             }
             if status.code() == Some(4) {
-                // It died after everything was done.
+                // The process died after everything was done.
                 return Ok(died);
             }
             died += 1;

@@ -265,7 +265,7 @@ fn an_execution_whose_owner_died_is_counted_until_it_is_recovered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("batch.db");
     let repository = path.to_str().unwrap();
-    // This test again, as a process that dies in the step.
+    // This test runs itself again, as a process that dies in the step.
     let name = "metrics::an_execution_whose_owner_died_is_counted_until_it_is_recovered";
     if let Some(repository) = std::env::var_os("DIES") {
         ask(repository.to_str().unwrap(), "run wait -q", 0);

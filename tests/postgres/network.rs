@@ -86,7 +86,7 @@ trait Prepared {
 }
 
 impl Prepared for Session {
-    /// So that nothing is left to be prepared.
+    /// Prepares the statements, so that a measured chunk prepares none.
     fn prepare_insert(&self) {
         self.begin("").unwrap();
         self.execute(INSERT, &[&-1_i64]).unwrap();

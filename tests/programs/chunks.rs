@@ -71,7 +71,7 @@ fn price_in_large_chunks() {
     numbers | price | save
 }
 
-/// The same in larger chunks.
+/// Prices the numbers in larger chunks.
 #[job]
 fn large_prices(
     count: u32,

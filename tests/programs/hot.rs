@@ -12,7 +12,7 @@ fn digest(number: u64, rounds: u64) -> u64 {
     (0..rounds * 1_000).fold(number, |sum, round| black_box(sum.wrapping_mul(31) ^ round))
 }
 
-/// The same, for another component.
+/// Computes as much, for another component.
 #[inline(never)]
 fn compare(number: u64, rounds: u64) -> u64 {
     (0..rounds * 1_000).fold(number, |sum, round| black_box(sum.wrapping_mul(31) ^ round))

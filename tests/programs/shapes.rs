@@ -180,7 +180,7 @@ fn load_on_threads() {
     sales | price_on_threads | most | (file, table)
 }
 
-/// The same on a pool of threads.
+/// Calls of several chunks are in flight on a pool of threads.
 #[job]
 fn thread_pool(input: PathBuf, output: PathBuf) {
     create_tables;
@@ -484,7 +484,7 @@ fn copy_at_once() {
     sales | most | remember | (file, save_shared(lane = 0))
 }
 
-/// The same at the same time.
+/// Ranges of bytes, three at the same time, to one file and one table.
 #[job]
 fn partitions_at_once(input: PathBuf, output: PathBuf) {
     create_shared;

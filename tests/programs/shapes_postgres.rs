@@ -79,7 +79,7 @@ fn load_by_copy() {
     sales | most | copy
 }
 
-/// The same by COPY.
+/// A table next to the repository's own, filled by COPY.
 #[job]
 fn copied(input: PathBuf) {
     create_table;

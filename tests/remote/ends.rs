@@ -220,7 +220,7 @@ fn a_stop_ends_the_wait_for_a_worker_at_once_and_a_restart_goes_on() {
     let world = World::new();
     let carrier = Carrier::new(1, Mishaps::default());
     let launch = stick(200);
-    // So that nothing is late before the stop.
+    // With this patience, no chunk is late before the stop.
     let patient =
         || RemoteChunks::over(Arc::new(carrier.clone())).build("test").patience(Duration::from_secs(30));
     let workers = Workers::start(&world, &[launch.job], 1, &patient());

@@ -25,9 +25,9 @@ const POISON: &str = "poison";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Dies,
-    /// It ends in order, but its answer is lost.
+    /// The worker ends in order, but its answer is lost.
     Drains,
-    /// It loses its connection to the broker, and connects again.
+    /// The worker loses its connection to the broker, and connects again.
     IsCutOff,
 }
 
@@ -222,7 +222,7 @@ fn a_chunk_that_three_workers_are_lost_with_fails_the_step_and_the_manager_never
     assert!(description.contains(&format!(" (process {pid} on host ")), "{description}");
     assert!(told.contains("was lost while it processed the chunk of records 4 to 4 of this run"), "{told}");
     assert!(!BY_MANAGER[0].load(Ordering::Relaxed));
-    // Those before it.
+    // The chunks before the poisoned one are written.
     assert_eq!(kept, 3);
 }
 

@@ -250,7 +250,7 @@ fn without_a_worker_the_threads_of_the_step_do_it_and_the_user_is_told() {
     let told = Arc::new(Told::default());
     let carrier = Carrier::new(1, Mishaps::default());
     let options = RunOptions { observer: Some(told.clone()), ..options(chunks(&carrier)) };
-    // Another build does not count.
+    // A worker of another build does not count.
     let _others = Workers::start(&world, &[slowly(path.clone()).job], 1, &chunks(&carrier).build("other"));
     let report = world.run_with(&slowly(path), &options);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);

@@ -82,7 +82,7 @@ fn the_main_example_runs_on_every_kind_of_repository<P: Place>(place: &P) {
     assert_eq!(again.status.code(), Some(4));
 }
 
-// The same with a database of its own for the rows
+// The job with a database of its own for the rows
 
 #[derive(Debug, Deserialize)]
 struct Flight {

@@ -73,7 +73,7 @@ fn times_are_recorded_once_and_listed_latest_first<P: Place>(place: &P) {
     seen(&repository, "10:00");
     let first = [fire("a", "11:00", FireOutcome::Missed), fire("b", "12:00", FireOutcome::Due)];
     repository.plan_fires("load", &first, at("12:00")).unwrap();
-    // Another process comes later, and sees it differently.
+    // Another process comes later, and records other outcomes.
     let second = [fire("b", "12:00", FireOutcome::Missed), fire("c", "13:00", FireOutcome::Due)];
     repository.plan_fires("load", &second, at("13:00")).unwrap();
     repository.plan_fires("load", &[], at("12:30")).unwrap();

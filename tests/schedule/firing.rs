@@ -39,7 +39,8 @@ fn fire(world: &World, job: &str, times: u32, micros: u32) {
                 scope.spawn(move || {
                     let mut random = Random(u64::from(process) * 7_919 + 104_729);
                     let (mut kills, mut ends) = (0_u32, 0_u32);
-                    // Where a process takes long to begin, or the machine is busy, all would die before they have done anything.
+                    // The window grows: on a busy machine all processes would otherwise die before they have done
+                    // anything.
                     let (mut window, mut before) = (400, 0);
                     loop {
                         let mut child = world.start(line);

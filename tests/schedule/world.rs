@@ -39,7 +39,7 @@ impl World {
         Self::at("batch.db".to_owned())
     }
 
-    /// With the repository at this URL.
+    /// A world with the repository at this URL.
     pub(crate) fn at(url: String) -> Self {
         Self {
             folder: TempDir::new().unwrap(),
@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    /// With the repository on a server; `None` without a server's program.
+    /// A world with the repository on a server; `None` if there is no server program.
     #[cfg(feature = "postgres")]
     pub(crate) fn on_postgres() -> Option<Self> {
         let database = batch_tests::postgres::database()?;

@@ -274,7 +274,7 @@ fn a_client_that_takes_nothing_is_left() {
     let mut stream = connect(server.port);
     stream.set_write_timeout(Some(Duration::from_mins(2))).unwrap();
     let request = format!("GET /page.css HTTP/1.1\r\n{}\r\n{}\r\n\r\n", server.host(), server.bearer());
-    // It sends requests for ever, and reads nothing.
+    // The client sends requests without end, and reads nothing.
     while stream.write_all(request.as_bytes()).is_ok() {}
     assert_eq!(server.get("/").status, 200);
 }

@@ -21,7 +21,7 @@ impl World {
         Self::at("batch.db".to_owned())
     }
 
-    /// With the repository at this URL.
+    /// A world with the repository at this URL.
     pub(crate) fn at(url: String) -> Self {
         Self { folder: TempDir::new().unwrap(), url }
     }
@@ -85,7 +85,7 @@ impl World {
         server
     }
 
-    /// The same, with the line that it prints.
+    /// Serves the page where the arguments say, and returns the line that the server prints.
     pub(crate) fn serve_printing(&self, arguments: &str) -> (Server, String) {
         let mut command = self.command(format!("serve {arguments}").trim());
         let mut child =

@@ -1,6 +1,7 @@
 //! The driver of a headless Chromium, which all tests of a process share.
 //!
-//! It dies with the process, however that ends: a shell that watches over it waits for the end of its input.
+//! The driver dies with the process, however the process ends: a shell that watches over the driver waits for the end
+//! of its input.
 
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;

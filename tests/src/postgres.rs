@@ -1,6 +1,7 @@
 //! A private `PostgreSQL` server for the tests of one process, and a database of its own for each test.
 //!
-//! The server dies with the process, however that ends: a shell that watches over it waits for the end of its input.
+//! The server dies with the process, however the process ends: a shell that watches over the server waits for the end
+//! of its input.
 //! `BATCH_TEST_POSTGRES=postgres://…` names another server to use, whose user may create databases.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};

@@ -1,6 +1,7 @@
 //! A private `RabbitMQ` server for the tests of one process.
 //!
-//! The server dies with the process, however that ends: a shell that watches over it waits for the end of its input.
+//! The server dies with the process, however the process ends: a shell that watches over the server waits for the end
+//! of its input.
 
 use std::fmt;
 use std::net::TcpStream;

@@ -55,7 +55,7 @@ fn a_run_starts_workers_for_its_chunks_and_writes_them_in_order() {
     let run = start(&world, line, &server.url()).wait();
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(written(&world), numbers(6000));
-    // Its own thread and two child processes.
+    // The manager and its two child processes.
     assert_eq!(world.pids().len(), 3);
 }
 

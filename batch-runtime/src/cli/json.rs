@@ -103,11 +103,11 @@ pub(crate) struct Report<'a> {
     elapsed_seconds: f64,
     steps: Vec<Step<'a>>,
     already_complete: &'a [String],
-    /// With `--profile`.
+    /// Only with `--profile`.
     #[cfg(feature = "profile")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_profile: Option<&'a CpuProfile>,
-    /// With `--profile=heap`.
+    /// Only with `--profile=heap`.
     #[cfg(feature = "profile-heap")]
     #[serde(skip_serializing_if = "Option::is_none")]
     heap_profile: Option<&'a HeapProfile>,

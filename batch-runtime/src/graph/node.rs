@@ -62,7 +62,7 @@ pub enum Node {
 /// A name in a job's body.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// Its name in this job: the name after `as`, or its own.
+    /// The name in this job: the one after `as`, or that of the activity.
     pub name: &'static str,
     /// The named activity.
     pub activity: Activity,
@@ -149,8 +149,8 @@ impl Subject {
 /// One arm of a `match`.
 #[derive(Debug)]
 pub struct Arm {
-    /// Its pattern as the user wrote it, which the journal records.
+    /// The pattern as the user wrote it. The journal records it.
     pub label: &'static str,
-    /// Its body.
+    /// The body of the arm.
     pub body: &'static [Node],
 }

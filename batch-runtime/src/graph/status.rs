@@ -49,7 +49,7 @@ impl State {
     pub(crate) const ALL: [Self; 6] =
         [Self::NotReached, Self::Ok, Self::Skipped, Self::Stopped, Self::Running, Self::Failed];
 
-    /// Its colour on a light page.
+    /// The colour of the state on a light page.
     pub(crate) const fn colour(self) -> &'static str {
         match self {
             Self::NotReached => "#818b98",
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Its colour on a dark page.
+    /// The colour of the state on a dark page.
     pub(crate) const fn dark_colour(self) -> &'static str {
         match self {
             Self::NotReached => "#6e7681",
@@ -110,7 +110,7 @@ impl Status {
 }
 
 impl StepSeen {
-    /// Its state as a card shows it.
+    /// The state of the step as a card shows it.
     pub(crate) fn status(&self) -> Status {
         let words = match self.state {
             State::NotReached => "not reached".to_owned(),
@@ -127,7 +127,7 @@ impl StepSeen {
         Status { state: self.state, words }
     }
 
-    /// Its counters in words, if it has read or written anything.
+    /// The counters of the step in words, if it has read or written anything.
     pub(crate) fn counted(&self) -> Option<String> {
         let Counters { read, filter, write, .. } = self.counters;
         let counts = [(read, "read"), (filter, "filtered"), (write, "written")];

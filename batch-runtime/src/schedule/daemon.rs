@@ -176,11 +176,11 @@ impl Daemon<'_> {
     }
 }
 
-/// How long a job still has to wait, because its last child did not change this time.
+/// How long a job still has to wait before the next child, because the last one has not run this scheduled time.
 fn resting(idle: &mut BTreeMap<&'static str, Idle>, job: &'static str, scheduled: &str) -> Option<Duration> {
     let now = Instant::now();
     let wait = match idle.get(job).filter(|idle| idle.scheduled == scheduled) {
-        // It has not been tried yet.
+        // This time has not been tried yet.
         None => Duration::ZERO,
         Some(idle) if now < idle.until => return Some(idle.until - now),
         Some(idle) => (idle.wait * 2).clamp(FIRST_WAIT, LONGEST),

@@ -74,7 +74,7 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
     plan.new = new(job, held.schedule.planned, now);
     let mut open: Vec<OpenFire> = held.open.clone();
     for fire in plan.new.iter().filter(|fire| fire.outcome == FireOutcome::Due) {
-        // Another process may have written it already.
+        // Another process may have written this time already.
         if !open.iter().any(|open| open.row.scheduled == fire.scheduled) {
             let NewFire { scheduled, time, key, outcome } = fire.clone();
             open.push(OpenFire { row: FireRow { scheduled, time, key, outcome, run: None }, is_dead: false });

@@ -66,9 +66,9 @@ pub struct StepTest<S> {
 /// The result of a step that ran without a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
-    /// Its counters.
+    /// The counters of the step.
     pub counters: Counters,
-    /// How much time each of its activities took.
+    /// How much time each activity of the step took.
     pub profile: Profile,
 }
 

@@ -123,7 +123,7 @@ fn stopped_at(
     let Err(SandboxError::Died { commit, .. }) = sandbox.run(launch) else { return None };
     let restarted = match sandbox.restart() {
         Ok(report) => report.completed().map(drop).map_err(|error| format!("the restart failed: {error}")),
-        // It died after the last commit of the job or of a nested job.
+        // The run died after the last commit of the job or of a nested job.
         Err(SandboxError::Job(JobError::Repository(RepositoryError::AlreadyComplete {
             status: BatchStatus::Completed,
             ..

@@ -13,9 +13,10 @@ use crate::repository::Clock;
 /// A clock that stands still, or advances by the same amount each time it is read. A wait returns at once and advances it.
 /// Clones share one time.
 ///
-/// It is the clock of the repository ([`SqliteOptions::clock`](crate::repository::sqlite::SqliteOptions::clock)) and, as
-/// [`Pause`], that of `timeout`, `chunk_time` and backoffs, and of a [`RateLimit`](crate::RateLimit).
-/// [`Sandbox::time`](super::Sandbox::time) and [`StepTest::time`](super::StepTest::time) take it for a run.
+/// A test clock is the clock of the repository
+/// ([`SqliteOptions::clock`](crate::repository::sqlite::SqliteOptions::clock)) and, as [`Pause`], that of `timeout`,
+/// `chunk_time` and backoffs, and of a [`RateLimit`](crate::RateLimit). [`Sandbox::time`](super::Sandbox::time) and
+/// [`StepTest::time`](super::StepTest::time) take it for a run.
 ///
 /// ```
 /// use std::time::Duration;

@@ -150,7 +150,7 @@ fn a_stop_while_a_reader_waits_is_no_failure() {
     let report = world.run_with(&waiting_alone(), &RunOptions::default());
     assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);
     assert_eq!(world.numbers("SELECT number FROM saved"), [1, 2, 3, 4, 5, 6, 7, 8]);
-    // Here the reader is ahead, so that how much is committed by then differs.
+    // With threads the reader is ahead, so the number of commits before the stop varies.
     let report = World::new().run_with(&waiting_on_threads(), &RunOptions::default());
     assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);
 }

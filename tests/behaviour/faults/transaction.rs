@@ -17,7 +17,7 @@ const ENDS: [&str; 7] = [
 
 fn end(connection: &rusqlite::Connection, how: &str, fails: bool) -> rusqlite::Result<()> {
     for statement in how.split_terminator(';') {
-        // As if kept from one call to the next.
+        // A cached statement, as a component keeps it from one call to the next.
         let _ = connection.prepare_cached(statement.trim()).and_then(|mut statement| statement.execute([]));
     }
     let _ = connection.execute("INSERT INTO ended VALUES (1007)", []);

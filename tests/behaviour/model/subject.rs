@@ -184,7 +184,7 @@ fn insert(outputs: &[i64], tx: &rusqlite::Connection) -> Result<(), Trouble> {
         tx.execute("INSERT INTO output VALUES (?1)", [output])?;
         let item = output % 1_000_000;
         trip(Place::Write, item).inspect_err(|_| {
-            // As a user's trigger might.
+            // As a trigger of the user might do.
             if item % 3 == 0 {
                 tx.execute_batch("ROLLBACK").expect("a transaction is open");
             }

@@ -38,7 +38,7 @@ fn load_sales_on_threads() {
     sales | charge | table
 }
 
-/// The same with threads.
+/// From file to table, with threads.
 #[job]
 pub(crate) fn csv_to_postgres_on_threads(input: PathBuf) {
     load_sales_on_threads;
@@ -49,7 +49,7 @@ fn load_sales_unordered() {
     sales | charge | table
 }
 
-/// The same with chunks that are committed side by side.
+/// From file to table, with chunks that are committed side by side.
 #[job]
 pub(crate) fn csv_to_postgres_unordered(input: PathBuf) {
     load_sales_unordered;

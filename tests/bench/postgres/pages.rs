@@ -61,7 +61,7 @@ pub(crate) fn pages(plan: &Plan, name: &'static str) -> Outcome<Row> {
     compared(plan, name, FLIGHTS, Target::must_and_aim(1.15, 1.0))
 }
 
-/// The same as a query whose keys have to be compared.
+/// The table as a query whose keys have to be compared.
 pub(crate) fn pages_of_a_join(plan: &Plan, name: &'static str) -> Outcome<Row> {
     compared(plan, name, JOINED, Target::SHOWN)
 }

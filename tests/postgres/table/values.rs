@@ -76,7 +76,7 @@ pub(super) fn uuids() -> impl Strategy<Value = String> {
 }
 
 pub(super) fn decimals() -> impl Strategy<Value = String> {
-    // As the column prints it.
+    // The numbers are written as the column prints them.
     prop_oneof![
         (any::<i64>(), 0..1_000_000_u32).prop_map(|(whole, part)| format!("{whole}.{part:06}")),
         (0..1_000_000_u32).prop_map(|part| format!("-0.{part:06}").replace("-0.000000", "0.000000")),

@@ -239,7 +239,7 @@ fn a_takeover_ends_a_connection_that_sleeps_in_a_transaction_of_the_lost_process
     let first = launch(&repository);
     let mut step = begin(&repository, first.ownership);
     commit::<Schema>(&mut step, 1).unwrap();
-    // As if it slept between its guard and its commit.
+    // As if the owner slept between its guard and its commit.
     let process = place.rows("SELECT PROCESS FROM BATCH_PROCESS").remove(0);
     let sleeping = Session::connect(&place.database(), &format!("batch {process}")).unwrap();
     sleeping.batch_execute("BEGIN; UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1").unwrap();

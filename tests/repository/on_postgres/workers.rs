@@ -68,7 +68,7 @@ fn a_paused_worker_is_lost_after_its_lease_and_is_refused_when_it_wakes() {
     let other = Worker::of(&place);
     let claim = other.claim();
     let mut step = other.begin(&claim);
-    // It may still be alive, so its files are taken over.
+    // The lost worker may still be alive, so its files are taken over.
     assert_eq!((step.context.clone(), step.contested), (context(1), true));
     commit::<Schema>(&mut step, 7).unwrap();
     paused.signal(Signal::SIGCONT);
@@ -113,7 +113,7 @@ fn a_worker_that_is_declared_lost_is_told_to_stop_and_may_join_again() {
     let claim = worker.claim();
     let mut step = worker.begin(&claim);
     let process = process_of_the_worker(&place);
-    // As if it had been away for that long. It may renew its lease at any moment.
+    // As if the worker had been away for that long. It may renew its lease at any moment.
     until("the loss", || {
         place.sql(&format!(
             "UPDATE BATCH_PROCESS SET RENEWED = clock_timestamp() - INTERVAL '1 hour' WHERE PROCESS = '{process}'"
@@ -190,7 +190,7 @@ fn a_lost_worker_that_sleeps_in_a_transaction_holds_nobody_up() {
     let worker = Worker::of(&place);
     worker.begin(&worker.claim());
     let process = process_of_the_worker(&place);
-    // As if it slept in the end of its partition, and once more in a chunk.
+    // As if the worker slept at the end of its partition, and in a chunk.
     let sleeping = [
         "UPDATE BATCH_JOB_OWNER SET EPOCH = EPOCH",
         "UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION + 1 WHERE STEP_NAME = 'step:partition0'",

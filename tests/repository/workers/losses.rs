@@ -167,7 +167,7 @@ fn a_partition_that_has_lost_three_workers_in_a_row_fails<P: Place>(place: &P) {
         why.starts_with("3 workers in a row were lost without a commit in between; the last: worker "),
         "{why}"
     );
-    // That of the last worker comes too late, too.
+    // The commit of the last worker comes too late, too.
     assert!(is_fenced(&commit::<P>(&mut begun, 9)));
     let completed = ended_step(BatchStatus::Completed, "COMPLETED");
     refused(last.repository.finish_step(claim.ownership, claim.partition.id, &completed, None));
@@ -182,7 +182,7 @@ fn a_commit_in_between_forgives_the_losses_before<P: Place>(place: &P) {
         lose(place, positions);
         assert_eq!(manager.tend().failed, 0);
     }
-    // One that was handed back has a commit in between as well.
+    // A partition that was handed back has a commit in between as well.
     for _ in 0..3 {
         let worker = Worker::of(place);
         let (claim, _) = started::<P>(&worker, &[3]);
@@ -324,7 +324,7 @@ fn a_lost_worker_that_begins_too_late_is_refused_in_another_database<R: Place, W
     let mut new = begin_there(&warehouse, &again).unwrap();
     commit::<W>(&mut new, 1).unwrap();
     refused(begin_there(&warehouse, &claim));
-    // It was too late to get into the other's way.
+    // The lost worker was too late to disturb the other one.
     commit::<W>(&mut new, 2).unwrap();
     assert_eq!(items(there), ["1", "2"]);
 }

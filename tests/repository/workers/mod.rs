@@ -45,7 +45,7 @@ impl Manager {
         Self { repository, launched }
     }
 
-    /// The same with all partitions offered.
+    /// Launches, creates that many partitions, and offers all of them.
     pub(crate) fn offering<P: Place>(place: &P, many: u32) -> Self {
         let manager = Self::of(place, many);
         assert_eq!(manager.tend().waiting, u64::from(many));

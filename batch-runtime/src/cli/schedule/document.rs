@@ -46,9 +46,9 @@ impl<'a> Ran<'a> {
 /// The executions that the times of a job wait for.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Waits {
-    /// One that is running.
+    /// A running execution.
     pub(super) waits_for: Option<ExecutionId>,
-    /// One that a person must look at.
+    /// An execution that a person must look at.
     pub(super) held_by: Option<ExecutionId>,
 }
 

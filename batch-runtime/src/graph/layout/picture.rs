@@ -96,7 +96,7 @@ pub(in crate::graph) struct Line {
 /// A text on a line.
 #[derive(Debug, PartialEq)]
 pub(in crate::graph) struct Label {
-    /// Its first column.
+    /// The first column of the text.
     pub(in crate::graph) x: usize,
     pub(in crate::graph) y: usize,
     pub(in crate::graph) text: String,

@@ -30,11 +30,11 @@ use crate::graph::{Activity, Node, Use};
 pub struct Wiring {
     /// `job` or `flow`.
     pub noun: &'static str,
-    /// Its name.
+    /// The name of the job or flow.
     pub name: &'static str,
-    /// Its arguments; `None` for a flow, which has those of the job that contains it.
+    /// The arguments of the job; `None` for a flow, which has those of the job that contains it.
     pub parameters: Option<&'static [ParameterSpec]>,
-    /// Its body.
+    /// The body of the job or flow.
     pub nodes: &'static [Node],
     /// Whether the whole body could be parsed. If not, checks that depend on the steps before a place are left out.
     pub complete: bool,

@@ -10,7 +10,7 @@ use super::message::same;
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate property")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
-    /// Its name where the activity is used.
+    /// The name of the parameter where the activity is used.
     pub(super) name: &'static str,
     /// The type.
     pub(super) ty: TypeName,
@@ -193,7 +193,7 @@ impl Search {
                 NeedKind::Transaction(Of::Named(database)) | NeedKind::Connection(Of::Named(database)) => {
                     self.needs(database.needs, false, noun, user, Around::NOTHING, true)
                 }
-                // It may look up any parameter.
+                // With the job's context, a component may look up any parameter.
                 NeedKind::JobContext => match self.serves {
                     Some(name) => self.found(Asked {
                         name,

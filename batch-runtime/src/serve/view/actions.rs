@@ -26,13 +26,13 @@ pub(super) fn outlook_in_words(outlook: Outlook) -> String {
 /// A button.
 struct Button {
     label: &'static str,
-    /// The last part of its address.
+    /// The last part of the button's address.
     to: &'static str,
     /// The question that the browser asks first.
     ask: Option<&'static str>,
     /// Why the button does nothing; `None` if it works.
     why_not: Option<String>,
-    /// Its effect.
+    /// The effect of the button.
     hint: Option<String>,
 }
 
