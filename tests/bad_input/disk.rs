@@ -61,7 +61,8 @@ fn a_full_disk_under_the_output_keeps_the_commits() {
     assert_eq!(booked(&world.file("batch.db")), accounts(ENTRIES));
 }
 
-/// Runs with a repository on a disk of that size: it fails with a one-line message, and completes once there is room.
+/// Checks that a run with a repository on a disk of that size fails with a one-line message, and completes once there
+/// is room.
 fn a_full_repository(size: &str, padding: u32, codes: &[i32]) {
     let world = World::new();
     fs::create_dir(world.file("kept")).unwrap();

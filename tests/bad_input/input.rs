@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World, booked};
 
-/// Fails at the text after the entries, with the chunks before it committed; resumes once the text is repaired.
+/// Checks that a run fails at the text after the entries, commits the chunks before that text, and resumes once the
+/// text is repaired.
 #[track_caller]
 fn fails_after_two_chunks(bad: &[u8], problem: &str) {
     let world = World::empty();
@@ -18,7 +19,7 @@ fn fails_after_two_chunks(bad: &[u8], problem: &str) {
     world.completes(RUN, &mended);
 }
 
-/// Fails before anything is read; runs once the file is there.
+/// Checks that a run fails before anything is read, and completes once the file is there.
 #[track_caller]
 fn fails_to_open(world: &World, problem: &str) {
     world.fails(RUN, &format!("export failed: opening in `entries`: {problem}"));

@@ -207,7 +207,7 @@ impl Shape {
         })
     }
 
-    /// Runs it; returns how long its step took in milliseconds, and the advice it got.
+    /// Runs the job. Returns the time of its step in milliseconds, and the advice about the step.
     fn run(&self, plan: &Plan, setting: Setting) -> Outcome<(f64, Option<Advice>)> {
         let file = plan.disk.file("advice.db");
         places::remove(&[&file])?;

@@ -167,7 +167,7 @@ fn main() -> ExitCode {
         return code;
     }
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` does not pass it, and only checks that the program starts.
+    // `cargo test --benches` does not pass `--bench`, and only checks that the program starts.
     let Some(at) = arguments.iter().position(|argument| argument == "--bench") else {
         return ExitCode::SUCCESS;
     };

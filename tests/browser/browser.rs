@@ -188,7 +188,7 @@ impl<'a> Browser<'a> {
 
 impl Drop for Browser<'_> {
     fn drop(&mut self) {
-        // If it fails, the driver ends the browser.
+        // If this fails, the driver ends the browser.
         let _ = self.runtime.block_on(self.client.clone().close());
     }
 }

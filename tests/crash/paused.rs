@@ -38,7 +38,7 @@ fn in_order(references: &[Reference]) -> impl Iterator<Item = usize> {
     shapes.filter(|shape| !SHAPES[*shape].side_by_side && !SHAPES[*shape].in_any_order)
 }
 
-/// The points of each shape at which it holds no lock that others wait for.
+/// The points of each shape at which its process holds no lock that others wait for.
 pub(crate) fn all(references: &[Reference], inputs: &Inputs, one_in: usize) -> Vec<Pause> {
     in_order(references).flat_map(|shape| of(shape, inputs).into_iter().step_by(one_in)).collect()
 }

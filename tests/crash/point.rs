@@ -157,7 +157,7 @@ pub(crate) fn complete(folder: &Folder, shape: &Shape, damage: &mut Damage) {
     }
 }
 
-/// Tries it, and checks the final state.
+/// Tries a point, and checks the final state.
 pub(crate) fn try_point(point: &Point, references: &[Reference], inputs: &Inputs) -> (Outcome, Folder) {
     let reference =
         references.iter().find(|reference| reference.shape == point.shape).expect("every shape has run");

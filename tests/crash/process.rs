@@ -28,17 +28,17 @@ fn how(status: ExitStatus) -> Ended {
     }
 }
 
-/// Runs it to its end.
+/// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Ended {
     wait(start(command), HANG)
 }
 
-/// Starts it in its own process group, so that a tracer and the traced process end together.
+/// Starts a command in its own process group, so that a tracer and the traced process end together.
 pub(crate) fn start(command: &mut Command) -> Child {
     command.process_group(0).spawn().expect("the program can be started")
 }
 
-/// Runs it, and kills it after `delay`.
+/// Runs a command, and kills it after `delay`.
 pub(crate) fn run_at_most(command: &mut Command, delay: Duration) -> Ended {
     match wait(start(command), delay) {
         Ended::Hung => KILLED,
@@ -46,7 +46,7 @@ pub(crate) fn run_at_most(command: &mut Command, delay: Duration) -> Ended {
     }
 }
 
-/// Waits for its end, and kills it if it hangs.
+/// Waits until a process ends, and kills it if it hangs.
 pub(crate) fn wait(mut child: Child, longest: Duration) -> Ended {
     let begin = Instant::now();
     loop {

@@ -19,17 +19,17 @@ impl Random {
         (self.0 >> 32) as u32
     }
 
-    /// Evenly below `limit`.
+    /// A number below `limit`, evenly distributed.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.next() as usize % limit
     }
 
-    /// One of them.
+    /// One of `all`.
     pub(crate) fn of<'s, T>(&mut self, all: &'s [T]) -> &'s T {
         &all[self.below(all.len())]
     }
 
-    /// Evenly below `limit`.
+    /// A time below `limit`, evenly distributed.
     pub(crate) fn time(&mut self, limit: Duration) -> Duration {
         limit.mul_f64(f64::from(self.next()) / f64::from(u32::MAX))
     }

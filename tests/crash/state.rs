@@ -99,7 +99,7 @@ impl State {
         let mut names: Vec<String> = fs::read_dir(world)
             .expect("the folder is there")
             .map(|entry| entry.expect("the folder is readable").file_name().to_string_lossy().into_owned())
-            // SQLite removes them when it closes normally.
+            // SQLite removes these files when it closes a database normally.
             .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))
             .collect();
         names.sort();

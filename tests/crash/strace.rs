@@ -23,7 +23,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Returns whether it can fail because of a full or broken disk.
+    /// Returns whether the call can fail because of a full or broken disk.
     pub(crate) fn is_durable(&self) -> bool {
         DURABLE.split(',').any(|name| name == self.name)
     }

@@ -93,7 +93,7 @@ fn ask(repository: &str, line: &str, expected: u8) -> String {
     out.text()
 }
 
-/// A sample by its name and labels.
+/// Samples by name and labels.
 pub(super) type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 /// Reads the text format of Prometheus, and fails at whatever a server would refuse.

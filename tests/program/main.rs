@@ -134,7 +134,7 @@ fn a_running_execution_is_followed_from_another_process_until_it_stops() {
     let world = World::new();
     let mut running = world.start("run --to 1000 --pause 20");
     let (mut following, mut lines) = follow(&world);
-    // The process stores how far it is after a second.
+    // The process stores its progress after a second.
     let far =
         lines.by_ref().map(Result::unwrap).find(|line| line.contains(" %, ") && line.contains(" left, "));
     assert!(far.unwrap().starts_with("keep: "));

@@ -1,4 +1,4 @@
-//! A program for the tests of heap profiles: one function keeps what it allocates, and another one gives it back.
+//! A program for the tests of heap profiles: one function keeps what it allocates, and another one frees it.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};

@@ -186,7 +186,7 @@ impl ChunkOffers for Offers {
                 let taken = Some((queue.clone(), request.clone(), Weak::clone(&reply)));
                 let answer = Answer { carrier: self.carrier.clone(), reply, taken };
                 if state.happens(self.carrier.0.mishaps.dropped) {
-                    // Offers it again.
+                    // Dropping the answer offers the request again.
                     drop(state);
                     drop(answer);
                     return None;

@@ -120,7 +120,7 @@ impl Drop for LostAnswer {
 
 /// How often a worker took the poisoned chunk, in each test.
 static TAKEN: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
-/// Whether the manager has processed it.
+/// Whether the manager has processed the poisoned chunk, in each test.
 static BY_MANAGER: [AtomicBool; 5] = [const { AtomicBool::new(false) }; 5];
 
 #[reader]

@@ -1,8 +1,9 @@
 //! The crash contract of a repository as code: every kind of repository passes these tests.
 //!
-//! A test is a function of a [`Place`](place::Place), and the list at the top of its file runs it with each kind. Tests of
-//! steps whose rows go to another database are functions of two places, and run with each pair of kinds. The tests in
-//! `on_postgres` are about what only a server can do to a repository; those of files are beside the repository for files.
+//! A test is a function of a [`Place`](place::Place), and the list at the top of its file runs it with each kind. Tests
+//! of steps whose rows go to another database are functions of two places, and run with each pair of kinds. The tests
+//! in `on_postgres` are about what only a server can do to a repository. Tests of what only a file can do are next to
+//! the code for files.
 
 /// Runs each test with each kind of place.
 macro_rules! every_kind {

@@ -1,4 +1,5 @@
-//! An outlook says what a launch would do, and writes nothing. That it foresees every refusal is tested with the launches.
+//! An outlook says what a launch would do, and writes nothing. The tests of launches check that it foresees every
+//! refusal.
 
 use batch_runtime::ExecutionId;
 use batch_runtime::repository::{Did, Outlook};

@@ -10,7 +10,7 @@ use batch_runtime::{ChunkTransaction, DatabaseHandle, Failure};
 /// A repository of any kind.
 pub(crate) type Repo = Arc<dyn Repository>;
 
-/// The environment variable by which a test starts itself again as an owner in another process: its places.
+/// The environment variable that makes a test an owner in another process. It holds the addresses of the places.
 pub(crate) const OWNER_OF: &str = "BATCH_TEST_OWNER_OF";
 
 /// How a repository is opened.

@@ -218,7 +218,7 @@ fn a_job_without_a_parameter_for_the_time_is_told_apart_by_the_instant() {
     let execution = bench.repository.execution(ExecutionId(1)).unwrap();
     let parameter = &execution.parameters[0];
     assert_eq!((parameter.name.as_str(), parameter.identifying), ("schedule.time", true));
-    // A restart reads it back.
+    // A restart reads the instant back.
     let again = bench.operator.restart(ExecutionId(1)).unwrap_err();
     assert!(again.to_string().contains("is already COMPLETED"), "{again}");
 }

@@ -373,7 +373,7 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("postgres").is_file() && folder.join("initdb").is_file())
 }
 
-/// The user and group to run a server as, since it refuses to run as root.
+/// The user and group to run a server as, because `PostgreSQL` refuses to run as root.
 fn unprivileged() -> Option<(u32, u32)> {
     let folder = tempfile::tempdir().unwrap();
     let owner = std::os::unix::fs::MetadataExt::uid(&folder.path().metadata().unwrap());

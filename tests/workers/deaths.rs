@@ -138,7 +138,7 @@ fn a_run_without_workers_goes_on_where_workers_were() {
     }
     manager.signal("-KILL");
     manager.wait();
-    // The workers sleep, and wake up in the middle of it.
+    // The workers are paused, and continue in the middle of the next run.
     let mut next = world.start("write_file --parts 4 --size 60 --micros 3000 --output out.csv");
     std::thread::sleep(std::time::Duration::from_millis(100));
     for child in &children {

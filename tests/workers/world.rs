@@ -197,7 +197,7 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The processes that it has started and that are alive.
+    /// The living processes that this command has started.
     pub(crate) fn children(&self) -> Vec<u32> {
         let children = format!("/proc/{0}/task/{0}/children", self.pid());
         // Threads start children too.

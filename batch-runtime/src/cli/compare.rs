@@ -81,7 +81,8 @@ fn parameters(both: [&ExecutionDetails; 2]) -> String {
     if any { table.to_string() } else { String::new() }
 }
 
-/// The steps of both, in the order in which they began, with what they read and wrote and their time.
+/// The steps of both executions, in the order in which they began, with the items that they read and wrote, and their
+/// times.
 fn steps(both: [&ExecutionDetails; 2]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for step in both.iter().flat_map(|details| &details.steps) {

@@ -55,7 +55,7 @@ impl Canvas {
         for card in &picture.parts.cards {
             canvas.card(card);
         }
-        // The lines at the borders of cards, and the arrowheads, are drawn over them.
+        // The ends of lines, and the arrowheads, are drawn over the borders of the cards.
         for line in &picture.parts.lines {
             canvas.ends(line, &picture.parts.cards);
         }

@@ -26,7 +26,7 @@ pub(super) fn mermaid(drawing: &Drawing) -> String {
     out
 }
 
-/// Adds the states that it shows to `states`.
+/// Prints an item, and adds the states that the item shows to `states`.
 fn item(out: &mut String, item: &Item, depth: usize, states: &mut BTreeSet<State>) {
     let indent = "  ".repeat(depth);
     let _ = match item {

@@ -98,22 +98,22 @@ impl Sandbox {
         Ok(Self { folder, setting: Mutex::default() })
     }
 
-    /// The path of its folder.
+    /// The path of the sandbox's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of a file of that name in its folder, whether it exists or not.
+    /// The path of a file of that name in the sandbox's folder, whether the file exists or not.
     #[must_use]
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Writes a file of that name into its folder, and returns its path: an input of the job.
+    /// Writes a file of that name into the sandbox's folder, and returns the path of the file: an input of the job.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn file(&self, name: impl AsRef<Path>, text: impl AsRef<[u8]>) -> io::Result<PathBuf> {
         let path = self.path(name);
         fs::write(&path, text)?;

@@ -3,7 +3,7 @@
 //! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies per page and
 //! this delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
 //!
-//! Now and then the server is too busy or, if FAULT says so, its answers are `cut` off or `slow`. The page is then
+//! Now and then the server is too busy or, if FAULT says so, its responses are `cut` off or `slow`. The page is then
 //! requested again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages
 //! are read, and the job fails instead of missing another one.
 
@@ -34,7 +34,8 @@ struct Located {
     country: &'static str,
 }
 
-/// All readers share its connections. A busy server is asked again after at most 20 ms, a slow one after a second.
+/// The API, whose connections all readers share. A request fails after a second without a complete response, and a
+/// failed request is repeated after at most 20 ms.
 #[resource]
 fn api(url: String) -> Http {
     Http::new(url).timeout("1s").retry(5, "20ms")

@@ -22,9 +22,9 @@ const SHIFTED_AFTER: usize = 10;
 pub(crate) enum Fault {
     /// 503 with `Retry-After`.
     Busy,
-    /// The connection ends in the middle of the answer.
+    /// The connection ends in the middle of the response.
     Cut,
-    /// The second half of the answer comes too late.
+    /// The second half of the response comes too late.
     Slow,
     /// A company disappears, so all after it move up by one.
     Shifting,

@@ -45,7 +45,7 @@ fn run(folder: &Folder, input: &Path) -> Command {
     command
 }
 
-/// Starts the example and kills it after `delay`; `Some` if it ended before.
+/// Starts the example and kills it after `delay`. Returns its exit status if it ended before.
 fn killed(folder: &Folder, input: &Path, delay: Duration) -> Option<ExitStatus> {
     let mut child = run(folder, input).spawn().unwrap();
     let begin = Instant::now();
@@ -121,8 +121,8 @@ fn killed_at_ten_random_moments_it_loses_no_row_and_duplicates_none() {
     println!("seed {seed}, {} records, {time:?} undisturbed", expected.records());
     // Spread the seed over all bits: the generator starts slowly from a small number.
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    // On average it finishes when the last kill comes. If it finished before, the next round kills sooner: the machine
-    // may have been busier when the undisturbed run was timed.
+    // On average the job finishes when the last kill comes. If it finished before, the next round kills sooner: the
+    // machine may have been busier when the undisturbed run was timed.
     let mut longest = 2 * time / (KILLS + 1);
     for _ in 0..30 {
         let folder = Folder::new();

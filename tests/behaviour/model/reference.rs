@@ -68,7 +68,7 @@ impl Model {
         }
     }
 
-    /// Returns whether it fails now, and uses up one of its failures.
+    /// Fails if the item has failures left at that place, and uses up one of them.
     fn trip(&mut self, place: Place, item: i64) -> Result<(), What> {
         match self.faults.get_mut(&(place, item)) {
             Some((what, times)) if *times > 0 => {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Place;
 use super::any::Any;
 
-/// The values, and what is said of them.
+/// Columns, values that they cannot hold, and the error about each.
 fn problems() -> Vec<(&'static str, Any, &'static str)> {
     let text = |text: &str| Any::Text(text.to_owned());
     vec![

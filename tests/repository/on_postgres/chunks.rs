@@ -144,7 +144,7 @@ fn a_deadlock_between_two_steps_is_repeated_and_loses_nothing() {
         });
         branches.into_iter().map(|branch| branch.join().unwrap()).sum()
     });
-    // The one that gives way may be faster with its first row again than the other with its second.
+    // More than once if the step that gave way locks its first row again before the other one locks its second.
     assert!(repeated >= 1);
     assert_eq!(place.rows("SELECT n FROM total"), ["2", "2"]);
 }

@@ -126,7 +126,7 @@ fn an_owner_on_another_machine_is_taken_over_after_its_lease_and_one_on_this_at_
     let other_machine = [
         "UPDATE BATCH_PROCESS SET HOST = 'elsewhere'",
         "UPDATE BATCH_PROCESS SET PID_SPACE = 'pid:[1]'",
-        // This machine, before it was started again: the process can only be dead, but the lease proves it as well.
+        // An earlier boot of this machine: the process must be dead, but it is the lease that shows this.
         "UPDATE BATCH_PROCESS SET BOOT_ID = 'another'",
     ];
     for (is_here, change) in [(true, "SELECT")].into_iter().chain(other_machine.map(|change| (false, change)))
@@ -249,7 +249,7 @@ fn a_takeover_ends_a_connection_that_sleeps_in_a_transaction_of_the_lost_process
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let error = sleeping.query("SELECT 1", &[]).unwrap_err();
     assert!(error.to_string().contains("terminating connection"), "{error}");
-    // The old owner does not know, and finds its connections closed.
+    // The old owner does not know of the takeover, and finds its connections closed.
     let chunk = commit::<Schema>(&mut step, 2);
     assert!(is_fenced(&chunk), "{chunk:?}");
     assert!(matches!(repository.stop_requested(first.ownership), Err(RepositoryError::Fenced { .. })));
