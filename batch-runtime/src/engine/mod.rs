@@ -81,7 +81,7 @@ pub(crate) fn run_resolved(
     flow::job::run(repository, job, parameters, options, As::Itself(None))
 }
 
-/// What [`run_resolved`] would do, without running anything.
+/// Returns what [`run_resolved`] would do, without running anything.
 pub(crate) fn outlook(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,

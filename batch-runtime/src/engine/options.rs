@@ -27,8 +27,8 @@ pub struct RunOptions {
     pub given: Given,
     /// Runs the partitions of steps.
     pub partitions: Arc<dyn PartitionHandler>,
-    /// Has workers process the chunks of steps with `remote`, beside the threads of the step. Without it, the threads do it
-    /// alone.
+    /// Has workers process the chunks of steps with `remote`, in addition to the threads of the step. If it is
+    /// `None`, only the threads process them.
     #[cfg(feature = "remote-chunks")]
     pub chunks: Option<RemoteChunks>,
     /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Other

@@ -9,7 +9,8 @@ thread_local! {
     static RECORD: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Takes the number, within the chunk, of the record that the last panic on this thread was about, if it was about one.
+/// Takes the record that the last panic on this thread was about, by its number within the chunk; `None` if the panic
+/// was about no single record.
 pub(crate) fn take_panicked_record() -> Option<u32> {
     RECORD.take()
 }
@@ -27,7 +28,7 @@ impl<F: FnMut()> Drop for OnPanic<F> {
 fn on_panic<T>(note: impl FnMut(), call: impl FnOnce() -> T) -> T {
     let guard = OnPanic(note);
     let result = call();
-    // A call that returns costs nothing more.
+    // The call did not panic, so `note` must not run.
     mem::forget(guard);
     result
 }
@@ -53,7 +54,7 @@ pub(crate) fn in_phase_of_record<T>(
     on_panic(note, call)
 }
 
-/// Logs the failure of a listener that was notified after the fact. It has no other effect.
+/// Logs the failure of a listener that was notified after the fact. The failure has no other effect.
 pub(crate) fn log_if_failed(result: Result<(), Failure>) {
     if let Err(failure) = result {
         tracing::warn!(%failure, "a listener failed");

@@ -53,9 +53,9 @@ pub struct StepRun<'r> {
     pub(crate) durability: Durability,
     /// The work of the step in earlier executions of the instance.
     pub(crate) before: Counters,
-    /// Identifies the owner of the output that its writers write.
+    /// Marks the output of the step's writers with its owner.
     pub(crate) mark: Mark,
-    /// Whether an owner that the instance was taken over from may still be alive, and hold what its writers write.
+    /// Whether a previous owner of the instance may still be alive and have the output of the step open.
     pub(crate) owner_may_live: bool,
     /// In a replay, the places of the records that the step reads. It reads no others.
     pub(crate) replayed: Option<Vec<String>>,
@@ -125,7 +125,7 @@ impl StepRun<'_> {
         self.environment.job.values.go_back(&since.job);
     }
 
-    /// Commits a record without rows. Repeats it if the database loses the transaction.
+    /// Commits a record without rows. Repeats the transaction if the database loses it.
     pub(crate) fn commit_record(
         &self,
         record: &mut ChunkRecord,

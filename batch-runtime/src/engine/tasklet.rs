@@ -56,7 +56,8 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
 
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
     let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
-    // Its transaction was committed and only the end of the step was not, so it is not called again.
+    // An earlier execution committed the tasklet's transaction but not the end of the step, so the tasklet is not
+    // called again.
     if let Some(TaskletDone { arm, output, exit }) = run.inherited.tasklet.clone() {
         return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
     }
@@ -105,7 +106,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
                         run.take_back(&put);
                         state = states.clone().of_only(name).map_err(failed)?;
                     }
-                    tracing::warn!(%failure, "the database lost a call of a tasklet, which is repeated");
+                    tracing::warn!(%failure, "the database lost a tasklet's transaction; the tasklet is called again");
                 }
                 committed => {
                     let committed = committed?;

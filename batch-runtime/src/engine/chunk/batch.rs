@@ -35,8 +35,8 @@ pub(crate) const MAX_UNREAD: u64 = 10_000;
 
 /// The outputs of one chunk.
 ///
-/// `CAREFUL` is true if the step skips, retries or has an item listener, so that single items must be told
-/// apart: each output is then stored with the number of the record it stems from.
+/// `CAREFUL` is true if the step has `skip` or `retry` rules, a `chunk_time` or a listener for items, so that single
+/// items must be told apart. Each output is then stored with the number of the record it stems from.
 pub(crate) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     pub(crate) outputs: Outputs<P::Out>,
     /// Boxed, because the loop moves the batch in and out for every chunk.
@@ -94,7 +94,7 @@ impl<In, P: Process<In>, const CAREFUL: bool> Batch<In, P, CAREFUL> {
         }
     }
 
-    /// Empties it for the next chunk.
+    /// Empties the batch for the next chunk.
     pub(crate) fn clear(&mut self) {
         self.outputs.clear();
         if CAREFUL {
@@ -204,9 +204,8 @@ pub(crate) struct Extent<'c> {
     pub(crate) items: u64,
     /// The upper bound on items.
     pub(crate) most: u64,
-    /// The deadline, and the clock that it is on. Once it has passed, the chunk ends as soon as it has an item. Checked
-    /// only
-    /// if `CAREFUL`.
+    /// The deadline, with the clock that measures it. Once it has passed, the chunk ends as soon as it has an item.
+    /// Checked only if `CAREFUL`.
     pub(crate) until: Option<(Instant, &'c dyn Pause)>,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Nothing is committed, and the step starts now.
+    /// Starts with no commits, and times the step from now on.
     pub(crate) fn start() -> Self {
         Self { counters: Counters::default(), watch: StepWatch::start() }
     }
@@ -137,7 +137,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.shared.run.live.begin_at(feed.progress());
         let mut record = ChunkRecord::default();
         self.totals.watch.opened();
-        // Caught here, where the feed can still find the place of the record.
+        // Panics are caught here, where the feed can still find the place of the record.
         let committed = panic::catch(|| self.commit_all(&mut feed, &mut record));
         self.totals.watch.ended();
         committed.unwrap_or_else(|panicked| {
@@ -180,7 +180,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 return Ok(());
             }
             let progress = if times.is_measured() { feed.progress() } else { None };
-            // An unmeasured chunk is so short that the progress of the previous one will do.
+            // An unmeasured chunk is so short that the progress of the previous one is still good enough.
             record.reached = run.live.reached(progress).or(record.reached);
             let stop_requested = self
                 .commit(filled, feed, record, &mut times)
@@ -199,7 +199,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// Adds the place of the record to the failure of a panic in filling a chunk.
+    /// Adds the place of the record to the failure of a panic that happened while a chunk was filled.
     #[cold]
     fn locate_panic<F: Feed<In, W::Item>>(&mut self, panicked: Failure, feed: &mut F) -> Failure {
         let (run, phase) = (self.shared.run, self.shared.phase.get());
@@ -281,11 +281,11 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(stop_requested)
     }
 
-    /// Fails the step if its first chunk consists of skips only: then the input as a whole is at fault, not
+    /// Fails the step if its first chunk consists of skips only, because then the input as a whole is at fault, not
     /// its records.
     ///
-    /// Skips take no room in a chunk, so such an input shows in the first chunk. Nothing is committed yet,
-    /// and a restart reads it again.
+    /// Skips take no room in a chunk, so such an input is noticed in the first chunk. Nothing is committed yet, and a
+    /// restart reads the chunk again.
     #[cold]
     fn refuse_if_all_is_skipped<F: Feed<In, W::Item>>(&mut self, feed: &F, ended: bool) -> Result<(), Halt> {
         let run = self.shared.run;

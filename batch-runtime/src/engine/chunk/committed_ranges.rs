@@ -27,7 +27,7 @@ pub(crate) enum PassError<E> {
 }
 
 impl CommittedRanges {
-    /// Makes the ranges for a reader that is `record` records after the place that they are counted from.
+    /// Takes ranges that are counted from a place, for a reader that is `record` records after that place.
     pub(crate) fn ahead_of(record: u64, ranges: Vec<Range<u64>>) -> Self {
         let ranges = ranges.into_iter().map(|range| range.start - record..range.end - record);
         Self { record: 0, ranges: ranges.collect() }

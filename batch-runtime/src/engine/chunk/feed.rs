@@ -16,7 +16,7 @@ use crate::engine::step::Halt;
 pub(crate) trait Feed<In, Out> {
     /// Fills the next chunk. Skips are recorded in the skip rules of `shared`.
     ///
-    /// Books its time, except for the time of [filling](crate::engine::profile::Activity::Fill).
+    /// Books the time that it takes, except for the time of [filling](crate::engine::profile::Activity::Fill).
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, In, L>,
@@ -26,8 +26,8 @@ pub(crate) trait Feed<In, Out> {
     /// Returns the items of the chunk.
     fn outputs(&mut self) -> &mut Outputs<Out>;
 
-    /// Returns the encoded position to store with the chunk: that of the reader after it, and the ranges
-    /// committed beyond.
+    /// Returns the encoded position to store with the chunk: the position of the reader after the chunk, and the
+    /// committed ranges after that position.
     fn position(&self) -> Result<String, Failure>;
 
     /// Returns the encoded place where the chunk begins. `last` is the position stored with the last chunk:
@@ -47,18 +47,18 @@ pub(crate) trait Feed<In, Out> {
     /// Called after the chunk is committed.
     fn committed(&mut self) -> Result<(), Failure>;
 
-    /// Called after the last chunk. When it returns, the reader was notified of every commit.
+    /// Called after the last chunk. Makes sure that the reader is notified of every commit.
     fn close(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Returns how far the reader is.
+    /// Returns how much of the input the reader has read.
     fn progress(&self) -> Option<Progress>;
 
     /// Returns the place of the chunk's last record, in the reader's words.
     fn location(&self) -> Option<String>;
 
-    /// Finds the places of records of the chunk that begins at `base`, by their numbers, by reading it once
-    /// more. Records that are not found are left out. Used only after a fault.
+    /// Returns the places of records of the chunk that begins at `base`, by the numbers of the records. Reads the
+    /// chunk once more to find them, so it is used only after a fault. Records that are not found are left out.
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String>;
 }

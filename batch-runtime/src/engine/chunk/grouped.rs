@@ -1,5 +1,5 @@
-//! Reads one item ahead where a chunk could end, so that a function can say whether the next one still
-//! belongs to it.
+//! Reads one item ahead where a chunk could end, so that a function can say whether the next item still belongs to
+//! the chunk.
 //!
 //! Items read ahead are not counted, and no checkpoint covers them. The stored position is the last one at which
 //! nothing was read ahead, with the number of records returned since; a restart reads those again and drops them.
@@ -25,8 +25,8 @@ pub struct Grouped<R: Reader, G> {
     ahead: VecDeque<ReadAhead<R::Item>>,
     /// True if the chunk ends after the last item returned.
     ends: bool,
-    /// An encoded position at which nothing was read ahead, and the number of records returned since. `None`
-    /// in a chunk that has not read ahead yet.
+    /// An encoded position at which nothing was read ahead, and the number of records returned since then. `None` if
+    /// nothing was read ahead yet in the current chunk.
     base: Option<(Value, u64)>,
     /// The place of the last record returned, if something was read ahead of it.
     place: Option<String>,

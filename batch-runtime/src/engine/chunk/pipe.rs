@@ -145,7 +145,7 @@ impl<'l, 'r, L> Opened<'l, 'r, L> {
     }
 }
 
-/// Drives the step with the type of its listener, and with `CAREFUL`: the compiler knows both.
+/// Drives the step. Its listener and `CAREFUL` are generic, so that the compiler knows both.
 fn drive_with_listener<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     mode: &M,
     step: Opened<'_, '_, L>,
@@ -166,7 +166,7 @@ fn drive_with_listener<P: Pipe, M: Mode<P>, L: StepListener<P::In, P::Out>>(
     }
 }
 
-/// Runs the pipe over the records of that reader, with the feed that its processors need.
+/// Runs the pipe over the records of a reader that `reopen` opens, with the feed that the pipe's processors need.
 fn on_this_thread<P: Pipe, R: Reader<Item = P::In>, L: StepListener<P::In, P::Out>, const CAREFUL: bool>(
     step: Opened<'_, '_, L>,
     mut reopen: impl FnMut() -> Result<R, Failure>,
@@ -187,7 +187,7 @@ trait ChunkConsumer<In, Out> {
     fn consume<F: Feed<In, Out>>(self, feed: F) -> Result<Self::Output, Halt>;
 }
 
-/// Writes and commits them.
+/// Writes and commits the chunks.
 struct Commit<C>(C);
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkConsumer<In, W::Item>
@@ -200,7 +200,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkCons
     }
 }
 
-/// Collects their items.
+/// Collects the items of the chunks.
 struct Collect<C>(C);
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkConsumer<In, W::Item>

@@ -11,10 +11,10 @@ const ADVICE: &str = "a replay finds skipped records by their places in the unch
 pub(crate) struct Replayed<'p, R, A> {
     places: &'p [String],
     next: usize,
-    /// Opens the reader again.
+    /// Opens another reader for the same input.
     reopen: A,
-    /// The reader of the last place, the position where it was opened, and how many records it has read
-    /// since.
+    /// The reader that read the last place, the position at which it was opened, and the number of records that it
+    /// has read since then.
     open: Option<(R, String, u64)>,
     /// True unless the last error was about more than a record.
     steps_over: bool,
@@ -52,7 +52,7 @@ impl<R: Reader, A: FnMut() -> Result<R, Failure>> Reader for Replayed<'_, R, A> 
 
     fn read(&mut self) -> Result<Option<R::Item>, BoxError> {
         let Some(place) = self.places.get(self.next) else { return Ok(None) };
-        // An error on the way to the place is not about its record.
+        // An error on the way to the place is not about the record at that place.
         self.steps_over = false;
         let reader = self.at(place)?;
         let read = reader.read();

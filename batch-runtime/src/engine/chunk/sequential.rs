@@ -72,7 +72,8 @@ where
             pipeline = self.pass(pipeline, &mut filled, shared)?;
             extent = whole.cut(filled, self.committed_ranges.room());
         }
-        // A bulk processor rejects records when the reader is already past them.
+        // A bulk processor rejects records after the reader has moved past them, so keep the position where the chunk
+        // begins.
         let base =
             if CAREFUL && P::BUFFERS { checkpoint::encode(&pipeline.reader.position()).ok() } else { None };
         loop {
@@ -157,7 +158,7 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // Records are counted from the base as if no range after it were committed.
+        // The search from `base` would count the records of committed ranges too, so it works only without any.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }

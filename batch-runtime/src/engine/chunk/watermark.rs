@@ -10,10 +10,10 @@ use crate::engine::chunk::committed_ranges::CommittedRanges;
 
 /// The records of an input that are done, counted from where the step resumed ([`CommittedRanges::record`]).
 ///
-/// Adjacent ranges are merged, so there are never more than the chunks in flight plus the inherited ranges.
+/// Adjacent ranges are merged, so there are never more ranges than chunks in flight and inherited ranges together.
 #[derive(Debug, Clone)]
 pub(crate) struct Watermark {
-    /// Everything before it is done.
+    /// Everything before this position is done.
     mark: KnownPosition,
     /// The ranges done after the mark, by their first record.
     done: BTreeMap<u64, DoneRange>,
@@ -34,7 +34,7 @@ struct DoneRange {
 }
 
 impl Watermark {
-    /// Begins with everything before `position` done, and with the committed ranges ahead of it.
+    /// Begins with everything before `position` done, and with the committed ranges after it.
     pub(crate) fn new(position: String, committed_ranges: &CommittedRanges) -> Self {
         let record = committed_ranges.record();
         let inherited = committed_ranges.ahead().into_iter().map(|range| {
@@ -57,8 +57,8 @@ impl Watermark {
         {
             let other = self.done.remove(&other_start).expect("was just found");
             known = match (known, other.known) {
-                // Two positions before the same record: the later one is from a chunk without records, and is
-                // further on.
+                // Of two positions before the same record, the later one is from a chunk without records, and is
+                // further on in the input.
                 (Some(mine), Some(its)) if (its.record, other_start) > (mine.record, start) => Some(its),
                 (mine, its) => mine.or(its),
             };

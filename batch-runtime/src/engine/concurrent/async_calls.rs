@@ -48,7 +48,7 @@ impl JobRuntime {
 
 impl Drop for JobRuntime {
     fn drop(&mut self) {
-        // Inside another runtime, blocking until its threads end would panic.
+        // Blocking until the threads of the runtime end would panic inside another runtime.
         if let Some(Ok(runtime)) = self.own.take()
             && Handle::try_current().is_ok()
         {
@@ -210,7 +210,7 @@ where
             return self.retrying.pause(wait);
         }
         let retrying = self.retrying.clone();
-        // A runtime that shuts down ends the wait, as a stop of the job does.
+        // If the runtime shuts down, the wait ends, as it does when the job stops.
         tokio::task::spawn_blocking(move || retrying.pause(wait)).await.unwrap_or(false)
     }
 }

@@ -32,7 +32,7 @@ use crate::engine::profile::{Activity, ChunkTimes};
 use crate::engine::step::{Halt, StepRun};
 use crate::repository::SkipPhase;
 
-/// How often a thread that waits for a call checks whether the job is asked to stop.
+/// How often a thread that waits for a call checks whether the job was asked to stop.
 const STOP_CHECK: Duration = Duration::from_millis(20);
 
 /// Starts the processors' threads, runs `work`, and ends the threads after it.
@@ -47,8 +47,8 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     thread::scope(|threads| {
-        // The feed must be dropped with `work`, also if that panics; otherwise the scope would wait for
-        // threads that wait for items.
+        // `work` must drop the feed, even when it panics. Otherwise the scope would wait for threads that wait for
+        // items.
         let mut feed = feed;
         feed.processor
             .start(threads)
@@ -75,7 +75,7 @@ pub(crate) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     held: VecDeque<(u32, R::Item)>,
     /// The place of the last record of the chunk filled last.
     location: Option<String>,
-    /// Why it cannot read on; reported once everything before it is done.
+    /// Why reading cannot go on; reported once all records read so far are done.
     blocked: Option<Blocked>,
     ended: bool,
     /// The number of the next record.
@@ -241,7 +241,7 @@ where
             times.book(Activity::Process);
             self.settle_faults(shared, &mut filled)?;
             self.close_in_time(extent);
-            // Even if the chunk is done: the items read ahead are in flight while it is committed.
+            // Go on even if the chunk is done, so that the items read ahead are in flight while it is committed.
             if moved {
                 continue;
             }
@@ -324,7 +324,7 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // Records are counted from the base as if no range after it were committed.
+        // The search from `base` would count the records of committed ranges too, so it works only without any.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }

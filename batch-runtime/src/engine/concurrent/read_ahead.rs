@@ -1,4 +1,5 @@
-//! The chunks that a feed has read ahead, each with the position of the reader after it; and why it can read no further.
+//! The chunks that a feed has read ahead, each with the position of the reader after it, and the reason why the feed
+//! can read no further.
 
 use crate::definition::{Failure, Faults, Reader};
 use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};

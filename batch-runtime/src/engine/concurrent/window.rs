@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::definition::{Failure, Phase, Process, Sink, Yields};
 
-/// The result of a call, or its failure with the item, if that is still at hand.
+/// The result of a call, or its failure, with the item if the call still had it.
 pub(crate) type Returned<In, R> = Result<R, (Failure, Option<In>)>;
 
 /// Calls in flight.
@@ -30,9 +30,9 @@ pub(crate) trait Calls<In, R> {
 
 /// A processor with at most `concurrency` calls in flight.
 ///
-/// A result waits until all calls for earlier items are done. The calls in flight and the waiting results are together
-/// at most twice `concurrency`, so one slow call does not block the others at once, and they do not run far ahead of
-/// it.
+/// A result waits until all calls for earlier items are done. Calls in flight and waiting results together number at
+/// most twice `concurrency`, so one slow call does not block the others at once, and the others do not run far ahead
+/// of it.
 pub(crate) struct Window<In, R, K, C> {
     name: &'static str,
     concurrency: usize,
@@ -42,8 +42,8 @@ pub(crate) struct Window<In, R, K, C> {
     /// The calls started, in the order of the items.
     slots: VecDeque<Slot<In, R>>,
     running: usize,
-    /// The items whose calls are not started, because the previous processor made several items of one record, or
-    /// because there was no room.
+    /// The items whose calls are not started yet, because the previous processor made several items out of one
+    /// record, or because there was no room.
     waiting: VecDeque<(u32, In)>,
     /// The items of failed calls, with the numbers of their records.
     returned: Vec<(u32, In)>,

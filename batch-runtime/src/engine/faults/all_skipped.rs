@@ -9,8 +9,8 @@ pub(crate) fn are_all(counters: &Counters) -> bool {
     counters.read == 0 && counters.read_skip > 0
 }
 
-/// Returns whether that fails the step. It does not if the step has `allow_all_skipped`; nor in a replay, which reads
-/// only skipped records; nor in a partition, because the other partitions count too.
+/// Returns whether a step that could not read any record fails. It does not fail if it has `allow_all_skipped`; nor
+/// in a replay, which reads only skipped records; nor in a partition, because the other partitions count too.
 pub(crate) fn fails(run: &StepRun<'_>) -> bool {
     !run.info.options.allow_all_skipped && run.replayed.is_none() && run.scope.assigned().is_none()
 }

@@ -1,9 +1,9 @@
 //! Writes a chunk, and finds and skips the items that cannot be written.
 //!
-//! After an error the transaction is rolled back to its beginning, and the whole chunk is retried as the step's `retry`
-//! rules allow. Then the bad items are found by halving, each half in a savepoint: k bad items among n cost at most
-//! 2k(log2(n/k) + 2) calls of the writer. It is still one transaction, so the chunk is committed once, with its
-//! checkpoint and its skips.
+//! After an error the transaction is rolled back to its beginning, and the whole chunk is retried as the step's
+//! `retry` rules allow. Then the bad items are found by bisection, each half in a savepoint: k bad items among n cost
+//! at most 2k(log2(n/k) + 2) calls of the writer. It is still one transaction, so the chunk is committed once, with
+//! its checkpoint and its skips.
 
 use std::ops::Range;
 
@@ -23,11 +23,11 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(crate) tx: &'w ChunkTransaction<'w>,
     /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
-    /// The uncommitted values in the contexts at that time; `None` unless the step is careful.
+    /// The uncommitted values in the contexts at the beginning of the transaction; `None` unless the step is careful.
     pub(crate) put: Option<&'w PutSoFar>,
     /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
-    /// The index of the first item in its chunk.
+    /// The index in the chunk of the first item that is written here.
     pub(crate) first: usize,
     pub(crate) json: fn(&W::Item) -> Option<String>,
     /// Counts the transactions that are rolled back.
@@ -63,7 +63,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         // Catch a panic here, so that it rolls back and names the chunk like any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
-        // A step with rules must know now which call failed.
+        // A careful step must know now which call failed.
         let written = if put.is_some() { tx.settled(written) } else { tx.after(written) };
         let written = written.map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
@@ -121,8 +121,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(kept.iter().map(ExactSizeIterator::len).sum())
     }
 
-    /// Finds the bad items in a part that failed as a whole and of which nothing is in the transaction. `kept` holds the
-    /// parts that are in the transaction.
+    /// Finds the bad items in a part that could not be written as a whole. Nothing of it is in the transaction;
+    /// `kept` holds the parts that are.
     fn isolate(
         &mut self,
         items: &[W::Item],
@@ -159,7 +159,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(())
     }
 
-    /// Rolls back and waits, if a rule allows that a part is retried. Then writes the good parts again.
+    /// If a rule allows a retry, rolls back, waits, and writes the good parts again.
     fn wait_out(
         &mut self,
         items: &[W::Item],

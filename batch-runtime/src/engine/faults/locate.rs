@@ -6,7 +6,7 @@ use crate::definition::{Failure, Phase, Reader};
 use crate::engine::chunk::checkpoint::{self, Place};
 use crate::engine::faults::panic;
 
-/// Adds its place to each failure that has none, by reading from `base` again with a second reader. If that is not
+/// Finds the place of each failure that has none, by reading from `base` again with a second reader. If that is not
 /// possible, the failures are reported without a place.
 #[cold]
 pub(crate) fn locate<'f, R: Reader>(
@@ -30,9 +30,9 @@ pub(crate) fn locate<'f, R: Reader>(
 
 /// The place of a panic about the record with that number within its chunk.
 ///
-/// A panic of a processor is at the record. A panic of a reader is placed after the previous record, because a second
-/// reader would panic at the same record. `find` returns the place of a record; for `None`, that of the previous
-/// chunk's last record.
+/// A panic of a processor is placed at the record. A panic of a reader is placed after the previous record, because a
+/// second reader would panic at the same record. `find` returns the place of a record; for `None` it returns the
+/// place of the previous chunk's last record.
 #[cold]
 pub(crate) fn of_panic(
     phase: Phase,
@@ -45,7 +45,7 @@ pub(crate) fn of_panic(
     }
 }
 
-/// The place of one record, as [`find`] finds it.
+/// The place of one record, by its number. See [`find`].
 #[cold]
 pub(crate) fn find_one<R: Reader>(
     record: u32,

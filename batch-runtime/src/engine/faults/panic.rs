@@ -53,7 +53,7 @@ fn text(payload: &dyn Any) -> &str {
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     install_hook();
     let outer = CATCHING.replace(true);
-    // Forget the component of an earlier panic, which was caught elsewhere.
+    // Forget the component that an earlier panic passed through; that panic was caught elsewhere.
     take_passed();
     // Unwind safe: the caller discards everything that `work` may have left half done.
     let result = panic::catch_unwind(AssertUnwindSafe(work));

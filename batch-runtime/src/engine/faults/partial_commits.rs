@@ -1,4 +1,5 @@
-//! Commits a chunk in parts when the database refuses the whole of it at the commit, as with a deferred constraint.
+//! Commits a chunk in parts after the database refused to commit the whole of it, for example because of a deferred
+//! constraint.
 //!
 //! The parts are committed from left to right, each with its checkpoint; bad items are skipped. Only in this case does a
 //! chunk take more than one transaction, because savepoints cannot find an error that shows up at the commit.
@@ -17,7 +18,8 @@ use crate::engine::step::Halt;
 use crate::repository::{ChunkError, ChunkRecord, SkipPhase};
 
 impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop<'_, '_, In, W, L, CAREFUL> {
-    /// Commits the chunk after the database refused the whole of it. Returns true if a stop was requested.
+    /// Commits the chunk in parts after the database refused to commit the whole of it. Returns true if a stop was
+    /// requested.
     #[cold]
     pub(crate) fn commit_in_parts<F: Feed<In, W::Item>>(
         &mut self,
@@ -70,8 +72,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         self.commit_portion(portion, feed, record, &mut ChunkTimes::default())
     }
 
-    /// Commits the items of these records in two halves after the whole was refused. The items of a single record are
-    /// skipped. `end` is the number of records in the chunk.
+    /// Commits the items of these records in two halves, because the database refused to commit all of them. The
+    /// items of a single record are skipped. `end` is the number of records in the chunk.
     fn parts<F: Feed<In, W::Item>>(
         &mut self,
         records: Range<u32>,

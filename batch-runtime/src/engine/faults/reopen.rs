@@ -31,13 +31,13 @@ impl<In, L> Shared<'_, '_, In, L> {
 
 /// An event during the reopening of a reader.
 pub(crate) enum Reopening {
-    /// The reader is reopened after this failure; the number of the attempt begins at 1.
+    /// The reader is reopened after this failure. The number counts the attempts from 1.
     Repeats(Failure, u32),
     /// The reader could not be opened.
     Failed,
 }
 
-/// The position at which a read failed last, and the number of attempts there.
+/// The position at which a read failed last, and the number of attempts to read on from there.
 #[derive(Debug, Default)]
 pub(crate) struct ReadRepeats {
     position: String,
@@ -45,8 +45,8 @@ pub(crate) struct ReadRepeats {
 }
 
 impl ReadRepeats {
-    /// Reopens a reader at its position, as often as the rules allow. The broken reader stays in `broken` if they do not
-    /// allow it.
+    /// Reopens a reader at its position, as often as the rules allow. If they do not allow it at all, the broken
+    /// reader stays in `broken`.
     pub(crate) fn reopen<R: Reader>(
         &mut self,
         broken: &mut Option<R>,

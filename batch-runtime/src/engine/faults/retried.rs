@@ -7,8 +7,8 @@ use crate::definition::{
 };
 use crate::engine::faults::retry::{Noted, Retrying};
 
-/// A processor whose failed calls are retried. `How` is the way in which it takes its item. A processor that never `FAILS`
-/// is called directly, without a copy of the item or of its state.
+/// A processor whose failed calls are retried. `How` is the way in which the processor takes its item. If it never
+/// `FAILS`, it is called directly, without a copy of the item or of its state.
 #[derive(Debug)]
 pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
@@ -25,17 +25,18 @@ impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     }
 }
 
-/// How a processor that fails is called again. Each way in which a processor can take its item implements it.
+/// How a processor is called again after a failure. Each way in which a processor can take its item implements this
+/// trait.
 #[diagnostic::on_unimplemented(
     message = "`{In}` cannot be processed a second time: the processor takes it by value, and it is not `Clone`",
     label = "`retry` calls this processor again",
     note = "let the processor take `&{In}`, or derive `Clone` for `{In}`, or remove `retry`"
 )]
 pub trait Repeats<In> {
-    /// Generated code names it to check that the trait is implemented.
+    /// Generated code names this constant to check that the trait is implemented.
     const IS: () = ();
 
-    /// True if calls are retried in place, so that the caller still has the item after the last one has failed.
+    /// True if calls are retried in place, so that the caller still has the item after the last call has failed.
     const IN_PLACE: bool = false;
 
     /// Calls the processor. Called only if calls are retried [in place](Self::IN_PLACE).
@@ -79,16 +80,16 @@ impl<In> Repeats<In> for ByReference {
     }
 }
 
-/// The window makes the call and retries it, together with other calls.
+/// Not in place: the window makes the calls and retries them, several at a time.
 #[diagnostic::do_not_recommend]
 impl<In, How: Repeats<In>> Repeats<In> for InWindow<How> {}
 
-/// The call is made and retried when the chunk is flushed.
+/// Not in place: the call is made and retried when the chunk is flushed.
 #[diagnostic::do_not_recommend]
 impl<In> Repeats<In> for AtOnce {}
 
-/// The sink after a processor. It remembers whether a failure came from there and not from the processor itself: the
-/// processors after this one retry their own calls.
+/// The sink after a processor. It remembers whether a failure came from the sink and not from the processor itself,
+/// because the later processors retry their own calls.
 #[derive(Debug)]
 struct Downstream<'s, S> {
     out: &'s mut S,

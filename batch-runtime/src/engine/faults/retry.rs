@@ -17,9 +17,9 @@ pub struct Retrying {
     stop: StopSignal,
     /// When the `timeout` of the step expires. No wait extends beyond it.
     deadline: Option<Instant>,
-    /// In a partition: the skips of the step, across all its partitions.
+    /// The count of the step's skips across all its partitions; `None` outside partitions.
     skipped: Option<SkipCount>,
-    /// The retries that the listeners have not been notified of: they are notified on the step's thread.
+    /// The retries that the listeners have not been notified of yet, because that is done on the step's thread.
     repeated: Arc<Mutex<Noted>>,
 }
 
@@ -29,9 +29,9 @@ pub(crate) type Noted = Vec<(Failure, u32)>;
 /// The decision about a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// Retry it; the wait is already over.
+    /// Retry the call now; the wait before the retry is already over.
     Yes,
-    /// Do not retry it: no rule applies, or its attempts are used up.
+    /// Do not retry the call: no rule applies, or the attempts of the rule are used up.
     No,
     /// The job was asked to stop before the next attempt.
     Stopped,
@@ -87,7 +87,7 @@ impl Retrying {
         }
     }
 
-    /// How long to wait before the next attempt; `None` if there is none.
+    /// How long to wait before the next attempt; `None` if the call is not retried.
     #[cold]
     pub(crate) fn wait_for(&self, failure: &Failure, repeated: u32) -> Option<Duration> {
         if failure.is_fatal() || failure.is_unreadable() || is_of_the_input(failure) {
@@ -133,8 +133,8 @@ impl Retrying {
         (Self { stop: stop.clone(), ..self.clone() }, stop)
     }
 
-    /// Calls until a call succeeds or no rule allows another attempt. `between` undoes the effects of a failed call, and
-    /// returns whether the failure may be retried at all.
+    /// Repeats `call` until it succeeds or no rule allows another attempt. `between` undoes the effects of a failed
+    /// call, and returns whether the failure may be retried at all.
     #[inline]
     pub(crate) fn repeat<C, T>(
         &self,
@@ -168,7 +168,7 @@ fn is_of_the_input(failure: &Failure) -> bool {
             || is_of_an_interface(failure))
 }
 
-/// Returns whether an HTTP API would refuse the request again.
+/// Returns whether the failure is an answer of an HTTP API that would refuse the same request again.
 #[cfg(feature = "http")]
 fn is_of_an_interface(failure: &Failure) -> bool {
     use crate::readers::http::HttpError;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SkipCount {
     count: Arc<AtomicU64>,
-    /// The step, if other processes skip items of it too: then each commit checks the limit.
+    /// The name of the step, if other processes skip items of it too. Each commit then checks the limit.
     of_all: Option<Arc<str>>,
 }
 
@@ -21,7 +21,7 @@ impl SkipCount {
         Self { of_all: Some(step.into()), ..Self::new(0) }
     }
 
-    /// The step, if other processes skip items of it too.
+    /// The name of the step, if other processes skip items of it too.
     pub(crate) fn of_all(&self) -> Option<&Arc<str>> {
         self.of_all.as_ref()
     }
@@ -30,8 +30,8 @@ impl SkipCount {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Adds one if the count is still `so_far`, and returns whether it did: another partition may have added one since
-    /// the limit was checked.
+    /// Adds one if the count is still `so_far`, and returns whether it did so. Another partition may have added one
+    /// since the limit was checked.
     pub(crate) fn add(&self, so_far: u64) -> bool {
         self.count.compare_exchange(so_far, so_far + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

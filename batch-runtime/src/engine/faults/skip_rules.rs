@@ -28,24 +28,24 @@ pub(crate) struct Skip<In> {
     pub(crate) item: Skipped<In>,
 }
 
-/// The item that is skipped, if it is still there.
+/// The item that is skipped, if the engine still has it.
 #[derive(Debug)]
 pub(crate) enum Skipped<In> {
-    /// A record without an item: it could not be read, or its item is gone.
+    /// No item: the record could not be read, or a processor has consumed its item.
     Gone,
-    /// An item that could not be processed.
+    /// An item as it was read, which could not be processed.
     Read(In),
-    /// An item that could not be written: its index in the chunk.
+    /// An item that could not be written, by its index in the chunk.
     Unwritten(usize),
 }
 
 impl<In> Skipped<In> {
-    /// An item that could not be processed, if it is still there.
+    /// A skipped item that could not be processed; [`Gone`](Self::Gone) if it is `None`.
     pub(crate) fn read(item: Option<In>) -> Self {
         item.map_or(Self::Gone, Self::Read)
     }
 
-    /// The item as it was read, if it is there.
+    /// The item as it was read, if the engine still has it.
     pub(crate) fn as_read(&self) -> Option<&In> {
         match self {
             Self::Read(item) => Some(item),
@@ -70,15 +70,15 @@ impl<In> Skip<In> {
 pub(crate) struct SkipRules<'r, In> {
     faults: &'static Faults,
     pub(crate) retrying: &'r Retrying,
-    /// The number of skips of the step, with those of earlier executions of the instance, those of other partitions,
-    /// and `skips`.
+    /// The number of skips of the step. It includes the skips of earlier executions of the instance, the skips of
+    /// other partitions, and `skips`.
     skipped: SkipCount,
     skips: Vec<Skip<In>>,
     /// Converts an item to JSON.
     json: fn(&In) -> Option<String>,
 }
 
-/// Why a failure that a rule covers is not skipped.
+/// The reason why a failure is not skipped although a rule covers it.
 fn reached(what: &str, limit: u64) -> String {
     format!("`{what}` is skipped, but the step has reached its limit of {limit}")
 }
@@ -147,8 +147,8 @@ impl<'r, In> SkipRules<'r, In> {
         Ok(())
     }
 
-    /// The room that these skips need under the limits of their rules, if the step commits them next; `None` if only
-    /// this process skips items of the step.
+    /// The room that these skips need under the limits of their rules when the step commits them; `None` if only this
+    /// process skips items of the step.
     pub(crate) fn room(&self, skips: &[&Skip<In>]) -> Option<SkipRoom> {
         let step = self.skipped.of_all()?;
         let so_far = self.skipped.get();
@@ -187,13 +187,13 @@ impl<'r, In> SkipRules<'r, In> {
         self.skips.truncate(len);
     }
 
-    /// The numbers of the skipped records in a range whose place is not known yet.
+    /// The numbers of the skipped records in a range whose places are not known yet.
     pub(crate) fn unplaced(&self, records: &Range<u32>) -> BTreeSet<u32> {
         let skips = self.skips.iter().filter(|skip| records.contains(&skip.source));
         skips.filter(|skip| skip.failure.location().is_none()).map(|skip| skip.source).collect()
     }
 
-    /// Adds their places to skips that have none.
+    /// Adds places to the skips that have none.
     pub(crate) fn place(&mut self, places: &BTreeMap<u32, String>) {
         for skip in &mut self.skips {
             if let Some(place) = places.get(&skip.source) {
@@ -235,7 +235,7 @@ impl<'r, In> SkipRules<'r, In> {
     }
 }
 
-/// A skip that was not committed does not count.
+/// Takes back the count of skips that were not committed.
 impl<In> Drop for SkipRules<'_, In> {
     fn drop(&mut self) {
         self.skipped.take_back(self.skips.len());
@@ -244,8 +244,8 @@ impl<In> Drop for SkipRules<'_, In> {
 
 /// Returns whether a failure fails the step no matter what the rules say.
 ///
-/// This includes an error that one of our readers reports for its whole input, even if a reader of the user's wraps it
-/// and claims to step over it: the error would come back forever.
+/// This includes an error that a reader of the framework reports for its whole input, even if a user's reader wraps
+/// it and claims to step over it: the same error would be reported forever.
 pub(crate) fn is_never_skipped(failure: &Failure) -> bool {
     failure.is_interrupted()
         || failure.is_fatal()

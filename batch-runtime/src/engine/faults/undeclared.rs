@@ -11,7 +11,7 @@ pub(crate) fn warn_of_undeclared(job: &str, steps: &[&'static StepInfo]) {
     }
 }
 
-/// One warning for each rule whose error no component of the step returns.
+/// Returns one warning for each rule whose error no component of the step returns.
 fn undeclared(step: &StepInfo) -> Vec<String> {
     let mut declared = Vec::new();
     for component in

@@ -110,7 +110,7 @@ fn check_continues(
     }
 }
 
-/// A hint for the case that one of the next steps is the missing one under a new name.
+/// A hint that one of the next steps may be the missing step under a new name.
 fn rename_hint(nodes: &'static [Node], gone: &str, fronts: &BTreeMap<String, Activity>) -> String {
     let steps = steps_by_name(nodes);
     let next: Vec<_> =

@@ -105,7 +105,7 @@ pub(crate) fn run(
         Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
         Err(Halt::Lost(error)) => {
             tracing::error!(%error, "repository lost");
-            // If the repository refuses this write too, it shows a dead owner once the lock is free.
+            // If the repository refuses this write too, it shows the owner as dead once the lock is free.
             let exit = ExitStatus::code("FAILED").because(error.to_string());
             spans::ended(BatchStatus::Failed, &exit, None);
             if !matches!(error, RepositoryError::Fenced { .. }) {
@@ -143,7 +143,7 @@ pub(crate) fn run(
     Ok(report)
 }
 
-/// What [`run`] would do, without running anything.
+/// Returns what [`run`] would do, without running anything.
 pub(crate) fn outlook(
     repository: &Arc<dyn Repository>,
     job: &'static JobInfo,

@@ -23,7 +23,7 @@ pub(crate) enum As<'a> {
     Step(&'a str),
 }
 
-/// Runs a job. The runner of a job gets it as a value, because it runs the jobs nested in that job.
+/// A function that runs a job. The runner of a job gets it as a value, for the jobs that are nested in that job.
 pub(crate) type RunJob = fn(
     &Arc<dyn Repository>,
     &'static JobInfo,
@@ -35,7 +35,7 @@ pub(crate) type RunJob = fn(
 /// The parameter that ties an instance of a nested job to its place in this instance of the outer job.
 const PARENT: &str = "batch.parent";
 
-/// Executes a nested job, which `run` runs.
+/// Executes a nested job by calling `run`.
 pub(crate) fn execute(
     request: &Request<'_>,
     nested: &'static JobInfo,
@@ -56,7 +56,7 @@ pub(crate) fn execute(
                 _ => Err(Halt::Failed(Failure::new(report.exit.description))),
             }
         }
-        // It completed, but the process died before that was recorded here.
+        // The nested job completed, but the process died before the outer job recorded that.
         Err(JobError::Repository(RepositoryError::AlreadyComplete {
             status: BatchStatus::Completed,
             ..
@@ -93,7 +93,7 @@ fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<
     let parameters = resolve_beside(nested, &resolved, &given)?;
     let mut parent = format!("{}:{}:{}", job.job, job.instance, request.path);
     if request.completions > 0 {
-        // It completed in an arm that was left, so it runs as a new instance.
+        // The nested job completed in an arm that was left, so it runs as a new instance.
         let _ = write!(parent, "#{}", request.completions + 1);
     }
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))

@@ -15,7 +15,7 @@ use crate::repository::{Checkpoints, Counters, Ownership, PartitionExecution, Re
 pub(crate) struct Request<'r> {
     pub(crate) repository: &'r Arc<dyn Repository>,
     pub(crate) ownership: Ownership,
-    /// Whether an owner that the instance was taken over from may still be alive.
+    /// Whether a previous owner of the instance may still be alive.
     pub(crate) owner_may_live: bool,
     /// The job that it belongs to.
     pub(crate) job: &'static JobInfo,

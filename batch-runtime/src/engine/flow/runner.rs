@@ -51,7 +51,7 @@ impl From<RepositoryError> for Halt {
 pub(crate) struct Runner<'r> {
     pub(crate) repository: &'r Arc<dyn Repository>,
     pub(crate) ownership: Ownership,
-    /// Whether an owner that the instance was taken over from may still be alive.
+    /// Whether a previous owner of the instance may still be alive.
     pub(crate) owner_may_live: bool,
     pub(crate) job: &'static JobInfo,
     pub(crate) environment: &'r Environment,

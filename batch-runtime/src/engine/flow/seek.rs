@@ -83,7 +83,7 @@ impl Driver for Seek<'_> {
     }
 
     fn split(&mut self, branches: &[Branch<'_>], _: Option<u32>) -> Result<(), Front> {
-        // The other branches may be anywhere.
+        // Walk every branch, because the place may be in any of them.
         let fronts = branches.iter().filter(|branch| branch.walk(self).is_err()).count();
         if fronts > 0 { Err(Front) } else { Ok(()) }
     }

@@ -94,8 +94,8 @@ impl Form {
         self.database.is_some() || matches!(self.of, Of::Job(_))
     }
 
-    /// The difference that keeps a step of the form `now` from continuing after one of this form: "was begun with .., and
-    /// has .. now".
+    /// The difference that prevents a step of the form `now` from continuing from a checkpoint of this form, as in
+    /// "was begun with .., and has .. now".
     pub(crate) fn differs(&self, now: &Self) -> Option<String> {
         if self.of != now.of {
             return Some(format!("was begun as {}, and is {} now", self.of.in_words(), now.of.in_words()));

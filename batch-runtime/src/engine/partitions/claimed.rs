@@ -1,5 +1,5 @@
-//! Runs a partition that this process has claimed from the queue of a repository, from its rows alone: the job by its name,
-//! the place of the step by the journal, the parameters and the context as they are stored.
+//! Runs a partition that this process has claimed from the queue of a repository. Everything comes from the rows of
+//! the repository: the name of the job, the journal that leads to the step, the parameters and the context.
 
 #[cfg(feature = "remote-chunks")]
 mod chunks;
@@ -23,7 +23,7 @@ use crate::observe::{StepLive, spans};
 use crate::repository::work_queue::Claim;
 use crate::repository::{Counters, ExecutionFilter, Ownership, Repository, RepositoryError};
 
-/// The executions whose resources are kept for further partitions.
+/// The maximum number of executions whose resources are kept for further partitions.
 const MOST_KNOWN: usize = 8;
 
 /// The result of running a claimed partition.
@@ -31,11 +31,11 @@ const MOST_KNOWN: usize = 8;
 pub(crate) enum PartitionOutcome {
     /// It ended, and its end is recorded.
     Ended,
-    /// It has not begun, because the job is to stop.
+    /// It has not begun, because the job was asked to stop.
     NotBegun,
     /// Something panicked outside the step, and its end is not recorded.
     Panicked(String),
-    /// This process cannot run partitions of this execution, for that reason.
+    /// This process cannot run partitions of this execution; the text says why.
     Declined(String),
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct ClaimedRunner {
     jobs: BTreeMap<&'static str, &'static JobInfo>,
     options: RunOptions,
     secrets: Secrets,
-    /// The executions of the last partitions, the latest last.
+    /// The executions whose partitions ran here most recently, the latest last.
     known: Mutex<VecDeque<Arc<Known>>>,
 }
 
@@ -57,9 +57,9 @@ pub(crate) struct ClaimedRunner {
 struct Known {
     ownership: Ownership,
     job: &'static JobInfo,
-    /// With the resources and databases that all partitions of the execution share.
+    /// Holds the resources and databases that all partitions of the execution share.
     environment: Environment,
-    /// Whether the instance never ran before, so that the input is still as it was split.
+    /// Whether this is the first execution of the instance, so that the input is still as it was split.
     is_first: bool,
     /// The steps whose partitions have run here.
     steps: Mutex<BTreeMap<String, Arc<ClaimedStep>>>,
@@ -69,7 +69,7 @@ struct Known {
 pub(super) struct ClaimedStep {
     pub(super) job: &'static JobInfo,
     pub(super) info: &'static StepInfo,
-    /// The bindings around it, outermost first.
+    /// The bindings around the step, outermost first.
     pub(super) bindings: Vec<&'static [Binding]>,
     pub(super) skipped: SkipCount,
     pub(super) live: Arc<StepLive>,
@@ -85,8 +85,8 @@ impl ClaimedRunner {
         Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
     }
 
-    /// Runs a claimed partition to its end, or to its next chunk boundary if `stop` is raised: because the worker
-    /// drains, or because the job is to stop.
+    /// Runs a claimed partition to its end, or to its next chunk boundary once `stop` is raised. The worker raises it
+    /// when it drains, or when the job was asked to stop.
     ///
     /// # Errors
     /// When the repository or the worker is lost. The end of the partition is then not recorded.
@@ -123,7 +123,8 @@ impl ClaimedRunner {
             Ok(claimed) => claimed,
             Err(why) => return Ok(PartitionOutcome::Declined(why)),
         };
-        // Without rules nothing is skipped, and counting takes longer than everything else that a claim reads.
+        // Without skip rules nothing is skipped, so there is no need to count. Counting takes longer than everything
+        // else that a claim reads.
         if !claimed.info.options.faults.skip.is_empty()
             && let Some(queue) = self.repository.work_queue()
         {
@@ -215,8 +216,8 @@ impl ClaimedRunner {
         })
     }
 
-    /// Finds the step at that place by following what the instance has passed, and leaves the outputs on the way in the
-    /// environment. The partitions of a step share what was found for the first one.
+    /// Finds the step at that place by following what the instance has passed, and puts the outputs of the steps on
+    /// the way into the environment. The partitions of a step share the result of the first search.
     fn step(
         &self,
         known: &Known,

@@ -50,7 +50,7 @@ pub enum PartitionsError {
     /// The repository is lost.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// Nothing can run them. The step fails.
+    /// Nothing can run the partitions, so the step fails.
     #[error(transparent)]
     Failed(#[from] Failure),
 }

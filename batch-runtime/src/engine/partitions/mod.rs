@@ -117,7 +117,7 @@ impl PartitionedRun<'_> {
         }
         let counters = self.sum(&partitions).map_err(Halt::Lost)?;
         self.refuse_if_all_is_skipped(&partitions, counters)?;
-        // Call the aggregator before the output is merged, so that it can still refuse it.
+        // Call the aggregator before the output is merged, so that the aggregator can still refuse the output.
         let output = self.aggregated(&partitions)?;
         merging.finish(run, counters, &partitions, |partition| {
             repository.partition_context(owner, partition.id)
@@ -125,7 +125,7 @@ impl PartitionedRun<'_> {
         Ok(output)
     }
 
-    /// Fails if no partition could read any record: then the input is at fault.
+    /// Fails if no partition could read any record, because then the input is at fault.
     fn refuse_if_all_is_skipped(
         &self,
         partitions: &[PartitionExecution],
@@ -136,7 +136,7 @@ impl PartitionedRun<'_> {
             all += partition.counters;
         }
         let skipped = all.read_skip;
-        // A lost worker may have read some.
+        // A lost worker may have read some records.
         all += counters;
         // A partition may have read its records in an earlier execution.
         if self.request.completions == 0 {
@@ -175,7 +175,7 @@ impl PartitionedRun<'_> {
         })
     }
 
-    /// Where the time of the step went, and that of its partitions.
+    /// Where the time of the step and of its partitions went.
     fn profile(&self, watch: &StepWatch) -> Option<Profile> {
         let execution = self.request.ownership.execution;
         let partitions = self.request.repository.partition_profiles(execution, self.request.path).ok()?;
@@ -186,7 +186,7 @@ impl PartitionedRun<'_> {
         self.request.repository.partitions(self.request.ownership, self.request.path)
     }
 
-    /// Their committed work in this execution, including that of lost workers.
+    /// The committed work of the partitions in this execution, including that of lost workers.
     fn sum(&self, partitions: &[PartitionExecution]) -> Result<Counters, RepositoryError> {
         let (owner, path) = (self.request.ownership, self.request.path);
         if let Some(queue) = self.request.repository.work_queue() {
@@ -206,7 +206,7 @@ impl PartitionedRun<'_> {
 
     /// The result of the step if not all partitions are complete.
     fn worst(&self, partitions: &[PartitionExecution]) -> Halt {
-        // A worker that was lost during a stop has only stopped sooner.
+        // A partition whose worker was lost during a stop counts as stopped, not as failed.
         let is_stopped =
             |partition: &PartitionExecution| self.run.is_stopping() && partition.exit.code == WORKER_LOST;
         let failed: Vec<_> = partitions

@@ -75,7 +75,7 @@ impl<'w> PartitionRunner<'w> {
         Self {
             repository,
             ownership: claim.ownership,
-            // The row of the partition says so.
+            // The row of the partition tells whether a previous owner may be alive, and `execute` reads it.
             owner_may_live: false,
             environment,
             job,
@@ -93,7 +93,7 @@ impl<'w> PartitionRunner<'w> {
         }
     }
 
-    /// The work as a handler sees it.
+    /// The part of the runner that a handler sees.
     pub(super) fn work(&self) -> PartitionWork<'_> {
         PartitionWork {
             step: self.path,
@@ -110,7 +110,8 @@ impl<'w> PartitionRunner<'w> {
         }
     }
 
-    /// The exit of a partition that stopped. A worker that drains hands it back, unless the job itself is to stop.
+    /// The exit of a partition that stopped. A worker that drains hands the partition back, unless the job itself was
+    /// asked to stop.
     fn stopped(&self) -> Result<ExitStatus, RepositoryError> {
         let hands_back = self.drain.is_some_and(StopSignal::is_raised)
             && !self.repository.stop_requested(self.ownership)?;
@@ -121,8 +122,7 @@ impl<'w> PartitionRunner<'w> {
         })
     }
 
-    /// Adds a remedy if the partition's folder has no files here. The folder is listed before the file of the partition
-    /// is checked.
+    /// Adds a remedy if a file of the partition, or its folder, is missing on this machine.
     fn with_remedy(&self, failure: Failure) -> Failure {
         let finds_none = matches!(
             failure.find::<FilesError>(),
@@ -151,7 +151,7 @@ impl<'w> PartitionRunner<'w> {
                 (BatchStatus::Failed, ExitStatus::code("FAILED").because(failure.to_string()), None)
             }
             Err(Halt::Lost(error @ RepositoryError::Fenced { .. })) => return Err(error),
-            // The worker gives the partition up, and another one resumes it after the commits that remain.
+            // The worker gives the partition up, and another worker resumes it after its last commit.
             Err(Halt::Lost(error)) if self.drain.is_some() => return Err(error),
             Err(Halt::Lost(error)) => {
                 values.revert();
@@ -187,7 +187,8 @@ impl RunPartition for PartitionRunner<'_> {
 }
 
 impl PartitionRunner<'_> {
-    /// Runs a partition to its end, and returns its status; `None` if the job was asked to stop before it began.
+    /// Runs a partition to its end and returns its status; `None` if the job was asked to stop before the partition
+    /// began.
     pub(super) fn run_if_wanted(
         &self,
         partition: &PartitionExecution,

@@ -1,4 +1,4 @@
-//! The clocks of the profile: the wall's, and the CPU time of the current thread.
+//! The clocks of the profile: the wall clock, and the CPU time of the current thread.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ impl Stopwatch {
         Self { origin: None, last: thread_cpu() }
     }
 
-    /// Starts another one over the same clock.
+    /// Starts another stopwatch over the same clock.
     pub(crate) fn again(self) -> Self {
         if self.origin.is_some() { Self::wall() } else { Self::cpu() }
     }
@@ -51,7 +51,7 @@ impl Stopwatch {
     }
 }
 
-/// Returns the time since then, in nanoseconds.
+/// Returns the time since a moment, in nanoseconds.
 pub(crate) fn nanos_since(then: Instant) -> u64 {
     u64::try_from(then.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

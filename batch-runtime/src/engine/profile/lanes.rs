@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::clock::{nanos_since, thread_cpu};
 use super::{Parts, Profiler, Split};
 
-/// Where the time of one such thread went.
+/// Where the time of one of these threads went.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) elapsed: u64,
@@ -35,7 +35,7 @@ impl Lanes {
     }
 }
 
-/// Times a thread from its start to its end. The time is added to the lanes when it is dropped.
+/// Times a thread from its start to its end. When the watch is dropped, it adds the time to the lanes.
 pub(crate) struct LaneWatch<'l> {
     lanes: &'l Lanes,
     began: Instant,
@@ -54,7 +54,7 @@ impl Drop for LaneWatch<'_> {
         let elapsed = nanos_since(self.began);
         let cpu = thread_cpu().saturating_sub(self.cpu);
         let mut split = self.profiler.split(elapsed, cpu);
-        // All the rest of a thread's life is waiting: for its first chunk, and for the step to end.
+        // A thread waits for the rest of its life: for its first chunk, between chunks, and for the step to end.
         let parts = &split.wall;
         let busy = parts.read + parts.processors.iter().sum::<u64>();
         split.wall.wait = elapsed.saturating_sub(busy);

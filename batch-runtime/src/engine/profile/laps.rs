@@ -5,15 +5,15 @@ use std::cell::RefCell;
 use super::clock::Stopwatch;
 use crate::definition::{Failure, Sink};
 
-/// At most about this many items of a chunk are timed.
+/// At most about this many items of a chunk are timed by the wall clock.
 const MOST_BY_WALL: usize = 2_000;
-/// Reading the CPU time is a system call.
+/// At most about this many items of a chunk are timed by CPU time, because reading it is a system call.
 const MOST_BY_CPU: usize = 100;
 
 /// A stopwatch for a chain of components in which each calls the next. The time of a component excludes that of the
 /// components it calls.
 ///
-/// Of a large chunk it times one item in `stride`, which then counts for all of them.
+/// In a large chunk it times one item in `stride`, and counts its time for all of them.
 #[derive(Debug)]
 pub(crate) struct Laps {
     watch: Stopwatch,
@@ -33,7 +33,7 @@ impl Laps {
     /// Starts the laps of a chunk of about this many items.
     pub(crate) fn over(items: usize, watch: Stopwatch) -> Self {
         let most = if watch.is_cpu() { MOST_BY_CPU } else { MOST_BY_WALL };
-        // Odd, so that it does not fall into step with a reader that does more for every second item.
+        // The stride is odd, so that it does not coincide with a reader that does more work for every second item.
         let stride = items.div_ceil(most).max(1) | 1;
         let mut laps = Self::all(watch);
         (laps.stride, laps.is_on) = (stride, false);
@@ -55,7 +55,8 @@ impl Laps {
         }
     }
 
-    /// Called before each item. A component that failed on the item before has not returned.
+    /// Called before each item. Resets the running component, because one that failed on the previous item has not
+    /// returned.
     #[inline]
     pub(crate) fn next_item(&mut self) {
         self.current = 0;
@@ -76,14 +77,14 @@ impl Laps {
         self.readings += 1;
     }
 
-    /// The component that is running calls the one that is this much `deeper` in the chain.
+    /// Notes that the running component calls the one that is this much `deeper` in the chain.
     #[inline]
     pub(crate) fn enter(&mut self, deeper: usize) {
         self.book();
         self.current += deeper;
     }
 
-    /// The component that is running returns to the one that called it.
+    /// Notes that the running component returns to the one that called it.
     #[inline]
     pub(crate) fn leave(&mut self, deeper: usize) {
         self.book();
@@ -157,7 +158,7 @@ thread_local! {
     static WRITERS: RefCell<Option<Laps>> = const { RefCell::new(None) };
 }
 
-/// Writes a chunk; if it is measured, the time of each of its writers is added to `laps`.
+/// Writes a chunk. If the chunk is measured, the time of each of its writers is added to `laps`.
 pub(crate) fn writing<T>(laps: &mut Option<Laps>, write: impl FnOnce() -> T) -> T {
     if laps.is_none() {
         return write();
@@ -174,7 +175,7 @@ pub(crate) fn writing<T>(laps: &mut Option<Laps>, write: impl FnOnce() -> T) -> 
     written
 }
 
-/// Calls the writer that is this many places after the one that is running.
+/// Calls the writer that is this many places after the running one.
 #[inline]
 pub(crate) fn in_writer<T>(after: usize, write: impl FnOnce() -> T) -> T {
     let is_timed = WRITERS.with_borrow_mut(|laps| laps.as_mut().map(|laps| laps.enter(after)).is_some());

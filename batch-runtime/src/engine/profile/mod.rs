@@ -14,8 +14,8 @@ pub(crate) use lanes::{CallsWatch, LaneWatch, Lanes};
 pub(crate) use laps::{Laps, Timed, in_writer, writing};
 pub(crate) use step_watch::StepWatch;
 
-/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks, one is measured per group
-/// that takes this long in total.
+/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks, one in each group that
+/// takes this long in total is measured.
 const WORTH_MEASURING: u64 = 20_000;
 
 /// One in this many measured chunks is timed item by item, to tell the components of a chain apart.
@@ -65,14 +65,14 @@ impl Times {
         }
     }
 
-    /// The same shares of another total.
+    /// Returns the same proportions of another total.
     fn scaled(&self, to: u64) -> Self {
         let sum = self.sum();
         Self(self.0.map(|time| share(to, time, sum)))
     }
 }
 
-/// The times of the chunk that a thread works on. Does nothing if the chunk is not measured.
+/// The times of the chunk that a thread works on. Empty if the chunk is not measured: all methods then do nothing.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkTimes {
     watch: Option<Stopwatch>,
@@ -101,16 +101,16 @@ impl ChunkTimes {
     }
 }
 
-/// Decides which chunks of a thread are measured, and adds up their times. A measured chunk also stands for the unmeasured
-/// chunks before it.
+/// Decides which chunks of a thread are measured, and adds up their times. The time of a measured chunk also counts
+/// for the unmeasured chunks before it.
 #[derive(Debug, Default)]
 pub(crate) struct Profiler {
     /// The number of chunks until the next measured one.
     wait: u32,
-    /// How many chunks the next measured one stands for.
+    /// For how many chunks the time of the next measured one counts.
     weight: u32,
     measured: u32,
-    /// True if chunks were left out.
+    /// True if some chunks were not measured.
     is_sampled: bool,
     wall: Clocked,
     cpu: Clocked,
@@ -182,10 +182,11 @@ impl Profiler {
         self.wait = u32::try_from(WORTH_MEASURING / times.sum().max(1)).unwrap_or(u32::MAX);
     }
 
-    /// The times of a thread whose loop took `elapsed` in total, `cpu` of it on a core.
+    /// Splits the time of a thread whose loop took `elapsed` in total, `cpu` of it on a core.
     pub(crate) fn split(&self, elapsed: u64, cpu: u64) -> Split {
         let times = &self.wall.times;
-        // Measuring makes short chunks longer, and the chunks left out stand for others.
+        // Measuring makes short chunks longer, and measured chunks also count for unmeasured ones, so scale the sum
+        // to the real time.
         let times = if self.is_sampled || times.sum() > elapsed { times.scaled(elapsed) } else { *times };
         let by_cpu = if self.cpu.times.sum() == 0 { &self.wall } else { &self.cpu };
         Split {
@@ -219,9 +220,9 @@ pub(crate) struct Split {
 pub(crate) struct Parts {
     pub(crate) wait: u64,
     pub(crate) read: u64,
-    /// By processor, in their order.
+    /// The time of each processor, in their order.
     pub(crate) processors: Vec<u64>,
-    /// By writer, in their order, with the classifiers before their arms.
+    /// The time of each writer, in their order. A classifier comes before the writers of its arms.
     pub(crate) writers: Vec<u64>,
     pub(crate) commit: u64,
 }

@@ -8,19 +8,19 @@ use super::{ChunkTimes, Detail, Parts, Profiler, Split, usage};
 use crate::definition::StepInfo;
 use crate::repository::{ComponentTime, Profile, StepUsage};
 
-/// Memory is compared from this chunk on: by then the buffers have reached their size.
+/// Memory growth is measured from this chunk on, because by then the buffers have reached their size.
 const WARMED_UP: u32 = 10;
 
-/// The stopwatch of a step. Its own thread writes and commits.
+/// The stopwatch of a step, used on the thread that writes and commits.
 #[derive(Debug)]
 pub(crate) struct StepWatch {
     began: Instant,
     process_cpu: u64,
-    /// The wall and CPU time when its loop began and ended.
+    /// The wall time and the CPU time when the chunk loop began, and when it ended.
     opened: Option<(u64, u64)>,
     ended: Option<(u64, u64)>,
     chunks: u32,
-    /// The memory in use after the first chunks.
+    /// The memory in use after the first [`WARMED_UP`] chunks.
     memory: Option<u64>,
     cpu: u64,
     delayed: Option<u64>,
@@ -46,12 +46,12 @@ impl StepWatch {
         (nanos_since(self.began), thread_cpu())
     }
 
-    /// All components are open, and the first chunk begins.
+    /// Notes that all components are open and the first chunk begins.
     pub(crate) fn opened(&mut self) {
         self.opened = Some(self.now());
     }
 
-    /// The last chunk is committed, or has failed.
+    /// Notes that the last chunk is committed, or has failed.
     pub(crate) fn ended(&mut self) {
         self.ended = Some(self.now());
     }
@@ -72,7 +72,7 @@ impl StepWatch {
         self.profiler.add(chunk);
     }
 
-    /// Where the time of the step went. Its other threads have ended.
+    /// Returns where the time of the step went. Called after its other threads have ended.
     pub(crate) fn profile(&self, info: &StepInfo, lanes: &Lanes) -> Profile {
         let (elapsed, cpu) = self.now();
         let opened = self.opened.unwrap_or((elapsed, cpu));
@@ -129,7 +129,7 @@ impl StepWatch {
 }
 
 impl StepWatch {
-    /// Where the time of a step with these partitions went. Its own thread waited for them.
+    /// Returns where the time of a step with these partitions went. The step's own thread waited for them.
     pub(crate) fn profile_over(&self, info: &StepInfo, partitions: Vec<Profile>) -> Profile {
         let mut profile = self.profile(info, &Lanes::default());
         if let Some(usage) = &mut profile.usage {

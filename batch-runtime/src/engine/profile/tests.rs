@@ -1,4 +1,4 @@
-//! The split of hand-made times.
+//! Tests how times are split among components, with times made by hand.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn an_item_on_which_a_component_failed_shifts_nothing() {
     for has_failed in [true, false, true, false] {
         laps.next_item();
         laps.enter(1);
-        // Longer than reading the clock takes, so that the time shows wherever it is booked.
+        // This takes longer than reading the clock, so that the time is visible wherever it is booked.
         std::thread::sleep(std::time::Duration::from_micros(50));
         if !has_failed {
             laps.leave(1);

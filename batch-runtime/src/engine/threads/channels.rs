@@ -7,7 +7,7 @@
 
 use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
 
-/// The side of the step's thread.
+/// The end of the channels that the step's thread holds.
 pub(super) struct WorkerChannels<B, S> {
     messages: Receiver<S>,
     /// The channels for buffers, by worker. Empty once no more chunks are wanted.
@@ -15,7 +15,7 @@ pub(super) struct WorkerChannels<B, S> {
     cancelled: Arc<AtomicBool>,
 }
 
-/// A worker's side.
+/// The end of the channels that a worker holds.
 pub(crate) struct WorkerChannel<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
@@ -91,7 +91,7 @@ impl<B, S> WorkerChannels<B, S> {
 
 impl<B, S> Drop for WorkerChannels<B, S> {
     fn drop(&mut self) {
-        // A worker in the middle of a chunk sees the flag; one that waits finds its channel closed.
+        // A worker in the middle of a chunk sees the flag. A worker that waits finds its channel closed.
         self.cancelled.store(true, Ordering::Relaxed);
     }
 }
@@ -112,7 +112,7 @@ impl<B, S> WorkerChannel<B, S> {
     /// one.
     pub(super) fn request<A>(&self, request: impl FnOnce(SyncSender<A>) -> S) -> Option<A> {
         let (reply, answer) = sync_channel(1);
-        // The reply's sender travels in the message, so the wait ends when the message is dropped.
+        // The message owns the sender of the reply, so the wait also ends when the message is dropped.
         self.send(request(reply)).then(|| answer.recv().ok()).flatten()
     }
 

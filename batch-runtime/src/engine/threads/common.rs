@@ -14,7 +14,7 @@ use crate::engine::threads::remote::run::RemoteRun;
 /// The state that all threads of a step share.
 pub(crate) struct Common<'s> {
     pub(super) info: &'static StepInfo,
-    /// The number of items in a chunk.
+    /// The `chunk` of the step: the number of items in a chunk.
     pub(super) chunk: usize,
     pub(super) environment: &'s Environment,
     pub(super) context: Arc<StepContext>,
@@ -28,7 +28,7 @@ pub(crate) struct Common<'s> {
     pub(super) give_up: StopSignal,
     /// Ends the waits of lanes that have workers process their chunks.
     pub(super) at_end: Option<Box<dyn Fn() + Send + Sync>>,
-    /// The parts of the run that these lanes need.
+    /// The parts of the run that lanes with remote workers need.
     #[cfg(feature = "remote-chunks")]
     pub(super) remote: Option<&'s RemoteRun<'s>>,
 }
@@ -45,7 +45,8 @@ impl Common<'_> {
         }
     }
 
-    /// How closely a thread measures the next chunk. No thread but the step's writes.
+    /// Returns how closely a thread measures the next chunk. Only the step's thread writes, so there are no writers
+    /// to tell apart.
     pub(super) fn detail(&self) -> Detail {
         Detail { items: self.chunk, writers: false }
     }

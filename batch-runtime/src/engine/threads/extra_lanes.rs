@@ -1,4 +1,4 @@
-//! The interface by which chunks of a step are processed elsewhere, in addition to its threads.
+//! The interface for processing chunks of a step elsewhere, in addition to its threads.
 
 use std::thread::Scope as Threads;
 
@@ -14,13 +14,13 @@ pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>:
 
 /// Has chunks of the pipe `P` processed elsewhere, in addition to the threads of its step.
 pub(crate) trait ExtraLanes<P: Pipe> {
-    /// The connection to the place where they are processed.
+    /// The connection to the place where the chunks are processed.
     type Connection;
 
-    /// Opens the connection; `None` if the threads are alone.
+    /// Opens the connection; `None` if only the step's threads process chunks.
     fn open(run: &StepRun<'_>) -> Result<Option<Self::Connection>, Halt>;
 
-    /// Returns the function that ends its waits.
+    /// Returns the function that ends all waits for the connection.
     fn at_end(connection: &Self::Connection) -> Option<Box<dyn Fn() + Send + Sync>>;
 
     /// Spawns a lane for each of these ends.
@@ -37,7 +37,7 @@ pub(crate) trait ExtraLanes<P: Pipe> {
         P::Out: 'scope;
 }
 
-/// No extra lanes: the threads of the step are alone.
+/// No extra lanes: only the threads of the step process chunks.
 #[derive(Debug)]
 pub(crate) enum NoExtraLanes {}
 

@@ -30,14 +30,14 @@ use crate::repository::SkipPhase;
 pub enum Order {
     /// The order of the input.
     OfInput,
-    /// The order in which they are done.
+    /// The order in which the chunks are done.
     AsDone,
 }
 
-/// The feed over the chunks of the workers.
+/// The feed that takes its chunks from the workers.
 pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     common: Arc<Common<'e>>,
-    /// Dropped before the reader, so that no worker holds the reader while it waits for an answer.
+    /// Dropped before `reader`, so that no worker holds the reader while it waits for an answer.
     channels: StepsChannels<In, Out, H::Request>,
     reader: H,
     /// Opens another reader: for a worker, or to find the place of a fault.
@@ -63,13 +63,13 @@ struct Current<In, Out> {
     /// The worker that owns the buffers.
     channel: usize,
     buffers: Buffers<In, Out>,
-    /// The encoded positions of the reader before and after it.
+    /// The encoded positions of the reader before and after the chunk.
     begin: String,
     position: String,
-    /// Its records; `None` once they are committed.
+    /// The records of the chunk; `None` once they are committed.
     records: Option<Range<u64>>,
     progress: Option<Progress>,
-    /// The place of its last record.
+    /// The place of the chunk's last record.
     location: Option<String>,
 }
 
@@ -256,7 +256,7 @@ where
         let Done { number, channel, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, channel, buffers, begin, position, records, progress, location };
-        // The workers read and process. The rest here is for faults.
+        // The workers do the reading and processing. The time since this thread took the chunk went into its faults.
         times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
     }

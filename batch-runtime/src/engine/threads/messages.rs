@@ -34,18 +34,18 @@ pub(crate) struct Unit<In, Out> {
 /// The reader's state after a chunk.
 #[derive(Default)]
 pub(crate) struct UnitEnd {
-    /// Its records, counted from where the step resumed.
+    /// The records of the chunk, counted from where the step resumed.
     pub(super) records: Range<u64>,
-    /// The failure that ended the reading, and the number of the record that was read or processed then, if
-    /// that panicked.
+    /// The failure that ended the chunk. If it was a panic, the number of the record that was being read or
+    /// processed.
     pub(super) fatal: Option<Failure>,
     pub(super) panicked_on: Option<u32>,
     pub(super) ended: bool,
-    /// The encoded positions of the reader before and after it.
+    /// The encoded positions of the reader before and after the chunk.
     pub(super) begin: String,
     pub(super) position: String,
     pub(super) progress: Option<Progress>,
-    /// The place of its last record.
+    /// The place of the chunk's last record.
     pub(super) location: Option<String>,
 }
 
@@ -84,9 +84,9 @@ pub(crate) struct Done<In, Out> {
     reason = "nearly all messages are chunks, and one thread would allocate a box for each that another frees"
 )]
 pub(crate) enum FromWorker<In, Out, X> {
-    /// The reader is open: its position, and the committed ranges ahead of it.
+    /// The reader is open, at this position and with these committed ranges ahead of it; or it could not be opened.
     ReaderOpened(Result<(String, CommittedRanges), Failure>),
-    /// A worker has opened its processors.
+    /// A worker has opened its processors, or could not.
     ProcessorsOpened(Result<(), Failure>),
     Done(Done<In, Out>),
     /// The reader failed when it was notified of a commit.
@@ -98,5 +98,5 @@ pub(crate) enum FromWorker<In, Out, X> {
 }
 
 pub(crate) type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
-/// The side of the step's thread.
+/// The channels as the step's thread holds them.
 pub(super) type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;

@@ -1,10 +1,10 @@
 //! Runs a step with `threads`: several workers read and process its chunks, and the thread of the step writes
 //! and commits them in the order of the input, with the same result as a single thread.
 //!
-//! The unit of work is a chunk, and it stays with one worker. The worker locks the reader, reads a whole
-//! chunk, unlocks the reader for the next worker and processes the chunk. It then lends the chunk to the
-//! thread of the step, which commits the chunks in order and returns each to its worker to be cleared. So a
-//! thread never frees memory that another allocated, which would cost more than a cheap processor does.
+//! The unit of work is a chunk, and it stays with one worker. The worker locks the reader, reads a whole chunk,
+//! unlocks the reader for the next worker and processes the chunk. It then lends the chunk to the thread of the step,
+//! which commits the chunks in order and returns each to its worker to be cleared. So a thread never frees memory
+//! that another thread allocated, because that would cost more than a cheap processor.
 //!
 //! Each worker has a few sets of buffers: it fills one while the others wait to be written. So a slow writer
 //! holds the readers back, and nothing is allocated once the buffers have reached their size. A reader that
@@ -54,12 +54,11 @@ use worker::Worker;
 pub(crate) use extra_lanes::{ExtraLanes, NoExtraLanes};
 pub use feed::Order;
 
-/// The number of buffer sets of a worker: enough that it rarely waits for the writer, and the writer rarely
-/// for it.
+/// The number of buffer sets of a worker. With this many, the worker and the writer rarely wait for each other.
 const BUFFERS_EACH: usize = 4;
 
-/// The messages that a thread may send besides its chunks: that it is ready, that the reader failed at a
-/// commit, that it needs a reader, and that it is lost.
+/// The number of messages that a thread may send in addition to its chunks: it is ready, the reader failed at a
+/// commit, it needs a reader, or it is lost.
 const EXTRA_MESSAGES: usize = 4;
 
 /// Spawns workers that share a reader, and waits until all of them are ready.
@@ -88,8 +87,7 @@ where
     let mut reader = opening(run, "reader", &mut reopen)?;
     let start = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
     let reader = Arc::new(SharedReader::new(ChunkReader::new(reader, start.clone())));
-    // Made before the first thread, because dropping it ends the waits of all threads, also on an early
-    // return.
+    // Made before the first thread is spawned: dropping it ends the waits of all threads, even on an early return.
     let threaded =
         Threaded::new(Arc::clone(&common), channels, SharedReaderHandle(Arc::clone(&reader)), reopen, phase);
     let supply = || SharedReaderSupply::<R, CAREFUL>::new(Arc::clone(&reader));

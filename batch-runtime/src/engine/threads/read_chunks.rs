@@ -18,19 +18,19 @@ use crate::engine::profile::{Activity, ChunkTimes};
 
 /// A reader, and the state of the chunks read from it.
 pub(super) struct ChunkReader<R> {
-    /// `None` once it panicked or could not be reopened. After its end or a failure it is still notified of
-    /// commits.
+    /// `None` once the reader panicked or could not be reopened. After the end of its input or a failure it is still
+    /// notified of commits.
     reader: Option<R>,
     ended: bool,
     /// The number of the next chunk.
     number: u64,
-    /// Its encoded position.
+    /// The encoded position of the reader.
     position: String,
-    /// The committed ranges ahead of it.
+    /// The committed ranges ahead of the reader.
     committed_ranges: CommittedRanges,
     repeats: ReadRepeats,
-    /// Its positions after the chunks that are not committed. They are encoded because a reader's position
-    /// need not be `Send`.
+    /// The positions of the reader after the chunks that are not committed yet. They are encoded because a reader's
+    /// position need not be `Send`.
     pending: PendingNotices<String>,
 }
 
@@ -47,7 +47,7 @@ impl<R: Reader> ChunkReader<R> {
         }
     }
 
-    /// Notifies the reader of those of the first `commits` commits that it does not know yet.
+    /// Notifies the reader of the first `commits` commits, except those that it was already notified of.
     pub(super) fn notify_committed(&mut self, commits: u64) -> Result<(), Failure> {
         let Some(reader) = &mut self.reader else { return Ok(()) };
         self.pending.notify(commits, |position| {
@@ -59,7 +59,7 @@ impl<R: Reader> ChunkReader<R> {
         })
     }
 
-    /// Reads one chunk; `None` after the last. If `detached` is given, records may be detached for the caller
+    /// Reads one chunk; `None` after the last. If `detached` is given, the reader may detach records for the caller
     /// to read.
     pub(super) fn read_unit<Out, const CAREFUL: bool>(
         &mut self,
@@ -111,7 +111,7 @@ impl<R: Reader> ChunkReader<R> {
             let (progress, location) = (reader.progress(), reader.location());
             Ok((reader, ended, position, progress, location))
         };
-        // Records read before a panic are processed, because their faults come first.
+        // Records read before a panic are still processed, because their faults come first.
         let filled = panic::catch(fill)
             .map_err(|panicked| common.blame(panicked, Phase::Read))
             .and_then(|filled| filled);
@@ -136,12 +136,13 @@ impl<R: Reader> ChunkReader<R> {
     }
 }
 
-/// Returns the number of the record that a reader panicked on, if it did, after `read` records of the chunk.
+/// Returns the number of the record that a reader panicked on, after `read` records of the chunk; `None` if it did
+/// not panic.
 fn panicked_on(failure: &Failure, read: usize) -> Option<u32> {
     if failure.is_panic() { u32::try_from(read).ok() } else { None }
 }
 
-/// A reader that cannot go on, if it still exists, and the reason.
+/// A reader that cannot go on, and the reason; `None` if the reader is gone.
 struct Stuck<R>(Option<R>, Failure);
 
 /// Moves the reader past the committed range at its position.
@@ -201,8 +202,8 @@ impl<R: Reader> Filling<'_, '_, R> {
             && !(CAREFUL && !buffers.records.is_empty() && reader.may_end_chunk() && extent.is_over())
             && !common.is_cancelled()
         {
-            // Not if `CAREFUL`: skipped records do not count as items, so they must be known here. Records
-            // are detached once a chunk.
+            // A careful step detaches no records: skipped records do not count as items, so they must be known here.
+            // Other steps detach records once per chunk.
             let room_left = most.saturating_sub(buffers.records.len());
             if !CAREFUL
                 && room_left > 0
@@ -218,7 +219,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                         continue;
                     }
                     Err(error) => {
-                        // The records before it are processed, because their faults come first.
+                        // The records before the fault are still processed, because their faults come first.
                         detached.count = room_left;
                         let (failure, _) = common.unread(error, &reader);
                         return Err(Stuck(Some(reader), failure));
@@ -250,8 +251,8 @@ impl<R: Reader> Filling<'_, '_, R> {
     }
 }
 
-/// Returns whether no rule skips the failure after `skipped` skips. The step will fail on it, so reading on would be in
-/// vain.
+/// Returns whether the step will fail on the failure, because no rule skips it after `skipped` skips. Reading on
+/// would then be useless.
 fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
     let rule = common.info.options.faults.skipped_by(failure, skipped);
     is_never_skipped(failure) || rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
@@ -260,9 +261,9 @@ fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool 
 /// Records that were detached from a reader, to be read without holding it.
 pub(super) struct Detached<R> {
     records: Option<R>,
-    /// The upper bound on their number.
+    /// The upper bound on the number of detached records.
     count: usize,
-    /// The number of items in the chunk before them.
+    /// The number of items in the chunk before the detached records.
     before: usize,
 }
 
@@ -271,7 +272,7 @@ impl<R: Reader> Detached<R> {
         Self { records: None, count: 0, before: 0 }
     }
 
-    /// Reads them into their place in the chunk.
+    /// Reads the records into their place in the chunk.
     fn read<Out>(&mut self, unit: &mut Unit<R::Item, Out>, common: &Common<'_>) {
         let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
         let items = &mut unit.buffers.records;
@@ -300,8 +301,8 @@ impl<R: Reader> Detached<R> {
 
 /// Supplies one worker with chunks of records.
 pub(crate) trait Supply<In, Out, X> {
-    /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do. Books its
-    /// time.
+    /// Returns the next chunk, read into these buffers; `None` if there is nothing more for the worker to do. Books
+    /// the time that this takes.
     fn next(
         &mut self,
         channel: &WorkersChannel<In, Out, X>,
@@ -333,7 +334,7 @@ pub(super) trait ReaderHandle<R> {
 /// allocated them.
 pub(super) type SharedReader<R> = TurnLock<ChunkReader<R>>;
 
-/// Requests the thread of the step to reopen the reader, since only that thread has the means.
+/// Asks the thread of the step to reopen the reader, because only that thread can open one.
 pub(super) struct ReopenRequest<R>(SyncSender<Result<R, Failure>>);
 
 /// A worker's end of a shared reader.
@@ -395,7 +396,7 @@ impl<R: Reader> SharedReaderHandle<R> {
 
 impl<R: Reader> Drop for SharedReaderHandle<R> {
     fn drop(&mut self) {
-        // After `close` nothing is pending; without it, the step has failed already.
+        // After a call of `close` nothing is pending. Without one, the step has already failed.
         if let Err(failure) = self.notify() {
             tracing::warn!(%failure, "a reader failed when it was notified of a commit");
         }

@@ -12,7 +12,7 @@ use crate::engine::faults::panic;
 use crate::engine::profile::{Activity, ChunkTimes, LaneWatch};
 use crate::engine::step::of_role;
 
-/// The requests to the step's thread: none, because the reader's thread reopens it itself.
+/// The requests to the step's thread. There are none, because the reader's thread reopens the reader itself.
 pub(super) enum NoRequest {}
 
 /// A worker's end of the reader's thread.
@@ -58,7 +58,7 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
             Ok((reader, start)) => {
                 self.sender.send(FromWorker::ReaderOpened(Ok(start.clone())));
                 let read = || self.read::<_, CAREFUL>(ChunkReader::new(reader, start), || P::reader(&scope));
-                // Catches a panic in dropping the reader too.
+                // This also catches a panic in the drop of the reader.
                 if let Err(failure) = panic::catch(read).and_then(|read| read) {
                     self.sender.send(FromWorker::NotifyFailed(failure));
                 }

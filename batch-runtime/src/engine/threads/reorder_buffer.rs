@@ -18,7 +18,7 @@ impl<T> InOrder<T> {
         self.early.push((number, item));
     }
 
-    /// Removes the first to arrive of those that match.
+    /// Removes the value that arrived first among those that match.
     pub(super) fn pop_any(&mut self, matches: impl Fn(&T) -> bool) -> Option<T> {
         let at = self.early.iter().position(|(_, item)| matches(item))?;
         Some(self.early.remove(at).1)
@@ -32,7 +32,7 @@ impl<T> InOrder<T> {
     }
 }
 
-/// The chunks that are committed, and the buffers withheld while one lags too far.
+/// The chunks that are committed, and the buffers that are withheld while one chunk lags too far.
 pub(super) struct Committed<B> {
     /// The first chunk that is not committed.
     first: u64,
@@ -59,8 +59,8 @@ impl<B> Committed<B> {
         self.first
     }
 
-    /// Takes the buffers of a committed chunk. Returns the buffers to return to which worker, unless the
-    /// chunk is too far ahead.
+    /// Takes the buffers of a committed chunk. Returns buffers, each with the worker to return them to. Withholds
+    /// them while the chunk is too far ahead.
     pub(super) fn release(
         &mut self,
         number: u64,
@@ -73,10 +73,11 @@ impl<B> Committed<B> {
     }
 }
 
-/// The positions after chunks, of which the reader is notified in order and once each, after the commit.
+/// The reader's positions after chunks. After the commit of a chunk, the reader is notified of its position: in
+/// order, and once for each.
 pub(super) struct PendingNotices<P> {
     queue: VecDeque<P>,
-    /// The number of commits notified of; `u64::MAX` once a notification failed.
+    /// The number of commits that the reader was notified of; `u64::MAX` once a notification failed.
     notified: u64,
 }
 
@@ -90,8 +91,9 @@ impl<P> PendingNotices<P> {
         self.queue.push_back(position);
     }
 
-    /// Notifies of those of the first `commits` commits that are pending. After a failure there are no more
-    /// notifications, because other threads may get here before the step knows of it.
+    /// Notifies the reader of the first `commits` commits, except those that it was already notified of. After a
+    /// failure there are no more notifications: other threads may call this before the step's thread knows of the
+    /// failure.
     pub(super) fn notify<E>(
         &mut self,
         commits: u64,

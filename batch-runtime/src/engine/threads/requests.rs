@@ -8,7 +8,7 @@ use super::sync::{Receiver, SyncSender, sync_channel};
 /// The server's end.
 pub(super) struct RequestServer<Q, A> {
     requests: Receiver<(usize, Q)>,
-    /// The reply channels by client; `None` for a client that was told there is nothing more.
+    /// The reply channels by client; `None` for a client that was told that there is nothing more.
     replies: Vec<Option<SyncSender<A>>>,
 }
 
@@ -40,13 +40,13 @@ pub(super) fn request_channel<Q, A>(clients: usize) -> Ends<Q, A> {
 }
 
 impl<Q, A> RequestServer<Q, A> {
-    /// Answers requests until every client and the presence are gone. A client that gets `None` gets no reply
-    /// from then on.
+    /// Answers requests until all clients and the presence are dropped. If `answer` returns `None` for a client, that
+    /// client gets no more replies.
     pub(super) fn serve<E>(&mut self, mut answer: impl FnMut(Q) -> Result<Option<A>, E>) -> Result<(), E> {
         while let Ok((number, request)) = self.requests.recv() {
             match (answer(request)?, &self.replies[number]) {
                 (Some(answer), Some(reply)) => {
-                    // The client may have left since.
+                    // The client may have left since it sent the request.
                     let _ = reply.send(answer);
                 }
                 (None, _) => self.replies[number] = None,

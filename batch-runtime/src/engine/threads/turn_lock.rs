@@ -4,8 +4,7 @@ use std::sync::PoisonError;
 
 use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
-/// A value that threads use in turns, with the number of commits. The committing thread never waits for the
-/// lock.
+/// A value that threads use in turn, with the number of commits. The committing thread never waits for the lock.
 pub(super) struct TurnLock<T> {
     value: Mutex<T>,
     commits: AtomicU64,
@@ -26,8 +25,8 @@ impl<T> TurnLock<T> {
         (turn, commits)
     }
 
-    /// Publishes the number of commits. Returns the lock if it is free, so that the caller notifies the value.
-    /// Otherwise its next holder does.
+    /// Publishes the number of commits. If the lock is free, returns it, so that the caller notifies the value.
+    /// Otherwise the next holder of the lock does so.
     pub(super) fn committed(&self, commits: u64) -> Option<MutexGuard<'_, T>> {
         self.commits.store(commits, Ordering::Release);
         self.value.try_lock().ok()

@@ -19,7 +19,7 @@ use crate::engine::step::of_role;
 use crate::observe::spans;
 use crate::repository::SkipPhase;
 
-/// Opens the processors of a thread, or of a lane that stands in for one.
+/// Opens the processors of a thread, or of a lane that processes a chunk itself.
 pub(super) fn open_processor<'s, P: Pipe>(
     step: &'static StepInfo,
     scope: &Scope<'s>,
@@ -44,8 +44,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
             Ok(processor) => {
                 self.channel.send(FromWorker::ProcessorsOpened(Ok(())));
                 let sender = self.channel.sender().clone();
-                // Dropping items between chunks may panic too; the current chunk is then lost with the
-                // worker.
+                // Dropping items between chunks may panic too. The current chunk is then lost with the worker.
                 if let Err(panicked) = panic::catch(|| self.work::<_, CAREFUL>(processor)) {
                     sender.send(FromWorker::Lost(common.blame(panicked, Phase::Process)));
                 }
@@ -71,7 +70,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
                 process::<_, P, CAREFUL>(&common, number, unit, processor, &mut times.items);
             times.book(Activity::Process);
             lane.profiler.add(&times);
-            // After a chunk that did not come to its end, no other is wanted.
+            // After a chunk that was not processed to its end, the step takes no more chunks.
             let (true, Some(open)) = (self.channel.send(FromWorker::Done(done)), processor_after) else {
                 return;
             };
@@ -80,8 +79,8 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     }
 }
 
-/// Processes a chunk for the worker of that number. If the chunk did not come to its end, returns no processor, because
-/// the processor may hold items of it. Times each processor if there are laps.
+/// Processes a chunk for the worker with the number `channel`. If the chunk is not processed to its end, returns no
+/// processor, because the processor may still hold items of the chunk. Times each processor if there are laps.
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     common: &Common<'_>,
     channel: usize,
@@ -131,7 +130,7 @@ struct Records<'c, 's, In> {
     returned: usize,
     /// The records that could not be read, each with the number of items before it.
     unread: std::iter::Peekable<std::vec::IntoIter<(usize, Failure)>>,
-    /// Why nothing could be read after the last of them.
+    /// Why nothing could be read after the last of these records.
     fatal: Option<Failure>,
     /// True if the last error ends the chunk.
     has_failed: bool,
@@ -163,7 +162,7 @@ impl<In> Reader for Records<'_, '_, In> {
         match self.items.next() {
             Some(item) => Ok(Some(item)),
             None => match self.fatal.take() {
-                // An error rather than the end of the chunk, so that buffered items are not flushed.
+                // Return an error and not the end of the chunk, so that buffered items are not flushed.
                 Some(failure) => self.fail(failure),
                 None => Ok(None),
             },
@@ -182,9 +181,9 @@ struct Processed<P, Out> {
     processor: P,
     outputs: Outputs<Out>,
     filled: Filled,
-    /// Why the step cannot go on after it.
+    /// Why the step cannot go on after this chunk.
     fatal: Option<Failure>,
-    /// True if the chunk came to its end.
+    /// True if the chunk was processed to its end.
     is_whole: bool,
 }
 
@@ -249,7 +248,8 @@ where
                     faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                 }
                 Err(Fault::Process(failure, item)) => {
-                    // The step skips nothing, but a fault is needed here for its place to be looked up.
+                    // The step skips nothing, but only a fault with a number lets the step's thread look up the place
+                    // of the record.
                     let source = u32::try_from(filled.read - 1).unwrap_or(u32::MAX);
                     faults.push(Faulty { phase: SkipPhase::Process, source, failure: blame(failure), item });
                     break None;

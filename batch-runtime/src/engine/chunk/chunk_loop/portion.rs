@@ -50,8 +50,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         counters
     }
 
-    /// Writes a portion of the chunk and commits it with its checkpoint. A portion that the database lost is written
-    /// again.
+    /// Writes a portion of the chunk and commits it with its checkpoint. If the database loses the transaction, the
+    /// portion is written again.
     pub(crate) fn commit_portion<F: Feed<In, W::Item>>(
         &mut self,
         portion: &Portion,
@@ -65,7 +65,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
                 Err(ChunkError::Again(failure)) if again < MAX_AGAIN && !self.shared.run.is_stopping() => {
                     again += 1;
                     self.totals.counters.rollback += 1;
-                    tracing::warn!(%failure, "the database lost a chunk, which is written again");
+                    tracing::warn!(%failure, "the database lost a chunk's transaction; the chunk is written again");
                 }
                 attempted => return attempted,
             }
@@ -87,7 +87,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
         let committed = store.commit(record, |tx, record| {
-            // The time to begin the transaction counts as part of the commit.
+            // The time that it takes to begin the transaction counts as part of the commit.
             times.book(Activity::Commit);
             let put = put.as_ref().filter(|_| CAREFUL);
             let written =
@@ -168,7 +168,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         if let Some(put) = put {
             self.shared.run.take_back(put);
         }
-        // Another owner has the execution, and rolls the writer back itself.
+        // Another owner has taken the execution over, and rolls the writer back itself.
         if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
             return error;
         }

@@ -99,7 +99,7 @@ impl Machine<'_> {
         self.live()
     }
 
-    /// Returns the same for the same place, no matter when it is asked.
+    /// Returns the outcome of a place. It is always the same for the same place.
     fn outcome(path: &str) -> bool {
         let seed = path.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
         Dice(seed).one_in(2)

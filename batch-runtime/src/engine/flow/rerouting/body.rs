@@ -35,7 +35,7 @@ pub(super) enum Statement {
     MatchValue(Step, [Vec<Statement>; 2]),
     MatchDecider(usize, [Vec<Statement>; 2]),
     While(usize, bool, Vec<Statement>),
-    /// A loop that ends with a decider: one more, or `break`.
+    /// A loop whose last statement asks a decider: another iteration, or `break`.
     Loop(usize, Vec<Statement>),
     Split(Vec<Vec<Statement>>),
     End,

@@ -1,4 +1,4 @@
-//! Interprets bodies over a plain record of what was passed, as the reference for what must run.
+//! Interprets bodies with nothing but a record of the places that were passed. The engine must run the same steps.
 
 mod instance;
 
@@ -144,7 +144,7 @@ impl Walk<'_, '_> {
                     let Some(enough) = walk.ask(Script::is_enough)? else { return fails() };
                     walk.life.write()?;
                     if enough {
-                        // Neither this iteration nor a later one counts.
+                        // The loop ends here, so neither this iteration nor a later one counts as passed.
                         let (iterations, mut stops) = (walk.iterations.clone(), walk.stops);
                         walk.instance.forget(body, &iterations, &mut stops, true);
                         walk.instance.forget_one(*number, &iterations, true);

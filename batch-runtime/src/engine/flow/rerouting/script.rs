@@ -88,7 +88,7 @@ pub(super) fn run(run: &StepRun<'_>) -> StepEnd {
     });
     let result = match outcome {
         Outcome::Completed(value) => {
-            // A `match` on the end of a step takes `Ended`; other ones take the value.
+            // A `match` on how a step ended routes by `Ended`, any other `match` by the value.
             let ends = run.route.is_some_and(|route| route.arms[0].label == "Completed");
             let outcome =
                 || -> Box<dyn Any> { if ends { Box::new(Ended::Completed) } else { Box::new(value) } };

@@ -1,5 +1,5 @@
-//! The state of a step's workers that its lanes share, and the messages to them. It does not know the types of the
-//! items.
+//! The state of a step's workers that its lanes share, and the messages to the workers. This code does not know the
+//! types of the items.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::engine::step::StepRun;
 use crate::repository::encode_context;
 use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
-/// At most this many replies wait to be read. Further ones are dropped, and asked for again.
+/// At most this many replies wait to be read. Further ones are dropped, and their chunks are requested again.
 const MOST_WAITING: usize = 4_096;
 
 /// The state that all lanes of a step share with the carrier.
@@ -23,7 +23,7 @@ pub(crate) struct Exchange {
     head: StepHead,
     secret: Secret,
     began: Instant,
-    /// Taken at the end of the step, so that no further reply comes.
+    /// Taken out at the end of the step, so that no more replies arrive.
     requests: Mutex<Option<Box<dyn ChunkRequests>>>,
     inbox: Arc<Inbox>,
     pub(super) longest: usize,
@@ -136,7 +136,7 @@ impl Exchange {
         })
     }
 
-    /// Begins a request.
+    /// Begins the message of a request, which is not signed yet.
     pub(super) fn request(&self, ask: &Ask) -> Result<Vec<u8>, Failure> {
         let age = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut message = begin();
@@ -193,7 +193,7 @@ impl Exchange {
 
     /// Starts workers if the run starts its own and some are missing.
     pub(super) fn tend_workers(&self) -> Result<(), Failure> {
-        // After the end of the step no workers are started. The end waits for this lock.
+        // After the end of the step no workers are started: `end` takes `requests` under this lock.
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.as_ref().map_or(Ok(()), |_| self.chunks.tend(&self.step))
     }
@@ -214,12 +214,12 @@ impl Exchange {
         let taken = requests.take();
         self.chunks.release(&self.step);
         drop(requests);
-        // The carrier may take its time, and no lane needs the lock any more.
+        // Dropping it may take the carrier some time, and the lock need not be held for that.
         drop(taken);
     }
 }
 
-/// Returns whether a request is signed by the manager whose execution has that owner.
+/// Returns whether a manager has signed the request with that secret.
 pub(crate) fn is_of_the_manager(request: &[u8], secret: &Secret) -> bool {
     secret.has_signed(signed::Sender::Manager, request)
 }

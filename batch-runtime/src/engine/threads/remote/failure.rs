@@ -1,5 +1,5 @@
-//! Failures on their way between processes. They lose their types there, so the sending process says which rule of the
-//! step covers each.
+//! Failures on their way between processes. They lose their types on the way, so the sending process says which rule
+//! of the step covers each.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub(crate) struct SentFailure {
     notes: Vec<String>,
     /// The messages of the error and of its sources.
     messages: Vec<String>,
-    /// The number of the rule for skips that decides, and whether it applies.
+    /// The number of the `skip` rule that decides, and whether it applies.
     rule: Option<(usize, bool)>,
     /// The error that a rule names and that this one hides.
     hidden: Option<String>,

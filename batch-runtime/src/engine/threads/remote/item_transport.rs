@@ -8,14 +8,14 @@ use super::shape::Shape;
 use crate::definition::Failure;
 use crate::engine::faults::panic;
 
-/// Items that are sent to workers, or come back from them.
+/// Items that are sent to workers, or received from them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to workers and back, as `remote` requires",
     label = "yields `{Self}`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for `{Self}`, and let it own what it holds (`String` for `&str`); or drop `remote`"
 )]
 pub trait RemoteItem {
-    /// Named by generated code to check the trait.
+    /// Generated code names this constant to check that the trait is implemented.
     const IS: () = ();
 }
 
@@ -30,7 +30,7 @@ impl<T: Serialize + DeserializeOwned + Send> RemoteItemBounds for T {}
 /// At most this many items of the first chunk are compared with their copies after serialization.
 const COMPARED: usize = 1_000;
 
-/// Adds items to a message.
+/// Appends items to a message.
 pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> Result<(), Failure> {
     panic::catch(|| codec::write(message, items))?.map_err(|error| {
         let number = items.iter().position(|item| codec::write(&mut Vec::new(), item).is_err());
@@ -41,7 +41,7 @@ pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> R
     })
 }
 
-/// Takes the items of a message.
+/// Decodes the items of a message.
 pub(super) fn unpack<T: RemoteItemBounds>(mut message: &[u8]) -> Result<Vec<T>, Failure> {
     panic::catch(|| codec::read(&mut message))?.map_err(|error| {
         Failure::new(error).fatal().with_note(

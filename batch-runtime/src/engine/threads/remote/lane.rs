@@ -1,8 +1,9 @@
-//! The lanes of a step whose chunks workers process. A lane has chunks read as a worker thread does, and sends them away;
-//! its second thread receives the results, and hands them to the step's thread as a worker thread does.
+//! The lanes of a step whose chunks workers process. The first thread of a lane has chunks read, as a worker thread
+//! does, and sends them away. Its second thread receives the results, and hands them to the step's thread, as a
+//! worker thread does.
 //!
-//! A chunk stays here until its result has arrived, so nothing is lost with a message or a worker: the chunk is sent
-//! again, and as a last resort it is processed here.
+//! A chunk is kept here until its result has arrived. If a message or a worker is lost, the chunk is sent again, and
+//! as a last resort it is processed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -27,24 +28,24 @@ use crate::engine::profile::{Activity, LaneWatch};
 use crate::repository::SkipPhase;
 use crate::repository::work_queue::{Fate, WorkerId};
 
-/// How often the first lane checks whether something is late.
+/// How often the first lane checks whether a result is late.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the other lanes check whether a chunk was returned.
 const LOOK_BESIDE: Duration = Duration::from_millis(100);
-/// After this many refusals in a row, the step counts as not served by any worker.
+/// If workers refuse more requests than this in a row, the step counts as not served by any worker.
 const MOST_REFUSED: u32 = 3;
 
 /// A chunk whose result is awaited.
 pub(super) struct Awaited<In, Out> {
     pub(super) unit: Unit<In, Out>,
-    /// The lane that owns the buffers.
+    /// The number of the lane that owns the buffers.
     pub(super) channel: usize,
-    /// Its position among all requests. If a later one was begun, this one may be lost.
+    /// The position of the request among all requests. If a worker has begun a later one, this one may be lost.
     pub(super) turn: u64,
-    /// When it was sent, or when a worker last said that it was working on it.
+    /// When the chunk was sent, or when a worker last said that it was working on it.
     pub(super) heard: Instant,
-    /// How often it was sent.
+    /// How often the chunk was sent.
     pub(super) sent: u32,
     pub(super) holders: ChunkHolders,
 }
@@ -55,7 +56,7 @@ pub(super) struct Lanes<'s, In, Out, X> {
     pub(super) exchange: Arc<Exchange>,
     pub(super) sender: super::super::channels::WorkerSender<FromWorker<In, Out, X>>,
     pub(super) awaited: Mutex<BTreeMap<u64, Awaited<In, Out>>>,
-    /// The chunks that no worker takes.
+    /// The chunks that no worker takes, which the lanes process themselves.
     pub(super) returned: Mutex<Vec<Awaited<In, Out>>>,
     pub(super) turns: AtomicU64,
     /// The latest turn that a worker has begun.
@@ -98,14 +99,14 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    /// Runs one of the two threads of a lane. Nothing that goes wrong there is lost.
+    /// Runs one of the two threads of a lane. If it panics, the step's thread learns of it.
     fn guarded(&self, work: impl FnOnce()) {
         if let Err(panicked) = panic::catch(work) {
             self.sender.send(FromWorker::Lost(self.common.blame(panicked, Phase::Process)));
         }
     }
 
-    /// Has chunks read, and sends them.
+    /// Has chunks read, and sends them to workers.
     pub(super) fn send_all<S: Supply<In, Out, X>>(
         &self,
         channel: &WorkersChannel<In, Out, X>,
@@ -131,7 +132,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         if unit.buffers.records.is_empty() && unit.buffers.unread.is_empty() {
             return self.hand_over_unprocessed(unit, channel);
         }
-        // Items are compared chunk by chunk until one chunk agrees.
+        // Compare the items of each chunk with their copies, until those of one chunk agree.
         let records = &unit.buffers.records;
         let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
@@ -184,14 +185,14 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         self.hand_over_unprocessed(unit, channel);
     }
 
-    /// Hands over a chunk without outputs: only its end counts.
+    /// Hands over a chunk without outputs: it only ends the input or fails the step.
     fn hand_over_unprocessed(&self, unit: Unit<In, Out>, channel: usize) {
         let Unit { number, buffers, end } = unit;
         let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
         self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
     }
 
-    /// Takes results until the step ends. The first lane also handles what is late.
+    /// Takes results until the step ends. The first lane also handles late results.
     pub(super) fn receive_all<P, const CAREFUL: bool>(&self, is_first: bool)
     where
         P: Pipe<In = In, Out = Out>,
@@ -213,7 +214,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 if is_first {
                     late_chunks.look(self);
                 }
-                // One at a time, so that replies and late chunks are handled in between.
+                // Process one chunk at a time, so that replies and late chunks are handled in between.
                 let Some(Awaited { unit, channel, .. }) = self.next_returned() else {
                     most = idle;
                     continue;
@@ -239,7 +240,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         });
     }
 
-    /// The first of the chunks that no worker takes.
+    /// Takes the first of the chunks that no worker takes.
     fn next_returned(&self) -> Option<Awaited<In, Out>> {
         let mut returned = lock(&self.returned);
         let numbered = returned.iter().enumerate();
@@ -252,7 +253,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             tracing::debug!(bytes = reply.len(), "dropped a reply that cannot be read");
             return;
         };
-        // A worker's `Ready` may be old.
+        // A worker's `Ready` may be old, so it counts only while no worker serves the step.
         if !matches!(answer, Answer::Ready(_)) || !self.exchange.is_served() {
             self.is_heard.store(true, Ordering::Relaxed);
         }
@@ -275,7 +276,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 }
             }
             Answer::Refused { number, worker, why } => {
-                // One refusal is no reason to stop sending while other workers accept chunks.
+                // A few refusals are no reason to stop sending, because other workers may accept chunks.
                 if self.refused.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSED {
                     self.exchange.set_served(false);
                 }
@@ -298,7 +299,8 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         }
     }
 
-    /// Handles a worker's refusal of a chunk: it is processed here, or soon by another worker.
+    /// Handles a worker's refusal of a chunk. The chunk is processed here, or, if it may have ended a worker, sent to
+    /// another worker soon.
     fn is_refused(&self, number: u64, worker: WorkerId) {
         let mut awaited = lock(&self.awaited);
         let Some(chunk) = awaited.get_mut(&number) else { return };
@@ -372,7 +374,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     }
 }
 
-/// The failure of items that cannot be sent.
+/// Notes whether input or output items could not be sent.
 fn of_items(failure: Failure, which: &str) -> Failure {
     failure.with_note(format!("this is about the step's {which} items"))
 }

@@ -13,9 +13,9 @@ use super::messages::Ask;
 use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, WorkerId};
 
-/// How often it checks whether workers are to be started.
+/// How often the first lane checks whether workers must be started.
 const TEND: Duration = Duration::from_millis(500);
-/// The minimum interval between two requests for workers' fates.
+/// The minimum time between two queries for the fates of workers.
 const ASK: Duration = Duration::from_secs(1);
 
 /// Handles late results and missing workers.
@@ -28,7 +28,7 @@ pub(super) struct LateChunks {
     /// Why no more workers are started.
     cannot_start: Option<String>,
     patience: Duration,
-    /// When workers are to be started next; `None` once that has failed for good.
+    /// The next check whether workers must be started; `None` once starting them has failed for good.
     tends: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ impl LateChunks {
         if lanes.common.give_up.is_raised() {
             let awaited = mem::take(&mut *lock(&lanes.awaited));
             if !awaited.is_empty() {
-                let stopped = Failure::new("the job is to stop").interrupted();
+                let stopped = Failure::new("the job was asked to stop").interrupted();
                 lanes.sender.send(FromWorker::Lost(stopped));
             }
             return;
@@ -74,8 +74,8 @@ impl LateChunks {
         let reaches = lanes.exchange.reaches();
         self.look_for_losses(lanes, !reaches);
         if !reaches {
-            // No answer will come, so the threads do not wait for one. If one comes anyway, the chunk still counts
-            // once.
+            // No answer will arrive, so the step's threads take the chunks now. If an answer arrives anyway, the
+            // chunk still counts only once.
             lanes.exchange.set_served(false);
             let mut awaited = lock(&lanes.awaited);
             lock(&lanes.returned)
@@ -114,7 +114,7 @@ impl LateChunks {
         for number in late {
             let Some(chunk) = awaited.get_mut(&number) else { continue };
             if !is_served || is_silent && chunk.sent > 1 {
-                // No worker is there any more.
+                // No worker is left.
                 gone |= is_served;
                 if !chunk.holders.has_lost() {
                     lock(&lanes.returned).extend(awaited.remove(&number));
@@ -126,7 +126,7 @@ impl LateChunks {
             chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
             match lanes.message(&chunk.unit, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
-                // The chunk was serialized once, so it is processed here.
+                // The chunk could be serialized before, so this is no fault of its items: process it here.
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
                     if chunk.holders.has_lost() {
@@ -144,7 +144,8 @@ impl LateChunks {
         }
     }
 
-    /// Finds the workers that were lost with a chunk. If `all` is true, it asks about the workers of every chunk.
+    /// Finds the workers that were lost while they processed a chunk. If `all` is true, it asks about the workers of
+    /// every chunk.
     fn look_for_losses<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &self,
         lanes: &Lanes<'_, In, Out, X>,
@@ -160,7 +161,7 @@ impl LateChunks {
             })
             .collect();
         for worker in suspects {
-            // The repository may be slow, so nothing is locked meanwhile.
+            // The repository may be slow, so no lock is held during the query.
             let fate = lanes.fate(worker);
             let mut awaited = lock(&lanes.awaited);
             let mut failed = Vec::new();
@@ -183,8 +184,8 @@ impl LateChunks {
         }
     }
 
-    /// Called without workers. Fails the chunks that must not be processed here if no worker will come; otherwise says
-    /// that they wait.
+    /// Called while no worker serves the step. Fails the chunks that must not be processed here if no worker can be
+    /// expected; otherwise tells the user that they wait.
     fn abandon<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &mut self,
         lanes: &Lanes<'_, In, Out, X>,
@@ -211,7 +212,7 @@ impl LateChunks {
         }
     }
 
-    /// Asks for a worker.
+    /// Asks whether a worker is there, and tells the user if none answers.
     fn ask<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &mut self,
         lanes: &Lanes<'_, In, Out, X>,

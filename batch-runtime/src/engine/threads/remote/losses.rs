@@ -13,11 +13,11 @@ use crate::repository::work_queue::{Fate, MOST_LOSSES, WorkerId};
 /// The workers that have begun a chunk.
 #[derive(Debug, Default)]
 pub(super) struct ChunkHolders {
-    /// Those that have neither answered nor given it back.
+    /// The workers that have neither answered nor given the chunk back.
     at_it: BTreeSet<WorkerId>,
-    /// Those that were lost, each with its name for messages.
+    /// The workers that were lost, each with its name for messages.
     lost: BTreeMap<WorkerId, String>,
-    /// When the repository was last asked about them.
+    /// When the repository was last asked about these workers.
     asked: Option<Instant>,
 }
 
@@ -37,8 +37,8 @@ impl ChunkHolders {
         !self.lost.is_empty()
     }
 
-    /// The workers that the repository must be asked about now: if nothing was heard of the chunk for a while, or if a
-    /// second worker has begun it.
+    /// Returns the workers that the repository must be asked about now. There are some if nothing was heard of the
+    /// chunk for a while, or if a second worker has begun it.
     pub(super) fn suspects(&mut self, is_silent: bool, every: Duration) -> BTreeSet<WorkerId> {
         let is_due =
             (is_silent || self.at_it.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);
@@ -89,7 +89,7 @@ impl ChunkHolders {
         ))
     }
 
-    /// Says that the chunk waits for a worker.
+    /// The message that the chunk waits for a worker.
     pub(super) fn waiting_message<In, Out>(&self, unit: &Unit<In, Out>) -> String {
         format!(
             "{} waits for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
@@ -105,12 +105,12 @@ impl ChunkHolders {
     }
 }
 
-/// Says that a worker was lost with a chunk.
+/// The message that a worker was lost while it processed a chunk.
 pub(super) fn lost_message<In, Out>(name: &str, unit: &Unit<In, Out>) -> String {
     format!("{name} was lost while it processed {}; another worker processes it again", chunk(unit))
 }
 
-/// The chunk, by its place in the input.
+/// Describes the chunk by its place in the input.
 fn chunk<In, Out>(unit: &Unit<In, Out>) -> String {
     let records = &unit.end.records;
     let last = unit.end.location.as_ref().map(|place| format!(" (the last at {place})"));
@@ -134,7 +134,7 @@ mod tests {
         let (worker, fate) = lost(1);
         holders.begins(worker);
         assert!(holders.note(worker, &fate));
-        // A message that it sent earlier may arrive late.
+        // A message that the worker sent earlier may arrive late.
         holders.begins(worker);
         assert!(!holders.note(worker, &fate));
         assert!(holders.has_lost());

@@ -9,7 +9,7 @@ use super::signed::body;
 /// The version of these messages.
 pub(crate) const PROTOCOL: u32 = 2;
 
-/// The step that a message is about. It begins each message.
+/// The step that a message is about. Every message begins with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct StepKey {
     pub(crate) protocol: u32,
@@ -25,10 +25,10 @@ pub(crate) struct StepHead {
     /// The hash of the manager's executable.
     pub(crate) build: String,
     pub(crate) job: String,
-    /// Its place in the job.
+    /// The place of the step in the job.
     pub(crate) path: String,
     pub(crate) starts: u32,
-    /// How long ago it began, in milliseconds.
+    /// How long ago the step began, in milliseconds.
     pub(crate) age: u64,
     /// The values in the contexts of the step and of the job when it began, as JSON.
     pub(crate) values: Option<(String, String)>,
@@ -39,44 +39,44 @@ pub(crate) struct StepHead {
 /// A manager's question, after the key and the head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// Whether anybody can process chunks of the step.
+    /// Asks whether a worker can process chunks of the step.
     Ready,
-    /// To process the items that follow.
+    /// Asks a worker to process the items that follow.
     Chunk(ChunkHead),
 }
 
-/// A chunk without its items.
+/// A chunk that is sent to a worker, without its items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChunkHead {
     pub(crate) number: u64,
-    /// The position of the request among all of the step.
+    /// The position of the request among all requests of the step.
     pub(crate) turn: u64,
     /// Whether items are told apart one by one.
     pub(crate) careful: bool,
-    /// The records that could not be read, each by the number of items before it.
+    /// The records that could not be read. For each of them, the number of items before it.
     pub(crate) unread: Vec<usize>,
-    /// Whether nothing could be read after the last of them, so that the step fails after this chunk.
+    /// Whether nothing could be read after the last of these items, so that the step fails after this chunk.
     pub(crate) is_fatal: bool,
 }
 
 /// A worker's answer, after the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// Its name follows: it can process chunks of the step.
+    /// The worker with this name can process chunks of the step.
     Ready(String),
-    /// It works on a chunk.
+    /// The worker works on a chunk.
     Begun {
         number: u64,
         /// The turn of the request.
         turn: u64,
-        /// Its number in the repository, which knows what becomes of it.
+        /// The number of the worker in the repository, which knows its fate.
         worker: i64,
     },
-    /// It has not processed a chunk that it had begun, and never will.
+    /// The worker has not processed a chunk that it had begun, and never will.
     GivenBack { number: u64, worker: i64 },
-    /// It cannot process chunks of the step. If it was asked to process one, it has not.
+    /// The worker cannot process chunks of the step. If it was asked to process one, it has not done so.
     Refused { number: Option<u64>, worker: i64, why: String },
-    /// The chunk, whose outputs follow.
+    /// The result of a chunk. The outputs follow it.
     Chunk(Box<ChunkResult>),
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct ChunkResult {
     pub(crate) filtered: u64,
     pub(crate) records: u32,
     pub(crate) skipped: u64,
-    /// For each output the record that it stems from, if items are told apart.
+    /// For each output, the record that it stems from; empty if items are not told apart.
     pub(crate) sources: Vec<u32>,
     pub(crate) faults: Vec<SentFault>,
     pub(crate) repeated: Vec<SentRepeated>,
@@ -100,7 +100,7 @@ pub(crate) struct ChunkResult {
 /// Why the step cannot go on after a chunk.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Fatal {
-    /// It could not read on; the manager knows why.
+    /// Reading could not go on; the manager knows why.
     InReading,
     InProcessing(SentFailure),
 }
@@ -109,9 +109,9 @@ pub(crate) enum Fatal {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SentFault {
     pub(crate) source: u32,
-    /// `None` if it could not be read: the manager knows why.
+    /// `None` if the record could not be read, because the manager then knows the failure.
     pub(crate) failure: Option<SentFailure>,
-    /// Whether the item is still there after the failure.
+    /// Whether the processors left the item intact, so that the manager can show it.
     pub(crate) is_held: bool,
 }
 
@@ -123,20 +123,20 @@ pub(crate) struct SentRepeated {
     pub(crate) is_held: bool,
 }
 
-/// The step that a message is about, which determines whose signature it must have; `None` if it is no message of this
-/// version.
+/// Returns the step that a message is about. The step determines the secret with which the message must be signed.
+/// `None` if this is no message of this version.
 pub(crate) fn key_of(message: &[u8]) -> Option<StepKey> {
     codec::read(&mut body(message)).ok().filter(|key: &StepKey| key.protocol == PROTOCOL)
 }
 
-/// Takes the head and the question of a request. The items are left.
+/// Splits a request into its head, its question and the items, which are still encoded.
 pub(crate) fn asked(message: &[u8]) -> Option<(StepHead, Ask, &[u8])> {
     let mut rest = body(message);
     let _: StepKey = codec::read(&mut rest).ok()?;
     Some((codec::read(&mut rest).ok()?, codec::read(&mut rest).ok()?, rest))
 }
 
-/// Takes the answer of a reply. The outputs are left.
+/// Splits a reply into its answer and the outputs, which are still encoded.
 pub(super) fn answered(message: &[u8]) -> Option<(Answer, &[u8])> {
     let mut rest = body(message);
     let _: StepKey = codec::read(&mut rest).ok()?;

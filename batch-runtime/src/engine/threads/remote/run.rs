@@ -1,4 +1,4 @@
-//! The parts of a run that a step needs for its remote chunks.
+//! The connection of a step with `remote` to its run.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -57,13 +57,13 @@ pub(crate) struct OpenStep<'s> {
 pub(crate) enum RequestOutcome {
     /// The answer.
     Answer(Vec<u8>),
-    /// Its processors cannot be opened, for this reason.
+    /// The processors cannot be opened, for this reason.
     Refused(String),
-    /// A stop interrupted it: somebody else is to process it.
+    /// A stop interrupted the request. Another worker, or the manager, must process it.
     Interrupted,
 }
 
-/// Where a step is served.
+/// The surroundings in which a worker opens a step.
 pub(crate) struct StepPlace<'s> {
     pub(crate) info: &'static StepInfo,
     pub(crate) bindings: Vec<&'s [Binding]>,
@@ -107,7 +107,8 @@ impl<'s> OpenStep<'s> {
         (self.served)(RequestOutcome::Answer(self.secret.sign(Sender::Worker, message)));
     }
 
-    /// Whether a processor has put a value into a context. It would be lost here.
+    /// Returns whether a processor has put a value into a context. The value would be lost, because a worker's
+    /// contexts are not saved.
     fn has_put(&self) -> bool {
         self.common.context.values.changed() || self.common.environment.job.values.changed()
     }
@@ -204,7 +205,7 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
     }
 }
 
-/// Stands for the failure of a record that the manager could not read.
+/// Stands in for the failure of a record that the manager could not read.
 #[derive(Debug)]
 struct Unread;
 
@@ -260,7 +261,7 @@ fn result<In, Out>(done: &Done<In, Out>, rules: &Faults) -> Option<ChunkResult> 
     })
 }
 
-/// A chunk that could not be processed as a whole.
+/// The result of a chunk that failed as a whole.
 fn failed(number: u64, failure: &Failure, rules: &Faults) -> ChunkResult {
     ChunkResult {
         number,

@@ -1,4 +1,5 @@
-//! Compares two values of any type by their shapes: trees of what the values tell serde.
+//! Compares two values of any type by their shapes. A shape is the tree of everything that serde serializes of a
+//! value.
 
 use std::fmt;
 
@@ -29,7 +30,7 @@ impl Shape {
         value.serialize(Shaping)
     }
 
-    /// Describes the first difference from the value after it was sent.
+    /// Describes the first difference between this value and the one that arrived after it was sent.
     pub(super) fn difference(&self, after: &Self) -> Option<String> {
         self.difference_at("", after)
     }
@@ -90,7 +91,7 @@ impl Shape {
     }
 }
 
-/// The longest text that is shown of a value.
+/// The length at which the text of a value is cut.
 const SHOWN: usize = 60;
 
 impl fmt::Display for Shape {

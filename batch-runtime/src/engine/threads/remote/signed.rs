@@ -1,5 +1,5 @@
-//! Signs the messages between manager and workers. The secret is the name of the execution's owner, which both know
-//! from the repository and neither sends: a message from anybody else is dropped.
+//! Signs the messages between manager and workers. The secret is the name of the execution's owner. Both sides know
+//! it from the repository, and neither sends it. A message from anybody else is dropped.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -7,7 +7,7 @@ use sha2::Sha256;
 /// The length of a signature.
 const LENGTH: usize = 32;
 
-/// The sender of a message. A request that is sent back does not pass as a reply.
+/// The sender of a message. It is signed too, so that a request that is sent back is not mistaken for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
     Manager,
@@ -48,12 +48,12 @@ impl Secret {
     }
 }
 
-/// A message with room for its signature.
+/// Returns an empty message with room for a signature.
 pub(crate) fn begin() -> Vec<u8> {
     vec![0; LENGTH]
 }
 
-/// The content of a message, whether its signature is right or not; empty if it is too short to have one.
+/// Returns the content of a message without checking the signature; empty if the message is too short to have one.
 pub(crate) fn body(message: &[u8]) -> &[u8] {
     message.get(LENGTH..).unwrap_or_default()
 }

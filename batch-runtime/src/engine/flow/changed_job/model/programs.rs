@@ -40,7 +40,7 @@ enum Stmt {
     Ended(u32, Vec<Stmt>),
     Match(u32, [Vec<Stmt>; 2]),
     While(u32, Vec<Stmt>),
-    /// A loop that its decider ends after the body.
+    /// A loop whose decider is asked after each iteration.
     Loop(u32, Vec<Stmt>),
     Split(Vec<Vec<Stmt>>),
 }
@@ -246,7 +246,7 @@ fn lines() -> PositionKinds {
     PositionKinds { reader: "JsonLinesReader".to_owned(), writer: "FunctionWriter".to_owned() }
 }
 
-/// Constants are leaked, each once.
+/// The constant of a step. It is leaked, but only once for equal specs.
 fn info(spec: &Spec) -> &'static StepInfo {
     static MADE: Mutex<BTreeMap<Spec, &StepInfo>> = Mutex::new(BTreeMap::new());
     const STATE: &[Need] = &[Need { name: "seen", asked_by: "processor", kind: NeedKind::State("Seen") }];

@@ -9,11 +9,11 @@ pub(super) type Key = (Kind, usize, Vec<u32>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// A step, or a nested job: how it ended.
+    /// How a step or a nested job ended.
     Ended,
-    /// A `match`, by the number of its subject: the arm that was taken. A loop: whether it ends.
+    /// The arm that a `match` took, by the number of its subject; or whether a loop ends.
     Chosen,
-    /// A `stop!`, by its place among those of the body.
+    /// A `stop!` that was passed, by its number in the body.
     Stopped,
 }
 
