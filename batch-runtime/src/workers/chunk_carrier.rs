@@ -1,8 +1,8 @@
 //! The interface of a message broker that carries the chunks of steps with `remote` to workers, and their results back.
 //!
 //! Everything here may go wrong without harm to the result. A message may be lost, duplicated, late, out of order or
-//! forged: the manager sends again what stays unanswered, counts the first answer to a chunk and drops all others, and
-//! neither side believes a message that is not signed with a secret of the repository.
+//! forged. The manager sends unanswered chunks again, uses the first answer to a chunk, and drops all others. Neither
+//! side accepts a message that is not signed with a secret from the repository.
 
 use std::fmt;
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     /// called with each reply for as long as the returned value exists.
     ///
     /// # Errors
-    /// If the carrier can never work with its settings. An unreachable broker is no error.
+    /// If the carrier can never work with its settings. An unreachable broker is not an error.
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure>;
 
     /// For a worker: receives requests from queues. Each slot of a worker calls it once.
@@ -121,8 +121,8 @@ pub trait ChunkRequests: Send + Sync {
 
 /// A worker slot's side of a [`ChunkCarrier`].
 pub trait ChunkOffers: Send {
-    /// Waits for the next request, for at most `most`. The request is this slot's until its answer is settled or dropped.
-    /// Until then the slot fetches no other, which an idle worker could take.
+    /// Waits for the next request, for at most `most`. The request belongs to this slot until its answer is settled
+    /// or dropped. Until then the slot fetches no other request, because an idle worker could take that.
     fn next(&mut self, most: Duration) -> Option<ChunkOffer>;
 }
 

@@ -19,15 +19,16 @@ use crate::repository::{BatchStatus, Repository, RepositoryError};
 
 /// How many steps a slot keeps open.
 const MOST_OPEN: usize = 4;
-/// The time between two checks whether the worker is to drain.
+/// The time between two checks whether the worker must drain.
 const LOOK: Duration = Duration::from_millis(200);
-/// The slot closes its steps after this time without a request.
+/// After this time without a request, the slot closes its steps.
 const IDLE: Duration = Duration::from_secs(30);
-/// For this long, the worker assumes that an execution still runs.
+/// How long the worker trusts what it has read about an execution before it reads the row again.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// The most executions that are remembered: a forged request can name any number.
+/// The maximum number of executions that are remembered. There is one because a forged request can name any
+/// execution.
 const MOST_KNOWN: usize = 1_000;
-/// The pause after a refusal, in which another worker can take the chunk.
+/// The pause after a refusal, so that other workers take the next chunks.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
 /// The slots of a worker that take chunks.
@@ -42,7 +43,7 @@ pub(super) struct ChunkSlots<'w> {
     pub(super) executions: Mutex<BTreeMap<i64, CachedExecution>>,
 }
 
-/// An execution, as the repository has it.
+/// The data of an execution that a slot needs, as read from the repository.
 #[derive(Clone)]
 pub(super) struct Execution {
     secret: Secret,
@@ -71,12 +72,13 @@ enum Outcome {
 enum Verdict {
     /// It is done.
     Settled,
-    /// It is offered again.
+    /// It must be offered again.
     Again,
 }
 
 impl ChunkSlots<'_> {
-    /// Takes and processes chunks, one after the other. `busy` is called when a chunk begins and ends.
+    /// Takes and processes chunks, one after the other. Calls `busy` with true when a chunk begins, and with false
+    /// when it ends.
     pub(super) fn slot(&self, busy: &(dyn Fn(bool) + Sync)) {
         let queues: Vec<String> = (self.runner.jobs())
             .filter(|job| crate::engine::has_remote_steps(job))
@@ -221,7 +223,7 @@ impl ChunkSlots<'_> {
             spans::carried(move || {
                 let parts = (key, secret, self.chunks.carrier().longest(), self.name.clone());
                 let mut next = || taken.recv().ok();
-                // The slot waits for each outcome, unless it has ended.
+                // The slot receives every outcome unless it has ended, so a failed send does not matter.
                 let mut served = |served| drop(says.send(Outcome::Served(served)));
                 if let Err(why) = self.runner.serve(&head, parts, self.drain, &mut next, &mut served) {
                     let _ = says.send(Outcome::Refused(why));
@@ -240,7 +242,7 @@ impl ChunkSlots<'_> {
         if let Some((known, _)) = known.filter(|(_, looked)| looked.elapsed() < BELIEVED) {
             return Ok(known);
         }
-        // Without the lock, so that other slots need not wait.
+        // Read the repository without holding the lock, so that other slots need not wait.
         let execution = match self.repository.execution(ExecutionId(key.execution)) {
             Ok(row) => row.owner.map(|owner| Execution {
                 secret: Secret::of_owner(&owner.uuid),

@@ -31,7 +31,7 @@ pub struct LocalProcesses {
 }
 
 impl LocalProcesses {
-    /// Workers of this program.
+    /// Starts workers of this program.
     ///
     /// # Errors
     /// If the system does not know the path of this program.
@@ -39,7 +39,7 @@ impl LocalProcesses {
         Ok(Self { program: std::env::current_exe()?, arguments: Vec::new() })
     }
 
-    /// Passes these to each worker, after `worker --attached`.
+    /// Passes these arguments to each worker, after `worker --attached`.
     ///
     /// ```
     /// use batch_runtime::workers::LocalProcesses;

@@ -52,7 +52,7 @@ pub(super) fn build() -> &'static str {
     static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     BUILD.get_or_init(|| {
         let hash = || -> std::io::Result<String> {
-            // On Linux this is the file that runs, even if another one has taken its name.
+            // On Linux this is the file that this process runs, even if another file has taken its name.
             let path = std::path::Path::new("/proc/self/exe");
             let mut file = match std::fs::File::open(path) {
                 Ok(file) => file,
@@ -72,7 +72,7 @@ pub(super) fn build() -> &'static str {
     })
 }
 
-/// The name of the queue for the partitions of a job: of any manager, or only of the one with this token.
+/// The name of the queue for the partitions of a job, for any manager, or only for the manager with this token.
 pub(super) fn queue_of(token: Option<&str>, job: &JobInfo) -> String {
     let fingerprint = fingerprint(job);
     match token {

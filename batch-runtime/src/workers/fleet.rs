@@ -19,18 +19,18 @@ use crate::definition::{ExecutionId, Failure};
 use crate::observe::spans;
 use crate::repository::work_queue::WorkerId;
 
-/// A worker that ends sooner, and has taken no partition, has failed to start.
+/// A worker that ends within this time and has taken no partition has failed to start.
 const AT_ONCE: Duration = Duration::from_secs(10);
 /// The number of failed starts in a row after which no worker is started any more.
 const MOST_FAILED: u32 = 5;
-/// The longest wait after a failed start; the first is one second, and it doubles each time.
+/// The longest wait after a failed start. The first wait is one second, and it doubles each time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// How many of a worker's last lines a failure shows.
+/// The number of a worker's last lines that a failure shows.
 const KEPT_LINES: usize = 5;
 /// How long workers may take to end by themselves once they are no longer needed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A step, by its execution and its name there.
+/// A step, by the execution of its job and its name in that job.
 pub(crate) type Step = (ExecutionId, String);
 
 /// Receives each line that a worker prints, with its number in front.
@@ -71,18 +71,18 @@ struct Running {
     /// The lowest number that no other running worker has.
     place: usize,
     child: Child,
-    /// Open while the worker is needed.
+    /// The orders for the worker; `None` once it is no longer needed.
     orders: Option<Orders>,
     began: Instant,
     status: Arc<WorkerStatus>,
-    /// Whether it has taken a partition.
+    /// Whether it is known that the worker has taken a partition.
     counted: bool,
 }
 
 /// Writes to the standard input of a worker, in a thread, because a worker may not read for a while.
 struct Orders {
     lines: Sender<Vec<u8>>,
-    /// Whether an order to look for work is in the channel.
+    /// Whether an order to look for work waits in the channel.
     looks: Arc<AtomicBool>,
 }
 
@@ -92,7 +92,7 @@ impl Orders {
         let looks = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&looks);
         thread::Builder::new().name("orders".to_owned()).spawn(move || {
-            // The input closes when the orders end, or the worker does.
+            // The input closes when `Orders` is dropped or the worker ends.
             for line in told {
                 pending.store(false, Ordering::Relaxed);
                 if input.write_all(&line).is_err() {
@@ -103,12 +103,12 @@ impl Orders {
         Ok(Self { lines, looks })
     }
 
-    /// Orders to a worker that has ended are lost with it.
+    /// Sends a line to the worker. If the worker has ended, the line is dropped.
     fn tell(&self, line: Vec<u8>) {
         let _ = self.lines.send(line);
     }
 
-    /// Tells the worker to look for work. It also polls by itself.
+    /// Tells the worker to look for work at once, without waiting for its next poll.
     fn look(&self) {
         if !self.looks.swap(true, Ordering::Relaxed) {
             self.tell(line_of(&Order::default()));
@@ -174,13 +174,13 @@ impl Fleet {
         }
     }
 
-    /// Sets the identity of the repository, for workers to compare with that of theirs.
+    /// Sets the identity of the repository, which workers compare with the identity of the repository that they open.
     pub(super) fn set_identity(&mut self, identity: String) {
         self.settings.identity = identity;
     }
 
-    /// Kills a worker that was declared lost, so that another one takes its place: the process may still be alive, cut off
-    /// from the repository.
+    /// Kills a worker that was declared lost, so that another one takes its place. The process may still be alive but
+    /// cut off from the repository.
     pub(super) fn kill_lost(&mut self, worker: WorkerId) {
         let lost = self.running.iter().position(|one| one.status.id.load(Ordering::Relaxed) == worker.0);
         if let Some(mut lost) = lost.map(|at| self.running.swap_remove(at)) {
@@ -349,7 +349,7 @@ fn line_of(order: &impl Serialize) -> Vec<u8> {
     line
 }
 
-/// Starts a thread that reads lines until they end. It calls `hear` with each, and with an empty line at the end.
+/// Starts a thread that reads lines until they end. Calls `hear` with each line, and with an empty line at the end.
 fn listen(
     name: &str,
     lines: impl Read + Send + 'static,
@@ -374,7 +374,7 @@ fn listen(
 }
 
 impl Drop for Fleet {
-    /// Closes the orders of all workers, which makes them end, and kills those that do not.
+    /// Closes the input of all workers, which makes them end, and kills those that do not end in time.
     fn drop(&mut self) {
         self.running.iter_mut().for_each(|worker| worker.orders = None);
         let until = Instant::now() + GRACE;

@@ -19,13 +19,13 @@ use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
 /// The first wait between two polls of the partitions; it doubles each time while nothing changes.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// The longest wait while partitions change their states.
+/// The longest wait between two polls while partitions change their states.
 const STEADY: Duration = Duration::from_millis(100);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The longest wait while hints arrive.
+/// The longest wait between two polls while hints arrive.
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
-/// The time after which partitions that nobody has taken are hinted at again.
+/// The time after which a hint for partitions that nobody has taken is sent again.
 const HINT_AGAIN: Duration = Duration::from_secs(10);
 /// The time between the starts of two polls is at least this many times the duration of the first.
 const SHARE: u32 = 5;
@@ -96,7 +96,7 @@ impl Manager {
         }
     }
 
-    /// Lets each worker that it starts run that many partitions at the same time.
+    /// Lets each worker that the manager starts run that many partitions at the same time.
     #[must_use]
     pub fn slots(self, slots: u32) -> Self {
         if let Some(fleet) = &self.fleet {
@@ -114,15 +114,16 @@ impl Manager {
         self
     }
 
-    /// Fails a step if no worker has run any of its partitions for that long (default: they wait as long as it takes).
+    /// Fails a step if no worker has run any of its partitions for that long (default: partitions wait as long as it
+    /// takes).
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
         self
     }
 
-    /// Lets hints wake workers when partitions wait, and this manager when they have ended. Without hints, both poll the
-    /// rows every second or two.
+    /// Lets hints wake workers when partitions wait, and this manager when partitions have ended. Without hints, both
+    /// poll the rows every second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
         self.hints = Some(hints);
@@ -136,7 +137,7 @@ impl Manager {
         self
     }
 
-    /// Lets the workers that it starts also take chunks of steps with `remote`, over the broker at a URL.
+    /// Lets the workers that the manager starts also take chunks of steps with `remote`, over the broker at a URL.
     #[cfg(feature = "amqp")]
     #[must_use]
     pub fn broker(self, url: impl Into<String>) -> Self {
@@ -152,13 +153,13 @@ impl Manager {
         self.fleet.clone()
     }
 
-    /// How long a step waits for a worker; `None` for ever.
+    /// How long a step waits for a worker; `None` means forever.
     #[cfg(feature = "remote-chunks")]
     pub(super) fn most_wait(&self) -> Option<Duration> {
         self.most_wait
     }
 
-    /// The queues in which it offers the partitions of a job, without its nested jobs.
+    /// The queues in which the manager offers the partitions of a job, without those of nested jobs.
     #[must_use]
     pub fn queues(&self, job: &JobInfo) -> Vec<String> {
         vec![queue_of(self.token.as_deref(), job)]
@@ -194,7 +195,7 @@ struct Managing<'m> {
     manager: &'m Manager,
     work: &'m PartitionWork<'m>,
     queue: &'m dyn WorkQueue,
-    /// The name of the queue.
+    /// The name of the queue in which the partitions are offered.
     name: String,
 }
 
@@ -244,7 +245,7 @@ impl Managing<'_> {
                 continue;
             }
             if tended.has_failed() && !ends {
-                // Partitions that nobody has taken yet are withdrawn.
+                // Withdraw the partitions that nobody has taken yet.
                 ends = true;
                 continue;
             }
@@ -281,7 +282,8 @@ impl Managing<'_> {
                 }
             }
             let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
-            // Workers may wake the manager all the time, and a poll of thousands of partitions is work for the database.
+            // Limit how often the manager polls: workers may wake it all the time, and a poll of thousands of
+            // partitions is work for the database.
             let spacing = (took * SHARE).clamp(SHORTEST, LONGEST);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
             pause = match (woken, is_same(&tended, &last)) {
@@ -293,8 +295,8 @@ impl Managing<'_> {
         }
     }
 
-    /// Waits until it is woken after `moment`, until the job is to stop, or for at most `most`. Returns whether it was
-    /// woken.
+    /// Waits for at most `most`. Returns early if it was woken after `moment`, or if the job was asked to stop.
+    /// Returns whether it was woken.
     fn wait_after(&self, moment: u64, most: Duration) -> bool {
         let until = Instant::now() + most;
         loop {
@@ -322,14 +324,14 @@ impl Managing<'_> {
         let is_new = now.waiting > before.waiting || (self.work.limit().is_some() && !is_same(now, before));
         let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
         if open > 0 && (is_new || is_due) {
-            // While all workers are busy, one unanswered offer is enough.
+            // Nobody has taken the last offers, probably because all workers are busy, so one more is enough.
             hints.offer(&self.name, if is_new { open } else { 1 });
             *last_hint = Some(Instant::now());
         }
     }
 
-    /// Records a stop that only this process knows of, so that the workers see it. Returns whether it is recorded; if not,
-    /// the next poll tries again.
+    /// Records a stop that only this process knows of, so that the workers see it. Returns whether the stop is
+    /// recorded; if it is not, the next poll tries again.
     fn pass_stop_on(&self) -> Result<bool, RepositoryError> {
         match self.work.repository().request_stop(self.work.ownership().execution) {
             Err(RepositoryError::NotRunning { .. }) | Ok(()) => Ok(true),
@@ -355,7 +357,7 @@ impl Managing<'_> {
         }
     }
 
-    /// Starts workers. Returns the time until the next start, if a failed one has to be waited out.
+    /// Starts workers. If a start has failed, returns the time until the next one.
     fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);

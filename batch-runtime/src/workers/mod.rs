@@ -1,9 +1,9 @@
 //! Runs the partitions of steps in other processes: on this machine, or on any that can reach the repository.
 //!
-//! A [`Manager`] runs the job. It offers the partitions of a step in the repository and waits until workers have run them. A
-//! [`Worker`] is another process of the same program. It takes partitions from the repository, one after the other, and
-//! commits their chunks as the manager itself would. The two share nothing but rows of the repository: any other message
-//! between them only says "look now".
+//! A [`Manager`] runs the job. It offers the partitions of a step in the repository and waits until workers have run
+//! them. A [`Worker`] is another process of the same program. It takes partitions from the repository, one after the
+//! other, and commits their chunks as the manager itself would. The two share nothing but rows of the repository; any
+//! other message between them only says "look now".
 //!
 //! A worker may die at any moment. Another worker then continues the partition after its last commit, in the same execution.
 //! The lost worker can no longer commit any of it, even if it was only slow.

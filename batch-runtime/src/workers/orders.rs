@@ -1,8 +1,8 @@
 //! The lines that pass between a manager and the workers that it starts, over standard input and output.
 //!
-//! The manager writes JSON. Its first line holds the settings, which may contain passwords: other users could see those in
-//! arguments and environments. Every further line makes the worker look for work at once; it may carry secrets that the
-//! worker will need. The end of the input makes it drain.
+//! The manager writes JSON. The first line holds the settings. They may contain passwords, which other users could
+//! see in arguments and environments. Every further line makes the worker look for work at once; the line may carry
+//! secrets that the worker will need. The end of the input makes the worker drain.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,9 +13,9 @@ use crate::definition::ExecutionId;
 
 /// A worker writes this line to standard output when it takes a partition. All other lines are output of the job.
 pub(super) const CLAIMED: &str = "batch-worker: claimed";
-/// It writes this when it has joined, followed by its number in the repository.
+/// A worker writes this when it has joined, followed by its number in the repository.
 pub(super) const JOINED: &str = "batch-worker: joined ";
-/// It writes this when it has ended a partition.
+/// A worker writes this when it has ended a partition.
 pub(super) const ENDED: &str = "batch-worker: ended";
 
 /// The settings of a worker that a manager starts.
@@ -23,13 +23,13 @@ pub(super) const ENDED: &str = "batch-worker: ended";
 pub struct WorkerSettings {
     /// The repository, as a path or a URL.
     pub repository: String,
-    /// The token of the manager. The worker takes only its partitions.
+    /// The token of the manager. The worker takes partitions only from this manager.
     pub token: String,
-    /// The identity of that repository: another machine may have another repository of the same name.
+    /// The identity of that repository, because another machine may have another repository of the same name.
     pub identity: String,
-    /// The number of partitions that it runs at the same time.
+    /// The number of partitions that the worker runs at the same time.
     pub slots: u32,
-    /// Its number, for messages.
+    /// The number of the worker, for messages.
     pub number: u32,
     /// The URL of the broker that carries chunks of steps with `remote`, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

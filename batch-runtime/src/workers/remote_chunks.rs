@@ -51,9 +51,9 @@ impl RemoteChunks {
         Self { carrier, patience: PATIENCE, build: None, most_wait: None, fleet: None }
     }
 
-    /// Sets how long to wait for an answer to a chunk before it is sent again (default: 30 seconds). A worker reports six
-    /// times in that time that it works on a chunk, so a slow chunk is not sent twice. After twice that time without any
-    /// answer, the threads of the step process the chunk.
+    /// Sets how long to wait for an answer to a chunk before the chunk is sent again (default: 30 seconds). A worker
+    /// reports six times in that time that it works on a chunk, so a slow chunk is not sent twice. After twice that
+    /// time without any answer, the threads of the step process the chunk.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.max(Duration::from_millis(1));
@@ -67,8 +67,9 @@ impl RemoteChunks {
         self
     }
 
-    /// Fails a step if a chunk whose worker was lost has waited for another worker for that long (default: it waits as
-    /// long as it takes). The manager never processes such a chunk itself, because it might end the manager too.
+    /// Fails a step if a chunk whose worker was lost has waited for another worker for that long (default: it waits
+    /// as long as it takes). The manager never processes such a chunk itself, because the chunk might end the manager
+    /// too.
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
@@ -127,7 +128,7 @@ impl RemoteChunks {
         &self.carrier
     }
 
-    /// The queue for the chunks of a job. Programs that differ use different queues.
+    /// The queue for the chunks of a job. Different builds of a program use different queues.
     pub(crate) fn queue(&self, repository: &dyn Repository, job: &JobInfo) -> String {
         let repository = repository.identity();
         let repository = repository.get(..8).unwrap_or(&repository);

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) struct Wake(Arc<(Mutex<u64>, Condvar)>);
 
 impl Wake {
-    /// The current moment. Pass it to `wait_after`, so that no call of `wake` from then on is missed.
+    /// The current moment. Pass it to `wait_after`, so that no later call of `wake` is missed.
     pub(super) fn now(&self) -> u64 {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

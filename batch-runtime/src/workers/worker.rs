@@ -21,7 +21,7 @@ use crate::observe::spans;
 use crate::repository::work_queue::{Joined, NewWorker};
 use crate::repository::{Repository, RepositoryError};
 
-/// The time between two checks whether the worker is to drain.
+/// The time between two checks whether the worker must drain.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Runs partitions that managers of the same program offer in the repository, until it is told to drain.
@@ -50,10 +50,10 @@ pub struct Worker {
     /// The secrets that managers have sent, by execution.
     manager_secrets: Arc<Mutex<BTreeMap<ExecutionId, BTreeMap<String, String>>>>,
     wake: Wake,
-    /// How it takes chunks of steps with `remote`, if it does.
+    /// How the worker takes chunks of steps with `remote`; `None` if it takes none.
     #[cfg(feature = "remote-chunks")]
     chunks: Option<super::RemoteChunks>,
-    /// The executions that it cannot run partitions of.
+    /// The executions whose partitions this worker cannot run.
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
     hints: Option<Arc<dyn Hints>>,
@@ -68,7 +68,7 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker for these jobs and their nested jobs, which runs one partition at a time.
+    /// Makes a worker for these jobs and their nested jobs. It runs one partition at a time.
     #[must_use]
     pub fn new(repository: Arc<dyn Repository>, jobs: &[&'static JobInfo]) -> Self {
         Self {
@@ -98,21 +98,22 @@ impl Worker {
         self
     }
 
-    /// Takes partitions only from the manager with a token: a manager that starts its own workers has one.
+    /// Takes partitions only from the manager with this token. A manager that starts its own workers has a token.
     #[must_use]
     pub fn only_for(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Ends after it has had nothing to do for that long (default: never).
+    /// Ends the worker after it has had nothing to do for that long (default: never).
     #[must_use]
     pub fn idle_exit(mut self, after: Duration) -> Self {
         self.idle_exit = Some(after);
         self
     }
 
-    /// Takes nothing more once this signal is raised, hands its partitions back after their current chunks, and ends.
+    /// Makes the worker drain once this signal is raised: it takes nothing more, hands its partitions back after
+    /// their current chunks, and ends.
     #[must_use]
     pub fn drain_on(mut self, signal: StopSignal) -> Self {
         self.drain = signal;
@@ -134,8 +135,8 @@ impl Worker {
         self
     }
 
-    /// Also takes chunks of steps with `remote`, as many at a time as partitions. The worker processes them, and the manager
-    /// writes the results. When it drains, each slot ends after its current chunk.
+    /// Lets the worker also take chunks of steps with `remote`, as many at a time as partitions. The worker processes
+    /// them, and the manager writes the results. When the worker drains, each slot ends after its current chunk.
     #[cfg(feature = "remote-chunks")]
     #[must_use]
     pub fn chunks(mut self, chunks: super::RemoteChunks) -> Self {
@@ -143,9 +144,9 @@ impl Worker {
         self
     }
 
-    /// Attaches the worker to the manager that started it: it looks for work at each line from `orders`, and drains when
-    /// they end. `hint` is called when it takes a partition and when it has ended one. The manager's first line, the
-    /// [`WorkerSettings`](super::WorkerSettings), must already be read.
+    /// Attaches the worker to the manager that started it. The worker looks for work at each line from `orders`, and
+    /// drains when the lines end. `hint` is called when the worker takes a partition and when it has ended one. The
+    /// manager's first line, the [`WorkerSettings`](super::WorkerSettings), must already be read.
     #[must_use]
     pub fn attached(
         mut self,
@@ -157,8 +158,8 @@ impl Worker {
         self
     }
 
-    /// Lets hints wake this worker when partitions wait, and managers when they have ended. Without hints, both poll the
-    /// rows every second or two.
+    /// Lets hints wake this worker when partitions wait, and managers when partitions have ended. Without hints, both
+    /// poll the rows every second or two.
     #[must_use]
     pub fn hints(mut self, hints: Arc<dyn Hints>) -> Self {
         self.hints = Some(hints);
@@ -193,7 +194,7 @@ impl Worker {
         }
     }
 
-    /// The secrets of this process and of the manager, whose values win.
+    /// The secrets of this process and of the manager. If both have a value, the manager's is used.
     fn all_secrets(&self) -> Secrets {
         let (own, manager_secrets) = (Arc::clone(&self.secrets), Arc::clone(&self.manager_secrets));
         Arc::new(move |job, execution| {
@@ -216,7 +217,7 @@ impl Worker {
         })
     }
 
-    /// The queues that it takes partitions from.
+    /// The queues from which the worker takes partitions.
     #[must_use]
     pub fn queues(&self) -> Vec<String> {
         jobs_by_name(&self.jobs).values().map(|job| queue_of(self.token.as_deref(), job)).collect()
@@ -268,7 +269,7 @@ impl Worker {
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
                 self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
-                // A manager wakes the worker often, and for other reasons.
+                // A manager wakes the worker often and for other reasons, so do not look each time.
                 if last_look.elapsed() < BETWEEN_LOOKS {
                     continue;
                 }

@@ -9,9 +9,9 @@ use super::BrokerError;
 
 /// The seconds between two heartbeats, unless the URL sets them.
 const HEARTBEAT: u16 = 10;
-/// The milliseconds that connecting may take, unless the URL sets them.
+/// The milliseconds that a connection attempt may take, unless the URL sets them.
 const CONNECT: u64 = 10_000;
-/// The bytes of a frame, unless the URL sets them. The client keeps 64 of them in memory.
+/// The maximum size of a frame in bytes, unless the URL sets it. The client keeps 64 frames in memory.
 const FRAME: u32 = 32 * 1024;
 
 /// A URL such as `amqp://user:password@host:5672/vhost`, checked.
@@ -48,11 +48,11 @@ impl Address {
         // The client's own message could quote the password.
         let mut uri = AMQPUri::from_str(url)
             .map_err(|_| invalid("its user, password, host or port cannot be parsed"))?;
-        // The client does not recognise an address in brackets, and connects to this machine instead.
+        // The client does not recognise an IPv6 address in brackets, and would connect to this machine instead.
         if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
             host[1..=end].clone_into(&mut uri.authority.host);
         }
-        // `amqp://host/` would mean the virtual host with an empty name, which nobody wants.
+        // `amqp://host/` names the virtual host with the empty name, which nobody means.
         if uri.vhost.is_empty() {
             "/".clone_into(&mut uri.vhost);
         }
@@ -96,7 +96,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A string that may not even be a URL, without anything that could be a password.
+/// Removes everything that could be a password from a string that may not even be a URL.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let shown = match rest.rsplit_once('@') {

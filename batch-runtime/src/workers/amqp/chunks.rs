@@ -68,7 +68,7 @@ impl ChunkRequests for Requests {
     }
 }
 
-/// A worker's slot, and the request that it was given.
+/// A worker's slot, with the request that it has received.
 #[derive(Default)]
 struct Slot {
     state: Mutex<SlotState>,
@@ -86,8 +86,9 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request if the slot waits for one. RabbitMQ delivers nothing more from the queue of a request in progress,
-    /// but another queue may still deliver: the slot then stops all its consumers, so that other workers get that request.
+    /// Takes a request if the slot waits for one. While a request is in progress, RabbitMQ delivers nothing more from
+    /// its queue, but another queue may still deliver a request. The slot then stops all its consumers, so that other
+    /// workers get that request.
     fn receive(&self, received: Received, open: &watch::Sender<bool>) {
         let mut state = self.lock();
         if state.waits && state.given.is_none() {
@@ -131,7 +132,7 @@ struct Answer {
 
 impl ChunkAnswer for Answer {
     fn send(&self, reply: Vec<u8>) {
-        // A request that names no queue for replies is not one of ours.
+        // A request that names no queue for replies does not come from a manager.
         if let Some(queue) = self.received.reply_to.clone() {
             let message = ChunkMessage { queue, kind: Kind::Replies, body: reply, reply_to: None };
             let _ = self.orders.send(Order::Publish(Message::Chunk(message)));

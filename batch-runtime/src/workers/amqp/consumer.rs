@@ -24,18 +24,18 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long to wait for an answer from the server.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A subscription to queues: where messages come from, and who receives them.
+/// A subscription to queues: which queues to consume, and the function that receives their messages.
 pub(super) struct Subscription {
     pub(super) queues: Vec<String>,
     pub(super) kind: Kind,
-    /// The most messages that are received and not yet settled.
+    /// The maximum number of messages that are received and not yet settled.
     pub(super) prefetch: u16,
     /// False while no messages are wanted.
     pub(super) wanted: watch::Receiver<bool>,
     pub(super) receive: Box<dyn Fn(Received) + Send + Sync>,
 }
 
-/// A message. If it is dropped without being accepted, it goes to another consumer.
+/// A received message. If it is dropped without being accepted, it goes to another consumer.
 pub(super) struct Received {
     pub(super) body: Vec<u8>,
     /// The queue for replies, if the message names one.
@@ -69,7 +69,8 @@ impl Drop for Received {
     }
 }
 
-/// Consumes from all queues until the connection is lost. The task is aborted when nobody wants messages any more.
+/// Consumes from all queues until the connection is lost. When nobody wants messages any more, the task that runs
+/// this is aborted.
 ///
 /// Each queue has its own channel, because a queue that the server has lost would hold up the others.
 pub(super) async fn run(connection: Arc<Connection>, subscription: Arc<Subscription>) {
@@ -82,7 +83,7 @@ async fn run_one(connection: &Connection, subscription: &Subscription, queue: &s
         if let Err(error) = consume(connection, subscription, queue).await
             && is_first
         {
-            tracing::warn!(queue, %error, "hints cannot be received");
+            tracing::warn!(queue, %error, "messages cannot be received");
             is_first = false;
         }
         tokio::time::sleep(PAUSE).await;
@@ -100,8 +101,8 @@ async fn consume(connection: &Connection, subscription: &Subscription, queue: &s
     .await?;
     let consumed = consume_on(&channel, subscription, queue).await;
     if consumed.is_err() {
-        // The server may confirm a consumer late, which would then keep its messages. Dropping the channel does not close
-        // it.
+        // The server may confirm the consumer late, and a confirmed consumer would keep its messages. So close the
+        // channel: dropping it does not close it.
         tokio::spawn(async move { channel.close(200, "".into()).await });
     }
     consumed
@@ -126,7 +127,7 @@ async fn consume_on(channel: &Channel, subscription: &Subscription, queue: &str)
             }
         }
         answered(channel.basic_cancel(messages.tag(), BasicCancelOptions::default())).await?;
-        // Messages that have arrived in the meantime go to other consumers.
+        // Give back the messages that have arrived in the meantime, so that other consumers get them.
         while let Some(delivery) = messages.next().await {
             drop(Received::of(delivery?, *kind));
         }
@@ -134,7 +135,7 @@ async fn consume_on(channel: &Channel, subscription: &Subscription, queue: &str)
     Ok(())
 }
 
-/// Waits for an answer from the server, but not for ever: the server may have lost the queue.
+/// Waits for an answer from the server, with a time limit, because the server may have lost the queue.
 pub(super) async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(ANSWER, answer).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
 }

@@ -13,7 +13,7 @@ use crate::workers::hints::{Hints, Listening, Offer};
 
 /// The version of the message format.
 const VERSION: u32 = 1;
-/// The most offers that one call sends. They wake idle workers; a busy worker needs none.
+/// The maximum number of offers that one call sends. Offers only wake idle workers, so more of them would not help.
 const MOST_OFFERS: u64 = 256;
 
 /// A message. It only says where to look: the work itself is in the rows of the repository.
@@ -40,7 +40,7 @@ impl Hint {
 }
 
 impl Broker {
-    /// The queue for the replies to one owner of an execution: a later owner has another one.
+    /// The queue for the replies to one owner of an execution. A later owner has another queue.
     fn replies_to(&self, owner: Ownership) -> String {
         self.name(&format!("replies.{}.{}", owner.execution, owner.epoch))
     }
@@ -80,7 +80,7 @@ impl Hints for Broker {
         let receive = move |received: Received| {
             let hint = Hint::of(&received.body);
             if !hint.is_some_and(|hint| hint.queue.is_some_and(|queue| known.contains(&queue))) {
-                // No reader of this queue could use the message.
+                // No consumer of this queue could use the message, so remove it.
                 tracing::debug!("dropped a message that is not an offer");
                 return received.accept();
             }

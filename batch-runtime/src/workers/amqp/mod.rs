@@ -29,14 +29,14 @@ use session::Session;
 
 /// How long `open` waits for the first connection.
 const FIRST: Duration = Duration::from_secs(15);
-/// How long dropping waits for the connection to end.
+/// How long dropping a broker waits for the connection to end.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A RabbitMQ server, and the connection of this process to it.
 ///
-/// It implements [`Hints`](super::Hints): with it, idle workers take a partition within milliseconds, and managers notice
-/// at once that one has ended. A run never depends on it: while the server is unreachable, managers and workers poll the rows of
-/// the repository instead, and reconnect when the server is back. It is also a
+/// It implements [`Hints`](super::Hints): idle workers take a partition within milliseconds, and managers notice at
+/// once that a partition has ended. A run never depends on the server: while it is unreachable, managers and workers
+/// poll the rows of the repository instead, and reconnect when it is back. A broker is also a
 /// [`ChunkCarrier`](super::ChunkCarrier).
 ///
 /// ```no_run
@@ -103,7 +103,8 @@ impl Broker {
     /// with that [identity](crate::repository::Repository::identity). `tell` is called with a message when the connection is
     /// lost or back.
     ///
-    /// An unreachable server is no error: the broker tries to connect again, first after a second, later twice a minute.
+    /// An unreachable server is not an error: the broker tries to connect again, first after a second, later twice a
+    /// minute.
     ///
     /// # Errors
     /// If waiting cannot help: the URL is malformed, the host has no address, or the server refuses the user, the virtual host
@@ -150,11 +151,11 @@ impl Broker {
         Address::parse(url).map(drop)
     }
 
-    /// Makes the queues of a [manager](super::Manager::queues) or a [worker](super::Worker::queues), as a run would do
-    /// later. Returns at once if the server cannot be reached.
+    /// Creates the queues of a [manager](super::Manager::queues) or a [worker](super::Worker::queues), as a run would
+    /// do later. If the server cannot be reached, returns without an error.
     ///
     /// # Errors
-    /// If the user may not declare them, or if queues of these names have other arguments.
+    /// If the user may not declare the queues, or if queues of these names exist with other arguments.
     pub fn check(&self, queues: &[String]) -> Result<(), BrokerError> {
         let (answer, answers) = mpsc::sync_channel(1);
         let queues: Vec<String> = queues.iter().map(|queue| self.name(queue)).collect();
@@ -167,7 +168,8 @@ impl Broker {
         format!("{}.{queue}", self.prefix)
     }
 
-    /// If the thread has ended, the process is ending too.
+    /// Sends an order to the thread of the connection. If that thread has ended, the process is ending too, and the
+    /// order is dropped.
     fn order(&self, order: Order) {
         let _ = self.orders.send(order);
     }
@@ -197,7 +199,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.order(Order::End);
         if let Some((thread, has_ended)) = self.thread.take() {
-            // A server that does not answer must not hold the process up.
+            // A server that does not answer must not delay the end of the process.
             if has_ended.recv_timeout(GOODBYE).is_ok() {
                 let _ = thread.join();
             }

@@ -14,22 +14,22 @@ use tokio::time::sleep;
 use super::consumer::answered;
 use super::{BrokerError, Kind, State};
 
-/// The most messages that wait to be sent. Further ones are lost.
+/// The maximum number of messages that wait to be sent. Further ones are dropped.
 pub(super) const MOST_WAITING: usize = 1_000;
-/// The time between two checks whether the server takes messages again.
+/// The time between two checks whether the server accepts messages again.
 const BLOCKED: Duration = Duration::from_millis(100);
 /// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
 const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
-/// How long it keeps replies, and their queue, while nobody reads them, in milliseconds.
+/// How long RabbitMQ keeps replies, and their queue, while nobody reads them, in milliseconds.
 const KEEP_REPLY: u32 = 60 * 1_000;
-/// How long it keeps a queue that nobody uses, in milliseconds.
+/// How long RabbitMQ keeps a queue that nobody uses, in milliseconds.
 const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 
 /// An order to the publisher.
 pub(super) enum Message {
-    /// The same message this many times.
+    /// A hint, sent `times` times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
-    /// A message that waits while the server accepts none.
+    /// A chunk or its result. It waits while the server accepts no messages.
     Chunk(ChunkMessage),
     /// Declares queues, and reports whether they can be used.
     Check { queues: Vec<String>, answer: mpsc::SyncSender<std::result::Result<(), BrokerError>> },
@@ -40,12 +40,12 @@ pub(super) struct ChunkMessage {
     pub(super) queue: String,
     pub(super) kind: Kind,
     pub(super) body: Vec<u8>,
-    /// The queue that the answer is to go to.
+    /// The queue for the reply.
     pub(super) reply_to: Option<String>,
 }
 
 impl Message {
-    /// Gives up the message, because there is no connection or too much to send.
+    /// Drops the message, because there is no connection or too many messages wait.
     pub(super) fn lose(self) {
         match self {
             Self::Hint { .. } | Self::Chunk(_) => {}
@@ -61,7 +61,7 @@ pub(super) struct Publisher {
     connection: Arc<Connection>,
     state: Arc<State>,
     channel: Option<Channel>,
-    /// The queues that certainly exist.
+    /// The queues that were declared on the current channel, so they exist.
     declared: BTreeSet<String>,
 }
 
@@ -72,14 +72,14 @@ impl Publisher {
 
     /// Sends until there is nothing more to send, or the connection is lost.
     pub(super) async fn run(mut self, mut messages: Receiver<Message>) {
-        // The number of channels is limited, and consumers could use them all.
+        // Open the channel first: the number of channels is limited, and consumers could use them all.
         if let Err(error) = self.channel().await {
             tracing::warn!(%error, "no channel for messages");
         }
         while let Some(message) = messages.recv().await {
             match message {
                 Message::Hint { queue, kind, body, times } => {
-                    // A hint is not worth waiting for a server that accepts no messages.
+                    // While the server accepts no messages, drop hints: they are not worth waiting for.
                     if self.state.blocked.load(Ordering::Relaxed) {
                         continue;
                     }
@@ -150,7 +150,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Returns the open channel, or opens one: an error closes the channel.
+    /// Returns the open channel, or opens a new one, because an error closes the channel.
     async fn channel(&mut self) -> Result<Channel> {
         match &self.channel {
             Some(channel) if channel.status().connected() => Ok(channel.clone()),
@@ -173,7 +173,8 @@ pub(super) async fn declare(channel: &Channel, queue: &str, kind: Kind) -> Resul
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));
             QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() }
         }
-        // These messages are large, and the manager keeps a copy of each chunk: they need not survive the server.
+        // These messages need not survive a crash of the server: they are large, and the manager keeps a copy of each
+        // chunk.
         Kind::Chunks => {
             arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(KEEP_MESSAGE));
             arguments.insert("x-expires".into(), AMQPValue::LongUInt(KEEP_QUEUE));

@@ -24,11 +24,11 @@ use super::consumer::{self, Subscription};
 use super::publisher::{MOST_WAITING, Message, Publisher};
 use super::{BrokerError, Order, State};
 
-/// The first pause after a failed connection; it doubles each time.
+/// The first pause after a failed attempt to connect; it doubles each time.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long a connection may take in all.
+/// How long an attempt to connect may take in all.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long to wait for the server's first answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub(super) struct Session {
     orders: UnboundedReceiver<Order>,
     state: Arc<State>,
     tell: Box<dyn Fn(&str) + Send>,
-    /// The subscriptions that each new connection starts with.
+    /// The subscriptions, which each new connection starts again.
     subscriptions: BTreeMap<u64, Arc<Subscription>>,
     ends: bool,
 }
@@ -66,8 +66,8 @@ impl Session {
         Self { address, orders, state, tell, subscriptions: BTreeMap::new(), ends: false }
     }
 
-    /// Keeps a connection until it is ordered to end. Sends the outcome of the first attempt to `first`, and gives up if no
-    /// attempt can ever succeed.
+    /// Keeps a connection open until the order to end. Sends the outcome of the first attempt to `first`, and gives
+    /// up if no attempt can ever succeed.
     pub(super) fn run(mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
@@ -79,14 +79,14 @@ impl Session {
             }
         };
         runtime.block_on(self.hold(first));
-        // Leftover tasks, which settle and close, must not hold up the process.
+        // Tasks that still settle messages or close channels must not delay the end of the process.
         runtime.shutdown_background();
     }
 
     async fn hold(&mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let mut first = Some(first);
         let mut pause = SHORTEST;
-        // Whether the user knows that the connection is lost.
+        // Whether the user was told that the connection is lost.
         let mut told = false;
         while !self.ends {
             let why = match self.connect().await {
@@ -139,7 +139,8 @@ impl Session {
             let _known = tokio::net::lookup_host((host, port)).await.map_err(|error| {
                 NoConnection::Ever(BrokerError::Host { place: place(), why: error.to_string() })
             })?;
-            // The client waits for ever for a server that accepts a connection and then says nothing.
+            // The client would wait forever for a server that accepts a connection and then sends nothing, so check
+            // that it answers.
             if uri.scheme == AMQPScheme::AMQP {
                 let spoken = speaks(&uri.authority.host, uri.authority.port).await;
                 spoken.map_err(|error| match error.kind() {
@@ -186,7 +187,7 @@ impl Session {
         }
     }
 
-    /// Serves over a connection until it is lost, and returns why, or until the order to end.
+    /// Uses a connection until it is lost or the order to end arrives. Returns why it was lost.
     async fn serve(&mut self, connection: Connection) -> String {
         let mut events = pin!(connection.events_listener());
         let connection = Arc::new(connection);
@@ -219,7 +220,7 @@ impl Session {
                     }
                 },
                 event = events.next() => match event {
-                    // Errors of channels arrive here too.
+                    // Errors of channels also arrive here, so check the connection.
                     Some(Event::Error(error)) if !connection.status().connected() => break error.to_string(),
                     Some(Event::ConnectionBlocked(why)) => {
                         self.state.blocked.store(true, Ordering::Relaxed);
@@ -235,7 +236,7 @@ impl Session {
             }
         };
         if self.ends {
-            // Messages from before the order to end must still be sent.
+            // Messages that were ordered before the end must still be sent.
             drop(messages);
             let _ = timeout(CLOSE, &mut publisher).await;
             let _ = timeout(CLOSE, connection.close(200, "the process ends".into())).await;
@@ -246,7 +247,7 @@ impl Session {
     }
 }
 
-/// Fails if the server does not answer the first bytes of the protocol.
+/// Fails if the server does not answer the first bytes of the protocol as AMQP requires.
 async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
     let asked = async {
         let mut stream = TcpStream::connect((host, port)).await?;

@@ -1,4 +1,4 @@
-//! What the slots of a running worker do: take partitions, run them, and give back what they cannot end.
+//! Runs the slots of a worker. A slot takes partitions, runs them, and gives back those that it cannot end.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "remote-chunks")]
@@ -31,9 +31,9 @@ pub(super) struct RunningWorker<'w> {
     id: WorkerId,
     /// The stop signals of the running partitions, by their step executions.
     held: Mutex<BTreeMap<StepExecutionId, (Ownership, StopSignal)>>,
-    /// The slots that run a partition.
+    /// The number of slots that run a partition.
     busy: AtomicUsize,
-    /// The slots that process a chunk.
+    /// The number of slots that process a chunk.
     chunks: AtomicUsize,
     /// Whether any slot has processed a chunk.
     #[cfg(feature = "remote-chunks")]
@@ -108,7 +108,7 @@ impl<'w> RunningWorker<'w> {
             let woken = wake.wait_after(moment, pause);
             pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
         }
-        // All offers that are left, and any new ones, are for other workers.
+        // Leave all remaining offers, and any new ones, to other workers.
         self.set_idle(false);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         wake.wake();
@@ -119,7 +119,7 @@ impl<'w> RunningWorker<'w> {
         if arrive { LONGEST_HINTED } else { LONGEST }
     }
 
-    /// Starts to receive offers while a slot is free.
+    /// Subscribes to offers, which arrive while a slot is free.
     pub(super) fn listen(&self) {
         let Some(hints) = &self.worker.hints else { return };
         let (heard, wake) = (Arc::clone(&self.heard), self.worker.wake.clone());
@@ -141,8 +141,8 @@ impl<'w> RunningWorker<'w> {
         }
     }
 
-    /// Settles the offers that had arrived before a slot looked for a partition. If it found one, the other offers are still
-    /// good.
+    /// Settles the offers that had arrived before a slot looked for a partition. If the slot found one, the other
+    /// offers are still valid.
     fn settle(&self, mut heard: Vec<Offer>, claimed: &Result<Claimed, RepositoryError>) {
         match claimed {
             Ok(Claimed::Partition(_)) => {
@@ -152,7 +152,7 @@ impl<'w> RunningWorker<'w> {
                 let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
                 if busy >= self.worker.slots as usize {
                     self.set_idle(false);
-                    // They are for other workers.
+                    // No slot is free, so leave the other offers to other workers.
                     drop(heard);
                     drop(std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner)));
                 } else {
@@ -161,7 +161,7 @@ impl<'w> RunningWorker<'w> {
             }
             Ok(Claimed::Nothing) => heard.into_iter().for_each(Offer::accept),
             Ok(Claimed::Drain) | Err(_) => {
-                // Otherwise an offer that is given back would return at once.
+                // If the worker still counted as idle, an offer that it gives back would return at once.
                 self.set_idle(false);
                 drop(heard);
             }
@@ -172,7 +172,7 @@ impl<'w> RunningWorker<'w> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the partitions of jobs that are to stop or were taken over, before their next commits.
+    /// Stops the partitions of jobs that were asked to stop or were taken over, before their next commits.
     pub(super) fn hear_stops(&self) {
         let held: Vec<_> = self.held().values().cloned().collect();
         for (ownership, stop) in held {
@@ -188,7 +188,7 @@ impl<'w> RunningWorker<'w> {
     pub(super) fn note_chunk(&self, begins: bool) {
         if begins {
             self.chunks.fetch_add(1, Ordering::Relaxed);
-            // The worker has done real work: an end from now on is not a failed start.
+            // The worker has done real work. If it ends from now on, that is not a failed start.
             if !self.has_worked.swap(true, Ordering::Relaxed) {
                 (self.worker.hint)(CLAIMED);
             }
@@ -225,7 +225,7 @@ impl<'w> RunningWorker<'w> {
                 drop(declined);
                 self.insist(|| self.queue.decline(self.id, claim, Some(&why)));
             }
-            // The partition may still belong to this worker, and then nobody else will end it.
+            // If the partition still belongs to this worker, nobody else will end it.
             Err(error) => {
                 tracing::warn!(step = partition.step, %error, "the worker gives a partition up");
                 let why = format!("worker {} gave it up: {error}", self.id);
@@ -234,7 +234,7 @@ impl<'w> RunningWorker<'w> {
         }
     }
 
-    /// Repeats a write until it succeeds, or the worker drains: its partitions are then lost with it.
+    /// Repeats a write until it succeeds or the worker drains. If the worker drains, its partitions are lost with it.
     fn insist(&self, write: impl Fn() -> Result<(), RepositoryError>) {
         let mut pause = SHORTEST;
         while let Err(error) = write() {
