@@ -113,5 +113,5 @@ fn the_next_host_is_tried_and_a_standby_may_be_refused() {
     assert!(session.server_version() >= 13);
     Session::connect(&Postgres::at(format!("{two}?target_session_attrs=read-write")), "a test").unwrap();
     let text = refusal(&format!("{two}?target_session_attrs=read-only"));
-    assert!(text.ends_with("the server is no standby"), "{text}");
+    assert!(text.ends_with("the server is not a standby"), "{text}");
 }

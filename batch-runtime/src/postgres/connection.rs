@@ -27,7 +27,7 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// If the URL is wrong, or the server cannot be reached, or refuses.
+    /// If the URL is wrong, the server cannot be reached, or it refuses the connection.
     pub fn open(database: &Postgres) -> Result<Self, PgError> {
         Ok(Self { session: Session::connect(database, "batch reader")? })
     }

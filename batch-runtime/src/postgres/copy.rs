@@ -1,4 +1,4 @@
-//! [`CopyIn`]: many rows into a table, with `COPY … FROM STDIN` in its binary form.
+//! [`CopyIn`] copies many rows into a table, with `COPY … FROM STDIN` in its binary form.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,18 +10,19 @@ use super::tap::Feed;
 use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, identifier};
 
-/// The bytes of rows that are sent at once.
+/// Rows are sent in pieces of about this many bytes.
 const AT_ONCE: usize = 32 * 1024;
-/// The most unsent bytes before `add` waits for the network.
+/// When more than this many bytes are unsent, `add` waits for the network.
 const MOST: usize = 1024 * 1024;
-/// The type and length of a frame.
+/// The size of the type and the length of a frame, in bytes.
 const HEAD: usize = 5;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// Rows on their way into a table, made by [`Transaction::copy`](super::Transaction::copy).
 ///
-/// The rows are sent as they are added. [`end`](Self::end) waits until the server has taken them,
-/// [`end_later`](Self::end_later) does not. If it is dropped without either, the copy is given up and the chunk fails.
+/// The rows are sent as they are added. [`end`](Self::end) waits until the server has taken them;
+/// [`end_later`](Self::end_later) does not. If the value is dropped without either, the copy fails, and the chunk
+/// with it.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Transaction};
@@ -38,9 +39,9 @@ pub struct CopyIn<'t> {
     columns: Vec<String>,
     types: Arc<[Type]>,
     feed: Feed,
-    /// `None` once it has arrived.
+    /// `None` once the answer has arrived.
     answer: Option<Answer<Answered>>,
-    /// The frame that is filled.
+    /// The frame that is being filled.
     buffer: BytesMut,
     rows: u64,
 }
@@ -79,7 +80,7 @@ impl<'t> CopyIn<'t> {
     /// Adds a row: a value for each column, in their order.
     ///
     /// # Errors
-    /// If a value does not fit its column, in which case the row is left out; or if the server has refused an earlier row.
+    /// If a value does not fit its column (the row is then left out), or if the server has refused an earlier row.
     pub fn add(&mut self, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         let start = self.buffer.len();
         if let Err(error) = self.encode(values) {
@@ -140,7 +141,7 @@ impl<'t> CopyIn<'t> {
     fn push(&mut self) {
         let mut frame = self.buffer.split();
         frame[0] = b'd';
-        // A frame is at most about 32 KB and one row, whose values the server limits to 1 GB.
+        // A frame is at most about 32 KB plus one row, whose values the server limits to 1 GB.
         let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
         frame[1..HEAD].copy_from_slice(&length.to_be_bytes());
         self.feed.push(frame.freeze());
@@ -173,7 +174,7 @@ impl<'t> CopyIn<'t> {
         self.session.end_copy(&self.statement, answer)
     }
 
-    /// Ends the copy without waiting. If the server refuses a row, the next call that waits says so.
+    /// Ends the copy without waiting. If the server refuses a row, the next call that waits returns the error.
     ///
     /// # Errors
     /// If the copy has failed already.
@@ -198,7 +199,7 @@ impl<'t> CopyIn<'t> {
     }
 }
 
-/// The frame that makes the server give up a copy.
+/// The frame that makes the server abort a copy.
 pub(super) fn failing() -> Bytes {
     let why = b"the copy was not ended: call `end` or `end_later`\0";
     let mut frame = BytesMut::new();

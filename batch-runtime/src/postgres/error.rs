@@ -8,7 +8,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::Explain;
 use crate::definition::BoxError;
 
-/// The longest part of a statement that a message shows.
+/// The maximum length of the part of a statement that a message shows.
 const SHOWN: usize = 80;
 
 /// An error of a `PostgreSQL` database.
@@ -29,7 +29,7 @@ struct Parts {
     kind: Kind,
     /// The statement, shortened.
     statement: Option<String>,
-    /// The database, if the error is about all of it.
+    /// The database, if the error is about the database as a whole.
     place: Option<String>,
     /// The remedy.
     remedy: Option<&'static str>,
@@ -46,7 +46,7 @@ enum Kind {
     Used(String),
     /// The program was asked to stop while a statement ran.
     Stopped,
-    /// An error of the statement's sender, which adds to the server's error, its source.
+    /// An error of the component that sent the statement. Its source is the server's error.
     Explained(BoxError),
 }
 
@@ -81,7 +81,7 @@ impl PgError {
         self
     }
 
-    /// Lets the statement's sender add to the server's error.
+    /// Lets the component that sent the statement explain the server's error.
     pub(super) fn explained(self, explain: Option<Explain>) -> Self {
         match explain {
             // A lost connection says nothing about the statement.
@@ -92,7 +92,7 @@ impl PgError {
         }
     }
 
-    /// Whether the statement's sender has added to it.
+    /// Whether the component that sent the statement has explained the error.
     pub(crate) fn is_explained(&self) -> bool {
         matches!(self.0.kind, Kind::Explained(_))
     }
@@ -122,7 +122,7 @@ impl PgError {
         self
     }
 
-    /// Leaves the database out, for a message that names it anyway.
+    /// Leaves out the database, for a message that already names it.
     pub(crate) fn without_database(mut self) -> Self {
         self.0.place = None;
         self
@@ -188,7 +188,7 @@ impl PgError {
         matches!(self.code(), Some("40001" | "40P01"))
     }
 
-    /// Whether the statement was cancelled because the program is to stop.
+    /// Whether the statement was cancelled because the program was asked to stop.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.0.kind, Kind::Stopped)
@@ -203,7 +203,7 @@ impl PgError {
     }
 }
 
-/// The driver's errors, such as the one of [`Row::try_get`](super::Row::try_get).
+/// For errors of the driver, such as that of [`Row::try_get`](super::Row::try_get).
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::driver(error)
@@ -211,8 +211,8 @@ impl From<tokio_postgres::Error> for PgError {
 }
 
 impl Error for PgError {
-    /// The network's error, or the error of the writer that sent the statement. For the server's error, see
-    /// [`server`](Self::server): this message already contains all of it.
+    /// The error of the network, or of the writer that sent the statement. An error of the server is no source,
+    /// because the message already contains all of it; [`server`](Self::server) returns it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {
             Kind::Unreachable(_, Some(error)) => Some(error),
@@ -244,7 +244,7 @@ impl PgError {
         match &self.0.kind {
             Kind::Used(message) => message.clone(),
             Kind::Explained(error) => error.to_string(),
-            Kind::Stopped => "the statement was cancelled, because the job is to stop".to_owned(),
+            Kind::Stopped => "the statement was cancelled, because the job was asked to stop".to_owned(),
             Kind::Unreachable(why, Some(error)) => format!("{why}: {error}"),
             Kind::Unreachable(why, None) => why.clone(),
             Kind::Closed(None) => "the connection to the server is lost".to_owned(),
@@ -276,7 +276,7 @@ impl fmt::Debug for PgError {
     }
 }
 
-/// The beginning of a statement, on one line and without the password that it may set.
+/// The beginning of a statement, on one line and without any password that the statement sets.
 fn shortened(statement: &str) -> String {
     let mut line = one_line(statement);
     if let Some(at) = line.to_ascii_lowercase().find("password ") {

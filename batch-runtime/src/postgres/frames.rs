@@ -3,7 +3,7 @@
 /// The current frame.
 #[derive(Debug, Clone)]
 pub(super) struct Frames {
-    /// The frame's first bytes: its type, its length, and the inspected part of its body.
+    /// The first bytes of the frame: its type, its length, and the inspected part of its body.
     head: [u8; HEAD],
     filled: usize,
     /// The bytes of the frame after its head that have not arrived yet.
@@ -15,7 +15,7 @@ pub(super) struct Frames {
 /// One byte of type, four of length, and enough for `START TRANSACTION`, the longest text that is inspected.
 const HEAD: usize = 5 + 24;
 
-/// The position in the stream after some bytes.
+/// The position in the stream after [`take`](Frames::take) has taken some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event<'h> {
     /// The bytes end within a frame of this type.
@@ -30,7 +30,7 @@ impl Frames {
         Self { head: [0; HEAD], filled: 0, skip: 0, untyped: false }
     }
 
-    /// The frames of a client's requests, from the very first.
+    /// The frames of a client's requests, beginning with its first one.
     pub(super) fn of_client() -> Self {
         let mut frames = Self::of_server();
         frames.expect_untyped();
@@ -42,7 +42,7 @@ impl Frames {
         self.filled = 1;
     }
 
-    /// Takes bytes up to the end of the frame, and returns their number.
+    /// Takes bytes up to the end of the current frame, and returns their number.
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Event<'_>) {
         let mut taken = 0;
         loop {

@@ -31,7 +31,7 @@ pub(crate) fn qualified(name: &str) -> String {
     name.split('.').map(quoted).collect::<Vec<_>>().join(".")
 }
 
-/// The reserved words of all versions up to 18, which need quotes when they are used as names.
+/// The reserved words of all `PostgreSQL` versions up to 18, which need quotes when they are used as names.
 const RESERVED: [&str; 100] = [
     "all",
     "analyse",

@@ -34,8 +34,8 @@ impl CommitError {
         Self { error, unknown: true }
     }
 
-    /// Whether the connection was lost after `COMMIT` may have reached the server. Otherwise the transaction is rolled
-    /// back for certain.
+    /// Whether the connection was lost when `COMMIT` may already have reached the server. Otherwise the transaction
+    /// is certainly rolled back.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.unknown

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// Debian's folder of sockets.
+/// The folder in which Debian keeps the sockets of the server.
 pub(super) const DEFAULT_SOCKET: &str = "/var/run/postgresql";
 
 /// Finds the password in `PGPASSWORD`, or in the password file.
@@ -18,7 +18,7 @@ pub(super) fn find(config: &Config, environment: &dyn Fn(&str) -> Option<OsStrin
     }
     let named = environment("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let file = named.or_else(|| environment("HOME").map(|home| Path::new(&home).join(".pgpass")))?;
-    // Like `psql`, ignores a file that others can read.
+    // Ignore a file that others can read, as `psql` does.
     let meta = file.metadata().ok()?;
     if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
         tracing::warn!(
@@ -30,7 +30,7 @@ pub(super) fn find(config: &Config, environment: &dyn Fn(&str) -> Option<OsStrin
     in_text(&std::fs::read_to_string(&file).ok()?, config).map(String::into_bytes)
 }
 
-/// The password on the first line that fits: `host:port:database:user:password`.
+/// Returns the password of the first line `host:port:database:user:password` that matches.
 fn in_text(text: &str, config: &Config) -> Option<String> {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(host)) => host.clone(),

@@ -1,8 +1,7 @@
-//! Runs the driver's futures on the thread that waits for them, without a runtime: between two turns the thread
-//! sleeps in `poll(2)` until the socket is ready.
+//! Runs the driver's futures on the thread that waits for them, without an async runtime. Between two turns the
+//! thread sleeps in `poll(2)` until the socket is ready.
 //!
-//! It uses no async runtime, so it works on any thread, tokio's worker threads included, and blocks them as a query of
-//! `SQLite` does.
+//! So it works on any thread, including tokio's worker threads, and blocks the thread as a query of `SQLite` does.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::socket::Socket;
 
-/// A waker that notes that a future can make progress. All futures run on one thread.
+/// Notes that a future can make progress. All futures run on one thread, so nothing needs to be woken.
 #[derive(Debug, Default)]
 struct Woken(AtomicBool);
 
@@ -29,7 +28,7 @@ impl Wake for Woken {
     }
 }
 
-/// Takes turns between the driver and the socket.
+/// Alternates between polling the driver and waiting for the socket. A turn is one poll.
 #[derive(Debug)]
 pub(super) struct Turns {
     socket: Arc<Socket>,
@@ -43,7 +42,7 @@ impl Turns {
         Self { socket, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// Takes a turn, and repeats it while it wakes something that does not need the socket.
+    /// Takes a turn, and repeats it while it wakes a future that need not wait for the socket.
     pub(super) fn go<T>(&self, mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut context = Context::from_waker(&self.waker);
         loop {
@@ -60,14 +59,14 @@ impl Turns {
         let mut wanted = PollFlags::POLLIN;
         wanted.set(PollFlags::POLLOUT, self.socket.is_full());
         let timeout = at_most.map_or(PollTimeout::NONE, |wait| {
-            // Rounded up, so that the last millisecond is not a busy wait.
+            // Round up, so that the last millisecond is not a busy wait.
             let wait = wait.checked_add(Duration::from_millis(1)).unwrap_or(wait);
             PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
         });
         match poll(&mut [PollFd::new(self.socket.as_fd(), wanted)], timeout) {
-            // After a signal, the waiting thread polls again too.
+            // After a signal, the waiting thread just polls again.
             Ok(_) | Err(Errno::EINTR) => {}
-            // The system is out of memory: the socket is valid.
+            // The only other error is that the system is out of memory, because the socket is valid.
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }

@@ -1,4 +1,5 @@
-//! Queries of a reader: each in a read-only transaction of its own, and sent before its answer is needed.
+//! Runs the queries of a reader. Each query has a read-only transaction of its own, and is sent before its answer is
+//! needed.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -61,18 +62,18 @@ impl Described {
 pub(crate) struct DescribedColumn {
     pub(crate) name: String,
     pub(crate) type_: Type,
-    /// Whether it is a column of a table, unchanged.
+    /// Whether it is an unchanged column of a table.
     pub(crate) is_of_a_table: bool,
 }
 
-/// A query that was sent, and whose answer is still to be fetched.
+/// A query that was sent and whose answer has not been fetched yet.
 pub(crate) struct SentQuery {
     statement: Arc<str>,
     answer: Answer<Answered>,
     done: Option<Result<Answered, Error>>,
 }
 
-/// Begins a read-only transaction.
+/// The statement that makes a transaction read-only.
 const READ_ONLY: &str = "SET TRANSACTION READ ONLY";
 
 impl Session {
@@ -81,7 +82,8 @@ impl Session {
         if self.named {
             return Ok(Described::of(&self.prepared(query)?.1));
         }
-        // Through a pooler, only a transaction keeps the server's connection for the statement and its end.
+        // A pooler may use another server connection for each statement. Only a transaction makes sure that the
+        // statement is prepared and closed on the same one.
         self.begin(READ_ONLY)?;
         let (client, text) = (self.client()?, query.to_owned());
         let prepared = self.finish(query, Box::pin(async move { client.prepare(&text).await }));
@@ -90,7 +92,7 @@ impl Session {
         described
     }
 
-    /// Sends a query in a transaction of its own, and does not wait.
+    /// Sends a query in a transaction of its own, without waiting for the answer.
     pub(crate) fn ask(&self, query: &str, values: &[Parameter]) -> Result<SentQuery, PgError> {
         let (statement, answer) = self.start_given(query, values)?;
         self.begin(READ_ONLY)?;
@@ -120,7 +122,7 @@ impl Session {
         asked.done.is_some()
     }
 
-    /// Waits for the rows of a query that was asked.
+    /// Waits for the rows of a query that was [sent](Self::ask).
     pub(crate) fn answer(&self, asked: SentQuery) -> Result<Vec<Row>, PgError> {
         let SentQuery { statement, answer, done } = asked;
         let answer = match done {
@@ -146,7 +148,7 @@ impl Session {
     ) -> Result<T, E> {
         self.begin("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         let done = read();
-        // The transaction has changed nothing.
+        // The transaction has changed nothing, so roll it back.
         let ended = self.rollback();
         let done = done?;
         ended?;

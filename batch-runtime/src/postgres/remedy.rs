@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 use super::PgError;
 
-/// The error of a connection that the driver could not make.
+/// Makes the error of a connection that was refused.
 pub(super) fn refused(error: tokio_postgres::Error) -> PgError {
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     if text == "password missing" {

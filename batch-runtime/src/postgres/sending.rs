@@ -12,17 +12,18 @@ use super::tap::{Feed, TransactionState, TransactionStatus};
 use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, values};
 
-/// The most statements that are kept prepared.
+/// The maximum number of prepared statements that are kept.
 const STATEMENTS: usize = 256;
-/// The bytes of parameters after which the driver sends them.
+/// When this many bytes wait to be sent, the driver sends them.
 const SENT_AT_ONCE: usize = 16 * 1024;
-/// The bytes of a statement besides its parameters.
+/// The approximate size of a statement without its parameters, in bytes.
 const STATEMENT: usize = 64;
-/// The statements after which `send` waits for the first half of their answers, so that memory stays bounded.
+/// When this many statements are in flight, `send` waits for the answers to the first half, so that memory stays
+/// bounded.
 const MOST_IN_FLIGHT: usize = 4096;
 
 impl Session {
-    /// Runs a statement, and a second time if it was prepared for a table that has changed since.
+    /// Runs a statement. If it was prepared for a table that has changed since then, runs it a second time.
     pub(super) fn run(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Answered, PgError> {
         let alone = self.is_settled() && self.status() == TransactionStatus::None;
         let (text, answer, _) = self.start(statement, values)?;
@@ -89,7 +90,7 @@ impl Session {
         Ok(Arc::clone(&inner.client))
     }
 
-    /// Returns the prepared statement, after preparing it if it is new.
+    /// Returns the prepared statement. Prepares it first if it is new.
     pub(super) fn prepared(&self, statement: &str) -> Result<(Arc<str>, Statement), PgError> {
         if let Some((text, prepared)) = self.inner.borrow().statements.get_key_value(statement) {
             return Ok((Arc::clone(text), prepared.clone()));
@@ -111,7 +112,8 @@ impl Session {
             return Ok(Arc::clone(types));
         }
         let (client, text) = (self.client()?, query.to_owned());
-        // Not kept: with `statements=unnamed`, no statement outlives its transaction.
+        // Only the types are kept, not the statement: with `statements=unnamed`, no statement outlives its
+        // transaction.
         let described: Answer<_> = Box::pin(async move { client.prepare(&text).await });
         let described = self.finish(query, described)?;
         let types: Arc<[Type]> = described.columns().iter().map(|column| column.type_().clone()).collect();
@@ -138,7 +140,7 @@ impl Session {
         Ok((feed, sent.answer, sent.statement))
     }
 
-    /// Sends rows, and waits until no more than `most` bytes of them are unsent. An error ends the copy.
+    /// Sends rows, and waits until at most `most` bytes of them are unsent. An error ends the copy.
     pub(super) fn feed(
         &self,
         statement: &str,

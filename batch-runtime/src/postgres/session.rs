@@ -16,13 +16,13 @@ use super::waiting::{Answer, Answered, Inner};
 use super::wire::{Address, Wire};
 use super::{CommitError, PgError, Postgres};
 
-/// The time to reach a server, unless the URL says `connect_timeout`.
+/// The time limit for connecting to a host, unless the URL sets `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A connection to a `PostgreSQL` database, used without `async`.
 ///
-/// Every method that returns a result of the database waits for it on the calling thread. [`send`](Self::send) does not
-/// wait: its statement goes out together with the next one that waits, and costs no round trip of its own. The next call
-/// that waits returns its error.
+/// Every method that returns a result of the database waits for the result on the calling thread.
+/// [`send`](Self::send) does not wait: its statement goes out together with the next one that waits, and costs no
+/// round trip of its own. If it fails, the next call that waits returns the error.
 ///
 /// ```no_run
 /// use batch_runtime::postgres::{PgError, Postgres, Session};
@@ -36,20 +36,21 @@ pub struct Session {
     pub(super) inner: RefCell<Inner>,
     place: Arc<str>,
     pub(super) named: bool,
-    /// The most time that a statement of a transaction may take.
+    /// The maximum time that a statement of a transaction may take.
     limit: Option<Duration>,
 }
 
 impl Session {
-    /// Connects within 10 seconds, under a name that `pg_stat_activity` shows.
+    /// Connects, under a name that `pg_stat_activity` shows. Each host of the URL has 10 seconds to answer, unless
+    /// the URL sets `connect_timeout`.
     ///
     /// # Errors
-    /// If the URL is wrong, or the server cannot be reached, or refuses.
+    /// If the URL is wrong, no server can be reached, or one refuses the connection.
     pub fn connect(database: &Postgres, application_name: &str) -> Result<Self, PgError> {
         Self::connect_within(database, application_name, CONNECT)
     }
 
-    /// As [`connect`](Self::connect), with a time limit for each host, unless the URL sets one.
+    /// As [`connect`](Self::connect), with another time limit for each host.
     pub(crate) fn connect_within(
         database: &Postgres,
         application_name: &str,
@@ -98,7 +99,7 @@ impl Session {
         if is == wants_reading {
             return Ok(());
         }
-        let is = if is == "on" { "read-only" } else { "no standby" };
+        let is = if is == "on" { "read-only" } else { "not a standby" };
         Err(PgError::unreachable(format!("the server is {is}"), None))
     }
 
@@ -145,7 +146,7 @@ impl Session {
 
     /// Sends a statement without waiting for its answer.
     ///
-    /// The session prepares a new statement first, and waits for that.
+    /// If the statement is new, the session first prepares it, and waits for that.
     ///
     /// # Errors
     /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next call
@@ -196,7 +197,8 @@ impl Session {
         match self.start(query, values) {
             Ok((text, answer, _)) => self.commit_with(&text, answer),
             Err(error) => {
-                // `COMMIT` was not sent. Without a connection there is nothing to roll back either.
+                // `COMMIT` was not sent, so roll back. If that fails, the connection is lost, and so is the
+                // transaction.
                 let _ = self.rollback();
                 Err(CommitError::rolled_back(error))
             }
@@ -210,7 +212,7 @@ impl Session {
         }
         inner.abandon_copy();
         let commit = inner.batch("COMMIT").map_err(CommitError::rolled_back)?;
-        // Both outcomes matter: which of the two failed decides whether the commit is unknown.
+        // Both outcomes are needed: which of the two failed decides whether the outcome of the commit is unknown.
         let mut both: Answer<_> = Box::pin(async { Ok(future::join(answer, commit).await) });
         let waited = inner.wait(&mut both);
         let earlier = inner.failed.take();
@@ -230,8 +232,8 @@ impl Session {
         }
     }
 
-    /// Begins a transaction together with the next statement that waits: `BEGIN`, the database's [limit of
-    /// time](Postgres::statement_timeout), and then `settings`, such as `SET LOCAL …` statements.
+    /// Begins a transaction, together with the next statement that waits. Sends `BEGIN`, the database's [time
+    /// limit](Postgres::statement_timeout), and then `settings`, such as `SET LOCAL …` statements.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -258,7 +260,7 @@ impl Session {
         self.undo("ROLLBACK")
     }
 
-    /// Runs statements that undo all that was sent before, and forgets its errors.
+    /// Runs statements that undo everything that was sent before, and forgets the errors of that.
     pub(super) fn undo(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
         inner.abandon_copy();
@@ -273,20 +275,21 @@ impl Session {
         self.inner.borrow().wire.transaction_state().status
     }
 
-    /// Whether everything that was sent is answered.
+    /// Whether everything that was sent is answered, and no error of it is left to report.
     pub fn is_settled(&self) -> bool {
         let inner = self.inner.borrow();
         inner.in_flight.is_empty() && inner.failed.is_none()
     }
 
-    /// Whether the connection is lost. The session notices a lost connection only when it uses it.
+    /// Whether the connection is lost, as far as the session knows: it notices the loss only when it uses the
+    /// connection.
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
         inner.drive();
         inner.wire.is_closed()
     }
 
-    /// The version of the server, such as 15; 0 if it does not say.
+    /// The major version of the server, such as 15; 0 if the server does not report it.
     ///
     /// ```no_run
     /// # fn checked(session: &batch_runtime::postgres::Session) {
@@ -300,8 +303,8 @@ impl Session {
         version[..digits].parse().unwrap_or_default()
     }
 
-    /// Sets a function that is called every 50 milliseconds while an answer is awaited, and returns whether to stop. Ten
-    /// seconds after it first returns true, the statement is cancelled.
+    /// Sets a function that is called every 50 milliseconds while an answer is awaited, and returns whether to stop.
+    /// If an answer is still awaited ten seconds after the function first returned true, the statement is cancelled.
     pub fn set_watch(&self, watch: Option<Box<dyn Fn() -> bool + Send>>) {
         self.inner.borrow_mut().watch = watch;
     }

@@ -1,5 +1,4 @@
-//! The connection to the server as a stream of bytes, dialled with time limits and never blocking. It also reports how
-//! transactions end, which the driver does not.
+//! The connection to the server as a stream of bytes that never blocks. Connecting has a time limit.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -17,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The connection is lost if the server has not acknowledged sent data for this time.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
-/// The most bytes that one call reads.
+/// The maximum number of bytes that one call reads.
 const READ_AT_ONCE: usize = 1 << 16;
 
-/// A socket, shared by the driver, which reads and writes it, and by the session, which waits for it.
+/// A socket, shared by the driver, which reads from it and writes to it, and by the session, which waits for it.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Stream,
@@ -110,7 +109,8 @@ pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// Looks the name up. The system's resolver has no time limit, so it runs on a thread that may outlive the call.
+/// Looks up the addresses of a host. The system's resolver has no time limit, so it runs on a thread that may outlive
+/// this call.
 fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);

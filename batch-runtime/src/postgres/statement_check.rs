@@ -9,8 +9,8 @@ pub(super) enum Refused {
     Copy,
 }
 
-/// Looks at all statements of a text. This finds most mistakes, but not all: if a statement ends the transaction all the
-/// same, the server's answer shows it.
+/// Returns why a component must not execute a text, by the first words of all its statements. This finds most
+/// mistakes, but not all. If a statement ends the transaction nevertheless, the server's answer shows it.
 pub(super) fn refused(statements: &str) -> Option<Refused> {
     let mut rest = statements;
     loop {

@@ -78,8 +78,9 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Binds the proof of the password to the connection (SCRAM channel binding), so that no man in the middle can pass it on.
-/// The driver expects it from a TLS library; this stands in for one, since the stream is already encrypted.
+/// Binds the proof of the password to the connection (SCRAM channel binding), so that no man in the middle can pass
+/// the proof on. The driver expects this from its TLS library. This type takes the place of one, because the stream
+/// is already encrypted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TlsBinding {
     pub(super) encrypted: bool,

@@ -1,8 +1,8 @@
 //! Sits between the driver and the network, and adds what the driver cannot do.
 //!
-//! It sees how transactions end: the driver hides that the `COMMIT` of a failed transaction is answered with `ROLLBACK`. And
-//! it sends the rows of a `COPY` directly after its statement: the driver would first wait a round trip for the server's
-//! permission, and would lose the connection if the server refused.
+//! The tap sees how transactions end: the driver hides that the server answers the `COMMIT` of a failed transaction
+//! with `ROLLBACK`. The tap also sends the rows of a `COPY` directly after its statement: the driver would first wait
+//! a round trip for the server's permission, and would lose the connection if the server refused.
 
 use std::collections::VecDeque;
 use std::io;
@@ -29,12 +29,13 @@ use super::frames::{Event, Frames};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TransactionStatus {
-    /// There is none.
+    /// There is no transaction.
     #[default]
     None,
-    /// It is open.
+    /// A transaction is open.
     Open,
-    /// A statement failed in it. The server refuses all others until a rollback, of all or to a savepoint.
+    /// A statement failed in the transaction. The server refuses all others until a rollback of the whole transaction
+    /// or to a savepoint.
     Failed,
 }
 
@@ -42,7 +43,7 @@ pub enum TransactionStatus {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct TransactionState {
     pub(super) status: TransactionStatus,
-    /// Whether the last `COMMIT` or `ROLLBACK` that was answered had committed.
+    /// Whether the last answer to a `COMMIT` or `ROLLBACK` said that the transaction is committed.
     pub(super) committed: bool,
     /// The number of times that a transaction was begun.
     pub(super) begun: u64,
@@ -53,14 +54,14 @@ pub(super) struct TransactionState {
 /// The comment that marks a `COPY` statement whose rows the tap sends.
 const COPY: &str = "/*batch ";
 
-/// The part that the session shares with its tap.
+/// The state that the session shares with its tap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TapState(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
     transaction_state: TransactionState,
-    /// The rows of the `COPY` statements that the driver has not sent yet.
+    /// The `COPY` statements that the driver has not sent yet: the mark and the rows of each.
     feeds: VecDeque<(String, Feed)>,
     copies: u64,
 }
@@ -70,7 +71,7 @@ impl TapState {
         self.lock().transaction_state
     }
 
-    /// Announces a `COPY`: returns the statement as it is to be sent, and the feed of its rows.
+    /// Announces a `COPY`. Returns the statement with its mark, and the feed for its rows.
     pub(super) fn copy(&self, statement: &str) -> (String, Feed) {
         let mut shared = self.lock();
         shared.copies += 1;
@@ -92,7 +93,7 @@ pub(super) struct Feed(Arc<Mutex<Rows>>);
 #[derive(Debug, Default)]
 struct Rows {
     frames: VecDeque<Bytes>,
-    /// Whether a part of the first frame is sent.
+    /// Whether a part of the first frame was sent.
     begun: bool,
     size: usize,
     ended: bool,
@@ -111,7 +112,8 @@ impl Feed {
         self.lock().ended = true;
     }
 
-    /// Drops the frames that were not sent, because nobody will read them. A frame that was begun is still sent to its end.
+    /// Drops the frames that were not sent, because nobody will read them. A frame of which a part was sent is still
+    /// sent to its end.
     pub(super) fn cancel(&self) {
         let mut rows = self.lock();
         let begun = usize::from(rows.begun);
@@ -130,7 +132,7 @@ impl Feed {
     }
 }
 
-/// A stream with the tap on it, from the first byte of the protocol.
+/// A stream with a tap, which inspects the protocol from the first byte.
 #[derive(Debug)]
 pub(super) struct Tap<S> {
     stream: S,
@@ -139,7 +141,8 @@ pub(super) struct Tap<S> {
     requests: Frames,
     /// The feed that is being sent.
     feed: Option<Feed>,
-    /// The number of `COPY` statements for which the server's permission to send rows is kept from the driver.
+    /// The number of answers still to come in which the server permits the rows of a `COPY`. They are hidden from the
+    /// driver.
     leaves: usize,
 }
 
@@ -150,7 +153,7 @@ impl<S> Tap<S> {
         (Self { stream, state: state.clone(), answers, requests, feed: None, leaves: 0 }, state)
     }
 
-    /// Inspects bytes from the server, and returns how many are left, at the front, for the driver.
+    /// Inspects bytes from the server. Moves those for the driver to the front, and returns their number.
     fn hear(&mut self, bytes: &mut [u8]) -> usize {
         let mut shared = self.state.lock();
         let (mut from, mut to) = (0, 0);
@@ -175,7 +178,8 @@ impl<S> Tap<S> {
         to
     }
 
-    /// The number of these bytes up to the end of a `COPY` statement whose rows follow.
+    /// Returns how many of these bytes come before the rows of a `COPY`: all, or those up to the end of its
+    /// statement.
     fn before_rows(&self, bytes: &[u8]) -> usize {
         let shared = self.state.lock();
         let Some((mark, _)) = shared.feeds.front() else { return bytes.len() };
@@ -263,7 +267,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             let read = buffer.filled().len() - before;
             let left = self.hear(&mut buffer.filled_mut()[before..]);
             buffer.set_filled(before + left);
-            // Returning no bytes would mean the end of the stream.
+            // If all bytes were hidden, read on: to return no bytes would mean the end of the stream.
             if read == 0 || left > 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -278,7 +282,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if !ready!(self.poll_feed(context))? {
-            // No waker is needed: the thread that adds the next row also polls the driver.
+            // No waker is needed, because the thread that adds the next row also polls the driver.
             return Poll::Pending;
         }
         let allowed = self.before_rows(bytes);
@@ -308,7 +312,7 @@ mod tests {
         bytes: Vec<u8>,
         size: usize,
         written: Vec<u8>,
-        /// The most bytes that can be written until it is full.
+        /// The maximum number of bytes that can be written until the stream is full.
         most: usize,
     }
 

@@ -66,7 +66,7 @@ pub(super) fn open(
 }
 
 /// The name that the server's certificate must have. A name that cannot be in a certificate becomes the unspecified
-/// address, because TLS sends no addresses to the server.
+/// address, because TLS does not send addresses to the server.
 fn server_name(name: &str) -> ServerName<'static> {
     ServerName::try_from(name.to_owned())
         .unwrap_or_else(|_| ServerName::from(std::net::IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED)))
@@ -99,7 +99,7 @@ fn unreadable(file: &Path, error: &dyn std::fmt::Display) -> PgError {
     PgError::used(format!("{} cannot be read: {error}", file.display()))
 }
 
-/// Checks the server's certificate as strictly as `sslmode` asks, like `psql`.
+/// Checks the server's certificate as strictly as `sslmode` asks, as `psql` does.
 #[derive(Debug)]
 struct Verifier {
     /// `None` accepts any certificate.
@@ -143,8 +143,8 @@ impl ServerCertVerifier for Verifier {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.checks_name => Ok(ServerCertVerified::assertion()),
-            // The server signed its own certificate, and that certificate is among the roots. The library refuses it
-            // only because it may also sign others, and has checked its dates by then.
+            // The server signed its own certificate, and that certificate is among the roots. The library has already
+            // checked its dates, and refuses it only because it may also sign other certificates.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.roots.contains(end_entity) => {
                 if self.checks_name {
                     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -178,14 +178,16 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `tls-server-end-point` of RFC 5929: the hash of the certificate, by the hash function of its own signature.
+/// The `tls-server-end-point` of RFC 5929: the hash of the certificate, by the hash function of the certificate's
+/// signature.
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let (0x30, body, _) = der(certificate)? else { return None };
     let (_, _, after_content) = der(body)?;
     let (0x30, algorithm, _) = der(after_content)? else { return None };
     let (0x06, name, _) = der(algorithm)? else { return None };
     let function = match name {
-        // RSA with MD5, SHA-1 (both to be replaced by SHA-256) and SHA-256; ECDSA with SHA-1 and SHA-256.
+        // RSA with MD5, SHA-1 and SHA-256, and ECDSA with SHA-1 and SHA-256. The RFC replaces MD5 and SHA-1 by
+        // SHA-256.
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4 | 5 | 11]
         | [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1]
         | [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2] => &ring::digest::SHA256,

@@ -14,7 +14,7 @@ use crate::definition::{Failure, OpenTransaction};
 /// The transaction of a chunk in a `PostgreSQL` database.
 ///
 /// A component asks for `&batch_runtime::Transaction<'_, Postgres>`, which dereferences to it. The engine begins and
-/// commits it: `COMMIT`, `ROLLBACK` and `BEGIN` are refused. Savepoints are free to use, except for `batch_part`.
+/// commits it: `COMMIT`, `ROLLBACK` and `BEGIN` are refused. A component may use savepoints, except `batch_part`.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Transaction};
@@ -44,16 +44,17 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Runs one transaction after the other on a session without an open one.
+    /// Makes a value that runs one transaction after the other on a session. The session must have no open
+    /// transaction.
     #[doc(hidden)]
     #[must_use]
     pub fn on(session: Session) -> Self {
         Self { session, settings: RefCell::default(), before: Cell::default(), refused: Cell::default() }
     }
 
-    /// Begins the transaction together with the next statement that waits for its answer. `token` becomes the setting
-    /// `batch.chunk`, which the guard of the commit checks. If the transaction is not `durable`, a crash of the server's
-    /// machine may lose it.
+    /// Begins the transaction. The `BEGIN` goes out together with the next statement that waits for its answer.
+    /// `token` becomes the setting `batch.chunk`, which the guard of the commit checks. If the transaction is not
+    /// `durable`, a crash of the server's machine may lose it.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -185,8 +186,8 @@ impl OpenTransaction for Transaction {
     fn is_alive(&self) -> bool {
         let transaction_state = self.session.transaction_state();
         let (begun, commits) = self.before.get();
-        // If the connection is lost, the commit reports it. Before the server has answered the `BEGIN`, nobody can have
-        // ended the transaction.
+        // If the connection is lost, the commit reports it. If the server has not answered the `BEGIN` yet, nobody
+        // can have ended the transaction.
         self.session.is_cut()
             || transaction_state.begun == begun
             || (transaction_state.begun == begun + 1

@@ -24,8 +24,8 @@ use crate::definition::TimeLimit;
 /// |---|---|
 /// | `schema=batch` | the schema of the tables; `public` if it is left out |
 /// | `statements=unnamed` | prepares no statements, for pgbouncer before 1.21 in transaction mode |
-/// | `sslmode=require` | TLS or nothing, with the feature `postgres-tls`, which also uses TLS without this if the server can |
-/// | `sslmode=verify-full`, `sslrootcert=FILE` | checks the server's certificate too, by the system's roots without a file |
+/// | `sslmode=require` | requires TLS and the feature `postgres-tls`; with the feature, TLS is used anyway if offered |
+/// | `sslmode=verify-full`, `sslrootcert=FILE` | also checks the certificate; without a file, by the system's roots |
 /// | `sslcert=FILE`, `sslkey=FILE` | this client's own certificate and key |
 /// | `host=a,b`, `target_session_attrs=read-write`, `options=…`, `connect_timeout=10`, … | as for `psql` |
 ///
@@ -45,7 +45,7 @@ pub struct Postgres {
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) schema: String,
-    /// Whether statements are prepared under names.
+    /// Whether statements are prepared and kept under names.
     pub(super) named: bool,
     pub(super) place: String,
     pub(super) encryption: Encryption,
@@ -67,7 +67,7 @@ pub(super) struct Encryption {
 /// The checks of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Checks {
-    /// Nothing, unless there is a file of roots.
+    /// Nothing, unless `sslrootcert` is given.
     #[default]
     Nothing,
     /// A trusted authority has signed it.
@@ -88,7 +88,7 @@ impl Encryption {
 }
 
 impl Postgres {
-    /// The database at that URL. A wrong URL is an error of the first connection.
+    /// The database at that URL. If the URL is wrong, the first connection fails.
     #[must_use]
     pub fn at(url: impl AsRef<str>) -> Self {
         Self::with(url.as_ref(), &|name| std::env::var_os(name))
@@ -143,7 +143,7 @@ impl Postgres {
         (*self.settings).as_ref().map_or_else(|_| "public".to_owned(), |settings| quoted(&settings.schema))
     }
 
-    /// The limit of a statement's time.
+    /// The time limit of a statement.
     pub(super) fn limit(&self) -> Option<Duration> {
         self.statement_timeout.as_ref().ok().copied().flatten()
     }
@@ -166,7 +166,7 @@ impl fmt::Debug for Postgres {
 impl Settings {
     fn parse(url: &str, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-        // Wherever the text is wrong, it may hold a password.
+        // A wrong URL may hold a password anywhere, so it is not shown.
         let rest =
             rest.ok_or("this is not a PostgreSQL URL: write it as in `postgres://user@host:5432/db`")?;
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -212,7 +212,7 @@ fn port(ports: &[u16], at: usize) -> u16 {
     ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432)
 }
 
-/// The options that the driver does not know.
+/// The options that this module handles, because the driver does not know them.
 #[derive(Default)]
 struct Ours {
     schema: Option<String>,
@@ -224,7 +224,7 @@ struct Ours {
 }
 
 impl Ours {
-    /// Takes an option, if it is one of ours.
+    /// Takes an option if this module handles it.
     fn take(&mut self, pair: &str) -> Result<bool, String> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {

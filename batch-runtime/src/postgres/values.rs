@@ -1,4 +1,4 @@
-//! Parameters as bytes, so that a statement can be in flight after its values are gone.
+//! Encodes parameters as bytes, so that a statement can stay in flight after its values are dropped.
 
 use std::error::Error;
 use std::fmt;
@@ -41,7 +41,7 @@ impl Encoded {
         Self { bytes: Some(Bytes::copy_from_slice(text.as_bytes())), text: true }
     }
 
-    /// Its bytes on the wire, about.
+    /// Its approximate size on the wire, in bytes.
     pub(super) fn size(&self) -> usize {
         self.bytes.as_ref().map_or(0, Bytes::len) + 4
     }
@@ -78,7 +78,7 @@ impl ToSql for Encoded {
     to_sql_checked!();
 }
 
-/// Encodes the parameters of a prepared statement, whose types the server has returned.
+/// Encodes the parameters of a prepared statement. The server has returned their types.
 pub(super) fn encode(
     values: &[&(dyn ToSql + Sync)],
     types: &[Type],
@@ -99,7 +99,7 @@ pub(super) fn encode(
     encoded.collect()
 }
 
-/// The types to try for a value if the server is not asked, in order of preference.
+/// The types to try for a value of a statement that is not prepared, in order of preference.
 const KNOWN: [Type; 34] = [
     Type::INT8,
     Type::INT4,
@@ -137,7 +137,8 @@ const KNOWN: [Type; 34] = [
     Type::NUMERIC_ARRAY,
 ];
 
-/// Encodes the parameters of a statement that is not prepared: the values determine their types.
+/// Encodes the parameters of a statement that is not prepared. The Rust types of the values determine the parameter
+/// types.
 pub(super) fn encode_unprepared(
     values: &[&(dyn ToSql + Sync)],
     statement: &str,

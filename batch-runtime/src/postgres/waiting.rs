@@ -1,4 +1,4 @@
-//! Waits for the server's answers, in the order of what was sent.
+//! Waits for the server's answers, in the order in which the statements were sent.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
@@ -15,15 +15,15 @@ use super::wire::Wire;
 use super::{PgError, copy};
 use crate::definition::BoxError;
 
-/// The interval at which a wait checks whether it is still wanted.
+/// The time between two checks whether an answer is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-/// How long a statement may go on once it is no longer wanted, and how long cancelling it may take.
+/// How long a statement may go on after its answer is no longer wanted, and how long cancelling it may then take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 type Watch = Box<dyn Fn() -> bool + Send>;
 
-/// Turns the server's error about a statement into an error of its sender.
+/// Turns the server's error about a statement into an error of the component that sent it.
 pub(crate) type Explain = Box<dyn FnOnce(PgError) -> BoxError + Send>;
 
 /// The answer to a statement.
@@ -36,7 +36,7 @@ pub(super) struct Answered {
 pub(super) struct InFlight {
     pub(super) statement: Arc<str>,
     pub(super) answer: Answer<Answered>,
-    /// Adds the sender's explanation to its error.
+    /// Adds the sender's explanation to the error of the statement.
     pub(super) explain: Option<Explain>,
 }
 
@@ -48,8 +48,8 @@ impl InFlight {
 
 /// The parts of a session that change.
 ///
-/// The fields are dropped in this order: the users of the client first, so that the wire closes the connection politely, and
-/// the statements after it, so that they are not closed one by one.
+/// The fields are dropped in this order. The users of the client come first, so that the wire closes the connection
+/// cleanly. The cached statements come after the client, so that they are not closed one by one.
 pub(super) struct Inner {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) client: Arc<Client>,
@@ -92,7 +92,7 @@ impl Inner {
         }
     }
 
-    /// Gives up a copy that was forgotten.
+    /// Fails a copy that was dropped without an end.
     pub(super) fn abandon_copy(&mut self) {
         if let Some((_, feed)) = self.copying.take() {
             feed.push(copy::failing());
@@ -124,7 +124,7 @@ impl Inner {
             return Err(error.in_statement(&sent.statement));
         }
         let turns = Arc::clone(&self.wire.turns);
-        // The first poll hands it over. It has no answer by then, but perhaps an error.
+        // The first poll hands the statement over. There is no answer by then, but perhaps an error.
         match turns.go(|context| sent.answer.as_mut().poll(context)) {
             Poll::Ready(Err(error)) => Err(self.error_of(error, &sent.statement)),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
@@ -194,11 +194,12 @@ impl Inner {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Waits for the answers to everything sent before, then for this one. `Err(None)` means that no answer will arrive.
+    /// Waits for the answers to everything that was sent before, and then for this answer. `Err(None)` means that no
+    /// answer will arrive.
     pub(super) fn wait<T>(&mut self, answer: &mut Answer<T>) -> Result<T, Option<Error>> {
         let mut done = None;
         self.wait_until(|inner, context| {
-            // Answers come in the order of the statements, but the first poll sends this one.
+            // Poll this answer before the earlier ones have arrived, because the first poll sends its statement.
             if done.is_none()
                 && let Poll::Ready(answered) = answer.as_mut().poll(context)
             {
@@ -232,7 +233,8 @@ impl Inner {
         }
     }
 
-    /// Sleeps until the socket is ready, and looks now and then whether the answer is still wanted.
+    /// Sleeps until the socket is ready. Checks now and then whether the answer is still wanted, and if not, cancels
+    /// the statement.
     fn sleep(&mut self, patience: &mut Patience) {
         let Some(watch) = &self.watch else { return self.wire.turns.sleep(None) };
         let now = Instant::now();
@@ -246,7 +248,8 @@ impl Inner {
             Some(end) if end <= Instant::now() => {
                 patience.end = Some(Instant::now() + PATIENCE);
                 if self.cancelled {
-                    // The server does not answer at all: the outcome of the statement is unknown.
+                    // The server does not even answer the request to cancel, so the outcome of the statement is
+                    // unknown.
                     self.wire.cut();
                 } else {
                     self.cancelled = true;
@@ -259,7 +262,7 @@ impl Inner {
         }
     }
 
-    /// Makes the error of a statement.
+    /// Makes the error that the session returns for a statement.
     pub(super) fn error_of(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
         let error = match error.into().filter(|error| !error.is_closed()) {
             None => self.wire.closed(),
@@ -276,11 +279,11 @@ impl Inner {
     }
 }
 
-/// The times of a wait for an answer.
+/// The time limits of a wait for an answer.
 struct Patience {
     /// The next check whether the answer is still wanted.
     look: Instant,
-    /// The end of the wait, once the answer is no longer wanted.
+    /// When to end the wait; `None` while the answer is wanted.
     end: Option<Instant>,
 }
 

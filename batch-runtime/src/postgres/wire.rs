@@ -1,4 +1,4 @@
-//! The driver's half of a session: it reads and writes whenever a thread waits for it.
+//! The driver's half of a session. It reads and writes only while a thread waits for the session.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -19,7 +19,7 @@ use super::{PgError, remedy};
 /// How long a request to cancel a statement may take to reach the server.
 const CANCEL: Duration = Duration::from_secs(5);
 
-/// The driver's connection, of whatever kind of stream.
+/// The driver's connection, over any kind of stream.
 trait Drive: Send {
     /// A parameter that the server reports.
     fn parameter(&self, name: &str) -> Option<&str>;
@@ -45,7 +45,7 @@ where
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     host: Host,
-    /// The address of the host, if it needs no look-up.
+    /// The IP address of the host, if it is known without a look-up.
     number: Option<IpAddr>,
     port: u16,
 }
@@ -82,7 +82,7 @@ pub(super) struct Wire {
     /// `None` after the connection has ended.
     driver: Option<Box<dyn Drive>>,
     pub(super) state: TapState,
-    /// The error that ended it.
+    /// The error that ended the connection.
     last_words: Option<Error>,
     address: Address,
     encryption: Encryption,
@@ -102,7 +102,7 @@ impl Wire {
         let (line, binding) = Stream::open(DriverIo(socket), &address, encryption, &turns, deadline)?;
         let (stream, state) = Tap::new(line);
         let mut config = config.clone();
-        // TLS is already negotiated.
+        // TLS is already negotiated, so these settings keep the driver from requesting it.
         config.ssl_mode(if binding.encrypted { SslMode::Require } else { SslMode::Disable });
         config.ssl_negotiation(SslNegotiation::Direct);
         let mut connecting = pin!(config.connect_raw(stream, binding));
@@ -185,7 +185,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // The client is already dropped, so the driver ends the session and closes the connection.
+        // The client is already dropped, so when the driver is polled, it ends the session and closes the connection.
         let Some(mut driver) = self.driver.take() else { return };
         let _: Poll<()> = self.turns.go(|context| {
             while let Poll::Ready(Some(Ok(_))) = driver.poll(context) {}
