@@ -284,6 +284,6 @@ fn an_address_that_cannot_be_one_is_refused_without_being_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let (code, err) = ask(folder.path(), &format!("run count --otlp http://me:{PLANTED}@collector:4318"));
     assert_eq!(code, 2, "{err}");
-    assert!(err.contains("`--otlp` is no address: it holds a user name or a password"), "{err}");
+    assert!(err.contains("`--otlp` is not an address: it holds a user name or a password"), "{err}");
     assert!(!err.contains(PLANTED), "{err}");
 }

@@ -167,7 +167,7 @@ fn two_runs_are_compared() {
     assert!(ended.out.contains("written to diff.svg"), "{}", ended.out);
     assert!(world.text("diff.svg").contains("compute-2.folded compared with compute-1.folded"));
     let same = world.ask("profile diff compute-1.folded compute-1.folded");
-    assert_eq!(same.out, "no function has another share of the CPU time\n");
+    assert_eq!(same.out, "no function's share of the CPU time has changed\n");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_cannot_be_compared_is_named() {
     std::fs::write(world.path("other"), "load;late\n").unwrap();
     let ended = world.ask("profile diff one other");
     assert_eq!(ended.code, Some(2));
-    assert_eq!(ended.err, "error: other: line 1 is no folded stack, such as `load;late;parse 12`\n");
+    assert_eq!(ended.err, "error: other: line 1 is not a folded stack, such as `load;late;parse 12`\n");
     let ended = world.ask("profile diff one missing");
     assert_eq!((ended.code, ended.err.starts_with("error: missing cannot be read: ")), (Some(2), true));
 }

@@ -7,8 +7,8 @@ use crate::repository::BatchStatus;
 
 /// A job that did not complete, with its causes: the step, the component, the place of the record, and the error of each.
 ///
-/// [`Debug`](fmt::Debug) shows the same text as [`Display`](fmt::Display), so that a test which unwraps it or returns it reads
-/// well.
+/// [`Debug`](fmt::Debug) shows the same text as [`Display`](fmt::Display), so that the output is readable if a test
+/// unwraps or returns the error.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotCompleted {
     headline: String,
@@ -23,7 +23,7 @@ impl NotCompleted {
         self.status
     }
 
-    /// The causes of the failure, a line each.
+    /// The causes of the failure, one line each.
     #[must_use]
     pub fn causes(&self) -> &[String] {
         &self.causes
@@ -56,7 +56,7 @@ impl JobReport {
     /// ```
     ///
     /// # Errors
-    /// If it failed or was stopped. The error has the causes.
+    /// If the job failed or was stopped. The error contains the causes.
     pub fn completed(self) -> Result<Self, NotCompleted> {
         if self.status == BatchStatus::Completed {
             return Ok(self);

@@ -2,7 +2,8 @@
 
 use crate::definition::{Failure, Phase};
 
-/// The parts of a step's failure, for programs. [`exit`](super::StepReport::exit) has the same as one text for people.
+/// The parts of a step's failure, for programs. [`exit`](super::StepReport::exit) contains the same as one text for
+/// people.
 ///
 /// ```
 /// use batch_runtime::observe::{Observer, StepReport};
@@ -25,7 +26,7 @@ pub struct StepFailure {
     pub component: Option<String>,
     /// The activity that failed, if known.
     pub phase: Option<Phase>,
-    /// The place of the item in its source, if known.
+    /// The place of the item in the input, if known.
     pub location: Option<String>,
     /// The error with its sources and notes.
     pub error: String,

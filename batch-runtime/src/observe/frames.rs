@@ -1,4 +1,4 @@
-//! Puts the name of a step into the stacks of its threads, where a profile finds it.
+//! Puts the name of a step into the stacks of its threads, so that a profile finds it there.
 
 use crate::definition::StepDefinition;
 
@@ -9,7 +9,8 @@ pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Does the work with the step's name in the stack of this thread, and of those that [`carried`](super::spans::carried) starts.
+/// Does the work of a step with the step's name in the stack of this thread, and of the threads that run
+/// [carried](super::spans::carried) work.
 #[cfg(feature = "profile")]
 pub(crate) fn in_step<P: StepDefinition, T>(work: impl FnOnce() -> T) -> T {
     within(Some(P::in_frame), work)
@@ -22,7 +23,7 @@ pub(crate) use named::{current, within};
 mod named {
     use std::cell::Cell;
 
-    /// Does the work in a function that bears the name of a step.
+    /// Does the work in a function whose name contains the name of a step.
     pub(crate) type Frame = fn(&mut dyn FnMut()) -> bool;
 
     thread_local! {
@@ -30,7 +31,7 @@ mod named {
         static FRAME: Cell<Option<Frame>> = const { Cell::new(None) };
     }
 
-    /// Restores the step that the thread worked for, even if its work panics.
+    /// Restores the step that the thread worked for before, even if the work panics.
     struct Before(Option<Frame>);
 
     impl Drop for Before {

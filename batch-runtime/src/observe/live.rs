@@ -15,7 +15,7 @@ use crate::definition::Progress;
 use crate::repository::RunningStep;
 use crate::repository::{Counters, Reached};
 
-/// The progress of a running step: written by the step once per chunk, read by the thread that draws it.
+/// The progress of a running step. The step writes it once per chunk, and the thread that draws it reads it.
 #[derive(Debug)]
 pub struct StepLive {
     name: String,
@@ -30,16 +30,16 @@ pub struct StepLive {
     total: AtomicU64,
     /// The progress before this execution; [`UNKNOWN`] until it is known.
     first: AtomicU64,
-    /// The live state of the step, if this one belongs to a partition.
+    /// The live state of the whole step, if this one belongs to a partition.
     step: Option<Arc<StepLive>>,
 }
 
-/// The weight of one partition in the total; its unit does not matter.
+/// The weight of one partition in the progress of a step.
 const SHARE: u64 = Reached::PARTITION;
-/// No position of any input.
+/// Marks an unknown position. No input has this position.
 const UNKNOWN: u64 = u64::MAX;
 
-/// The part that was done of one partition, or 0 if its size is not known.
+/// The completed part of one partition, as a part of [`SHARE`]; 0 if the size of the partition is not known.
 fn share(done: u64, total: u64) -> u64 {
     let share = (u128::from(done.min(total)) * u128::from(SHARE)).checked_div(total.into());
     u64::try_from(share.unwrap_or_default()).unwrap_or_default()
@@ -63,12 +63,12 @@ impl StepLive {
         }
     }
 
-    /// For a partition, whose progress is added to that of its step.
+    /// Makes the state of a partition. Its progress is added to that of its step.
     pub(crate) fn of_partition(name: String, before: Counters, step: &Arc<Self>) -> Self {
         Self { step: Some(Arc::clone(step)), ..Self::new(name, before) }
     }
 
-    /// For a step that runs in another process, as it was at the time `seen`.
+    /// Makes the state of a step that runs in another process, as it was at the time `seen`.
     #[cfg(feature = "cli")]
     pub(crate) fn of_other(step: &RunningStep, seen: Timestamp) -> Self {
         let before = Counters { read: step.read_before, ..Counters::default() };
@@ -96,7 +96,7 @@ impl StepLive {
         self.first.store(complete * SHARE, Ordering::Relaxed);
     }
 
-    /// Sets where the input is before the first chunk: a restart begins in the middle.
+    /// Sets the position in the input before the first chunk, because a restart begins in the middle.
     pub(crate) fn begin_at(&self, progress: Option<Progress>) {
         let Some(Progress { done, total }) = progress.filter(|_| self.first() == UNKNOWN) else { return };
         self.first.store(done, Ordering::Relaxed);
@@ -108,14 +108,14 @@ impl StepLive {
         }
     }
 
-    /// Shows what partitions that run elsewhere have done.
+    /// Shows the progress of partitions that run elsewhere.
     pub(crate) fn show_partitions(&self, counters: &Counters, completed: u64) {
         let total = self.total.load(Ordering::Relaxed);
         self.show(counters, Some(Progress { done: completed * SHARE, total }));
     }
 
     pub(crate) fn show(&self, counters: &Counters, progress: Option<Progress>) {
-        // Only now do some readers know where they began.
+        // Some readers know only now where they began.
         self.begin_at(progress);
         if let Some(step) = &self.step {
             self.add_to(step, counters, progress);
@@ -153,7 +153,7 @@ impl StepLive {
         &self.name
     }
 
-    /// The time at which it began.
+    /// The time at which the step began.
     #[must_use]
     pub fn began(&self) -> Instant {
         self.began
@@ -206,14 +206,14 @@ impl StepLive {
         self.first.load(Ordering::Relaxed)
     }
 
-    /// Turns that progress into what is stored for people in other processes.
+    /// Converts a progress to the form that is stored, so that other processes can show it.
     pub(crate) fn reached(&self, progress: Option<Progress>) -> Option<Reached> {
         let Progress { done, total } = progress?;
         let before = self.first();
         Some(Reached { before: if before == UNKNOWN { done } else { before }, done, total })
     }
 
-    /// Its progress at that time.
+    /// The progress of the step at that time.
     ///
     /// ```
     /// use std::time::Instant;

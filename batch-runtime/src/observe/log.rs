@@ -18,7 +18,7 @@ use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::spans;
 
-/// The fields that every line has.
+/// The names of the fields that every line has.
 const OF_EACH_LINE: [&str; 5] = ["timestamp", "level", "target", "pid", "thread"];
 
 /// Writes each event as a line, with one call of `write`.
@@ -32,7 +32,7 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     }
 }
 
-/// Returns whether this is one of the spans that tell the place in a run.
+/// Returns whether a span tells the place in a run, as the spans of the framework do.
 pub(crate) fn is_place(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == spans::TARGET
 }
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// Names and values.
+/// Fields, as names and values.
 #[derive(Default)]
 struct Fields(Vec<(String, Value)>);
 
@@ -94,7 +94,7 @@ impl Fields {
 
     fn visited(&mut self, field: &Field, value: Value) {
         let name = field.name();
-        // These are orders to the layer of OpenTelemetry.
+        // The fields `otel.*` are instructions for the OpenTelemetry layer, so leave them out.
         if name.starts_with("otel.") {
             return;
         }
@@ -143,7 +143,7 @@ impl Visit for Fields {
 /// A line that is being put together.
 struct Line {
     fields: Fields,
-    /// The number of fields, from the first, that tell when and where it was written. No other field takes their names.
+    /// The number of leading fields that tell when and where the line was written. No other field may replace them.
     ours: usize,
 }
 
@@ -161,7 +161,7 @@ impl Line {
         Self { ours: fields.len(), fields: Fields(fields) }
     }
 
-    /// Adds the fields of a span that tells the place. An inner one overrides an outer one.
+    /// Adds the fields of a span that tells the place. An inner span overrides an outer one.
     fn place(&mut self, fields: &Fields) {
         for (name, value) in &fields.0 {
             self.fields.set(name, value.clone());
@@ -169,7 +169,7 @@ impl Line {
         self.ours = self.fields.0.len();
     }
 
-    /// Adds a field of the program. It does not replace one that tells the place.
+    /// Adds a field of the program. It does not replace a field that tells the place.
     fn add(&mut self, name: &str, value: &Value) {
         match self.fields.0[..self.ours].iter().find(|(ours, _)| ours == name) {
             None => self.fields.set(name, value.clone()),
@@ -181,7 +181,7 @@ impl Line {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(256);
         let mut json = serde_json::Serializer::new(&mut text);
-        // This cannot fail, and a failure would be no reason to fail the job.
+        // Writing to memory cannot fail, and an error here would be no reason to fail the job.
         let _ = json.serialize_map(None).and_then(|mut map| {
             self.fields.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
             map.end()

@@ -15,7 +15,7 @@ pub enum Remedy {
     Fix,
     /// An input is missing at its path: put it there, or launch with another path.
     Place,
-    /// Something that an earlier execution read or wrote has changed. The failure itself says what to do.
+    /// Something that an earlier execution read or wrote has changed. The message of the failure says what to do.
     Restore,
 }
 

@@ -1,6 +1,8 @@
-//! The spans of a run, `job` > `step` > `partition`, and the way in which threads that work for a step inherit them.
+//! Creates the spans of a run, `job` > `step` > `partition`, and lets other threads that work for a step inherit
+//! them.
 //!
-//! `otel.name` is their name for OpenTelemetry. They have the level ERROR, so that warnings keep their execution and step even under a filter that shows only warnings.
+//! `otel.name` is the name of a span in OpenTelemetry. The spans have the level ERROR: even under a filter that shows
+//! only warnings, each warning then names its execution and step.
 
 use std::collections::HashMap;
 
@@ -20,7 +22,7 @@ use crate::repository::{BatchStatus, Counters, ExitStatus, Ownership, PartitionE
 #[cfg(feature = "log")]
 pub(crate) const TARGET: &str = module_path!();
 
-/// The execution of a job.
+/// Enters the span of an execution of a job.
 pub(crate) fn job(name: &str, ownership: Ownership) -> EnteredSpan {
     error_span!(
         "job",
@@ -32,7 +34,7 @@ pub(crate) fn job(name: &str, ownership: Ownership) -> EnteredSpan {
     .entered()
 }
 
-/// A step of a job, before its execution has an ID.
+/// Enters the span of a step whose execution has no ID yet.
 pub(crate) fn step(path: &str) -> EnteredSpan {
     error_span!("step", otel.name = format_args!("step {path}"), step = path, step_execution = Empty)
         .entered()
@@ -43,7 +45,7 @@ pub(crate) fn step_has_begun(id: StepExecutionId) {
     Span::current().record("step_execution", id.0);
 }
 
-/// A partition of a step. It is a step execution of its own.
+/// Enters the span of a partition, which is a step execution of its own.
 pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
     let name = partition.name.as_ref().map(display);
     error_span!(
@@ -56,7 +58,7 @@ pub(crate) fn partition(partition: &PartitionExecution) -> EnteredSpan {
     .entered()
 }
 
-/// A chunk of a step. Its level is TRACE, because there may be many.
+/// Enters the span of a chunk. Its level is TRACE, because a step may have many chunks.
 pub(crate) fn chunk(number: u64) -> EnteredSpan {
     trace_span!("chunk", chunk = number).entered()
 }
@@ -69,7 +71,7 @@ pub(crate) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Co
     let _ = (status, exit, counters);
 }
 
-/// The headers by which another process can work for the current span; empty if nothing keeps a trace.
+/// The headers that make another process work for the current span; empty if no trace is kept.
 pub(crate) fn headers() -> HashMap<String, String> {
     #[cfg(feature = "otel")]
     return super::otel::headers();
@@ -77,13 +79,13 @@ pub(crate) fn headers() -> HashMap<String, String> {
     HashMap::new()
 }
 
-/// A process that works for others.
+/// Enters the span of a worker process.
 pub(crate) fn worker(id: WorkerId) -> EnteredSpan {
     error_span!("worker", worker = id.0).entered()
 }
 
-/// Lets work that is done on another thread log as on this one: with the same span, and to the same subscriber. A profile
-/// sees it in the same step.
+/// Lets work that another thread does log as this thread does: with the same span, and to the same subscriber. A
+/// profile counts the work for the same step.
 pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let place = Place::here();
     #[cfg(feature = "profile")]
@@ -102,7 +104,7 @@ struct Place {
     /// `None` if nobody receives the events.
     subscriber: Option<Dispatch>,
     span: Span,
-    /// The span of another process that this one works for, if it is within no span yet.
+    /// The span of the process that this process works for. It counts while no span is entered here.
     #[cfg(feature = "otel")]
     context: opentelemetry::Context,
 }
@@ -126,7 +128,7 @@ impl Place {
         let context = self.context.attach();
         #[cfg(not(feature = "otel"))]
         let context = ();
-        // The thread leaves the span before the subscriber.
+        // Values are dropped in this order, so that the thread leaves the span before the subscriber.
         (self.span.entered(), context, subscriber)
     }
 }

@@ -26,7 +26,7 @@ pub struct StepProgress {
     pub(super) before: u64,
     pub(super) written: u64,
     pub(super) skipped: u64,
-    /// The time in which these were counted.
+    /// The time in which these items were counted.
     pub(super) elapsed: Duration,
     /// How much of the input is read, and how long that took.
     pub(super) reached: Option<(Reached, Duration)>,
@@ -52,7 +52,7 @@ impl StepProgress {
         u64::try_from(percent).ok()
     }
 
-    /// The items read per second since the step began; `None` if that is too short to tell.
+    /// The items read per second since the step began; `None` if the step began too recently to tell.
     ///
     /// ```
     /// # fn shown(progress: &batch_runtime::observe::StepProgress) {
@@ -86,7 +86,7 @@ impl StepProgress {
         Some(if seconds.as_secs() < 60 { format!("{} s", seconds.as_secs()) } else { words::time(seconds) })
     }
 
-    /// The facts of the line, the most important first: a narrow terminal cuts off the end.
+    /// The facts of the line. The most important come first, because a narrow terminal cuts off the end.
     pub(super) fn facts(&self) -> String {
         let mut facts = vec![match self.before {
             0 => format!("{} read", words::count(self.read)),

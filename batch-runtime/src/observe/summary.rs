@@ -93,7 +93,7 @@ impl From<&JobReport> for Summary {
 impl From<&ExecutionDetails> for Summary {
     fn from(details: &ExecutionDetails) -> Self {
         let execution = &details.execution;
-        // A dead process did nothing after its last write.
+        // Time passes only while the process lives: a dead process did nothing after its last write.
         let lasts = matches!(details.owner_state, Some(OwnerState::Alive | OwnerState::Unknown));
         let end = |ended: Option<Timestamp>, updated: Timestamp| {
             ended.unwrap_or(if lasts { details.seen } else { updated })
@@ -177,7 +177,7 @@ impl Summary {
         format!("{} {verb} {elapsed} ({})", words::line(&self.job, 100), facts.join(", "))
     }
 
-    /// Returns whether it is recorded as running although its process is dead.
+    /// Returns whether the execution is recorded as running although its process is dead.
     fn owner_is_dead(&self) -> bool {
         self.owner.as_ref().is_some_and(|owner| owner.state == OwnerState::Dead)
     }

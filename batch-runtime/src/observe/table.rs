@@ -1,4 +1,4 @@
-//! Aligns rows of cells as text.
+//! Prints rows of cells as aligned columns of text.
 
 use std::fmt;
 

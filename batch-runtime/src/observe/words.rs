@@ -36,7 +36,7 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
-/// Items per second; `None` if the time is too short to tell.
+/// The items per second; `None` if the time is too short to tell.
 pub(crate) fn rate(items: u64, elapsed: Duration) -> Option<u64> {
     let nanoseconds = elapsed.as_nanos();
     if nanoseconds == 0 {

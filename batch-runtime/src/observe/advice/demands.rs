@@ -2,16 +2,16 @@
 
 use crate::repository::{Profile, StepUsage};
 
-/// The settings of a step that a lever changes.
+/// The settings of a step that the levers depend on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) chunk: u64,
     pub(crate) threads: u64,
     /// Whether a processor has several calls in flight.
     pub(crate) is_concurrent: bool,
-    /// Whether a processor has a state, so that items must come to it one by one.
+    /// Whether a processor has a state, so that it must get the items one by one.
     pub(crate) has_state: bool,
-    /// Whether the end of a chunk is decided by something else than its number of items.
+    /// Whether something other than the number of items decides where a chunk ends.
     pub(crate) has_own_ends: bool,
     /// The time of a commit without rows, if known.
     pub(crate) empty_commit: u64,
@@ -20,13 +20,13 @@ pub(crate) struct Settings {
 /// The demands of a step, in nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Demands {
-    /// How long it took.
+    /// How long the step took.
     pub(super) elapsed: u64,
-    /// Opening and finishing, which no lever changes.
+    /// The time of opening and finishing, which no lever changes.
     pub(super) fixed: u64,
     pub(super) read: u64,
     pub(super) reader: String,
-    /// The processors: name, wall time and CPU time.
+    /// The name, the wall time and the CPU time of each processor.
     pub(super) processors: Vec<(String, u64, u64)>,
     pub(super) write: u64,
     pub(super) writer: String,
@@ -35,8 +35,8 @@ pub(super) struct Demands {
     pub(super) cpu: u64,
     pub(super) cores: u64,
     pub(super) commits: u64,
-    /// The other threads, if there are any: their number, how long they lived and waited, and how long they read while
-    /// no other could.
+    /// The other threads, if there are any: their number, how long they lived, how long they waited, and how long
+    /// they read while no other thread could read.
     pub(super) threads: u64,
     pub(super) threads_elapsed: u64,
     pub(super) threads_wait: u64,
@@ -70,7 +70,7 @@ impl Demands {
         self.processors.iter().map(|(_, wall, _)| wall).sum()
     }
 
-    /// The share of that time in the step's time, in percent.
+    /// The share of a time in the step's time, in percent.
     pub(super) fn share(&self, time: u64) -> u64 {
         time * 100 / self.elapsed.max(1)
     }

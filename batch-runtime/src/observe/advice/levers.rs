@@ -1,37 +1,37 @@
-//! The levers, each with the time that the step would take at best.
+//! The levers that could make a step faster, each with the time that the step would then take at best.
 
 use super::demands::{Demands, Settings};
 use crate::repository::Lever;
 
-/// A lever that could be moved.
+/// A change of a lever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) lever: Lever,
-    /// The component that it is for.
+    /// The component that the lever changes.
     pub(super) component: Option<String>,
-    /// The number that the setting gets; 0 if there is no setting.
+    /// The new value of the setting; 0 if there is no setting.
     pub(super) setting: u64,
-    /// How long the step would take.
+    /// How long the step would take after the change.
     pub(super) time: u64,
 }
 
-/// A larger chunk is offered if commits without rows take at least this part of the time, in percent. It is large
-/// enough if they then take at most `COMMITS_LEFT`.
+/// A larger chunk is offered if commits without rows would take at least this part of the time, in percent. The chunk
+/// is large enough if they then take at most `COMMITS_LEFT` percent.
 const COMMITS_COST: u64 = 10;
 const COMMITS_LEFT: u64 = 3;
 const LARGER: [u64; 3] = [2, 5, 10];
-/// A processor waits if it computes for less than this part of its time, in percent. Its calls are worth running at
-/// once if it takes at least `WORTH_WAITING_FOR` of the step's time.
+/// A processor mostly waits if it computes for less than this part of its time, in percent. Its calls are worth
+/// running concurrently if it takes at least `WORTH_WAITING_FOR` percent of the step's time.
 const COMPUTES: u64 = 30;
 const WORTH_WAITING_FOR: u64 = 20;
-/// More calls at once are not proposed unasked: the other side has to cope with them.
+/// No more concurrent calls than this are proposed, because the called service has to cope with them.
 const MOST_CALLS: u64 = 64;
 const MOST_THREADS: u64 = 16;
 /// A step that computes for less than this part of its time, in percent, gets twice the threads that it needs on
 /// average.
 const MOSTLY_COMPUTES: u64 = 70;
-/// Threads that compute on all cores keep each other waiting: for this part of the time, in percent, and for `HANDOVER`
-/// nanoseconds before each finished chunk is written. Both were measured on two cores.
+/// Threads that compute on all cores make each other wait: for this part of the time, in percent, and also for
+/// `HANDOVER` nanoseconds before each finished chunk is written. Both values were measured on two cores.
 const CROWDED: u64 = 5;
 const HANDOVER: u64 = 100_000;
 /// If no lever helps, the largest activity is named if it takes at least this part of the time, in percent.
@@ -41,7 +41,7 @@ const MUCH_READING: u64 = 50;
 const BUSY: u64 = 90;
 const CORES_BUSY: u64 = 80;
 
-/// The levers in the order of the size of the change.
+/// Returns the levers that help, ordered by the size of the change, the smallest first.
 pub(super) fn offers(demands: &Demands, settings: &Settings) -> Vec<Offer> {
     let alone = settings.threads <= 1 && !settings.is_concurrent;
     let levers = [
@@ -56,7 +56,7 @@ pub(super) fn offers(demands: &Demands, settings: &Settings) -> Vec<Offer> {
     bound(demands).into_iter().collect()
 }
 
-/// `chunk = x` times as many: fewer commits.
+/// Offers a larger `chunk`, which saves commits.
 fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
     // A commit without rows cannot cost more than the commits of this step, which have rows.
     let empty = settings.empty_commit.min(demands.commit / demands.commits);
@@ -75,7 +75,7 @@ fn larger_chunk(demands: &Demands, settings: &Settings) -> Option<Offer> {
     Some(Offer { lever: Lever::Chunk, component: None, setting: settings.chunk * times, time })
 }
 
-/// The time that the thread of the step works alone.
+/// The time of the work that only the thread of the step does.
 fn own(demands: &Demands) -> u64 {
     demands.write + demands.commit
 }
@@ -86,7 +86,7 @@ fn busiest_thread(demands: &Demands) -> u64 {
     busy.max(demands.locked).max(demands.cpu / demands.cores)
 }
 
-/// `threads = t`: the fewest that bring nearly all of the gain.
+/// Offers `threads`: the smallest number that brings nearly all of the gain.
 fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     if settings.has_state || demands.cores < 2 {
         return None;
@@ -99,14 +99,14 @@ fn threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     let candidates = 2..=demands.cores.max(4);
     let least = candidates.clone().map(time).min()?;
     let least = candidates.into_iter().find(|threads| time(*threads) <= least + least / 20)?;
-    // Waiting threads leave cores to others, but not always at the moment when the others need them.
-    // A processor that only waits gets calls in flight, which cost less than threads.
+    // Waiting threads leave cores to others, but not always at the moment when the others need them. A processor that
+    // mostly waits gets `concurrency` instead, because calls in flight cost less than threads.
     let waits = demands.share(demands.cpu) < MOSTLY_COMPUTES && concurrency(demands).is_none();
     let threads = if waits { (2 * least).min(MOST_THREADS) } else { least };
     Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time(threads) })
 }
 
-/// The time that the cores need for all that `threads` and the thread of the step compute.
+/// The time that the cores need for everything that this many threads and the thread of the step compute.
 fn on_cores(demands: &Demands, threads: u64) -> u64 {
     let time = demands.cpu / (threads + 1).min(demands.cores);
     if threads < demands.cores {
@@ -115,7 +115,7 @@ fn on_cores(demands: &Demands, threads: u64) -> u64 {
     time + time / 100 * CROWDED + demands.commits * HANDOVER
 }
 
-/// More threads, if the present ones are busy and the cores are not.
+/// Offers more `threads`, if the present ones are busy and the cores are not.
 fn more_threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     if demands.threads == 0 || settings.is_concurrent {
         return None;
@@ -133,21 +133,21 @@ fn more_threads(demands: &Demands, settings: &Settings) -> Option<Offer> {
     Some(Offer { lever: Lever::Threads, component: None, setting: threads, time: time + demands.fixed })
 }
 
-/// `concurrency = m` on a processor that waits.
+/// Offers `concurrency` for a processor that mostly waits.
 fn concurrency(demands: &Demands) -> Option<Offer> {
     let waits = |(_, wall, cpu): &&(String, u64, u64)| {
         *cpu * 100 < *wall * COMPUTES && demands.share(*wall) >= WORTH_WAITING_FOR
     };
     let (name, wall, _) = demands.processors.iter().filter(waits).max_by_key(|(_, wall, _)| *wall)?;
     let rest = demands.elapsed.saturating_sub(*wall).saturating_sub(demands.fixed);
-    // Twice as many as are busy on average, because calls do not end at regular intervals.
+    // Offer twice as many calls as are in flight on average, because calls do not end at regular intervals.
     let calls = (2 * wall).div_ceil(rest.max(1)).clamp(2, MOST_CALLS);
-    // The calls do their computing on other threads.
+    // The calls compute on other threads.
     let time = rest.max(wall / calls).max(demands.cpu / demands.cores) + demands.fixed;
     Some(Offer { lever: Lever::Concurrency, component: Some(name.clone()), setting: calls, time })
 }
 
-/// The largest activity, if no setting changes it.
+/// Names the largest activity, for a step that no setting makes faster.
 fn bound(demands: &Demands) -> Option<Offer> {
     let (read, write) = (demands.share(demands.read), demands.share(demands.write));
     let (lever, component, time) = if write >= MUCH_WRITING && write >= read {

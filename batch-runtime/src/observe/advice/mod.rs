@@ -1,9 +1,9 @@
-//! Finds what a step spends its time on, and the setting that would make it faster.
+//! Finds out on what a step spends its time, and which setting would make it faster.
 //!
-//! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network Models",
-//! ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the reader, the
-//! threads that process, the thread of the step, and the cores. Each lever changes what a resource has to do; the time that
-//! it predicts is the largest of the remaining demands, and is therefore a lower bound.
+//! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network
+//! Models", ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the
+//! reader, the threads that process, the thread of the step, and the cores. Each lever changes how much work a
+//! resource has to do. The predicted time is the largest of the resulting demands, and is therefore a lower bound.
 
 mod demands;
 mod levers;
@@ -16,11 +16,11 @@ pub(crate) use demands::Settings;
 
 use crate::repository::{Advice, Followed, Lever, Profile};
 
-/// A step below this time, in nanoseconds, is not compared with earlier advice either.
+/// A step that takes less than this, in nanoseconds, is not compared with earlier advice.
 pub(crate) const WORTH_A_LOOK: u64 = SHORTEST / 10;
-/// A step below this time, in nanoseconds, is fast enough.
+/// A step that takes less than this, in nanoseconds, is fast enough and gets no advice.
 const SHORTEST: u64 = 200_000_000;
-/// The advice for a step with fewer chunks would be a guess.
+/// A step with fewer chunks gets no advice, because it would be a guess.
 const FEWEST_CHUNKS: u64 = 20;
 /// A lever is mentioned if it saves at least this part of the time, in percent.
 const LEAST_GAIN: u64 = 10;
@@ -29,7 +29,7 @@ const AS_GOOD: u64 = 3;
 /// If the thread of a step had to wait for a core for longer than this, in percent, the step gets no advice.
 const MOST_DELAY: u64 = 20;
 
-/// Returns advice for a step that read this many items, if anything would make it faster.
+/// Returns advice for a step that read this many items, if a change would make it faster.
 pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits: u64) -> Option<Advice> {
     let usage = profile.usage.as_ref()?;
     if usage.elapsed < SHORTEST || commits < FEWEST_CHUNKS || items == 0 {
@@ -41,7 +41,7 @@ pub(crate) fn advise(profile: &Profile, settings: &Settings, items: u64, commits
     let demands = Demands::of(profile, usage, commits);
     let offers = levers::offers(&demands, settings);
     let fastest = offers.iter().map(|offer| offer.time).min()?;
-    // They are in the order of the size of the change.
+    // The offers are ordered by the size of the change, the smallest first.
     let best = offers.into_iter().find(|offer| offer.time <= fastest + usage.elapsed / 100 * AS_GOOD)?;
     let gain = usage.elapsed.saturating_sub(best.time);
     (gain >= usage.elapsed / 100 * LEAST_GAIN).then_some(Advice {

@@ -1,4 +1,4 @@
-//! Hand-computed cases for each lever. Times are in milliseconds.
+//! Tests each lever with cases that were computed by hand. Times are in milliseconds.
 
 use super::*;
 use crate::repository::{ComponentTime, StepUsage};
@@ -9,7 +9,7 @@ const MS: u64 = 1_000_000;
 struct Case {
     read: u64,
     process: u64,
-    /// How much of `process` is computing.
+    /// The part of `process` that is CPU time.
     process_cpu: u64,
     write: u64,
     commit: u64,
@@ -53,7 +53,7 @@ impl Case {
         }
     }
 
-    /// The lever with its setting, and the predicted time; over 100 chunks of 100 items.
+    /// Returns the lever with its setting and the predicted time, for 100 chunks of 100 items.
     fn advised(&self) -> Option<(Lever, u64, u64)> {
         let advice = advise(&self.profile(), &self.settings, 10_000, 100)?;
         Some((advice.lever, advice.setting, advice.predicted / MS))
@@ -86,7 +86,7 @@ fn a_step_whose_commits_cost_the_most_gets_larger_chunks() {
     assert_eq!(larger(&case), Some((500, 896)));
 }
 
-/// The gain of a larger chunk alone.
+/// The setting and the predicted time of a larger chunk, if that is the only lever.
 fn larger(case: &Case) -> Option<(u64, u64)> {
     let profile = case.profile();
     let demands = Demands::of(&profile, profile.usage.as_ref()?, 100);
@@ -147,7 +147,7 @@ fn busy_threads_get_more_threads_if_cores_are_idle() {
     (usage.elapsed, usage.threads, usage.threads_elapsed, usage.threads_wait) = (400 * MS, 2, 800 * MS, 0);
     (usage.cpu, usage.locked) = (200 * MS, 100 * MS);
     let advice = advise(&profile, &case.settings, 10_000, 100).unwrap();
-    // 800 / 4 threads is as much as writing and committing take.
+    // 800 on 4 threads is as much as writing and committing take.
     assert_eq!((advice.lever, advice.setting, advice.predicted / MS), (Lever::Threads, 4, 200));
 }
 

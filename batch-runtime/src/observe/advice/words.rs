@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::observe::words;
 use crate::repository::{Advice, Followed, Lever};
 
-/// Says what would make the step faster.
+/// Says what would make a step faster.
 pub(crate) fn advice(advice: &Advice) -> String {
     let Advice { lever, component, setting, elapsed, predicted, .. } = advice;
     let (elapsed, predicted) = (time(*elapsed), time(*predicted));
@@ -31,7 +31,7 @@ pub(crate) fn advice(advice: &Advice) -> String {
     }
 }
 
-/// Says how earlier advice worked out.
+/// Says whether the prediction of earlier advice came true.
 pub(crate) fn followed(followed: Followed) -> String {
     let Followed { predicted, took } = followed;
     let (more, less) = (took.saturating_sub(predicted), predicted.saturating_sub(took));

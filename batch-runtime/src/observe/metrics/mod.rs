@@ -62,12 +62,12 @@ pub(super) fn of(repository: &dyn Repository) -> Result<Vec<Metric>, RepositoryE
 struct Active {
     count: u64,
     time: Duration,
-    /// How many have a dead owner.
+    /// How many of them have a dead owner.
     dead: u64,
 }
 
-/// A kind of work of chunk steps: its name, its help text, and a function that returns how often it succeeded, how
-/// often it failed, and its time in nanoseconds.
+/// A kind of work of chunk steps: the name of the metric, its help text, and a function that returns how often the
+/// work succeeded, how often it failed, and how long it took in nanoseconds.
 type Phase = (&'static str, &'static str, fn(&Counters, &Profile) -> (u64, u64, u64));
 
 const PHASES: [Phase; 3] = [
@@ -94,10 +94,10 @@ pub(super) struct Metric {
 /// The kind of a metric's values.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// They only grow.
+    /// Values that only grow.
     Counter,
     Gauge,
-    /// How often something was done, and how long it took in all.
+    /// Values that tell how often something was done, and how long it took in all.
     Summary,
 }
 
@@ -109,7 +109,7 @@ pub(super) type Labels = Vec<(Cow<'static, str>, String)>;
 pub(super) enum Value {
     Count(u64),
     Number(f64),
-    /// Of a summary.
+    /// The value of a summary.
     Times {
         count: u64,
         sum: Duration,
@@ -133,7 +133,7 @@ impl From<f64> for Value {
 struct Page(Vec<Metric>);
 
 impl Page {
-    /// Begins a metric. All its samples follow.
+    /// Begins a metric, whose samples are added next.
     fn metric(&mut self, name: &str, kind: Kind, help: &str) {
         self.0.push(Metric { name: name.to_owned(), kind, help: help.to_owned(), samples: Vec::new() });
     }
@@ -155,7 +155,7 @@ impl Page {
         self.sample(&[], all.launches);
         let mut times: BTreeMap<(&str, &str), Times> = BTreeMap::new();
         for JobStatistics { job, exit_code, times: took, .. } in &all.jobs {
-            // A count that begins with 1 does not increase, so the first failure would be overlooked.
+            // A series that begins at 1 does not increase, so an alert would overlook the first failure. Begin at 0.
             times.entry((job, "FAILED")).or_default();
             times.insert((job, exit_code), *took);
         }

@@ -10,19 +10,19 @@ use prost::Message;
 use super::settings::Target;
 use crate::readers::http::agent_of_defaults;
 
-/// The pause before the first retry of a request; each further one is twice as long.
+/// The pause before the first retry of a request. Each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The most bytes of an answer that are read.
+/// At most this many bytes of an answer are read.
 const LOOKED_AT: u64 = 65_536;
 
 /// An answer, which may say that the collector refused a part of the request.
 pub(super) trait Answer: Message + Default {
-    /// How many spans or figures were refused, and why.
+    /// How many spans or data points were refused, and why.
     fn refused(self) -> Option<(i64, String)>;
 }
 
-/// A collector of one signal.
+/// Sends the requests of one signal, traces or metrics, to its collector.
 pub(super) struct Collector {
     agent: ureq::Agent,
     target: Target,
@@ -46,7 +46,7 @@ impl Until {
     }
 }
 
-/// The first thing that went wrong, with the address of the collector.
+/// The first problem, with the address of the collector.
 #[derive(Clone, Default)]
 pub(super) struct Trouble(Arc<Mutex<Option<(String, String)>>>);
 
@@ -65,13 +65,13 @@ impl Collector {
         Self { agent: agent_of_defaults(), target, until, trouble }
     }
 
-    /// Notes a problem that kept something from the collector.
+    /// Notes a problem that kept data from reaching the collector.
     pub(super) fn note(&self, problem: impl Into<String>) {
-        // The path and the query may hold a token.
+        // Show only the origin of the URL, because the path and the query may hold a token.
         self.trouble.note(self.target.url.origin(), problem.into());
     }
 
-    /// Sends a request, and notes what goes wrong. Returns whether all was accepted.
+    /// Sends a request, and notes a problem. Returns whether everything was accepted.
     pub(super) fn send<A: Answer>(&self, request: &impl Message) -> bool {
         let sent = self.try_send::<A>(&request.encode_to_vec());
         if let Err(problem) = &sent {
@@ -91,14 +91,14 @@ impl Collector {
             let (status, answer) = self.post(request, left).map_err(|error| error.to_string())?;
             match status {
                 200..=299 => {
-                    // An unreadable answer is no refusal.
+                    // An answer that cannot be decoded refuses nothing.
                     let refused = A::decode(answer.as_slice()).ok().and_then(A::refused);
                     return match refused {
                         Some((count, why)) => Err(format!("it refused {count} of them: {}", shown(&why))),
                         None => Ok(()),
                     };
                 }
-                // The specification says to retry these.
+                // The OpenTelemetry specification says to retry after these codes.
                 429 | 502..=504 if Instant::now() + pause < until => {
                     thread::sleep(pause);
                     pause *= 2;
@@ -122,7 +122,7 @@ impl Collector {
     }
 }
 
-/// One short line of what a collector says.
+/// Cuts the text of a collector to one short line.
 fn shown(text: &str) -> String {
     crate::observe::words::line(text, 200)
 }

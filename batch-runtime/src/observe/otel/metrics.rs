@@ -1,4 +1,4 @@
-//! The metrics of a repository in the form in which a collector takes them.
+//! Converts the metrics of a repository to the OpenTelemetry protocol.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,7 +46,8 @@ pub(super) fn request(metrics: Vec<Metric>, resource: &Resource) -> ExportMetric
     ExportMetricsServiceRequest { resource_metrics: vec![of_resource] }
 }
 
-/// The metric under its Prometheus name, so that it has that name in Prometheus again.
+/// Converts a metric. It keeps its Prometheus name, so that it has the same name when a collector passes it on to
+/// Prometheus.
 fn sent(Metric { name, kind, help, samples }: Metric, now: u64) -> Sent {
     let data = match kind {
         Kind::Summary => Data::Summary(Summary {
@@ -64,7 +65,7 @@ fn sent(Metric { name, kind, help, samples }: Metric, now: u64) -> Sent {
     Sent { name, description: help, data: Some(data), ..Sent::default() }
 }
 
-// The start of a total is not stated: it is the first execution in the repository.
+// The start time of a total is not sent, because it is that of the first execution in the repository.
 
 fn number(labels: Labels, value: Value, now: u64) -> NumberDataPoint {
     let value = match value {

@@ -32,7 +32,7 @@ use crate::repository::{BatchStatus, Counters, ExitStatus, Repository};
 /// The name of the library that makes the spans and the metrics.
 const SCOPE: &str = "batch-runtime";
 
-/// How long a process waits at its end for the collector.
+/// How long a process waits for the collector when it ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends telemetry to a collector.
@@ -44,12 +44,13 @@ pub(crate) struct Otel {
     place: String,
     until: Until,
     trouble: Trouble,
-    /// Makes the spans of this thread children of the one that the process works for.
+    /// Makes the spans of this thread children of the span that the process works for.
     _parent: ContextGuard,
 }
 
 impl Otel {
-    /// Begins to send. A worker's own `job` and `step` spans are left out: those of its manager are in the trace already.
+    /// Begins to send. A worker's own `job` and `step` spans are left out, because the spans of its manager are
+    /// already in the trace.
     pub(crate) fn start(settings: Settings, is_worker: bool) -> (Self, Option<impl Layer<Registry> + use<>>) {
         let Settings { traces, metrics, resource, parent, warnings: _ } = settings;
         let (until, trouble) = (Until::default(), Trouble::default());
@@ -80,7 +81,8 @@ impl Otel {
         (Self { provider, metrics, resource, place, until, trouble, _parent: parent }, layer)
     }
 
-    /// Sends what is left, and the metrics of the repository if there is one. Returns what went wrong, for a warning.
+    /// Sends the remaining spans, and the metrics of the repository if there is one. Returns the first problem, for a
+    /// warning.
     pub(crate) fn finish(self, repository: Option<&dyn Repository>) -> Option<String> {
         self.finish_within(PATIENCE, repository)
     }
@@ -97,11 +99,11 @@ impl Otel {
                 }
             }
         });
-        // The patience is for the collector: to read a large repository takes its own time.
+        // Only the collector has a time limit. Reading a large repository may take longer.
         let end = Instant::now() + patience;
         until.set(end);
         let mut late = false;
-        // On a thread, like the spans: nobody waits for a request that takes too long.
+        // Send on a thread, as the spans are sent, so that a request that takes too long can be abandoned.
         let sending = metrics.map(|(collector, request)| {
             thread::spawn(move || {
                 collector.send::<ExportMetricsServiceResponse>(&request);
@@ -110,7 +112,7 @@ impl Otel {
         });
         if let Some(provider) = provider {
             let left = end.saturating_duration_since(Instant::now());
-            // The exporter notes its own problems; only a timeout is left.
+            // The exporter notes its own problems, so an error here can only be a timeout.
             late |= provider.shutdown_with_timeout(left).is_err();
         }
         if sending.is_some() {
@@ -146,10 +148,10 @@ pub(super) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Co
     for (name, number) in numbers.into_iter().flatten() {
         span.set_attribute(name, i64::try_from(number).unwrap_or(i64::MAX));
     }
-    // A failed step may be handled by the job, and it has failed all the same.
+    // The job may handle a failed step, but the span of the step shows an error nevertheless.
     span.set_status(match status {
         BatchStatus::Failed | BatchStatus::Abandoned => Status::error(exit.description.clone()),
-        // The layer takes each error that a component logs as a failure; this overrides it.
+        // The layer marks a span as failed when a component logs an error. `Ok` overrides that.
         _ => Status::Ok,
     });
 }

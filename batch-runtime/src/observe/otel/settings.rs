@@ -22,11 +22,11 @@ pub(crate) struct Settings {
     pub(super) resource: Resource,
     /// The span that this process works for, as the headers of W3C Trace Context.
     pub(super) parent: HashMap<String, String>,
-    /// Problems that keep nothing from being sent.
+    /// Problems in spite of which everything is sent.
     pub(crate) warnings: Vec<String>,
 }
 
-/// An address, and what is sent with each request.
+/// The address of a collector, and what is sent with each request.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
@@ -35,11 +35,11 @@ pub(super) struct Target {
 }
 
 impl Settings {
-    /// The settings of `--otlp`, if it is given, and of the environment. `program` is the name of the service if nothing else
-    /// names it. `None` if nothing is to be sent.
+    /// The settings of `--otlp`, if it is given, and of the environment. `program` is the name of the service if
+    /// nothing else names it. Returns `None` if nothing is to be sent.
     ///
     /// # Errors
-    /// If the address or a header cannot be used. The message repeats neither.
+    /// If the address or a header cannot be used. The message quotes neither of them, because they may be secret.
     pub(crate) fn of(
         typed: Option<&str>,
         environment: impl Fn(&str) -> Option<String>,
@@ -59,7 +59,7 @@ impl Settings {
         let attributes = set("OTEL_RESOURCE_ATTRIBUTES").map_or_else(Vec::new, |text| {
             pairs(&text).unwrap_or_else(|at| {
                 warnings.push(format!(
-                    "`OTEL_RESOURCE_ATTRIBUTES` is left aside, because its part {at} is not NAME=VALUE"
+                    "`OTEL_RESOURCE_ATTRIBUTES` is ignored, because its part {at} is not NAME=VALUE"
                 ));
                 Vec::new()
             })
@@ -99,7 +99,7 @@ impl Target {
         if set(&format!("OTEL_{signal}_EXPORTER")).is_some_and(|exporter| exporter == "none") {
             return Ok(None);
         }
-        // The variable of the signal overrides the one of all signals.
+        // The variable for one signal overrides the variable for all signals.
         let setting = |what: &str| {
             [format!("OTEL_EXPORTER_OTLP_{signal}_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")]
                 .into_iter()
@@ -113,7 +113,7 @@ impl Target {
             (None, Some((name, text))) => (name, text, Some(signal)),
             (None, None) => return Ok(None),
         };
-        let url = Url::parse(&text).map_err(|problem| format!("`{name}` is no address: {problem}"))?;
+        let url = Url::parse(&text).map_err(|problem| format!("`{name}` is not an address: {problem}"))?;
         let url = path.map_or(url.clone(), |path| url.join(&format!("v1/{}", path.to_lowercase())));
         if url.is_https() && !cfg!(feature = "http-tls") {
             return Err(format!(

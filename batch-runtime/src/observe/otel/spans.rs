@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::collector::{Answer, Collector};
 
-/// Sends spans to a collector, on the thread of the SDK.
+/// Sends spans to a collector, on a thread of the OpenTelemetry SDK.
 pub(super) struct Exporter {
     collector: Arc<Collector>,
     resource: ResourceAttributesWithSchema,
@@ -27,7 +27,7 @@ impl Exporter {
 }
 
 impl fmt::Debug for Exporter {
-    // The headers of the collector may be secret.
+    // The headers for the collector may be secret, so they are not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").finish_non_exhaustive()
     }

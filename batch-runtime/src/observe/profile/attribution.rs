@@ -7,9 +7,9 @@ use super::frame::{Frame, Origin, Part};
 use crate::definition::{JobInfo, StepInfo};
 use crate::engine::{jobs_by_name, steps};
 
-/// The prefix of a generated function of each step.
+/// The prefix of the generated function that each step has.
 const STEP: &str = "__step_";
-/// Functions that the macros generate: they call the function of the component, or the framework.
+/// Functions that the macros generate. They call the function of the component, or the framework.
 const GENERATED: [&str; 9] =
     ["bind", "call", "in_frame", "listener", "main", "open", "processor", "reader", "writer"];
 /// The methods in which a reader and a writer spend their time.
@@ -44,8 +44,8 @@ pub(crate) struct Attributed {
     pub(crate) component: Option<String>,
     /// The functions below the component, the outermost first.
     pub(crate) path: Vec<Arc<str>>,
-    /// The innermost function of the user, whose time includes the libraries that it calls; `None` if there is none
-    /// below the component.
+    /// The innermost function of the user, whose own time includes the libraries that it calls; `None` if there is
+    /// none below the component.
     pub(crate) own: Option<Arc<str>>,
 }
 
@@ -58,7 +58,7 @@ impl Attributed {
     }
 }
 
-/// The worker, by the frames so far.
+/// What a stack works for, according to the frames so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Worker {
     Nobody,
@@ -78,7 +78,7 @@ impl Steps {
         Self { steps: infos.into_iter().map(Step::of).collect(), crates }
     }
 
-    /// No steps, but crates.
+    /// Knows no steps, but these crates of the user.
     #[cfg(all(test, feature = "profile-heap"))]
     pub(crate) fn of_crates(crates: &[&'static str]) -> Self {
         Self { steps: Vec::new(), crates: crates.iter().copied().collect() }
@@ -89,7 +89,7 @@ impl Steps {
         self.crates.iter().copied().collect()
     }
 
-    /// The place of a step in its job.
+    /// The position of a step among the known steps.
     pub(crate) fn place(&self, step: &str) -> usize {
         self.steps.iter().position(|known| known.name == step).unwrap_or(usize::MAX)
     }
@@ -99,7 +99,7 @@ impl Steps {
         let mut step: Option<&Step> = None;
         let mut worker = Worker::Nobody;
         let mut begin = 0;
-        // Whether a function of the user, called by the framework, calls what follows.
+        // Whether the following frames were called by a function of the user that the framework called.
         let mut in_function = false;
         for (depth, frame) in stack.iter().enumerate() {
             let works = match frame.origin {
@@ -113,7 +113,7 @@ impl Steps {
                     worker.entering(part)
                 }
                 Origin::User if in_function || frame.path.is_empty() => continue,
-                // The function itself may be inlined here.
+                // The function of the component may be inlined, so that only its marker shows.
                 Origin::User if is_component(frame.implementor.as_deref(), step) => {
                     Worker::Named(frame.implementor.as_deref().unwrap_or_default().to_owned())
                 }
@@ -136,7 +136,7 @@ impl Steps {
         Attributed { step: step.map_or(NO_STEP, |step| step.name), component, path, own }
     }
 
-    /// The worker whose function the framework calls; `None` if the function is generated.
+    /// Returns the worker whose function the framework calls, and the step; `None` if the function is generated.
     fn called<'s>(
         &'s self,
         frame: &Frame,
@@ -158,7 +158,7 @@ impl Steps {
         }
         let is_known = !matches!(worker, Worker::Nobody | Worker::Committing);
         let works = match name {
-            // A method of the item, say, of the current component.
+            // It is a helper of the current component, for example a method of the item.
             _ if is_known => worker.clone(),
             _ if READING.contains(&name) => Worker::Reader,
             _ if WRITING.contains(&name) => Worker::Writer,
@@ -169,7 +169,7 @@ impl Steps {
     }
 }
 
-/// Returns whether it is the marker of a component of the step.
+/// Returns whether a type is the marker of a component of the step.
 fn is_component(implementor: Option<&str>, step: Option<&Step>) -> bool {
     let known = implementor.zip(step);
     known.is_some_and(|(implementor, step)| step.components.contains(&implementor))
@@ -191,7 +191,7 @@ impl Step {
 }
 
 impl Worker {
-    /// The worker as the stack enters a part of the framework.
+    /// Returns the worker after the stack has entered a part of the framework.
     fn entering(&self, part: Part) -> Self {
         match (self, part) {
             (Self::Nobody | Self::Committing, Part::Readers) => Self::Reader,
@@ -208,7 +208,7 @@ impl Worker {
             Self::Reader => step.and_then(|step| step.reader).unwrap_or("reading").to_owned(),
             Self::Writer => match step.map(|step| step.writers.as_slice()) {
                 None | Some([]) => "writing".to_owned(),
-                // Writers that are objects look alike.
+                // Stacks of writers that are objects look alike, so name all writers of the step.
                 Some(writers) => writers.join(" or "),
             },
             Self::Named(name) => name,

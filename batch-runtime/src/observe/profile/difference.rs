@@ -8,7 +8,7 @@ use super::flame;
 use super::folded::Folded;
 use crate::observe::table::{Align, Table};
 
-/// The number of functions that are shown.
+/// The maximum number of functions that are shown.
 const MOST: usize = 10;
 
 /// The functions whose shares of the CPU time changed most.
@@ -26,10 +26,10 @@ struct Change {
     component: String,
     /// `null` for the component itself.
     function: Option<String>,
-    /// By the function's own time, without that of the functions that it calls.
+    /// The shares of the function's own time, without the functions that it calls.
     own_before: f64,
     own_after: f64,
-    /// With the time of the functions that it calls.
+    /// The shares of its time including the functions that it calls.
     all_before: f64,
     all_after: f64,
 }
@@ -37,7 +37,7 @@ struct Change {
 /// Step, component and function.
 type Key = (String, String, Option<String>);
 
-/// The samples of functions: in their own time, and in all.
+/// The samples of functions: in their own time, and including the functions that they call.
 type Sums = BTreeMap<Key, (u64, u64)>;
 
 /// Compares two files of folded stacks; the error names the file that is wrong.
@@ -79,10 +79,10 @@ impl Difference {
         Self { samples_before, samples_after, functions }
     }
 
-    /// The table for a person.
+    /// Returns the table that a person reads.
     pub(crate) fn table(&self) -> String {
         if self.functions.is_empty() {
-            return "no function has another share of the CPU time\n".to_owned();
+            return "no function's share of the CPU time has changed\n".to_owned();
         }
         let mut table = Table::new(&[
             ("step", Align::Left),
@@ -113,7 +113,7 @@ impl Difference {
 }
 
 impl Change {
-    /// Its size: by the own time first.
+    /// The size of the change. The change in own time is compared first.
     fn size(&self) -> (f64, f64) {
         ((self.own_after - self.own_before).abs(), (self.all_after - self.all_before).abs())
     }
@@ -159,7 +159,7 @@ step  component  function  own before  own after  change  all before  all after
 load  late       parse         40.0 %     10.0 %   -30.0      50.0 %     50.0 %
 load  late       copy          10.0 %     40.0 %   +30.0      10.0 %     40.0 %
 ";
-        // Of two changes of the same size, the one that also changed in all comes first.
+        // Of two changes of the same size in own time, the one whose time in all changed more comes first.
         let mut lines: Vec<_> = table.lines().collect();
         lines.swap(1, 2);
         assert_eq!(difference.table().lines().collect::<Vec<_>>(), lines);
@@ -170,12 +170,12 @@ load  late       copy          10.0 %     40.0 %   +30.0      10.0 %     40.0 %
     fn profiles_with_the_same_shares_do_not_differ() {
         let twice = BEFORE.replace("50", "100").replace("40", "80").replace("10\n", "20\n");
         let (difference, _) = of_files(("a", BEFORE), ("b", &twice)).unwrap();
-        assert_eq!(difference.table(), "no function has another share of the CPU time\n");
+        assert_eq!(difference.table(), "no function's share of the CPU time has changed\n");
     }
 
     #[test]
     fn a_file_without_samples_is_refused_by_name() {
         assert_eq!(of_files(("a", BEFORE), ("b", "")).unwrap_err(), "b has no samples");
-        assert!(of_files(("a", "x"), ("b", AFTER)).unwrap_err().starts_with("a: line 1 is no folded stack"));
+        assert!(of_files(("a", "x"), ("b", AFTER)).unwrap_err().starts_with("a: line 1 is not a folded stack"));
     }
 }

@@ -9,7 +9,8 @@ pub(crate) fn graph(title: &str, stacks: &Folded) -> Result<Vec<u8>, String> {
     drawn(title, &stacks.lines())
 }
 
-/// The flame graph of the second stacks, coloured by what they have more (red) or less (blue) than the first ones.
+/// The flame graph of the stacks `after`. A function is red if its share of the samples is larger than in `before`,
+/// and blue if it is smaller.
 pub(crate) fn difference(title: &str, before: &Folded, after: &Folded) -> Result<Vec<u8>, String> {
     let options = inferno::differential::Options { normalize: true, ..Default::default() };
     let mut lines = Vec::new();
@@ -23,7 +24,7 @@ pub(crate) fn difference(title: &str, before: &Folded, after: &Folded) -> Result
 fn drawn(title: &str, lines: &[String]) -> Result<Vec<u8>, String> {
     let mut options = Options::default();
     title.clone_into(&mut options.title);
-    // The same stacks give the same picture.
+    // Colour functions by their names, so that the same stacks always make the same picture.
     options.hash = true;
     options.deterministic = true;
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();

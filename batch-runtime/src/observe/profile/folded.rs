@@ -1,4 +1,4 @@
-//! Folded stacks: one per line, its functions separated by semicolons, and its samples.
+//! Folded stacks: each line has the functions of one stack, separated by semicolons, and its number of samples.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ impl Folded {
         for (stack, count) in stacks {
             let component = stack.component.as_deref().unwrap_or(FRAMEWORK);
             let path = stack.path.iter().map(|function| &**function);
-            // Work of the framework for itself bears its name already.
+            // The work of the framework for itself already has the name of the framework as its component.
             let path = path.skip_while(|function| stack.component.is_none() && *function == FRAMEWORK);
             let parts = [stack.step, component].into_iter().chain(path).map(word).collect();
             *folded.entry(parts).or_default() += count;
@@ -32,7 +32,7 @@ impl Folded {
                 (parts.iter().all(|part| !part.is_empty())).then_some((parts, count))
             });
             let Some((stack, count)) = parsed else {
-                return Err(format!("line {number} is no folded stack, such as `load;late;parse 12`"));
+                return Err(format!("line {number} is not a folded stack, such as `load;late;parse 12`"));
             };
             *folded.entry(stack).or_default() += count;
         }
@@ -49,7 +49,7 @@ impl Folded {
     }
 }
 
-/// A name without characters that have a meaning in the file.
+/// Replaces the characters of a name that have a meaning in the file.
 fn word(name: &str) -> String {
     let kept = |letter: char| if letter == ';' || letter.is_control() { ':' } else { letter };
     name.chars().map(kept).collect()
@@ -71,7 +71,7 @@ mod tests {
     fn a_line_that_is_no_stack_is_named() {
         for wrong in ["load;late", "load;late x", "load;;late 3", " 3", "3"] {
             let error = Folded::parse(&format!("a 1\n{wrong}")).unwrap_err();
-            assert!(error.starts_with("line 2 is no folded stack"), "{wrong}: {error}");
+            assert!(error.starts_with("line 2 is not a folded stack"), "{wrong}: {error}");
         }
     }
 }

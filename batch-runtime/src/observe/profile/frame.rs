@@ -1,9 +1,9 @@
-//! Tells from a function's name and file whose it is.
+//! Determines from a function's name and file where the function comes from.
 
 use std::path::Path;
 use std::sync::Arc;
 
-/// The folder of the framework's source, as debug information has it.
+/// The folder of the framework's source, as it is written in debug information.
 const SOURCE: &str = file!().split_at(file!().len() - "observe/profile/frame.rs".len()).0;
 /// The crate's own name in paths.
 const CRATE: &str = env!("CARGO_CRATE_NAME");
@@ -11,13 +11,13 @@ const CRATE: &str = env!("CARGO_CRATE_NAME");
 /// A function in a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// Its path, as far as it is known, without generic arguments. A closure has the path of its function, or an empty one if
-    /// that is unknown.
+    /// The path of the function, as far as it is known, without generic arguments. A closure has the path of the
+    /// function around it, or an empty path if that is unknown.
     pub(crate) path: Arc<str>,
     pub(crate) origin: Origin,
-    /// For a method of one of the framework's traits, the name of the type that implements it.
+    /// For a method of one of the framework's traits, the name of the type that implements the trait.
     pub(crate) implementor: Option<Arc<str>>,
-    /// Whether its line is known, which needs debug information.
+    /// Whether the line of the function is known, which needs debug information.
     pub(crate) has_line: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Origin {
     Standard,
     /// Another crate, or a library of another language.
     Library,
-    /// A crate of the user, in a path on this machine.
+    /// A crate of the user, whose source is on this machine.
     User,
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Part {
 }
 
 impl Frame {
-    /// The function of a symbol. Without a file, those of `crates` are the user's.
+    /// Makes the frame of a symbol. Without a file, functions of `crates` are the user's.
     pub(crate) fn of(symbol: &str, file: Option<&str>, crates: &[&str]) -> Self {
         let (subject, of_trait) = unqualified(symbol);
         let path = without_generics(&subject);
@@ -60,12 +60,12 @@ impl Frame {
         Self { path: path.into(), origin, implementor, has_line: file.is_some() }
     }
 
-    /// The last part of its path: the name of the function itself.
+    /// The name of the function itself: the last part of its path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit("::").next().unwrap_or_default()
     }
 
-    /// Returns whether the function only calls another one, and so tells nothing.
+    /// Returns whether the function only calls another one, so that a profile need not show it.
     pub(crate) fn is_glue(&self) -> bool {
         const GLUE: [&str; 9] = [
             "call",
@@ -82,7 +82,7 @@ impl Frame {
     }
 }
 
-/// `<Type as Trait>::method` as `Type::method` and the trait; other symbols as they are.
+/// Turns `<Type as Trait>::method` into `Type::method` and the trait. Leaves other symbols as they are.
 fn unqualified(symbol: &str) -> (String, Option<&str>) {
     let Some(inner) = symbol.strip_prefix('<') else { return (symbol.to_owned(), None) };
     let Some(end) = closing(inner) else { return (symbol.to_owned(), None) };

@@ -13,12 +13,12 @@ use crate::observe::words;
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Deeper stacks are cut: the component is near the allocation.
+/// Stacks are cut at this depth. That is deep enough, because the component is near the allocation.
 const DEPTH: usize = 64;
-/// The number of places that are shown.
+/// The maximum number of places that are shown.
 const MOST: usize = 10;
 
-/// Records allocations until it is stopped. A process has one at most.
+/// Records allocations until it is stopped. A process can have only one.
 pub(crate) struct HeapProfiler {
     recorder: dhat::Profiler,
     unfinished: PathBuf,
@@ -38,7 +38,7 @@ pub(crate) struct HeapProfile {
 impl HeapProfiler {
     /// Starts to record the allocations of this process.
     pub(crate) fn start(job: &'static JobInfo, folder: &Path) -> Self {
-        // The execution has no number yet.
+        // The execution has no number yet, so use that of the process.
         let unfinished = folder.join(format!(".heap.{}.part", std::process::id()));
         let recorder = dhat::Profiler::builder().file_name(&unfinished).trim_backtraces(Some(DEPTH)).build();
         Self { recorder, unfinished, steps: Steps::of(&[job]) }
@@ -64,7 +64,7 @@ impl HeapProfiler {
 }
 
 impl HeapProfile {
-    /// The places for a person.
+    /// Returns the tables that a person reads.
     pub(crate) fn text(&self) -> String {
         let peak = Site::table("heap at its peak", &self.at_peak, |site| (site.peak_bytes, site.peak_blocks));
         let end = Site::table("left at the end", &self.at_end, |site| (site.end_bytes, site.end_blocks));

@@ -9,9 +9,9 @@ use super::attribution::{Attributed, FRAMEWORK, Steps};
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
 
-/// The number of functions that are shown for each component.
+/// The maximum number of functions that are shown for each component.
 const MOST: usize = 10;
-/// A function that is called is named if it has at least this share of the time of its caller, in percent.
+/// A called function is named if it takes at least this share of the time of its caller, in percent.
 const WORTH_NAMING: u64 = 25;
 
 /// The components of a run with their functions, and how often samples found them.
@@ -19,7 +19,7 @@ const WORTH_NAMING: u64 = 25;
 pub(crate) struct Hot {
     /// All samples of the run.
     samples: u64,
-    /// Those that found a component at work.
+    /// The samples that found a component at work.
     in_components: u64,
     components: Vec<Part>,
 }
@@ -31,16 +31,17 @@ struct Part {
     /// `null` for the work of the framework itself.
     component: Option<String>,
     samples: u64,
-    /// The hottest ones.
+    /// The functions with the most samples.
     functions: Vec<HotFunction>,
 }
 
-/// A function with the samples of its own time, which includes the time of the libraries that it calls.
+/// A function with the samples of its own time. The own time includes the time of the libraries that the function
+/// calls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct HotFunction {
     function: String,
     samples: u64,
-    /// The function of a library that it calls and that takes most of its time, with its samples.
+    /// The library function that takes most of this time, with its samples.
     mostly_in: Option<Within>,
 }
 
@@ -89,7 +90,7 @@ impl Hot {
         self.samples
     }
 
-    /// The table for a person.
+    /// Returns the table that a person reads.
     pub(crate) fn table(&self) -> String {
         let share = |samples: u64| percent(samples, self.samples);
         let mut table = Table::new(&[
@@ -105,7 +106,7 @@ impl Hot {
             before = part.step;
             let name = part.component.as_deref().unwrap_or(FRAMEWORK);
             table.row([step.to_owned(), name.to_owned(), String::new(), share(part.samples), String::new()]);
-            // A function with all of the time would repeat the line above.
+            // A function that takes all of the time would repeat the line above.
             let is_all =
                 |function: &HotFunction| function.samples == part.samples && function.function == name;
             for function in &part.functions {

@@ -34,7 +34,7 @@ pub(crate) struct Profiler {
 pub(crate) struct CpuProfile {
     #[serde(flatten)]
     hot: Hot,
-    /// Whether functions of the user have no line, so that inlined ones are not seen.
+    /// Whether functions of the user have no line numbers, so that inlined functions are missing.
     without_lines: bool,
     folded: String,
     flame_graph: Option<String>,
@@ -69,7 +69,7 @@ impl Profiler {
             lines.push('\n');
         }
         let stacks_file = write("folded", lines.as_bytes())?;
-        // Without samples, there is no picture.
+        // Without samples there is nothing to draw.
         let flame_graph = match stacks_by_name.samples() {
             0 => None,
             _ => Some(write("svg", &flame::graph(title, &stacks_by_name)?)?),
@@ -79,7 +79,7 @@ impl Profiler {
 }
 
 impl CpuProfile {
-    /// The functions that took the most time, and the files.
+    /// Returns the functions that took the most time, and the names of the files, as text.
     pub(crate) fn text(&self) -> String {
         if self.hot.samples() == 0 {
             return "cpu time: no samples, because the run computed for less than a few hundredths of a second\n".to_owned();

@@ -15,7 +15,7 @@ use super::frame::Frame;
 /// A stack, the outermost function first, and how many samples found it.
 pub(crate) type Sampled = (Vec<Frame>, u64);
 
-/// Samples the process until it is stopped. A process has one at most.
+/// Samples the process until it is stopped. A process can have only one sampler.
 pub(crate) struct Sampler {
     guard: ProfilerGuard<'static>,
 }
@@ -28,7 +28,7 @@ impl Sampler {
         Ok(Self { guard })
     }
 
-    /// Stops, and names the functions in the stacks. Those of `crates` are the user's.
+    /// Stops, and names the functions in the stacks. Functions of `crates` are the user's.
     pub(crate) fn stop(self, crates: &[&str]) -> Result<Vec<Sampled>, pprof::Error> {
         let report = self.guard.report().build_unresolved();
         let before = empty_files();
@@ -43,15 +43,16 @@ impl Sampler {
     }
 }
 
-/// Takes a sample at once, on this thread. With its first sample, the sampler loads what it needs, which allocates memory. In a
-/// signal that interrupts an allocation, that would be a deadlock.
+/// Takes a sample at once, on this thread. At its first sample, the sampler loads what it needs, and allocates memory
+/// for that. In a signal handler that interrupts an allocation, this would deadlock.
 #[inline(never)]
 fn first_sample() {
-    // If it cannot be sent, the first sample comes later. Using the result after the call keeps this function in the stack.
+    // If the signal cannot be sent, the first sample is taken later. Using the result after the call keeps this
+    // function in the stack.
     let _ = black_box(signal::raise(Signal::SIGPROF));
 }
 
-/// The name of that function.
+/// The name of [`first_sample`] in a stack.
 const FIRST: &str = "first_sample";
 
 /// The functions at addresses.
@@ -61,12 +62,12 @@ struct Names<'c> {
 }
 
 impl Names<'_> {
-    /// The functions of a stack of addresses, innermost first; the result has the outermost first.
+    /// The functions of a stack. The addresses have the innermost function first, the result has the outermost first.
     fn of(&mut self, addresses: &[usize]) -> Vec<Frame> {
         let mut frames = Vec::with_capacity(addresses.len());
         for (depth, address) in addresses.iter().enumerate().rev() {
-            // The address of a caller is that of its next instruction, so the one before it is looked up. The innermost
-            // address is that of the instruction itself.
+            // The address of a caller is that of the instruction after the call, so the lookup goes one byte back.
+            // The innermost address is that of the running instruction itself.
             let address = if depth == 0 { address.saturating_add(1) } else { *address };
             let crates = self.crates;
             frames.extend_from_slice(self.known.entry(address).or_insert_with(|| frames_at(address, crates)));
@@ -75,7 +76,7 @@ impl Names<'_> {
     }
 }
 
-/// The function at an address, and those that are inlined there, the outermost first.
+/// The function at an address and the functions that are inlined there, the outermost first.
 fn frames_at(address: usize, crates: &[&str]) -> Vec<Frame> {
     let mut frames = Vec::new();
     backtrace::resolve(address as *mut c_void, |symbol| {
@@ -101,13 +102,13 @@ fn empty_files() -> BTreeSet<PathBuf> {
     paths.filter(|path| is_temporary(path) && is_empty(path)).collect()
 }
 
-/// Removes the file that pprof opens for further samples when it stops, and never removes.
+/// Removes the temporary file that pprof opens when it stops, for further samples. pprof itself never removes it.
 fn remove_new_file(before: &BTreeSet<PathBuf>) {
     let after = empty_files();
     let mut new = after.difference(before);
-    // Of several files, some may be the program's.
+    // If there are several new files, some may be the program's, so remove none.
     if let (Some(file), None) = (new.next(), new.next()) {
-        // A file that stays does no harm.
+        // If the file cannot be removed, it does no harm.
         let _ = fs::remove_file(file);
     }
 }

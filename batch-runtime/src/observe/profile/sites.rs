@@ -12,14 +12,14 @@ use crate::observe::words;
 /// The number of places that a comparison shows.
 const MOST: usize = 10;
 
-/// dhat's file, as far as it is needed.
+/// The parts of dhat's file that are needed here.
 #[derive(Deserialize)]
 struct Recorded {
     pps: Vec<Point>,
     ftbl: Vec<String>,
 }
 
-/// Blocks that were allocated with the same stack: at the peak, and at the end.
+/// The blocks that were allocated with the same stack: their bytes and number at the peak, and at the end.
 #[derive(Deserialize)]
 struct Point {
     #[serde(default)]
@@ -63,7 +63,7 @@ impl Sites {
     /// The places in dhat's file.
     pub(crate) fn parse(text: &str, steps: &Steps) -> Result<Self, String> {
         let Recorded { pps, ftbl } = serde_json::from_str(text)
-            .map_err(|error| format!("this is no heap profile that `run --profile=heap` wrote: {error}"))?;
+            .map_err(|error| format!("this is not a heap profile that `run --profile=heap` wrote: {error}"))?;
         let crates = steps.crates();
         let frames: Vec<_> = ftbl.iter().map(|frame| parsed(frame, &crates)).collect();
         let mut sites: BTreeMap<Place, Site> = BTreeMap::new();
@@ -93,7 +93,7 @@ impl Sites {
         self.0.iter().map(|site| site.end_bytes).sum()
     }
 
-    /// The places of the largest sizes, without empty ones.
+    /// The largest places by `size`, without those of size 0.
     pub(crate) fn largest(&self, size: impl Fn(&Site) -> u64, most: usize) -> Vec<Site> {
         let mut sites: Vec<_> = self.0.iter().filter(|site| size(site) > 0).cloned().collect();
         sites.sort_by_key(|site| std::cmp::Reverse(size(site)));
@@ -102,7 +102,7 @@ impl Sites {
     }
 }
 
-/// `0x55d0: late::parse (src/main.rs:12:5)` as a function, and its file and line.
+/// Parses `0x55d0: late::parse (src/main.rs:12:5)` into a function, and its file and line.
 fn parsed(text: &str, crates: &[&str]) -> (Frame, String) {
     let symbol = text.split_once(": ").map_or(text, |(_, symbol)| symbol);
     let (name, place) = symbol.rsplit_once(" (").unwrap_or((symbol, ""));
@@ -110,11 +110,11 @@ fn parsed(text: &str, crates: &[&str]) -> (Frame, String) {
     let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
     // Without debug information, dhat knows no line.
     let line = if line.starts_with("???") { "" } else { line };
-    // dhat cuts the beginning of the path, which would tell whose it is.
+    // dhat cuts off the beginning of the path, which would tell whose function it is, so do not pass a file.
     (Frame::of(name, None, crates), line.to_owned())
 }
 
-/// Where a stack allocates; the innermost function comes first.
+/// Finds the place at which a stack allocates. The stack has the innermost function first.
 fn place(stack: &[&(Frame, String)], steps: &Steps) -> Place {
     let frames: Vec<_> = stack.iter().rev().map(|(frame, _)| frame.clone()).collect();
     let attributed = steps.attribute(&frames);
@@ -172,7 +172,7 @@ struct Change {
 
 impl HeapDifference {
     pub(crate) fn of(before: &Sites, after: &Sites) -> Self {
-        // Code that moved to another line is still the same.
+        // Code that moved to another line is still the same place, so ignore the lines.
         let sums = |sites: &Sites| {
             let mut sums: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
             for site in &sites.0 {
@@ -206,10 +206,10 @@ impl HeapDifference {
         Self { peak_bytes_before: before.peak_bytes(), peak_bytes_after: after.peak_bytes(), sites: changes }
     }
 
-    /// The table for a person.
+    /// Returns the table that a person reads.
     pub(crate) fn table(&self) -> String {
         if self.sites.is_empty() {
-            return "no function allocates another amount of memory\n".to_owned();
+            return "no function allocates more or less memory than before\n".to_owned();
         }
         let mut table = Table::new(&[
             ("step", Align::Left),
@@ -276,12 +276,12 @@ step       component  function    peak before  peak after  end before  end after
 ";
         assert_eq!(difference.table(), table);
         let same = HeapDifference::of(&sites(&file(1, 1, 1)), &sites(&file(1, 1, 2)));
-        assert_eq!(same.table(), "no function allocates another amount of memory\n");
+        assert_eq!(same.table(), "no function allocates more or less memory than before\n");
     }
 
     #[test]
     fn another_file_is_refused() {
         let error = Sites::parse("{}", &Steps::default()).unwrap_err();
-        assert!(error.starts_with("this is no heap profile that `run --profile=heap` wrote: "), "{error}");
+        assert!(error.starts_with("this is not a heap profile that `run --profile=heap` wrote: "), "{error}");
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn draw(step: &StepProgress, bar: &ProgressBar) {
         if bar.length().is_none() {
             bar.set_style(measured());
         }
-        // In one update, since every setter draws.
+        // Change everything in one update, because every setter draws the bar.
         bar.update(|state| {
             state.set_len(total);
             state.set_pos(done.min(total));

@@ -22,8 +22,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// The destination of lines.
 type Lines = Box<dyn Write + Send>;
 
-/// Shows the progress of running steps on standard error: as one bar per step on a terminal, otherwise as one
-/// line per step every ten seconds. A separate thread draws; the steps only count.
+/// Shows the progress of running steps on standard error: as one bar per step on a terminal, otherwise as one line
+/// per step every ten seconds. A separate thread draws; the threads of the steps only count.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,14 +36,14 @@ pub struct Progress {
     ticker: Mutex<Option<Ticker>>,
 }
 
-/// The display.
+/// How progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {
     /// A bar for each running step.
     Bars,
     /// A line for each running step, every ten seconds.
     Lines,
-    /// Only a request to stop.
+    /// No progress, only the message that a stop was requested.
     Nothing,
 }
 
@@ -70,7 +70,7 @@ struct Running {
 }
 
 impl Progress {
-    /// Bars if standard error is a terminal, otherwise lines.
+    /// Shows bars if standard error is a terminal, otherwise lines.
     #[must_use]
     pub fn on_stderr() -> Self {
         let show =

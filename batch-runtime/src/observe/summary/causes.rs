@@ -15,7 +15,7 @@ impl Summary {
             .filter(|step| !self.is_reported_by_a_step_within(step))
             .map(|step| format!("{} failed: {}", step.name, step.exit.description))
             .collect();
-        // For a completed step, this is what its counters do not show.
+        // The description of a completed step says what its counters do not show.
         causes.extend(
             self.steps
                 .iter()
@@ -28,7 +28,7 @@ impl Summary {
             BatchStatus::Stopped => "stopped",
             _ => "ended",
         };
-        // The description of the job repeats that of the failed step.
+        // The description of the job repeats the description of the failed step, which is reported already.
         let reported = self
             .steps
             .iter()
@@ -40,13 +40,13 @@ impl Summary {
         causes.iter().map(|cause| words::line(cause, 2_500)).collect()
     }
 
-    /// The part of the job's description that its steps do not contain: branches of a split may end for
+    /// The part of the job's description that repeats no step. There is such a part if branches of a split ended for
     /// several reasons.
     fn remaining_description(&self) -> String {
         let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
         let mut reported: Vec<_> =
             failed.map(|step| format!("step `{}`: {}", step.name, step.exit.description)).collect();
-        // A nested job comes before the step whose description it repeats.
+        // Remove the longest texts first, because a nested job repeats the description of a step.
         reported.sort_by_key(|text| std::cmp::Reverse(text.len()));
         let rest = reported.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
         if rest == self.exit.description {
@@ -55,7 +55,8 @@ impl Summary {
         rest.split("; ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
-    /// A nested job repeats the description of the step that failed it.
+    /// Returns whether a step of the nested job already reports its description: a nested job repeats the description
+    /// of the step that made it fail.
     fn is_reported_by_a_step_within(&self, nested: &StepLine) -> bool {
         self.steps.iter().any(|step| {
             step.name.strip_prefix(&nested.name).is_some_and(|rest| rest.starts_with('/'))

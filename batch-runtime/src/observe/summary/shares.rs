@@ -7,13 +7,13 @@ use crate::repository::{ComponentTime, Profile, StepUsage};
 /// nanoseconds.
 const MOSTLY_WAITS: u64 = 3;
 const LONG_ENOUGH: u64 = 50_000_000;
-/// Growth of the memory is reported if it is at least this share of the peak memory, in percent, and at least this many
-/// bytes.
+/// Growth of the memory is reported if it is at least `GROWTH_PERCENT` of the peak memory and at least
+/// `GROWTH_BYTES`.
 const GROWTH_PERCENT: u64 = 25;
 const GROWTH_BYTES: u64 = 16 << 20;
 
-/// The components of a step with their shares of its time, and what else it did. With several threads the shares add up to
-/// more than the whole, as those of the programs in `top` do.
+/// The components of a step with their shares of its time, and what else it did. With several threads the shares may
+/// add up to more than 100 %, as those of the programs in `top` do.
 pub(super) fn shares(profile: &Profile) -> Option<String> {
     let parts = parts(profile)?;
     let parts: Vec<String> =
@@ -32,10 +32,10 @@ pub(super) fn shares(profile: &Profile) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) name: String,
-    /// `reader`, `processor`, `classifier`, `writer` or `commit`; empty for what no component did.
+    /// `reader`, `processor`, `classifier`, `writer` or `commit`; empty if no component did this part.
     #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the page has colours for it"))]
     pub(crate) role: String,
-    /// In nanoseconds.
+    /// The time of this part, in nanoseconds.
     #[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "only the page shows it"))]
     pub(crate) time: u64,
     pub(crate) percent: u64,

@@ -9,7 +9,7 @@ use crate::observe::{advice, words};
 use crate::repository::{BatchStatus, Counters};
 
 impl Summary {
-    /// The steps that ran, with their counters and times.
+    /// The tables of the steps that ran: their counters and times, where their time went, and advice.
     #[must_use]
     pub fn tables(&self) -> String {
         let mut tables = Vec::new();
@@ -62,7 +62,7 @@ impl Summary {
         table
     }
 
-    /// Says how earlier advice worked out, and what would make a step faster.
+    /// Says whether the predictions of earlier advice came true, and what would make a step faster.
     fn advice(&self) -> Option<String> {
         let mut lines = String::new();
         for step in &self.steps {

@@ -1,4 +1,4 @@
-//! The summary of a report: its headline, its tables and its causes.
+//! Tests the summary of a report: its headline, its tables and its causes.
 
 use super::*;
 use crate::definition::{InstanceId, StepExecutionId};

@@ -1,4 +1,5 @@
-//! Stacks as debug information gives them: with whole paths, or with no more than the names of functions and their files.
+//! Tests stacks in both forms that debug information has: with whole paths, or with only the names of functions and
+//! their files.
 
 use std::collections::BTreeSet;
 
@@ -145,7 +146,7 @@ fn a_call_in_flight_finds_its_step_by_the_component() {
         "air::distance",
     ]);
     assert_eq!(told(&stack), "copy;geo;air::distance air::distance");
-    // Two steps have it.
+    // Two steps have this component, so the step stays unknown.
     let stack = by_path(&["batch_runtime::engine::poll", "air::save"]);
     assert_eq!(told(&stack), "(no step);save; -");
 }
