@@ -1,4 +1,5 @@
-//! Everything that the repository knows of an execution, and of the earlier ones in its instance.
+//! Collects everything that the repository knows about an execution, and the totals of the earlier executions of its
+//! instance.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,13 @@ use crate::repository::{
 pub struct ExecutionDetails {
     /// The execution.
     pub execution: JobExecution,
-    /// The execution before it in the same instance.
+    /// The execution of the same instance that this one continues.
     pub continues: Option<ExecutionId>,
     /// Its step executions, in the order they began.
     pub steps: Vec<StepExecution>,
     /// The counters of the earlier executions in the instance, by step name.
     pub before: BTreeMap<String, Counters>,
-    /// The steps that are running, with how far they are.
+    /// The steps that are running, with their progress.
     pub running: Vec<RunningStep>,
     /// The state of its owner; `None` if the execution is not running.
     pub owner_state: Option<OwnerState>,

@@ -11,14 +11,14 @@ use super::{JobOperator, OperatorError};
 use crate::observe::words;
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState};
 
-/// Clocks that differ by more than this are wrong: reading them does not take that long.
+/// If two clocks differ by more than this, one of them is wrong, because reading them does not take that long.
 const CLOCKS: Duration = Duration::from_secs(5);
 /// An execution is long if it takes this many times as long as the longest one before it.
 const LONG: u32 = 2;
-/// A job that takes less than this is not worth a look.
+/// An execution that takes less than this is not reported as long.
 const SHORT: Duration = Duration::from_mins(1);
 
-/// Something that a person should look at.
+/// A problem that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -31,9 +31,9 @@ pub struct Finding {
 }
 
 impl JobOperator {
-    /// Looks for running executions whose owners are dead, or that take longer than ever before; for a clock that differs from
-    /// the repository's; for schedules that are paused, that nobody follows, or whose runs wait for a person; and for damage and
-    /// lack of space in the repository. Changes nothing.
+    /// Looks for problems, and changes nothing. It finds running executions whose owners are dead or that take much
+    /// longer than ever before; a clock that differs from the repository's; schedules that are paused, that nothing
+    /// follows, or whose runs wait for a person; and damage and lack of space in the repository.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -52,7 +52,7 @@ impl JobOperator {
         let now = self.repository.now()?;
         let running =
             self.repository.executions(&ExecutionFilter { running: true, ..ExecutionFilter::default() })?;
-        // This adds up all rows, and only a running execution needs the sums.
+        // This adds up all rows, so do it only if there is a running execution to compare.
         let statistics = if running.is_empty() { None } else { Some(self.repository.statistics()?) };
         for execution in &running {
             if self.repository.owner_state(execution)? == OwnerState::Dead {

@@ -1,4 +1,4 @@
-//! The error of the operator: why a launch or another request was refused.
+//! Says why the operator refused a launch or another request.
 
 use crate::definition::{BoxError, ExecutionId, ParametersError};
 use crate::engine::JobError;
@@ -65,7 +65,7 @@ pub enum OperatorError {
         /// The identifying parameter.
         parameter: String,
     },
-    /// A `run.id` was given to a run that picks the next one.
+    /// A `run.id` was given for a run that picks the next one itself.
     #[error("parameter `run.id` is set by `--next`: pass only one of the two")]
     RunIdGiven,
     /// The schedule of a job cannot be followed.

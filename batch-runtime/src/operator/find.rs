@@ -97,8 +97,8 @@ impl JobOperator {
         Ok(count)
     }
 
-    /// Refuses the name of a job that is neither known here nor recorded in the repository, which may hold
-    /// jobs of other programs.
+    /// Refuses the name of a job that is neither known to this operator nor recorded in the repository, which may
+    /// also hold jobs of other programs.
     pub(super) fn check_known(&self, job: Option<&str>) -> Result<(), OperatorError> {
         let Some(job) = job else { return Ok(()) };
         let mut known = self.repository.job_names()?;
@@ -116,7 +116,7 @@ impl JobOperator {
         Ok(self.repository.execution(execution)?)
     }
 
-    /// One execution with its steps, and the earlier ones of its instance.
+    /// One execution with its steps, and the totals of the earlier executions of its instance.
     ///
     /// # Errors
     /// If there is no such execution, or the repository cannot be read.
@@ -124,8 +124,9 @@ impl JobOperator {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
     }
 
-    /// Draws the job of an execution with the state and the counters of each step, and the paths that the execution and
-    /// the earlier ones of its instance took. A Mermaid flowchart or a Graphviz graph shows only the job.
+    /// Draws the job of an execution. A text or an SVG image also shows the state and the counters of each step, and
+    /// the paths that the execution and the earlier executions of its instance took. A Mermaid flowchart or a
+    /// Graphviz graph shows only the job.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -179,7 +180,7 @@ impl JobOperator {
         Ok(render_seen(job, format, &seen, &title))
     }
 
-    /// The step executions of these executions that are running, in this process or another, with how far they are.
+    /// The running step executions of these executions, in this process or another, with their progress.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -222,8 +223,8 @@ impl JobOperator {
         Ok(self.repository.skipped_items(execution)?)
     }
 
-    /// All items that the instance of an execution has skipped so far, in any of its executions, oldest
-    /// execution first. After a restart the skips of one input are spread over several executions.
+    /// All items that the instance of an execution has skipped so far, in any of its executions, oldest execution
+    /// first. After a restart, the skips of one input are spread over several executions.
     ///
     /// # Errors
     /// If there is no such execution, or the repository cannot be read.
@@ -263,8 +264,8 @@ impl JobOperator {
         Ok(self.repository.skipped_page(filter)?)
     }
 
-    /// What people did to an execution by the page or the command line, oldest first. What a program does by this operator is
-    /// not recorded.
+    /// The operations that people have carried out on an execution, through the web page or the command line, oldest
+    /// first. Operations of a program through this operator are not recorded.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -284,7 +285,7 @@ impl JobOperator {
         Ok(self.repository.operations(execution)?)
     }
 
-    /// Records what a person did to an execution.
+    /// Records an operation of a person on an execution.
     #[cfg(feature = "cli")]
     pub(crate) fn did(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), OperatorError> {
         Ok(self.repository.add_operation(execution, what, via)?)

@@ -1,4 +1,4 @@
-//! The operations on jobs for a person or a program: start, restart, stop, abandon, recover, list and show.
+//! The operations on jobs that a person or a program needs: start, restart, stop, abandon, recover, list and show.
 //! This module prints nothing.
 
 mod details;
@@ -79,8 +79,8 @@ impl JobOperator {
         &*self.repository
     }
 
-    /// Sets the jobs that it can start by name, as [`start_with`](Self::start_with) and
-    /// [`restart`](Self::restart) do.
+    /// Sets the jobs that the operator knows by name, which [`start_with`](Self::start_with) and
+    /// [`restart`](Self::restart) need.
     #[must_use]
     pub fn with_jobs(mut self, jobs: &[&'static JobInfo]) -> Self {
         self.jobs.extend_from_slice(jobs);
@@ -94,7 +94,7 @@ impl JobOperator {
         self
     }
 
-    /// Sets the crash that commits must survive.
+    /// Sets the kind of crash that commits must survive.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
@@ -139,7 +139,7 @@ impl JobOperator {
         self
     }
 
-    /// The jobs that it can start by name.
+    /// The jobs that the operator can start by name.
     #[must_use]
     pub fn jobs(&self) -> &[&'static JobInfo] {
         &self.jobs
@@ -165,7 +165,7 @@ impl JobOperator {
     /// Abandons an execution for good: its instance cannot be restarted.
     ///
     /// # Errors
-    /// If there is no such execution, it is complete, or its owner is alive.
+    /// If there is no such execution, the execution is complete, or its owner is alive.
     pub fn abandon(&self, execution: ExecutionId) -> Result<(), OperatorError> {
         Ok(self.repository.abandon(execution)?)
     }

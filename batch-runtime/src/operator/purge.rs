@@ -1,4 +1,4 @@
-//! Deletes the record of instances that are complete and old.
+//! Deletes the records of old instances that no launch can continue.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use super::{ExecutionDetails, JobOperator, OperatorError};
 use crate::definition::{BoxError, InstanceId};
 use crate::repository::{BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable};
 
-/// The number of instances in a transaction.
+/// The number of instances that one transaction deletes.
 const AT_ONCE: u32 = 500;
-/// The longest pause between two transactions, in which other writers have their turn.
+/// The longest pause between two transactions, which lets other writers have their turn.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Selects the instances to purge. Only whole instances that are COMPLETED or ABANDONED are purged, because no launch
@@ -47,7 +47,8 @@ impl Purge {
         self
     }
 
-    /// Purges only instances with one of these statuses. Only COMPLETED and ABANDONED ones are ever purged.
+    /// Purges only instances with one of these statuses. In any case, only COMPLETED and ABANDONED instances are
+    /// purged.
     #[must_use]
     pub fn statuses(mut self, statuses: impl Into<Vec<BatchStatus>>) -> Self {
         self.statuses = statuses.into();
@@ -114,11 +115,11 @@ impl JobOperator {
         Ok(found)
     }
 
-    /// Deletes the record of old instances, 500 in a transaction, with a pause after each so that others can write.
-    /// Returns what was deleted.
+    /// Deletes the records of old instances, 500 in each transaction. After each transaction it pauses, so that
+    /// others can write. Returns what was deleted.
     ///
-    /// The identity of each instance stays: a launch with the same parameters is refused as already complete, as
-    /// before. The totals of [`metrics`](crate::observe::metrics) stay too.
+    /// The identity of each instance is kept: a launch with the same parameters is still refused because the instance
+    /// is already complete. The totals of [`metrics`](crate::observe::metrics) are kept too.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -147,8 +148,8 @@ impl JobOperator {
         self.purge_pages(purge, |_| Ok(()))
     }
 
-    /// As [`purge`](Self::purge), but passes every execution to `archive` first. After a crash, some are passed to it
-    /// again.
+    /// As [`purge`](Self::purge), but first passes every execution to `archive`. After a crash, some executions are
+    /// passed to it again.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -165,7 +166,7 @@ impl JobOperator {
     /// ```
     ///
     /// # Errors
-    /// As for [`purge`](Self::purge), and if `archive` fails. Nothing more is deleted then.
+    /// As for [`purge`](Self::purge), and if `archive` fails. After that, nothing more is deleted.
     pub fn purge_archiving<E: Into<BoxError>>(
         &self,
         purge: &Purge,
@@ -183,7 +184,7 @@ impl JobOperator {
         })
     }
 
-    /// Deletes page after page, each after a call of `before`.
+    /// Deletes the instances page by page, and calls `before` with each page first.
     fn purge_pages(
         &self,
         purge: &Purge,
@@ -197,18 +198,18 @@ impl JobOperator {
             }
             before(&ids)?;
             let began = Instant::now();
-            // An instance that is being launched stays.
+            // An instance that is being launched is kept, so it is not among the deleted ones.
             let gone = self.repository.purge(&ids)?;
             let is_gone = |instance: &&Purgeable| gone.contains(&instance.instance.id);
             page.instances.iter().filter(is_gone).for_each(|instance| purged.add(instance));
-            // Pause for as long as other writers were kept out.
+            // Pause for as long as this transaction kept other writers out.
             std::thread::sleep(began.elapsed().min(LONGEST_PAUSE));
             Ok(())
         })?;
         Ok(purged)
     }
 
-    /// Frees the space of what was deleted: a `SQLite` file becomes smaller, and a server uses the space again.
+    /// Frees the space of deleted records. A `SQLite` file becomes smaller, and a server can use the space again.
     ///
     /// # Errors
     /// If the repository cannot be written, or somebody else uses a `SQLite` file.
@@ -216,7 +217,7 @@ impl JobOperator {
         Ok(self.repository.vacuum()?)
     }
 
-    /// Goes over the selected instances, page by page.
+    /// Calls a function for the selected instances, page by page.
     fn pages(
         &self,
         purge: &Purge,

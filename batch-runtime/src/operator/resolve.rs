@@ -1,4 +1,4 @@
-//! Says what a launch would do, and whether an execution may be stopped or abandoned, without doing it.
+//! Says what a launch would do, and whether an execution may be stopped or abandoned, but does none of it.
 
 use super::{JobOperator, OperatorError};
 #[cfg(feature = "serve")]
@@ -12,7 +12,8 @@ use crate::repository::{BatchStatus, OwnerState, RepositoryError};
 use crate::repository::{JobExecution, Outlook};
 
 impl JobOperator {
-    /// Says what [`start`](Self::start) would do now, by the same checks: begin a new instance, or resume one. Changes nothing.
+    /// Says what [`start`](Self::start) would do now: begin a new instance, or resume one. Makes the same checks, and
+    /// changes nothing.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -34,7 +35,7 @@ impl JobOperator {
     /// ```
     ///
     /// # Errors
-    /// As for [`start`](Self::start): the reason why it would be refused.
+    /// The error with which [`start`](Self::start) would refuse the launch.
     pub fn resolve(&self, launch: &Launch) -> Result<Outlook, OperatorError> {
         self.outlook(launch.job, &resolve_parameters(launch.job, &launch.parameters)?)
     }
@@ -45,8 +46,8 @@ impl JobOperator {
         self.outlook(launch.job, &resolve_without_secrets(launch.job, &launch.parameters)?)
     }
 
-    /// Says what [`restart_with`](Self::restart_with) would do now, by the same checks. Secrets may be missing: they do not
-    /// identify an instance. Changes nothing.
+    /// Says what [`restart_with`](Self::restart_with) would do now. Makes the same checks, and changes nothing.
+    /// Secrets may be missing, because they do not identify an instance.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -61,7 +62,7 @@ impl JobOperator {
     /// ```
     ///
     /// # Errors
-    /// As for [`restart_with`](Self::restart_with): the reason why it would be refused.
+    /// The error with which [`restart_with`](Self::restart_with) would refuse the restart.
     pub fn resolve_restart(
         &self,
         execution: ExecutionId,

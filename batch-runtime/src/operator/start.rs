@@ -14,7 +14,7 @@ impl JobOperator {
     /// one.
     ///
     /// # Errors
-    /// If it cannot be launched, or the repository becomes unavailable on the way.
+    /// If the job cannot be launched, or the repository becomes unavailable during the run.
     pub fn start(&self, launch: Launch) -> Result<JobReport, OperatorError> {
         let Launch { job, parameters } = launch;
         self.run(job, &resolve_parameters(job, &parameters)?)
@@ -49,7 +49,7 @@ impl JobOperator {
             let value = ParameterValue::Long(next);
             parameters.insert(RUN_ID, Parameter { value, identifying: true, secret: false });
             match self.run(job, &parameters) {
-                // Another process may have taken the number meanwhile.
+                // Another process may have taken the `run.id` meanwhile.
                 Err(
                     error @ OperatorError::Repository(
                         RepositoryError::AlreadyRunning { .. } | RepositoryError::AlreadyComplete { .. },
@@ -68,14 +68,14 @@ impl JobOperator {
     /// Restarts the instance of an execution with the parameters stored in the repository.
     ///
     /// # Errors
-    /// As for [`start`](Self::start); and if there is no such execution, its job is unknown here, or the job
-    /// has a secret, which must be passed again: see [`restart_with`](Self::restart_with).
+    /// As for [`start`](Self::start), and if there is no such execution, its job is unknown here, or the job has a
+    /// secret, which must be passed again with [`restart_with`](Self::restart_with).
     pub fn restart(&self, execution: ExecutionId) -> Result<JobReport, OperatorError> {
         self.restart_with(execution, &Parameters::new())
     }
 
-    /// As [`restart`](Self::restart), with additional parameters: those that the repository does not store, such as
-    /// secrets, and those that replace stored ones.
+    /// As [`restart`](Self::restart), with additional parameters. Pass those that the repository does not store, such
+    /// as secrets, and those that replace stored ones.
     ///
     /// # Errors
     /// As for [`restart`](Self::restart), and if the parameters identify another instance.
@@ -122,9 +122,9 @@ impl JobOperator {
     /// full and in order, even if they are complete, and decisions after it are made again. Everything before it is
     /// kept.
     ///
-    /// A step that runs again starts from nothing, as one with `allow_start_if_complete` does: it writes its rows once more,
-    /// and its files from scratch, if the writer may overwrite finished ones. A nested job runs as a new instance. In a
-    /// `split!`, the other branches are kept as they are.
+    /// A step that runs again starts from the beginning, as one with `allow_start_if_complete` does. It writes its
+    /// rows once more, and its files from scratch if the writer may overwrite finished files. A nested job runs as a
+    /// new instance. In a `split!`, the other branches are kept as they are.
     ///
     /// # Errors
     /// As for [`restart_with`](Self::restart_with), and if the job has no such step, if the path that the instance took does
@@ -152,20 +152,20 @@ impl JobOperator {
         Ok(engine::run_from(&self.repository, job, &parameters, &self.options, from)?)
     }
 
-    /// Runs a new instance that reads the items an execution has skipped, through the same steps, with the
+    /// Runs a new instance that reads the items that an execution has skipped, through the same steps. It has the
     /// parameters of the execution and the given ones.
     ///
-    /// It begins at the first step of the execution that skipped anything; in a split, at the first one of each branch. Earlier
-    /// steps and their outputs are kept, so a table that was created is not created again. That step reads
-    /// only the skipped items. All later steps run in full, as in any new instance. An interrupted replay
-    /// resumes like any instance, and the items it skips can be replayed in turn.
+    /// It begins at the first step that skipped anything; in a split, at the first such step of each branch. Earlier
+    /// steps and their outputs are kept, so a table that was created is not created again. The step at which it
+    /// begins reads only the skipped items. All later steps run in full, as in any new instance. An interrupted
+    /// replay resumes like any instance, and the items that it skips can be replayed in turn.
     ///
     /// The records are found by their positions, so the input must be unchanged. Put corrected records into a
     /// separate input, and run the job on that.
     ///
     /// # Errors
-    /// As for [`restart_with`](Self::restart_with), and if the execution skipped nothing, or skipped in a
-    /// partition, or the job has changed so that it no longer finds the records.
+    /// As for [`restart_with`](Self::restart_with), and if the execution skipped nothing, if it skipped items in a
+    /// partition, or if the job has changed so that it no longer finds the records.
     pub fn replay(&self, execution: ExecutionId, given: &Parameters) -> Result<JobReport, OperatorError> {
         let stored = self.execution(execution)?;
         let job = self.job(&stored.instance.job)?;

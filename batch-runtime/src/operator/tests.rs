@@ -1,4 +1,4 @@
-//! The promises of the operator, tested with jobs that stop at once.
+//! Tests the operator with jobs that stop at once.
 
 use std::collections::BTreeSet;
 

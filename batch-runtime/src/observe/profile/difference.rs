@@ -176,6 +176,8 @@ load  late       copy          10.0 %     40.0 %   +30.0      10.0 %     40.0 %
     #[test]
     fn a_file_without_samples_is_refused_by_name() {
         assert_eq!(of_files(("a", BEFORE), ("b", "")).unwrap_err(), "b has no samples");
-        assert!(of_files(("a", "x"), ("b", AFTER)).unwrap_err().starts_with("a: line 1 is not a folded stack"));
+        assert!(
+            of_files(("a", "x"), ("b", AFTER)).unwrap_err().starts_with("a: line 1 is not a folded stack")
+        );
     }
 }

@@ -62,8 +62,9 @@ pub(crate) struct Sites(Vec<Site>);
 impl Sites {
     /// The places in dhat's file.
     pub(crate) fn parse(text: &str, steps: &Steps) -> Result<Self, String> {
-        let Recorded { pps, ftbl } = serde_json::from_str(text)
-            .map_err(|error| format!("this is not a heap profile that `run --profile=heap` wrote: {error}"))?;
+        let Recorded { pps, ftbl } = serde_json::from_str(text).map_err(|error| {
+            format!("this is not a heap profile that `run --profile=heap` wrote: {error}")
+        })?;
         let crates = steps.crates();
         let frames: Vec<_> = ftbl.iter().map(|frame| parsed(frame, &crates)).collect();
         let mut sites: BTreeMap<Place, Site> = BTreeMap::new();

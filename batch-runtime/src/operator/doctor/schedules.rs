@@ -1,4 +1,4 @@
-//! Looks for schedules that are paused, that nobody follows, or whose runs wait for a person.
+//! Looks for schedules that are paused, that nothing follows, or whose runs wait for a person.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{FireFilter, FireOutcome, FireRow, ScheduleRow};
 use crate::schedule::{ScheduledJob, waiting_for_a_person};
 
-/// If a time has been due for longer than this, nothing runs it.
+/// If a scheduled time has been due for longer than this, nothing seems to run the job.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
 
 impl JobOperator {
