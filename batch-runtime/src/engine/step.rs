@@ -119,7 +119,7 @@ impl StepRun<'_> {
         PutSoFar { step: self.context().values.changes(), job: self.environment.job.values.changes() }
     }
 
-    /// Takes back every value that was put after that moment.
+    /// Takes back every value that was put into the contexts after `since` was taken.
     pub(crate) fn take_back(&self, since: &PutSoFar) {
         self.context().values.go_back(&since.step);
         self.environment.job.values.go_back(&since.job);

@@ -79,8 +79,8 @@ pub struct JobStarted<'a> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StepReport {
-    /// Its name in the job. In a loop, the iteration follows, as in `page[3]`; in a nested job, the name of that job
-    /// precedes it, as in `inner/load`.
+    /// The name of the step in the job. In a loop, the iteration follows the name, as in `page[3]`; in a nested job,
+    /// the name of that job precedes it, as in `inner/load`.
     pub name: String,
     /// Its ID.
     pub id: StepExecutionId,

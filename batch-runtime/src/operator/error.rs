@@ -87,7 +87,7 @@ pub enum OperatorError {
 }
 
 impl From<JobError> for OperatorError {
-    /// Gives every error of the repository the same variant, whether or not it came through the engine.
+    /// Uses the same variant for every error of the repository, whether or not it came through the engine.
     fn from(error: JobError) -> Self {
         match error {
             JobError::Repository(error) => Self::Repository(error),

@@ -124,9 +124,9 @@ impl JobOperator {
         Ok(ExecutionDetails::of(&*self.repository, execution)?)
     }
 
-    /// Draws the job of an execution. A text or an SVG image also shows the state and the counters of each step, and
-    /// the paths that the execution and the earlier executions of its instance took. A Mermaid flowchart or a
-    /// Graphviz graph shows only the job.
+    /// Draws the job of an execution with the state and the counters of each step. A text or an SVG image also shows
+    /// the paths that the execution and the earlier executions of its instance took; a Mermaid flowchart or a
+    /// Graphviz graph does not.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -212,7 +212,7 @@ impl JobOperator {
     /// Frees the space of deleted records. A `SQLite` file becomes smaller, and a server can use the space again.
     ///
     /// # Errors
-    /// If the repository cannot be written, or somebody else uses a `SQLite` file.
+    /// If the repository cannot be written, or another connection uses the `SQLite` file.
     pub fn vacuum(&self) -> Result<(), OperatorError> {
         Ok(self.repository.vacuum()?)
     }

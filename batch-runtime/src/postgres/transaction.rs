@@ -87,7 +87,7 @@ impl Transaction {
         &self.session
     }
 
-    /// Gives the session back.
+    /// Returns the session.
     #[doc(hidden)]
     #[must_use]
     pub fn into_session(self) -> Session {

@@ -70,9 +70,9 @@ enum Outcome {
 
 /// Whether a request is done.
 enum Verdict {
-    /// It is done.
+    /// The request is done.
     Settled,
-    /// It must be offered again.
+    /// The request must be offered again.
     Again,
 }
 

@@ -74,15 +74,15 @@ pub struct CommandTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
-    /// It has no place for the worker's arguments.
+    /// The command has no place for the worker's arguments.
     #[error(
         "the command for workers, `{0}`, does not contain `{{worker}}`, which stands for the arguments of the program"
     )]
     NoWorker(String),
-    /// It needs hosts, and none are given.
+    /// The command needs hosts, but none are given.
     #[error("the command for workers, `{0}`, contains `{{host}}`: name the hosts, as in `--hosts a,b*2`")]
     NoHosts(String),
-    /// Hosts are given, and it does not use them.
+    /// Hosts are given, but the command does not use them.
     #[error("the command for workers, `{0}`, does not contain `{{host}}`, but hosts are given")]
     NoHost(String),
     /// The list of hosts is malformed.

@@ -58,7 +58,7 @@ struct Slot<In, R> {
 enum SlotState<In, R> {
     Running,
     Done(Returned<In, R>),
-    /// The record failed elsewhere while the call was in flight.
+    /// The record failed in another call while this call was in flight.
     Discarded {
         running: bool,
     },

@@ -106,8 +106,8 @@ impl Runner<'_> {
         if stop.is_raised() { Err(stopped()) } else { Ok(()) }
     }
 
-    /// Passes a step or nested job: replays it if it is journalled and does not run again, else executes it. Returns the
-    /// label of the arm that takes its outcome if it was executed as the subject of a `match`.
+    /// Passes a step or nested job. Replays it if it is journalled and does not run again; otherwise executes it.
+    /// Returns the label of the arm that takes its outcome if it was executed as the subject of a `match`.
     fn pass(&mut self, place: &Place<'_>, choice: Option<&Choice<'_>>) -> Result<Option<String>, Halt> {
         if let Some(entry) = self.journal.at(&place.path)
             && !self.runs_again(place, entry, choice)

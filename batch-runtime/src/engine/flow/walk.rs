@@ -60,7 +60,7 @@ impl Ways<'_> {
 
 /// The places in a part of a body, in one iteration of the loops around it or in that iteration and all later ones.
 pub(crate) struct Region {
-    /// Their names, and the number of loops around each.
+    /// The names of the places, and the number of loops around each.
     names: BTreeSet<(String, usize)>,
     iterations: Vec<u32>,
     /// The `while` whose later iterations belong to it as well.

@@ -29,9 +29,9 @@ const MOST_KNOWN: usize = 8;
 /// The result of running a claimed partition.
 #[derive(Debug)]
 pub(crate) enum PartitionOutcome {
-    /// It ended, and its end is recorded.
+    /// The partition ended, and its end is recorded.
     Ended,
-    /// It has not begun, because the job was asked to stop.
+    /// The partition has not begun, because the job was asked to stop.
     NotBegun,
     /// Something panicked outside the step, and its end is not recorded.
     Panicked(String),

@@ -33,7 +33,7 @@ use runner::PartitionRunner;
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     let mut watch = StepWatch::start();
     let opened = |panicked: Failure| Halt::Failed(panicked.during(Phase::Open));
-    // These are the listeners of the step. Each partition opens its own.
+    // These are the listeners of the whole step. Each partition opens its own listeners.
     let began = panic::catch(|| {
         let bound = P::listener(&step.run.scope);
         let mut listener = bound.map_err(|failure| Halt::Failed(step.opening(failure, "listener")))?;

@@ -26,19 +26,19 @@ const CPU_ONE_IN: u32 = 64;
 /// The activity of a thread of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
-    /// It waits for another thread, or for calls in flight.
+    /// Waiting for another thread, or for calls in flight.
     Wait,
-    /// It reads and processes, item by item.
+    /// Reading and processing, item by item.
     Fill,
-    /// It reads.
+    /// Reading.
     Read,
-    /// It decodes records that were detached from the reader, which other threads may use meanwhile.
+    /// Decoding records that were detached from the reader, while other threads may use the reader.
     Decode,
-    /// It processes.
+    /// Processing.
     Process,
-    /// It writes.
+    /// Writing.
     Write,
-    /// It makes a chunk durable and commits it.
+    /// Making a chunk durable and committing it.
     Commit,
 }
 

@@ -140,7 +140,7 @@ impl StepWatch {
             profile.add_partition(partition);
         }
         if let Some(usage) = &mut profile.usage {
-            // The average number of threads that ran at once, on all machines.
+            // The average number of threads that ran at the same time, on all machines.
             let at_once = usage.threads_elapsed.div_ceil(usage.wait.max(1)).clamp(1, count.max(1) as u64);
             usage.threads = u32::try_from(at_once).unwrap_or(u32::MAX);
         }

@@ -52,7 +52,7 @@ impl Address {
         if let Some(end) = host.strip_prefix('[').and_then(|rest| rest.find(']')) {
             host[1..=end].clone_into(&mut uri.authority.host);
         }
-        // `amqp://host/` names the virtual host with the empty name, which nobody means.
+        // `amqp://host/` names the virtual host with the empty name, but its author means the default one.
         if uri.vhost.is_empty() {
             "/".clone_into(&mut uri.vhost);
         }

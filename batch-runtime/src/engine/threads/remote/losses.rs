@@ -37,8 +37,8 @@ impl ChunkHolders {
         !self.lost.is_empty()
     }
 
-    /// Returns the workers that the repository must be asked about now. There are some if nothing was heard of the
-    /// chunk for a while, or if a second worker has begun it.
+    /// Returns the workers that the repository must be asked about now. That is the case if no worker has reported
+    /// about the chunk for a while, or if a second worker has begun it.
     pub(super) fn suspects(&mut self, is_silent: bool, every: Duration) -> BTreeSet<WorkerId> {
         let is_due =
             (is_silent || self.at_it.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);

@@ -47,7 +47,7 @@ pub(crate) struct OpenStep<'s> {
     longest: usize,
     /// The name of the worker, for messages.
     name: String,
-    /// Waits for the next request; `None` if the step is to be closed.
+    /// Waits for the next request; `None` if the step must be closed.
     next: &'s mut dyn FnMut() -> Option<(Ask, Vec<u8>)>,
     /// Receives the result of the request.
     served: &'s mut dyn FnMut(RequestOutcome),
