@@ -54,7 +54,7 @@ pub(super) struct Execution {
 /// The result of a look-up, and its time; `None` if there is no such execution.
 pub(super) type CachedExecution = (Option<Execution>, Instant);
 
-/// A step that its own thread keeps open.
+/// A step that is kept open in a thread of its own.
 struct Open {
     key: StepKey,
     requests: Sender<(Ask, Vec<u8>)>,

@@ -15,7 +15,7 @@ use crate::engine::concurrent::window::{Calls, Returned, Window};
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::{Retrying, after};
 
-/// The runtime's threads only drive timers and sockets, since each step polls its own futures.
+/// The number of threads of the runtime. They only drive timers and sockets, because each step polls its own futures.
 const WORKERS: usize = 2;
 
 /// The tokio runtime of a job: the one that the caller passed, or else one that is created at its first use.

@@ -6,7 +6,7 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// A waker for the thread of the step, which waits for calls.
+/// Wakes the thread of the step while it waits for calls.
 pub(crate) struct StepWaker {
     thread: Thread,
     woken: AtomicBool,

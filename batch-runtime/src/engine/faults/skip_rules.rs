@@ -80,7 +80,7 @@ pub(crate) struct SkipRules<'r, In> {
 
 /// The reason why a failure is not skipped although a rule covers it.
 fn reached(what: &str, limit: u64) -> String {
-    format!("`{what}` is skipped, but the step has reached its limit of {limit}")
+    format!("`{what}` may be skipped, but the step has reached its limit of {limit}")
 }
 
 impl<'r, In> SkipRules<'r, In> {

@@ -8,7 +8,8 @@ use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways, wal
 use crate::graph::{Activity, Node, Subject, Text};
 use crate::repository::JournalEntry;
 
-/// Returns the journal for a new execution, which makes the decision that led to a `fail!` of this body again.
+/// Returns the journal for a new execution. That execution makes the decision that led to a `fail!` of this body
+/// again.
 pub(super) fn reopened(nodes: &'static [Node], entries: impl IntoIterator<Item = JournalEntry>) -> Journal {
     let mut journal = Journal::new(entries);
     let mut replay = Replay::of(&journal);

@@ -339,7 +339,8 @@ impl Driver for Runner<'_> {
         };
         match (label, journalled) {
             (Some(label), _) => route.arm_named(&label).ok_or_else(|| {
-                // The tasklet completed under another program, which died before it could record the end of the step.
+                // Another version of the program completed the tasklet, but died before it could record the end of
+                // the step.
                 let why = format!("`{name}` takes the arm `{label}`, which is no longer there");
                 Halt::Failed(ExitStatus::code("FAILED").because(why))
             }),

@@ -19,7 +19,7 @@ pub(crate) struct Form {
     /// The partitioner, empty if the reader makes the partitions; `None` if the input is read in one piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     partitions: Option<String>,
-    /// The other database that its checkpoints are committed in, if any.
+    /// The database in which the step's checkpoints are committed; `None` if that is the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     database: Option<String>,
 }

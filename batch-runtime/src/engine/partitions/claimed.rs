@@ -39,7 +39,7 @@ pub(crate) enum PartitionOutcome {
     Declined(String),
 }
 
-/// Supplies the secret parameters of a job in an execution, which no repository stores.
+/// Supplies the secret parameters of a job in an execution. No repository stores them.
 pub(crate) type Secrets = Arc<dyn Fn(&JobInfo, ExecutionId) -> Parameters + Send + Sync>;
 
 /// Runs claimed partitions. The threads of a worker share one.

@@ -6,7 +6,7 @@ use std::thread;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-/// The CPU time of the process in nanoseconds, and the most memory it ever had resident, in bytes.
+/// The CPU time of the process in nanoseconds, and its peak resident memory in bytes.
 pub(super) fn process() -> (u64, Option<u64>) {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0, None) };
     let cpu = nanos(usage.user_time()) + nanos(usage.system_time());

@@ -1,7 +1,7 @@
 //! Computes metrics from the totals of a repository.
 //!
-//! The metrics of Spring Batch have the names under which Micrometer exports them, each with its own prefix for its labels,
-//! so that dashboards find them. The names of all other metrics begin with `batch_`.
+//! The metrics of Spring Batch have the names under which Micrometer exports them, and each metric has its own prefix
+//! for its labels. So existing dashboards find them. The names of all other metrics begin with `batch_`.
 
 mod text;
 

@@ -159,7 +159,7 @@ step  component  function  own before  own after  change  all before  all after
 load  late       parse         40.0 %     10.0 %   -30.0      50.0 %     50.0 %
 load  late       copy          10.0 %     40.0 %   +30.0      10.0 %     40.0 %
 ";
-        // Of two changes of the same size in own time, the one whose time in all changed more comes first.
+        // Of two changes of the same size in own time, the one with the larger change in total time comes first.
         let mut lines: Vec<_> = table.lines().collect();
         lines.swap(1, 2);
         assert_eq!(difference.table().lines().collect::<Vec<_>>(), lines);

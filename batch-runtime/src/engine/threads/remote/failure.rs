@@ -20,7 +20,7 @@ pub(crate) struct SentFailure {
     messages: Vec<String>,
     /// The number of the `skip` rule that decides, and whether it applies.
     rule: Option<(usize, bool)>,
-    /// The error that a rule names and that this one hides.
+    /// The error that a rule names but that is hidden inside this error.
     hidden: Option<String>,
 }
 
