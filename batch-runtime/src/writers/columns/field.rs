@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::ser::{self, Serialize, Serializer};
 
+use super::none::is_none;
 use super::number;
 use crate::writers::file::Refusal;
 use crate::writers::serialize::single_value;
@@ -19,24 +20,16 @@ pub(in crate::writers) struct Format {
     pub(in crate::writers) escape: Option<u8>,
     /// The byte that begins a comment line.
     pub(in crate::writers) comment: Option<u8>,
-    /// True if nothing is quoted.
-    is_bare: bool,
-    /// The bytes that force quotes.
-    special: [bool; 256],
-    /// The bytes that may force quotes at the start or end of a field.
-    edge: [bool; 256],
+    /// For each byte, why a field that contains it may need quotes; all 0 if nothing is quoted.
+    reasons: [u8; 256],
 }
 
-/// The kind of value that was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::writers) enum Wrote {
-    /// The marker for `None`.
-    None,
-    /// A value that could have been `None`.
-    Some,
-    /// Any other value.
-    Value,
-}
+/// A byte that always needs quotes.
+const SPECIAL: u8 = 1;
+/// A byte that may need quotes at the start or end of a field.
+const EDGE: u8 = 2;
+/// A byte that occurs in the line with which spreadsheets declare the delimiter.
+const SEPARATOR_LINE: u8 = 4;
 
 impl Format {
     pub(in crate::writers) fn new() -> Self {
@@ -47,9 +40,7 @@ impl Format {
             line_end: "\n",
             escape: None,
             comment: None,
-            is_bare: false,
-            special: [false; 256],
-            edge: [false; 256],
+            reasons: [0; 256],
         };
         format.mark();
         format
@@ -57,7 +48,7 @@ impl Format {
 
     /// Returns a format that quotes nothing.
     pub(in crate::writers) fn bare() -> Self {
-        Self { is_bare: true, special: [false; 256], edge: [false; 256], ..Self::new() }
+        Self { reasons: [0; 256], ..Self::new() }
     }
 
     /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty text that is not
@@ -67,31 +58,45 @@ impl Format {
         Self { delimiter, quote: not_none, line_end: "", ..Self::bare() }
     }
 
+    /// Returns the same format with another marker for `None`.
+    pub(super) fn with_null(&self, null: &str) -> Self {
+        Self { null: null.to_owned(), ..self.clone() }
+    }
+
     /// Must be called after a byte with a special meaning has changed.
     pub(in crate::writers) fn mark(&mut self) {
-        self.special = [false; 256];
-        for byte in [self.delimiter, self.quote, b'\n', b'\r'] {
-            self.special[usize::from(byte)] = true;
-        }
+        self.reasons = [0; 256];
         for byte in u8::MIN..=u8::MAX {
             // For non-ASCII characters, one byte is not enough to decide.
-            self.edge[usize::from(byte)] = byte <= b' ' || !byte.is_ascii() || Some(byte) == self.comment;
+            if byte <= b' ' || !byte.is_ascii() || Some(byte) == self.comment {
+                self.reasons[usize::from(byte)] |= EDGE;
+            }
+        }
+        self.reasons[usize::from(b'=')] |= SEPARATOR_LINE;
+        for byte in [self.delimiter, self.quote, b'\n', b'\r'] {
+            self.reasons[usize::from(byte)] |= SPECIAL;
         }
     }
 
     /// Appends a text.
     #[inline]
     pub(in crate::writers) fn text(&self, text: &str, out: &mut Vec<u8>) {
-        let bytes = text.as_bytes();
-        let on_edge = |byte: Option<&u8>| byte.is_some_and(|byte| self.edge[usize::from(*byte)]);
-        if bytes.iter().any(|byte| self.special[usize::from(*byte)])
-            || (on_edge(bytes.first()) || on_edge(bytes.last())) && self.is_lost_on_an_edge(text)
-            || matches!(bytes.len(), 4 | 5) && !self.is_bare && is_separator_line(bytes)
-        {
-            self.quoted(bytes, out);
+        let reasons = text.bytes().fold(0, |reasons, byte| reasons | self.reasons[usize::from(byte)]);
+        if reasons != 0 && self.needs_quotes(text, reasons) {
+            self.quoted(text.as_bytes(), out);
         } else {
-            out.extend_from_slice(bytes);
+            out.extend_from_slice(text.as_bytes());
         }
+    }
+
+    /// Returns whether a text, whose bytes have these reasons for quotes, needs them.
+    #[inline(never)]
+    fn needs_quotes(&self, text: &str, reasons: u8) -> bool {
+        let on_edge = |byte: Option<u8>| byte.is_some_and(|byte| self.reasons[usize::from(byte)] & EDGE != 0);
+        reasons & SPECIAL != 0
+            || (on_edge(text.bytes().next()) || on_edge(text.bytes().next_back()))
+                && self.is_lost_on_an_edge(text)
+            || reasons & SEPARATOR_LINE != 0 && is_separator_line(text.as_bytes())
     }
 
     /// True if a reader could drop the start or end of the text: white space, a byte order mark, the start of
@@ -103,18 +108,25 @@ impl Format {
             || self.comment.is_some() && text.as_bytes().first().copied() == self.comment
     }
 
-    /// Quotes the field written from `begin` on if it could be mistaken for `None`.
-    #[inline]
-    pub(in crate::writers) fn told_from_none(&self, wrote: Wrote, begin: usize, out: &mut Vec<u8>) {
-        let is_marker = match wrote {
-            Wrote::None => false,
-            Wrote::Some => out.len() == begin || out[begin..] == *self.null.as_bytes(),
-            Wrote::Value => out.len() > begin && out[begin..] == *self.null.as_bytes(),
-        };
-        if is_marker {
-            out.insert(begin, self.quote);
-            out.push(self.quote);
+    /// Quotes the field written from `begin` on.
+    #[cold]
+    pub(super) fn quote_from(&self, begin: usize, out: &mut Vec<u8>) {
+        out.insert(begin, self.quote);
+        out.push(self.quote);
+    }
+
+    /// Appends a `Some` without text, which must not be read back as `None`.
+    #[cold]
+    fn append_empty_some<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ItemError> {
+        if is_none(value)? {
+            return Err(ItemError::some_without_value());
         }
+        out.extend([self.quote; 2]);
+        Ok(())
     }
 
     #[cold]
@@ -132,7 +144,7 @@ impl Format {
 
 /// True if a spreadsheet could take this first line of a file for a declaration of the delimiter.
 fn is_separator_line(text: &[u8]) -> bool {
-    text[..4].eq_ignore_ascii_case(b"sep=")
+    matches!(text.len(), 4 | 5) && text[..4].eq_ignore_ascii_case(b"sep=")
 }
 
 /// The reason why an item cannot be a record. It is one pointer wide because it travels with every value.
@@ -158,6 +170,11 @@ impl ItemError {
     }
 
     #[cold]
+    pub(super) fn some_without_value() -> Self {
+        Self::new("a `Some` without a value would be read back as `None`")
+    }
+
+    #[cold]
     fn nested(what: &str) -> Self {
         Self::new(format!(
             "a field of a record is one value, not {what}; flatten it with `#[serde(flatten)]`, or write it as text with `#[serde(serialize_with = \"..\")]`"
@@ -179,6 +196,11 @@ impl ser::Error for ItemError {
     }
 }
 
+/// Returns the text that bytes are.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ItemError> {
+    std::str::from_utf8(bytes).map_err(|_| ItemError::new("bytes that are not UTF-8"))
+}
+
 /// Appends one value.
 pub(in crate::writers) struct Field<'a> {
     pub(in crate::writers) format: &'a Format,
@@ -188,17 +210,17 @@ pub(in crate::writers) struct Field<'a> {
 macro_rules! integers {
     ($($method:ident $type:ty;)*) => {$(
         #[inline]
-        fn $method(self, value: $type) -> Result<Wrote, ItemError> {
+        fn $method(self, value: $type) -> Result<(), ItemError> {
             // The delimiter can be neither a digit nor a sign.
             self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-            Ok(Wrote::Value)
+            Ok(())
         }
     )*};
 }
 
 impl Serializer for Field<'_> {
     single_value!(
-        Wrote,
+        (),
         ItemError,
         ItemError::nested,
         "an enum variant with a value",
@@ -219,45 +241,47 @@ impl Serializer for Field<'_> {
     }
 
     #[inline]
-    fn serialize_f32(self, value: f32) -> Result<Wrote, ItemError> {
+    fn serialize_f32(self, value: f32) -> Result<(), ItemError> {
         self.out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
-        Ok(Wrote::Value)
+        Ok(())
     }
 
     #[inline]
-    fn serialize_f64(self, value: f64) -> Result<Wrote, ItemError> {
+    fn serialize_f64(self, value: f64) -> Result<(), ItemError> {
         number::append_f64(value, self.out);
-        Ok(Wrote::Value)
+        Ok(())
     }
 
     #[inline]
-    fn serialize_bool(self, value: bool) -> Result<Wrote, ItemError> {
+    fn serialize_bool(self, value: bool) -> Result<(), ItemError> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
-        Ok(Wrote::Value)
+        Ok(())
     }
 
     #[inline]
-    fn serialize_str(self, value: &str) -> Result<Wrote, ItemError> {
+    fn serialize_str(self, value: &str) -> Result<(), ItemError> {
         self.format.text(value, self.out);
-        Ok(Wrote::Value)
+        Ok(())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<Wrote, ItemError> {
-        let text = std::str::from_utf8(value).map_err(|_| ItemError::new("bytes that are not UTF-8"))?;
-        self.serialize_str(text)
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), ItemError> {
+        self.serialize_str(text_of(value)?)
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<Wrote, ItemError> {
+    fn serialize_none(self) -> Result<(), ItemError> {
         self.out.extend_from_slice(self.format.null.as_bytes());
-        Ok(Wrote::None)
+        Ok(())
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Wrote, ItemError> {
-        match value.serialize(self)? {
-            Wrote::None => Err(ItemError::new("a `Some` without a value would be read back as `None`")),
-            _ => Ok(Wrote::Some),
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), ItemError> {
+        let Self { format, out } = self;
+        let begin = out.len();
+        value.serialize(Field { format, out })?;
+        if out.len() == begin {
+            format.append_empty_some(value, out)?;
         }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Writes the fields of an item as the texts of columns.
 
 mod field;
+mod none;
 mod number;
 mod record;
 

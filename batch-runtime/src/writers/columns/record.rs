@@ -5,7 +5,8 @@ use serde::ser::{
     Serializer,
 };
 
-use super::field::{Field, Format, ItemError, Wrote};
+use super::field::{Field, Format, ItemError, text_of};
+use super::none::is_none;
 use crate::writers::serialize::record_of_one_value;
 
 /// The columns of a file, as determined by the first item.
@@ -26,7 +27,7 @@ pub(in crate::writers) fn append<T: Serialize>(
 ) -> Result<(), ItemError> {
     let begin = out.len();
     let names = &*columns.names;
-    let Written { count, last } = item.serialize(Record::new(format, out, names, None))?;
+    let count = item.serialize(Record::new(format, out, names, None))?;
     if count != columns.count {
         return Err(ItemError::new(format!(
             "it has {count} fields, but the first item has {}",
@@ -34,15 +35,31 @@ pub(in crate::writers) fn append<T: Serialize>(
         )));
     }
     if out.len() == begin {
-        // A blank line is not a record, so an empty text is written as a quoted field.
-        if last == Wrote::None {
-            return Err(ItemError::new(
-                "`None` in a record of one field would be a blank line; set a marker for it with `null`",
-            ));
-        }
-        out.extend([format.quote; 2]);
+        append_empty(item, format, columns, out)?;
     }
     out.extend_from_slice(format.line_end.as_bytes());
+    Ok(())
+}
+
+/// Appends a record of one field that is empty.
+#[cold]
+fn append_empty<T: Serialize>(
+    item: &T,
+    format: &Format,
+    columns: &Columns,
+    out: &mut Vec<u8>,
+) -> Result<(), ItemError> {
+    // Only `None` changes with the marker.
+    let marked = format.with_null("NA");
+    let mut text = Vec::new();
+    item.serialize(Record::new(&marked, &mut text, &columns.names, None))?;
+    if !text.is_empty() {
+        return Err(ItemError::new(
+            "`None` in a record of one field would be a blank line; set a marker for it with `null`",
+        ));
+    }
+    // A blank line is not a record, so an empty text is written as a quoted field.
+    out.extend([format.quote; 2]);
     Ok(())
 }
 
@@ -50,7 +67,7 @@ pub(in crate::writers) fn append<T: Serialize>(
 pub(in crate::writers) fn columns<T: Serialize>(item: &T, format: &Format) -> Result<Columns, ItemError> {
     let mut learnt = Vec::new();
     let mut out = Vec::new();
-    let Written { count, .. } = item.serialize(Record::new(format, &mut out, &[], Some(&mut learnt)))?;
+    let count = item.serialize(Record::new(format, &mut out, &[], Some(&mut learnt)))?;
     if count == 0 {
         return Err(ItemError::new("it has no fields"));
     }
@@ -62,21 +79,12 @@ pub(in crate::writers) fn columns<T: Serialize>(item: &T, format: &Format) -> Re
     Ok(Columns { count, names: learnt })
 }
 
-/// The result of appending an item.
-#[derive(Clone, Copy)]
-struct Written {
-    count: usize,
-    /// The kind of its last field.
-    last: Wrote,
-}
-
 /// Appends the fields of one item.
 struct Record<'a> {
     format: &'a Format,
     out: &'a mut Vec<u8>,
     /// The number of fields appended so far.
     count: usize,
-    last: Wrote,
     /// The names that a map must have, in this order.
     names: &'a [String],
     /// Collects the item's field names.
@@ -90,11 +98,7 @@ impl<'a> Record<'a> {
         names: &'a [String],
         learn: Option<&'a mut Vec<String>>,
     ) -> Self {
-        Self { format, out, count: 0, last: Wrote::Value, names, learn }
-    }
-
-    fn written(&self) -> Written {
-        Written { count: self.count, last: self.last }
+        Self { format, out, count: 0, names, learn }
     }
 
     #[inline]
@@ -103,27 +107,46 @@ impl<'a> Record<'a> {
             self.out.push(self.format.delimiter);
         }
         self.count += 1;
+        if self.format.null.is_empty() {
+            value.serialize(Field { format: self.format, out: self.out })
+        } else {
+            self.append_beside_marker(value)
+        }
+    }
+
+    /// Appends a value, quoted if it would be mistaken for the marker of `None`.
+    #[inline(never)]
+    fn append_beside_marker<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
         let begin = self.out.len();
-        self.last = value.serialize(Field { format: self.format, out: self.out })?;
-        self.format.told_from_none(self.last, begin, self.out);
+        value.serialize(Field { format: self.format, out: self.out })?;
+        if self.out[begin..] == *self.format.null.as_bytes() && !is_none(value)? {
+            self.format.quote_from(begin, self.out);
+        }
         Ok(())
     }
 
     #[inline]
     fn learn(&mut self, name: &str) {
+        if self.learn.is_some() {
+            self.learn_one(name);
+        }
+    }
+
+    #[cold]
+    fn learn_one(&mut self, name: &str) {
         if let Some(names) = &mut self.learn {
             names.push(name.to_owned());
         }
     }
 
-    fn only<T: Serialize + ?Sized>(mut self, value: &T) -> Result<Written, ItemError> {
+    fn only<T: Serialize + ?Sized>(mut self, value: &T) -> Result<usize, ItemError> {
         self.append(value)?;
-        Ok(self.written())
+        Ok(self.count)
     }
 }
 
 impl SerializeStruct for Record<'_> {
-    type Ok = Written;
+    type Ok = usize;
     type Error = ItemError;
 
     #[inline]
@@ -142,13 +165,13 @@ impl SerializeStruct for Record<'_> {
     }
 
     #[inline]
-    fn end(self) -> Result<Written, ItemError> {
-        Ok(self.written())
+    fn end(self) -> Result<usize, ItemError> {
+        Ok(self.count)
     }
 }
 
 impl SerializeMap for Record<'_> {
-    type Ok = Written;
+    type Ok = usize;
     type Error = ItemError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ItemError> {
@@ -175,15 +198,15 @@ impl SerializeMap for Record<'_> {
         })
     }
 
-    fn end(self) -> Result<Written, ItemError> {
-        Ok(self.written())
+    fn end(self) -> Result<usize, ItemError> {
+        Ok(self.count)
     }
 }
 
 macro_rules! sequences {
     ($($trait:ident $method:ident;)*) => {$(
         impl $trait for Record<'_> {
-            type Ok = Written;
+            type Ok = usize;
             type Error = ItemError;
 
             #[inline]
@@ -192,8 +215,8 @@ macro_rules! sequences {
             }
 
             #[inline]
-            fn end(self) -> Result<Written, ItemError> {
-                Ok(self.written())
+            fn end(self) -> Result<usize, ItemError> {
+                Ok(self.count)
             }
         }
     )*};
@@ -207,33 +230,29 @@ sequences! {
 
 /// A record is a struct, a tuple, a sequence or a map; any other value is a record with one field.
 impl<'a> Serializer for Record<'a> {
-    type Ok = Written;
+    type Ok = usize;
     type Error = ItemError;
     type SerializeSeq = Record<'a>;
     type SerializeTuple = Record<'a>;
     type SerializeTupleStruct = Record<'a>;
-    type SerializeTupleVariant = Impossible<Written, ItemError>;
+    type SerializeTupleVariant = Impossible<usize, ItemError>;
     type SerializeMap = Record<'a>;
     type SerializeStruct = Record<'a>;
-    type SerializeStructVariant = Impossible<Written, ItemError>;
+    type SerializeStructVariant = Impossible<usize, ItemError>;
 
     record_of_one_value! {
-        only -> Result<Written, ItemError>;
+        only -> Result<usize, ItemError>;
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
         serialize_i128(i128) serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
         serialize_u128(u128) serialize_f32(f32) serialize_f64(f64) serialize_char(char) serialize_str(&str)
     }
 
-    fn serialize_bytes(mut self, value: &[u8]) -> Result<Written, ItemError> {
-        self.count += 1;
-        let begin = self.out.len();
-        self.last = Field { format: self.format, out: self.out }.serialize_bytes(value)?;
-        self.format.told_from_none(self.last, begin, self.out);
-        Ok(self.written())
+    fn serialize_bytes(self, value: &[u8]) -> Result<usize, ItemError> {
+        self.only(text_of(value)?)
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Written, ItemError> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, ItemError> {
         value.serialize(self)
     }
 
