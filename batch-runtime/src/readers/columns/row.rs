@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::decode::Decoder;
-use super::value::{Name, Value, ValueError, is_null};
+use super::value::{Name, Value, ValueError};
 
 /// For a type that is a single value: takes the value from a record with one field.
 macro_rules! forward_to_only {
@@ -70,26 +70,15 @@ pub(super) struct Row<'a, F> {
 }
 
 impl<'a, F> Row<'a, F> {
-    /// Returns the text of a field.
-    #[inline]
-    pub(super) fn field<'de>(&self, column: usize) -> Option<&'de str>
-    where
-        F: Fields<'de>,
-    {
-        let text = self.fields.text(column)?;
-        Some(if self.decoder.trim && !self.fields.is_quoted(column) { text.trim() } else { text })
-    }
-
+    /// Returns a field.
     #[inline]
     pub(super) fn value<'de>(&self, column: usize) -> Option<Value<'de, 'a>>
     where
         F: Fields<'de>,
     {
-        let text = self.field(column)?;
-        let Decoder { nulls, quoted_nulls, untyped_as_text, .. } = self.decoder;
-        let is_text = self.fields.is_quoted(column) && !quoted_nulls;
-        let nulls = if is_text { &[] } else { &**nulls };
-        Some(Value { text, nulls, empty_is_null: !is_text, untyped_as_text: *untyped_as_text })
+        let (text, is_quoted) = (self.fields.text(column)?, self.fields.is_quoted(column));
+        let text = if self.decoder.trim { trimmed(text, is_quoted) } else { text };
+        Some(Value { text, is_quoted, decoder: self.decoder })
     }
 
     /// Returns the field of a record that has only one.
@@ -104,6 +93,13 @@ impl<'a, F> Row<'a, F> {
             None
         }
     }
+}
+
+/// A field without the white space around it, unless it was quoted. Few files need it, so it stays out of the
+/// code that is compiled for each field of an item.
+#[inline(never)]
+fn trimmed(text: &str, is_quoted: bool) -> &str {
+    if is_quoted { text } else { text.trim() }
 }
 
 impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
@@ -257,7 +253,7 @@ impl<'de, F: Fields<'de>> MapAccess<'de> for Named<'_, F> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
         for (name, column) in self.columns.by_ref() {
             let Some(value) = self.row.value(*column) else { continue };
-            if self.omit_nulls && is_null(value.text, value.nulls) {
+            if self.omit_nulls && value.is_marker() {
                 continue;
             }
             self.at = *column;

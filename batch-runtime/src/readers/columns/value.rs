@@ -9,6 +9,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::decode::Decoder;
 use super::number::{self, Looks};
 
 /// The reason why a field or a record does not fit a type. It is one pointer wide because it travels with
@@ -102,35 +103,41 @@ impl de::Error for ValueError {
     }
 }
 
-/// True if the text is one of the null markers.
-#[inline]
-pub(super) fn is_null(text: &str, nulls: &[Box<str>]) -> bool {
-    nulls.iter().any(|null| **null == *text)
-}
-
 /// One field.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'de, 'a> {
     pub(super) text: &'de str,
-    pub(super) nulls: &'a [Box<str>],
-    /// True if an empty field is null; false if the field is quoted.
-    pub(super) empty_is_null: bool,
-    pub(super) untyped_as_text: bool,
+    pub(super) is_quoted: bool,
+    pub(super) decoder: &'a Decoder,
 }
 
 impl Value<'_, '_> {
+    /// True if the field is text, whatever it contains.
+    #[inline]
+    fn is_text(self) -> bool {
+        self.is_quoted && !self.decoder.quoted_nulls
+    }
+
+    /// True if the field is one of the null markers.
+    #[inline]
+    pub(super) fn is_marker(self) -> bool {
+        !self.decoder.nulls.is_empty() && self.is_among_markers()
+    }
+
+    /// Most files have no markers, so the search stays out of the code that is compiled for each field of an item.
+    #[inline(never)]
+    fn is_among_markers(self) -> bool {
+        !self.is_text() && self.decoder.nulls.iter().any(|null| **null == *self.text)
+    }
+
     #[inline]
     fn is_none(self) -> bool {
-        (self.empty_is_null && self.text.is_empty()) || is_null(self.text, self.nulls)
+        (self.text.is_empty() && !self.is_text()) || self.is_marker()
     }
 
     #[inline]
     fn refuse_null(self) -> Result<(), ValueError> {
-        if self.nulls.is_empty() || !is_null(self.text, self.nulls) {
-            Ok(())
-        } else {
-            Err(ValueError::null())
-        }
+        if self.is_marker() { Err(ValueError::null()) } else { Ok(()) }
     }
 }
 
@@ -186,10 +193,10 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
     /// looks like, unless that would lose a digit.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let text = self.text;
-        if is_null(text, self.nulls) {
+        if self.is_marker() {
             return visitor.visit_none();
         }
-        if self.untyped_as_text {
+        if self.decoder.untyped_as_text {
             return visitor.visit_borrowed_str(text);
         }
         match number::looks_like(text) {

@@ -221,15 +221,22 @@ impl CsvFraming {
         };
     }
 
-    /// Finds a carriage return before the end of a record without quotes.
-    fn stray_return(&mut self, bytes: &[u8], start: usize, end: usize) -> Option<Fault> {
+    /// Returns the place of the first carriage return at or after `start`.
+    #[inline]
+    pub(super) fn next_return(&mut self, bytes: &[u8], start: usize) -> usize {
         if self.next_return < start {
             self.find_return(bytes, start);
         }
-        if self.next_return < end {
-            return Some(Fault::Return { place: self.next_return });
+        self.next_return
+    }
+
+    /// Finds a carriage return before the end of a record without quotes.
+    fn stray_return(&mut self, bytes: &[u8], start: usize, end: usize) -> Option<Fault> {
+        let next_return = self.next_return(bytes, start);
+        if next_return < end {
+            return Some(Fault::Return { place: next_return });
         }
-        if self.next_return == end {
+        if next_return == end {
             self.find_return(bytes, end + 1);
         }
         None

@@ -75,6 +75,7 @@ impl CsvFraming {
     ) -> Result<Option<Unquoted>, Fault> {
         let Syntax { delimiter, quote, escape, lenient, .. } = self.syntax;
         let buffer = input.bytes();
+        let next_return = self.next_return(buffer, start);
         let mut marks = self.index[first..].iter().map(|place| *place as usize);
         let (scratch, ends, quoted) = (&mut self.scratch, &mut self.scratch_ends, &mut self.scratch_quoted);
         scratch.clear();
@@ -133,7 +134,9 @@ impl CsvFraming {
                 }
                 let text = &buffer[from..place];
                 let text = if is_end { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
-                if !lenient && let Some(found) = memchr::memchr(b'\r', text) {
+                if next_return < place
+                    && let Some(found) = memchr::memchr(b'\r', text)
+                {
                     return Err(Fault::Return { place: from + found });
                 }
                 scratch.extend_from_slice(text);
