@@ -121,6 +121,7 @@ const CLI: &str = "cli";
 /// ```
 #[must_use]
 pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
+    keep_freed_memory();
     match signals::stop_signal() {
         Ok(stop) => ExitCode::from(answer(std::env::args_os(), jobs, &Console::of_process(stop))),
         Err(error) => {
@@ -128,6 +129,15 @@ pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
             ExitCode::from(exit::FAILED)
         }
     }
+}
+
+/// Lets the allocator of glibc keep the memory of a chunk for the next one.
+///
+/// It returns free memory to the system once there are 128 KiB of it, and a chunk frees more at once: every chunk then
+/// asks for its memory again, page by page. The limit rises to twice the size of a mapped block when that is freed
+/// (`mallopt(3)`, "dynamic mmap threshold"). Memory that is not touched costs nothing.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }
 
 /// The program as a function, for tests and for embedding. It handles no signals, draws no progress bars, and reads no
