@@ -150,7 +150,8 @@ fn folder(name: &OsStr) -> Result<PathBuf, Refusal> {
 fn token(file: Option<&Path>, console: &Console) -> Result<(Token, Option<PathBuf>), Refusal> {
     let Some(file) = file else {
         let token = Token::random();
-        let no = |error| Refusal::usage(format!("the system provides no random numbers for a token: {error}"));
+        let no =
+            |error| Refusal::usage(format!("the system provides no random numbers for a token: {error}"));
         return token.map(|token| (token, None)).map_err(no);
     };
     let token = Token::of_file(file)

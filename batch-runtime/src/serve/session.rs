@@ -100,8 +100,7 @@ impl Sessions {
     pub(super) fn begin(&self, secure: bool) -> io::Result<String> {
         let secret = Token::random()?;
         let secure = if secure { "; Secure" } else { "" };
-        let header =
-            format!("{}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.name, secret.text());
+        let header = format!("{}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.name, secret.text());
         let mut open = self.open();
         if open.len() == MOST_SESSIONS {
             open.pop_front();
