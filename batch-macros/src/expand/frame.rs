@@ -1,5 +1,5 @@
-//! Frames the code generated for one function: emits it next to the function, under the function's `#[cfg]`,
-//! together with the marker type of the same name.
+//! Emits the code generated for one function next to the function and under its `#[cfg]`, together with the marker type
+//! of the same name.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -41,9 +41,9 @@ pub(crate) fn frame(
     }
 }
 
-/// `enum flights<const NUMBER: u64 = 0> {}`: the type that represents the function. Users write `flights`. The number
-/// distinguishes the types of two functions with one name, so that rustc reports the name alone and not also each trait
-/// that both implement.
+/// `enum flights<const NUMBER: u64 = 0> {}`: the type that represents the function. Users write `flights`. If two
+/// functions have the same name, the number makes their types differ: rustc then reports the second definition of the
+/// name, and no conflict between the traits that both types implement.
 fn marker(function: &ItemFn, number: u64) -> TokenStream {
     let conditions = conditions(function);
     let (vis, sig, name) = (&function.vis, &function.sig, marker_name(&function.sig.ident));

@@ -1,5 +1,5 @@
-//! Expands `#[step(chunk = 100)] fn load() { flights | late | save }`, `#[step] fn tally(tx: &Transaction<'_>) ->
-//! Total`.
+//! Expands a pipe, such as `#[step(chunk = 100)] fn load() { flights | late | save }`, or a tasklet, such as
+//! `#[step] fn tally(tx: &Transaction<'_>) -> Total`.
 
 use proc_macro2::TokenStream;
 use syn::ItemFn;

@@ -149,7 +149,7 @@ fn broker(order: usize) -> Arg {
         .value_name("URL")
         .help_heading(OPTIONS)
         .display_order(order)
-        .help("The RabbitMQ server that wakes idle workers at once: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
+        .help("The RabbitMQ server that wakes idle workers immediately: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
 /// The options for the log and the trace of a run.
@@ -339,7 +339,7 @@ fn executions() -> Command {
             option("after", 2)
                 .value_name("ID")
                 .value_parser(clap::value_parser!(i64))
-                .help("Lists only executions that are older than this one: the next page"),
+                .help("Lists the next page: only executions that are older than this one"),
             option("running", 3).action(ArgAction::SetTrue).help("Lists only running executions"),
             option("status", 4)
                 .value_name("STATUS")
@@ -350,7 +350,7 @@ fn executions() -> Command {
             option("since", 5)
                 .value_name("TIME")
                 .value_parser(times::time)
-                .help("Lists only executions that ended at this time or later, or have not ended: 2026-11-28T18:30 (UTC), 2026-11-28, or 2h, which is two hours ago"),
+                .help("Lists only executions that have not ended, or that ended at this time or later; a time is 2026-11-28T18:30 (UTC), 2026-11-28, or 2h for two hours ago"),
             option("until", 6)
                 .value_name("TIME")
                 .value_parser(times::time)
@@ -401,7 +401,7 @@ fn show() -> Command {
                 .value_name("STEP:NO")
                 .requires("skipped")
                 .value_parser(|text: &str| text.parse::<SkippedKey>())
-                .help("Shows only skipped items after this one, given as the ID of its step execution and its number: the next page"),
+                .help("Shows the next page: only the skipped items after this one, whose step execution has the ID STEP and whose number is NO"),
             option("compare", 6)
                 .value_name("ID2")
                 .conflicts_with_all(["follow", "skipped"])
@@ -428,7 +428,7 @@ pub(super) fn on_end() -> Arg {
         .value_name("COMMAND")
         .help_heading(OPTIONS)
         .display_order(14)
-        .help("Runs this shell command after the end, for at most 30 s, with the document of `--json` on its standard input and the status in $BATCH_STATUS [environment: BATCH_ON_END]")
+        .help("Runs this shell command after an execution has ended, for at most 30 s, with the document of `--json` on its standard input and the status in $BATCH_STATUS [environment: BATCH_ON_END]")
 }
 
 fn metrics() -> Command {
@@ -439,7 +439,7 @@ fn metrics() -> Command {
             .value_parser(clap::value_parser!(OsString))
             .help_heading(OPTIONS)
             .display_order(1)
-            .help("Replaces this file as a whole, for the textfile collector of node_exporter, which reads only names that end in `.prom`"),
+            .help("Writes the totals to this file, and replaces it as a whole; the textfile collector of node_exporter reads it if its name ends in `.prom`"),
     )
 }
 

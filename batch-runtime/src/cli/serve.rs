@@ -50,17 +50,17 @@ pub(super) fn command() -> Command {
     let option =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     let command = Command::new("serve")
-        .about("Serves a web page with what ran, and buttons to start, stop and restart jobs")
+        .about("Serves a web page that shows executions, with buttons to start, stop and restart jobs")
         .long_about(
-            "Serves a web page: what ran, why it failed, and buttons to start, stop and restart jobs. It prints the link that opens \
-             the page; nobody sees anything without the token in it.\n\n\
+            "Serves a web page that shows what ran and why it failed, with buttons to start, stop and restart jobs. The \
+             command prints the link that opens the page; nobody sees anything without the token in the link.\n\n\
              Jobs that are started from the page are processes of their own, which go on when the server ends.",
         )
         .args([
             option("listen", 1)
                 .value_name("ADDRESS")
                 .value_parser(|text: &str| text.parse::<Listen>())
-                .help("Listens on this address and port, this port of the loopback address, or this file: unix:/run/batch.sock [default: 127.0.0.1:8765]"),
+                .help("Listens on an address and a port (0.0.0.0:8000), on a port of the loopback address (8000), or on a Unix socket (unix:/run/batch.sock) [default: 127.0.0.1:8765]"),
             option("token-file", 2)
                 .value_name("FILE")
                 .value_parser(value_parser!(OsString))

@@ -159,7 +159,7 @@ impl Failure {
         self
     }
 
-    /// Names the item by its resource, line or key, unless that is known already.
+    /// Sets the place of the item, such as its file and line or its key, unless a place is known already.
     #[must_use]
     pub fn at(mut self, location: impl Into<String>) -> Self {
         self.0.location.get_or_insert_with(|| location.into());
@@ -214,7 +214,7 @@ impl Failure {
         self.0.interrupted
     }
 
-    /// Names the item, if it is not known yet.
+    /// Sets the place of the item, unless a place is known already.
     pub(crate) fn place(&mut self, location: String) {
         self.0.location.get_or_insert(location);
     }
@@ -231,7 +231,7 @@ impl Failure {
         self.0.component
     }
 
-    /// Its activity, if known.
+    /// The activity of the component when it failed, if known.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
@@ -257,7 +257,7 @@ impl Failure {
         self.0.panicked
     }
 
-    /// Finds an error of that type: the user's own or one of its sources. An error that cannot be sent to
+    /// Finds an error of the type `E`: the user's own or one of its sources. An error that cannot be sent to
     /// another thread (a `Box<dyn Error>`) is not returned; [`inspect`](Self::inspect) shows it.
     ///
     /// ```

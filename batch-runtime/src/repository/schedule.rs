@@ -25,7 +25,7 @@ pub struct ScheduleRow {
     pub zone: String,
     /// When this expression was first seen, or replaced another one.
     pub since: Timestamp,
-    /// The times up to this one are in the table of fires, or never run.
+    /// Each time up to this one is in the table `BATCH_SCHEDULE_FIRE`, or never runs.
     pub planned: Timestamp,
     /// When it was paused, if it is.
     pub paused: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub enum FireOutcome {
     Done,
     /// It passed while no process looked at the schedule.
     Missed,
-    /// It came while the job was still running, and `overlap = skip`.
+    /// It came while the job was still running, and the schedule has `overlap = skip`.
     Skipped,
     /// Its run failed or stopped, and a person must look.
     Held,
@@ -126,7 +126,7 @@ pub struct FireRun {
 pub struct FireFilter {
     /// Those of this job.
     pub job: String,
-    /// Only those with one of these outcomes; with any, if there is none.
+    /// Only those with one of these outcomes; an empty list selects every outcome.
     pub outcomes: Vec<FireOutcome>,
     /// The maximum number, latest first.
     pub limit: Option<u32>,

@@ -11,7 +11,7 @@ struct Seen {
     sum: i64,
 }
 
-/// Adds the number of earlier items, in thousands; fails after changing its state.
+/// Counts the number, and adds 1,000 times the count to it. A call that fails has already changed the state.
 #[processor]
 fn counted(number: i64, #[state] seen: &mut Seen) -> Result<i64, Trouble> {
     seen.count += 1;
@@ -30,7 +30,7 @@ fn load_job() {
     load;
 }
 
-/// The numbers with their places, as if the others had never been there.
+/// The results of `counted` if the input consists of these numbers only.
 fn placed(left: &[i64]) -> Vec<i64> {
     (1..).zip(left).map(|(place, number)| place * 1000 + number).collect()
 }
@@ -126,7 +126,7 @@ fn noting() {
 
 #[step]
 fn after(job: &JobContext) -> anyhow::Result<()> {
-    anyhow::ensure!(job.get::<u64>("noted")? == Some(18), "the job's context counts what was given up");
+    anyhow::ensure!(job.get::<u64>("noted")? == Some(18), "the job's context counts rolled-back rows");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Files that a lost owner may still hold: its successor moves them out of its reach.
+//! Files that a lost owner may still hold: its successor continues with copies, which the lost owner cannot reach.
 
 use std::fs;
 use std::path::{Path, PathBuf};

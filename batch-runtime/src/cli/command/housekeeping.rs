@@ -49,7 +49,7 @@ pub(super) fn purge() -> Command {
             option("vacuum", 6)
                 .action(ArgAction::SetTrue)
                 .requires("yes")
-                .help("Gives the space back afterwards; a SQLite file cannot be written meanwhile"),
+                .help("Returns the freed space to the disk afterwards; meanwhile, a SQLite file cannot be written"),
             option("yes", 7).action(ArgAction::SetTrue).help("Deletes them"),
         ])
 }

@@ -150,7 +150,7 @@ pub(in crate::cli) fn of_run() -> [Arg; 5] {
             .value_name("FIRST..LAST")
             .value_parser(|text: &str| text.parse::<Dates>())
             .conflicts_with_all(["next", "replay", "due"])
-            .help("Runs the job for the scheduled times of these days that it has not completed, oldest first: 2026-01-05..2026-03-30"),
+            .help("Runs the job for the scheduled times of these days, such as 2026-01-05..2026-03-30, oldest first; leaves out a time whose run is complete, abandoned or still running"),
         option("failed-only", 1)
             .action(ArgAction::SetTrue)
             .requires("backfill")
@@ -159,11 +159,11 @@ pub(in crate::cli) fn of_run() -> [Arg; 5] {
             .value_name("N")
             .requires("backfill")
             .value_parser(clap::value_parser!(u32).range(1..=64))
-            .help("With `--backfill`: runs N of them at the same time [default: 1]"),
+            .help("With `--backfill`: runs the job for N times in parallel [default: 1]"),
         option("yes", 1)
             .action(ArgAction::SetTrue)
             .requires("backfill")
-            .help("With `--backfill`: runs them without asking"),
+            .help("With `--backfill`: runs the job without asking first"),
     ]
     .map(|arg| arg.global(true))
 }
@@ -197,7 +197,7 @@ pub(in crate::cli) fn command() -> Command {
                 .arg(job()),
             Command::new("resume").about("Resumes the schedule of a job").arg(job()),
             Command::new("export")
-                .about("Prints units of another scheduler that call `run JOB --due`")
+                .about("Prints the units with which another scheduler calls `run JOB --due`")
                 .arg(
                     option("format", 1)
                         .value_name("systemd|crontab|kubernetes")

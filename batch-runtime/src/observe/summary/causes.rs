@@ -40,8 +40,8 @@ impl Summary {
         causes.iter().map(|cause| words::line(cause, 2_500)).collect()
     }
 
-    /// The part of the job's description that repeats no step. There is such a part if branches of a split ended for
-    /// several reasons.
+    /// The part of the job's description that does not repeat the description of a step. There is such a part if
+    /// branches of a split ended for several reasons.
     fn remaining_description(&self) -> String {
         let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
         let mut reported: Vec<_> =
@@ -55,8 +55,8 @@ impl Summary {
         rest.split("; ").filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 
-    /// Returns whether a step of the nested job already reports its description: a nested job repeats the description
-    /// of the step that made it fail.
+    /// Returns whether a step within `nested` reports the same failure: a nested job repeats the description of the
+    /// step that made it fail.
     fn is_reported_by_a_step_within(&self, nested: &StepLine) -> bool {
         self.steps.iter().any(|step| {
             step.name.strip_prefix(&nested.name).is_some_and(|rest| rest.starts_with('/'))

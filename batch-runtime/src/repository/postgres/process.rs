@@ -1,4 +1,4 @@
-//! This process as the owner of executions: its row, and the lease on it that a thread renews.
+//! This process as the owner of executions: its row in `BATCH_PROCESS`, and its lease, which a thread renews.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +15,9 @@ use crate::postgres::{Postgres, Row, Session};
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
-/// Three times the longest time that a renewal may take to connect.
+/// A renewal may take a third of this time to connect, or a third of the lease if the lease is shorter.
 const CONNECT: Duration = Duration::from_secs(30);
-/// How long to try to release an execution that has ended anyway.
+/// How long to try to record that this process no longer runs an execution or a worker.
 pub(super) const RELEASE: Duration = Duration::from_secs(5);
 
 /// This process, as one repository knows it.
@@ -82,7 +82,7 @@ pub(super) enum Liveness {
 }
 
 impl Liveness {
-    /// Returns whether a takeover would look closer.
+    /// Returns whether the process may be lost, so that a takeover has to examine it.
     pub(super) fn may_be_lost(&self) -> bool {
         matches!(self, Self::Dead | Self::LeaseOver)
     }
@@ -222,8 +222,8 @@ impl Process {
     }
 }
 
-/// Declares the process lost if `is_gone`, or if its lease is over. Returns whether it is lost. The lease decides in the
-/// statement itself, because the process may have renewed it meanwhile.
+/// Declares the process lost if `is_gone`, or if its lease is over. Returns whether it is lost. The statement itself
+/// checks the lease, because the process may have renewed it meanwhile.
 pub(super) fn declare_lost(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -243,7 +243,8 @@ pub(super) fn declare_lost(
     Ok(lost.map(|row| get::<bool>(&row, 0)).transpose()?.unwrap_or(false))
 }
 
-/// Ends the connections of another process: if it is paused in a transaction, it locks rows that are written next.
+/// Ends the connections of another process. If that process is paused in a transaction, it holds locks on rows that
+/// this process writes next.
 pub(super) fn end_connections(shared: &Shared, tx: &Tx<'_>, process: &str) -> Result<(), InnerError> {
     if process != shared.process.name {
         tx.query(
@@ -265,7 +266,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let Some(Keeper { alive, thread }) = guard(&self.keeper).take() else { return };
         drop(alive);
-        // It writes that the process has ended, and gives up if the server is unreachable.
+        // The thread writes that the process has ended, and gives up if the server is unreachable.
         let _ = thread.join();
     }
 }
@@ -378,8 +379,8 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.process.ended(Run::Execution(self.execution));
-        // If the execution still counts as running, nobody runs it any more, so that it may be taken over at once. If
-        // it was taken over, its process no longer holds what its steps write.
+        // No process runs an execution that still counts as running here, so a launch may take it over at once. If the
+        // execution was taken over already, the release says that this process no longer holds the files of its steps.
         let released = shared.lend().and_then(|lent| {
             let until = Instant::now() + RELEASE;
             lent.set_watch(Some(Box::new(move || Instant::now() >= until)));

@@ -1,4 +1,4 @@
-//! [`Form`]: how the bytes of a column's type are read.
+//! [`Form`]: how the bytes of a column's values are read, by the type of the column.
 
 use tokio_postgres::types::{Kind, Type};
 
@@ -28,7 +28,7 @@ pub(in crate::readers::postgres) enum Form {
     Jsonb,
     Inet,
     Array(Box<Form>),
-    /// The type is not read.
+    /// A value of a type that the reader does not read.
     Unread,
 }
 
@@ -60,14 +60,14 @@ impl Form {
                 Kind::Enum(_) => Self::Text,
                 Kind::Domain(base) => Self::of(base),
                 Kind::Array(element) => Self::Array(Box::new(Self::of(element))),
-                // The extension's type is sent as a text.
+                // The server sends a value of `citext`, the type of an extension, as a text.
                 Kind::Simple if type_.name() == "citext" => Self::Text,
                 _ => Self::Unread,
             },
         }
     }
 
-    /// Whether the type of a value alone decides what it can become.
+    /// Returns whether the column's type alone decides which fields can hold a value, whatever its content is.
     pub(super) fn is_plain(&self) -> bool {
         !matches!(self, Self::Json | Self::Jsonb | Self::Array(_) | Self::Numeric)
     }

@@ -25,7 +25,7 @@ impl Dice {
 
     /// A number below `end`, which is not 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).expect("it is below a usize")
+        usize::try_from(self.next() % end as u64).expect("it is less than `end`")
     }
 
     pub(super) fn one_in(&mut self, many: usize) -> bool {
@@ -246,11 +246,11 @@ fn lines() -> PositionKinds {
     PositionKinds { reader: "JsonLinesReader".to_owned(), writer: "FunctionWriter".to_owned() }
 }
 
-/// The constant of a step. It is leaked, but only once for equal specs.
+/// The `StepInfo` that the macro would generate for a step. It is leaked, but only once for equal specs.
 fn info(spec: &Spec) -> &'static StepInfo {
     static MADE: Mutex<BTreeMap<Spec, &StepInfo>> = Mutex::new(BTreeMap::new());
     const STATE: &[Need] = &[Need { name: "seen", asked_by: "processor", kind: NeedKind::State("Seen") }];
-    let mut made = MADE.lock().expect("no other test panicked in it");
+    let mut made = MADE.lock().expect("no other test panicked with the lock");
     made.entry(spec.clone()).or_insert_with(|| {
         let component =
             |role, name, needs| ComponentUse { role, name, needs, bindings: &[], raises: Raises::Unknown };
