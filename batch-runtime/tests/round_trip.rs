@@ -1,5 +1,5 @@
-//! A reader reads everything that the writer of the same format has written back as the same value; the
-//! writer refuses items for which this is impossible.
+//! Whatever a writer has written, the reader of the same format reads as the same value. The writer refuses items for
+//! which this is impossible.
 //!
 //! `PROPTEST_CASES` sets how many items are tried for each promise.
 #![cfg(feature = "csv")]
@@ -211,7 +211,7 @@ fn is_in_json(row: &Row) -> bool {
     row.real.is_finite() && row.short.is_finite() && row.maybe_real.is_none_or(f64::is_finite)
 }
 
-/// Runs the requested number of cases.
+/// Returns a configuration with the requested number of cases.
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -254,7 +254,7 @@ proptest! {
             return Ok(());
         }
         written.unwrap();
-        // Nothing asks what a text looks like: a null marker is an error for a text, so it was quoted.
+        // For a `String`, a null marker without quotes is an error. So the writer must quote a text that is the marker.
         let reader = Style { header: true, ..style }.reader::<BTreeMap<String, String>>();
         let read = all(reader.open(folder.path("out.csv")).unwrap());
         prop_assert_eq!(shown(&read), shown(&[record(0), record(1)]));

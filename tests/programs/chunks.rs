@@ -1,5 +1,5 @@
-//! A job whose step has its chunks processed by workers, for the tests of workers: a table shows which numbers were written,
-//! how often, and which process has processed each.
+//! Jobs whose chunks are processed by workers, for the tests of workers. A table shows which numbers were written, how
+//! often, and which process has processed each of them.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

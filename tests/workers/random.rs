@@ -1,13 +1,13 @@
 //! Many partitions over three workers, while workers and managers are killed at random.
 //!
-//! `CRASH=all` plays fifty rounds instead of two, and prints what was lost and doubled.
+//! `CRASH=all` plays fifty rounds instead of two.
 
 use std::thread;
 use std::time::Duration;
 
 use super::world::{World, numbers, signal};
 
-/// The partitions, and the numbers in each.
+/// How many partitions there are, and how many numbers each of them has.
 const PARTS: i64 = 200;
 const SIZE: i64 = 5;
 

@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use crate::syntax::binding::{Binding, BoundTo, literal};
 use crate::syntax::name::plain;
 
-/// `&[Binding { .. }]`.
+/// Generates the constant `&[Binding { .. }]`, with an entry for each binding.
 pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     let each = bindings.iter().map(|binding| {
         let argument = plain(&binding.argument);
@@ -41,8 +41,8 @@ pub(crate) fn constant(bindings: &[Binding]) -> TokenStream {
     quote!(&[#(#each),*])
 }
 
-/// Checks the bindings, also given as a `constant`, against `needs`. `whose` describes the bound component:
-/// "reader `flights`".
+/// Generates the checks of the bindings against `needs`. `constant` is what [`constant`] generated for the same
+/// bindings, and `whose` describes the bound component: "reader `flights`".
 pub(crate) fn checks(
     bindings: &[Binding],
     whose: &str,

@@ -79,7 +79,7 @@ pub(crate) fn resolved_path(path: &Path) -> io::Result<PathBuf> {
 
 fn follow(path: &Path) -> Option<PathBuf> {
     let mut reached = PathBuf::from("/");
-    // The names that are still to be resolved, the next one last.
+    // A stack of the names that are still to be resolved.
     let mut left = Vec::new();
     push_names(&mut left, path);
     let mut links = 0;

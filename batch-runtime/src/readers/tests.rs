@@ -44,7 +44,7 @@ pub(crate) fn rest<R: Reader<Error: Debug>>(reader: &mut R) -> Vec<R::Item> {
     }
 }
 
-/// Proves that a batch equals as many calls of `read`: the same items, errors, positions and end.
+/// Proves that reading in batches gives the same items, errors, positions and end as calls of `read`.
 pub(crate) fn batches_are_reads<R>(open: impl Fn() -> R)
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
@@ -79,8 +79,8 @@ where
     }
 }
 
-/// Proves that detached records equal as many calls of `read`: the same items, errors and places, with the
-/// reader positioned after them.
+/// Proves that detached records give the same items, errors and places as calls of `read`, and that the reader is then
+/// positioned after them.
 pub(crate) fn taken_out_is_read<R>(open: impl Fn() -> R)
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,

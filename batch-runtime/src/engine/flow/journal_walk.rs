@@ -8,8 +8,7 @@ use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways, wal
 use crate::graph::{Activity, Node, Subject, Text};
 use crate::repository::JournalEntry;
 
-/// Returns the journal for a new execution. That execution makes the decision that led to a `fail!` of this body
-/// again.
+/// Returns the journal for a new execution. If a decision led to a `fail!` in this body, that execution decides again.
 pub(super) fn reopened(nodes: &'static [Node], entries: impl IntoIterator<Item = JournalEntry>) -> Journal {
     let mut journal = Journal::new(entries);
     let mut replay = Replay::of(&journal);

@@ -1,4 +1,4 @@
-//! Notifies the listeners of a job of its start, in their order, and of its end, in the reverse order.
+//! Notifies a job's listeners when the job begins, in their order, and when it ends, in the reverse order.
 
 use crate::definition::{Environment, Failure, JobEnd, JobEvent, JobInfo, Scope};
 use crate::engine::faults::panic;

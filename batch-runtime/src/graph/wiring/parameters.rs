@@ -1,5 +1,5 @@
-//! Checks that the job declares every parameter that a use in its body asks for, with the same type, and that
-//! bindings exist and fit.
+//! Checks that the job declares every parameter that a use in its body asks for, with the same type, and that each
+//! binding names an argument that exists, and has a value that fits.
 
 use crate::__private::wiring::{fits as fits_constant, in_range, named as described};
 use crate::definition::{BoundTo, JobListener, Need, ParameterSpec, TypeName};
@@ -32,8 +32,7 @@ const fn nearest(parameters: &'static [ParameterSpec], asked: &Asked) -> Option<
     None
 }
 
-/// Returns whether a parameter of the type `given` can be passed as `asked`. A parameter of unknown type fits
-/// any.
+/// Returns whether a parameter of the type `given` can be passed as `asked`. If one of the types is unknown, they fit.
 const fn fits(asked: &TypeName, given: &TypeName) -> bool {
     given.name.is_empty()
         || asked.name.is_empty()
@@ -44,8 +43,8 @@ const fn fits(asked: &TypeName, given: &TypeName) -> bool {
         }
 }
 
-/// Returns whether the use binds the parameter. A typo in the name of a bound argument counts as bound: it is reported
-/// at the binding, and not again as a missing parameter.
+/// Returns whether the use binds the parameter, even if the binding misspells its name. The typo is then reported at
+/// the binding, and the parameter is not reported as missing as well.
 const fn is_bound(used: &Use, asked_for: &Asked) -> bool {
     if asked_for.past_bindings {
         return false;
@@ -204,7 +203,7 @@ const fn tell(
         };
     }
     message
-        .and(" does not keep it secret, as ")
+        .and(" does not keep it secret, although ")
         .code(asked.user)
         .and(" does; put `#[param(secret)]` on it there, too")
 }
@@ -245,7 +244,8 @@ const fn is_hidden(activity: &Activity) -> bool {
     false
 }
 
-/// Returns whether the job or one of its listeners asks for the parameter. An activity whose needs are unknown may ask.
+/// Returns whether the job or one of its listeners asks for the parameter. If the needs of
+/// an activity are unknown, it counts as asking.
 #[must_use]
 pub const fn is_used(wiring: &Wiring, listeners: &'static [JobListener], name: &'static str) -> bool {
     let mut at = 0;
@@ -340,7 +340,7 @@ pub const fn ill_bound(wiring: &Wiring, used: &Use, argument: &str, number: Opti
                 {
                     let message = who(Message::new(), used, &next).and(" needs ");
                     let message = asker(parameter(message, next.name, &next.ty, false), &next);
-                    return Some(message.and(", which is at least 1"));
+                    return Some(message.and(", which must be at least 1"));
                 }
                 if let Some(number) = number
                     && !in_range(number, &next.ty)

@@ -11,12 +11,12 @@ use crate::readers::columns::{Decoder, Refusal};
 use crate::readers::fields;
 use crate::readers::lent::{Lending, Lent, LentSource, Parts};
 
-/// The items of a [`CsvReader`](super::CsvReader): every serde type that owns its data, and
-/// [`Lent`] records, whose items borrow.
+/// What a [`CsvReader`](super::CsvReader) returns: any serde type that owns its data, or a [`Lent`] record, from which
+/// an item borrows.
 #[diagnostic::on_unimplemented(
     message = "a reader cannot make a `{Self}` from a record",
     label = "`{Self}` does not implement `DeserializeOwned`",
-    note = "write `#[derive(Deserialize)]` above the item; an item with lifetimes is lent: `CsvReader<Item<'_>>`"
+    note = "write `#[derive(Deserialize)]` above the item; if the item has a lifetime, write `CsvReader<Item<'_>>`"
 )]
 pub trait CsvItem: Sized {
     /// True if the reader reuses the memory of the item.

@@ -18,7 +18,7 @@ pub(in crate::writers) struct Inserts {
     pub(in crate::writers) conflict: Conflict,
     pub(in crate::writers) columns: Columns<Table>,
     statements: Option<Statements>,
-    /// Rows waiting until they fill a statement; kept to reuse their memory.
+    /// The rows that wait until they fill a statement. The next write reuses their memory.
     cells: Cells,
 }
 
@@ -62,7 +62,7 @@ impl Inserts {
             let table = &self.table;
             let found = Table::find(table, connection)
                 .map_err(|source| SqliteWriteError::Table { table: table.clone(), source })?;
-            // No column is unknown to it: a wrong name is left for `SQLite` to refuse.
+            // This cannot fail: `Table` accepts any name of a column, and `SQLite` refuses a wrong one.
             let _ = self.columns.found(found);
         }
         Ok(())
@@ -197,7 +197,8 @@ impl fmt::Debug for Rows<'_, '_> {
     }
 }
 
-/// Passes one of our errors through the user's closure unchanged.
+/// Returns a [`SqliteWriteError`] that the user's closure has passed on unchanged. Any other error gets the table and
+/// the item.
 #[cold]
 fn named(error: BoxError, table: &str, item: usize) -> SqliteWriteError {
     match error.downcast::<SqliteWriteError>() {
