@@ -148,6 +148,26 @@ fn a_time_that_moves_on_makes_a_step_late() {
     assert!(failed.to_string().contains("longer than its `timeout` of 10s"), "{failed}");
 }
 
+#[step(chunk = 1_000_000, chunk_time = "30m")]
+fn load_by_the_hour() {
+    numbers | limited | save
+}
+
+#[job]
+fn loading_by_the_hour() {
+    load_by_the_hour;
+}
+
+#[test]
+fn a_chunk_is_committed_when_its_time_is_up_by_the_clock_of_the_test() {
+    let time = TestClock::fixed("2026-11-23T03:00:00Z".parse().unwrap());
+    let sandbox = Sandbox::new().unwrap();
+    sandbox.time(&time).resource::<quota>(RateLimit::new(2, "1h").unwrap().pause(time.clone()));
+    sandbox.run(&loading_by_the_hour()).unwrap().completed().unwrap();
+    // The third and the fifth item wait for an hour each.
+    assert_eq!(sandbox.rows("SELECT COMMIT_COUNT FROM BATCH_STEP_EXECUTION").unwrap(), ["3"]);
+}
+
 #[database]
 fn warehouse() -> Result<Sqlite, String> {
     Err("the real warehouse is not for tests".to_owned())

@@ -1,6 +1,5 @@
 //! Launches, steps and chunks as the engine asks for them.
 
-use std::sync::LazyLock;
 
 use batch_runtime::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Committed, ContextMap, Counters, ExecutionFinish,
@@ -49,7 +48,8 @@ pub(crate) fn force(repository: &Repo) -> Launched {
 }
 
 pub(crate) fn start(name: &str) -> StepStart<'_> {
-    static NEVER: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
+    // A signal of its own, because a lost lease raises those of all steps that it covers.
+    let stop: &'static StopSignal = Box::leak(Box::new(StopSignal::new()));
     StepStart {
         name,
         start_limit: None,
@@ -57,7 +57,7 @@ pub(crate) fn start(name: &str) -> StepStart<'_> {
         was: &[],
         elsewhere: None,
         durability: Durability::Process,
-        stop: &NEVER,
+        stop,
     }
 }
 

@@ -8,7 +8,7 @@ mod other_database;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -93,7 +93,8 @@ fn launch(repository: &SqliteRepository) -> Launched {
 }
 
 fn start(name: &str) -> StepStart<'_> {
-    static NEVER: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
+    // A signal of its own, because a lost lease raises those of all steps that it covers.
+    let stop: &'static StopSignal = Box::leak(Box::new(StopSignal::new()));
     StepStart {
         name,
         start_limit: None,
@@ -101,7 +102,7 @@ fn start(name: &str) -> StepStart<'_> {
         was: &[],
         elsewhere: None,
         durability: Durability::Process,
-        stop: &NEVER,
+        stop,
     }
 }
 
