@@ -6,8 +6,8 @@ use std::error::Error;
 use super::{ChunkTransaction, Failure, Need, Scope, StepListener};
 use crate::repository::Counters;
 
-/// Implemented by `#[listener]` for the marker of the annotated function, and generic over the item types that
-/// it does not observe.
+/// Implemented by `#[listener]` for the marker of the annotated function. The implementation is generic over the item
+/// types that the function does not observe.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a listener of a step that reads `{In}` and writes `{Out}`",
     label = "observes other items"
@@ -40,7 +40,7 @@ pub trait IsListener {
     const IS: () = ();
 }
 
-/// Implemented by `#[listener]` if the function listens to whole steps.
+/// Implemented by `#[listener]` if a tasklet can call the function: it observes `before_step` or `after_step`.
 #[diagnostic::on_unimplemented(
     message = "listener `{Self}` observes chunks or items, and a tasklet has none",
     label = "would never be called by a tasklet",
@@ -96,7 +96,7 @@ pub trait HearsWritten<Item> {
     const IS: () = ();
 }
 
-/// Finds the error of that type in an error or its sources.
+/// Finds an error of type `E`: `error` itself, or one of its sources.
 #[must_use]
 pub fn find_error<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);

@@ -45,9 +45,9 @@ macro_rules! ranged {
 
 ranged!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 Date DateTime Timestamp);
 
-/// A type that a function that checks a parameter may return.
+/// A type that the check function of a parameter may return.
 #[diagnostic::on_unimplemented(
-    message = "a check of a parameter does not return `{Self}`",
+    message = "the check of a parameter cannot return `{Self}`",
     label = "is neither `bool` nor a `Result`",
     note = "return `bool`, or `Result<(), E>` with an error that implements `Display`"
 )]
@@ -71,7 +71,7 @@ impl<E: Display> Verdict for Result<(), E> {
     }
 }
 
-/// Returns whether every single value is in the range. Values of another type were refused earlier.
+/// Returns whether the value, or each value of a list, is in the range. Values of another type were refused earlier.
 pub fn within<T: Ranged>(value: &ParameterValue, inside: impl Fn(&T) -> bool) -> bool {
     let single = |value: &ParameterValue| T::from_value(Some(value)).is_ok_and(|value| inside(&value));
     match value {

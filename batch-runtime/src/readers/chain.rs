@@ -31,8 +31,9 @@ pub struct Chain<A, B> {
     first: A,
     second: B,
     on: On,
-    /// True if the part that is read covers nothing of the first reader, or of the second.
+    /// True if the part that is read covers nothing of the first reader.
     without_first: bool,
+    /// True if the part that is read covers nothing of the second reader.
     without_second: bool,
     /// Whether the reader steps over its last error, noted before the error was boxed.
     steps_over: bool,
@@ -182,8 +183,8 @@ impl<A: Reader, B: Reader<Item = A::Item>> Reader for Chain<A, B> {
     }
 }
 
-/// Returns the parts of the first reader, then those of the second, in proportion to their work if both
-/// report it in their [progress](Reader::progress).
+/// Returns the parts of the first reader, then those of the second. If both report their
+/// [progress](Reader::progress), the number of parts of each is in proportion to its work.
 impl<A: Splittable, B: Splittable<Item = A::Item>> Splittable for Chain<A, B> {
     type Part = ChainPart<A::Part, B::Part>;
 
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(reader.location().unwrap(), "item 1");
     }
 
-    /// Reads from a queue and remembers the last acknowledged position.
+    /// Reads from a queue and remembers the acknowledged positions.
     struct Queue(u32, Vec<u32>);
 
     impl Reader for Queue {
@@ -330,7 +331,7 @@ mod tests {
         );
     }
 
-    /// Fails with every read; claims that the next read continues after the error.
+    /// Fails with every read. The field says whether the next read would continue after the error.
     struct Bad(bool);
 
     impl Reader for Bad {

@@ -109,7 +109,8 @@ fn an_error_that_comes_out_later_is_still_the_writers() {
     let mut writer = PostgresTable::into("person");
     let mut other = PostgresTable::into("person").columns(["id", "name"]).upsert(&["id"]);
 
-    // The next wait settles the chunk, runs a statement, or comes from another writer that looks up its table.
+    // The error comes out at the next wait for the server: when the chunk is settled, when a statement is executed, or
+    // when another writer looks up its table.
     place.tx.begin("7", false).unwrap();
     writer.write(&people([1, 41]), &chunk).unwrap();
     let failure = place.tx.settle().unwrap_err();

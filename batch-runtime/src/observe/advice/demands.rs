@@ -2,7 +2,7 @@
 
 use crate::repository::{Profile, StepUsage};
 
-/// The settings of a step that the levers depend on.
+/// The settings of a step on which the advice depends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) chunk: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
 pub(super) struct Demands {
     /// How long the step took.
     pub(super) elapsed: u64,
-    /// The time of opening and finishing, which no lever changes.
+    /// The time of opening and finishing, which no setting changes.
     pub(super) fixed: u64,
     pub(super) read: u64,
     pub(super) reader: String,

@@ -1,9 +1,13 @@
 //! Proves that a key is unique and never `NULL`, from the plan of the query and the indexes of its table.
 //!
-//! If the plan is a single scan of one table, without anything that could repeat its rows, and the columns of the key are
-//! those of the table that a unique index covers and that are `NOT NULL`, no page needs to look for equal keys. Otherwise
-//! each page compares its neighbours, and the reader looks for `NULL` before it begins. See
-//! [`checks`](super::checks).
+//! The key is proven if three things hold:
+//!
+//! - The plan is a single scan of one table, and nothing in it could repeat a row.
+//! - The key consists of columns of that table, and all of them are `NOT NULL`.
+//! - All columns of some unique index are among them.
+//!
+//! Then no page needs to look for equal keys. Otherwise each page compares neighbouring rows, and the reader looks for
+//! `NULL` before it begins. See [`checks`](super::checks).
 
 use serde::Deserialize;
 use tokio_postgres::Row;
@@ -48,9 +52,10 @@ struct Explained {
     plan: Node,
 }
 
-/// Whether some columns of a table are never `NULL`, and a unique index has no other columns. The equality of an index is
-/// that of the query if its operator class is the default one and its collations are those of the columns. A deferred
-/// constraint lets equal keys in for the time of a transaction.
+/// Returns a row if the given columns of a table are all `NOT NULL`, and all columns of a unique index are among them.
+/// The index must have the default operator classes and the collations of the columns, because only then is its
+/// equality that of the query. An index of a deferrable constraint does not count: it lets equal keys in until the
+/// transaction ends.
 const IS_KEY: &str = "
 SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
     LATERAL (SELECT array_agg(a.attnum) AS numbers, bool_and(a.attnotnull) AS are_there FROM pg_catalog.pg_attribute a
@@ -123,7 +128,7 @@ fn check_windows(
         if columns[column.index].is_of_a_table || !matches!(column.type_, Type::INT4 | Type::INT8) {
             continue;
         }
-        // The plan of the column alone has a window only where the column needs it.
+        // This query selects only the column, so its plan has a window only if a window function computes it.
         let plan = plan(&session.read(&sql.plan_of(number), parameters)?)?;
         if has(&plan, &|node| node.kind == "WindowAgg") {
             return Err(PostgresReadError::Key {
