@@ -48,7 +48,7 @@ fn flights(input: PathBuf) -> Result<CsvReader<Flight<'_>>, ReadError> {
     CsvReader::options().null("NA").open(input)
 }
 
-/// Keeps the flights that left late. A flight without a delay never left.
+/// Keeps the flights that left late. A flight whose delay is missing was cancelled.
 #[processor]
 fn late(flight: &Flight<'_>) -> Option<Delay> {
     let Flight { carrier, number, origin, dest, dep_delay } = *flight;

@@ -138,7 +138,7 @@ fn of_workers() -> [Arg; 7] {
             .requires("workers")
             .value_parser(PossibleValuesParser::new(["on", "off"]))
             .hide_possible_values(true)
-            .help("Whether RabbitMQ also tells the run when a partition has ended, or the run only polls the repository [default: on]"),
+            .help("Lets RabbitMQ notify the run when a partition has ended (on), or lets the run only poll the repository (off) [default: on]"),
     ]
 }
 

@@ -176,7 +176,7 @@ pub(in crate::cli) fn command() -> Command {
         .long_about(
             "Runs jobs at their scheduled times, each as a process of its own, until it is stopped. On Ctrl-C or SIGTERM the \
              running jobs stop after their current chunks, and the next `schedule` resumes them.\n\n\
-             Several of these processes, on one machine or on several, and `run JOB --due` may use the same repository: each \
+             Several `schedule` processes, on one machine or on several, and `run JOB --due` may use the same repository: each \
              scheduled time runs once.",
         )
         .disable_help_subcommand(true)
