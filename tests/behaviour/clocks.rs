@@ -18,9 +18,9 @@ const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 /// The machine's clock, wrong by this many milliseconds.
 #[derive(Debug, Clone, Default)]
-struct Hands(Arc<AtomicI64>);
+struct ManualClock(Arc<AtomicI64>);
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> jiff::Timestamp {
         let wrong = jiff::SignedDuration::from_millis(self.0.load(Ordering::Relaxed));
         jiff::Timestamp::now() + wrong
@@ -28,7 +28,7 @@ impl Clock for Hands {
 }
 
 /// The clock that the running job's processor sets.
-static CLOCK: OnceLock<Hands> = OnceLock::new();
+static CLOCK: OnceLock<ManualClock> = OnceLock::new();
 /// The tests share that clock, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -66,8 +66,8 @@ fn clockwork(days: i64, #[param(identifying = false)] fail_at: Option<i64>) {
 }
 
 /// A repository that uses the clock, which is right at first.
-fn world() -> (tempfile::TempDir, Arc<dyn Repository>, Hands) {
-    let clock = CLOCK.get_or_init(Hands::default).clone();
+fn world() -> (tempfile::TempDir, Arc<dyn Repository>, ManualClock) {
+    let clock = CLOCK.get_or_init(ManualClock::default).clone();
     clock.0.store(0, Ordering::Relaxed);
     let folder = tempfile::tempdir().unwrap();
     let repository = SqliteOptions::new().clock(clock.clone()).open(folder.path().join("batch.db")).unwrap();

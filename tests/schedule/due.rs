@@ -14,22 +14,22 @@ use batch_runtime::{ExecutionId, JobDefinition, JobInfo, JobOptions, Parameters,
 
 /// A clock that the test sets.
 #[derive(Debug, Clone)]
-struct Hands(Arc<AtomicI64>);
+struct ManualClock(Arc<AtomicI64>);
 
-impl Hands {
+impl ManualClock {
     fn set(&self, time: &str) {
         self.0.store(time.parse::<Timestamp>().unwrap().as_second(), Ordering::Relaxed);
     }
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
     }
 }
 
 struct Bench {
-    clock: Hands,
+    clock: ManualClock,
     repository: Arc<SqliteRepository>,
     operator: JobOperator,
     _folder: tempfile::TempDir,
@@ -38,7 +38,7 @@ struct Bench {
 impl Bench {
     /// A new repository, whose clock shows a Saturday.
     fn new() -> Self {
-        let clock = Hands(Arc::default());
+        let clock = ManualClock(Arc::default());
         clock.set("2026-11-21T00:00:00Z");
         let folder = tempfile::TempDir::new().unwrap();
         let options = SqliteOptions::new().clock(clock.clone());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::message::{Message, same_text};
-use crate::definition::{Failure, Keeper, State};
+use crate::definition::{AggregatedProcessor, Failure, State};
 
 /// A processor of a step with an aggregator.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +39,10 @@ impl<S, P> KeepsAnother for Keeps<S, P> {}
 
 /// The processor whose state is the result of a partition.
 #[must_use]
-pub const fn keeper(processors: &[Keeping]) -> Keeper {
+pub const fn keeper(processors: &[Keeping]) -> AggregatedProcessor {
     let at = next_that_fits(processors, 0);
     let Some(Keeping { name, stored, .. }) = at_index(processors, at) else {
-        return Keeper { name: "", before: 0, stored: false };
+        return AggregatedProcessor { name: "", before: 0, stored: false };
     };
     let (mut before, mut i) = (0, 0);
     while i < at {
@@ -51,7 +51,7 @@ pub const fn keeper(processors: &[Keeping]) -> Keeper {
         }
         i += 1;
     }
-    Keeper { name, before, stored }
+    AggregatedProcessor { name, before, stored }
 }
 
 /// Reports a step with an aggregator unless exactly one of its processors keeps the state that the aggregator takes.
@@ -141,7 +141,9 @@ pub fn left_json<V: Serialize>(value: &V) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AsState as _, Keeper, Keeping, Keeps, KeepsAnother as _, NoState as _, Stored, keeper};
+    use super::{
+        AggregatedProcessor, AsState as _, Keeping, Keeps, KeepsAnother as _, NoState as _, Stored, keeper,
+    };
     use crate::definition::States;
 
     struct Plain;
@@ -169,9 +171,9 @@ mod tests {
             keeping("count", false, false),
             keeping("count", true, true),
         ]);
-        assert_eq!(found, Keeper { name: "count", before: 1, stored: true });
+        assert_eq!(found, AggregatedProcessor { name: "count", before: 1, stored: true });
         assert_eq!(states.clone().of(found), Some(3.into()));
-        assert_eq!(states.of(Keeper { name: "sum", before: 0, stored: true }), None);
+        assert_eq!(states.of(AggregatedProcessor { name: "sum", before: 0, stored: true }), None);
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
         let mut states = States::new();
         states.save("count", &1).unwrap();
         let found = keeper(&[keeping("count", true, false), keeping("count", false, true)]);
-        assert_eq!(found, Keeper { name: "count", before: 0, stored: false });
+        assert_eq!(found, AggregatedProcessor { name: "count", before: 0, stored: false });
         assert_eq!(states.of(found), None);
     }
 

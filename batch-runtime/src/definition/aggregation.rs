@@ -38,14 +38,14 @@ pub struct Aggregation {
     /// The aggregator's name.
     pub name: &'static str,
     /// The processor whose state is the result of a partition.
-    pub keeper: Keeper,
+    pub keeper: AggregatedProcessor,
     /// [`AggregatorDefinition::aggregate`].
     pub aggregate: fn(&Scope<'_>, Vec<Option<Value>>) -> Result<String, Failure>,
 }
 
 /// The processor whose state an aggregator takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keeper {
+pub struct AggregatedProcessor {
     /// Its name.
     pub name: &'static str,
     /// The number of stored states with this name that precede its own: processors of other modules may share the name.

@@ -62,7 +62,7 @@ mod timed_out;
 mod transaction_watch;
 mod writer;
 
-pub use aggregation::{Aggregation, AggregatorDefinition, Keeper};
+pub use aggregation::{AggregatedProcessor, Aggregation, AggregatorDefinition};
 pub use any_database::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError};
 pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};

@@ -102,10 +102,10 @@ impl fmt::Debug for RateLimit {
 
 /// Grants turns, at most this many in any span of a given length.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<Given>);
+pub(crate) struct Turns(Mutex<GrantedTurns>);
 
 #[derive(Debug, Default)]
-struct Given {
+struct GrantedTurns {
     /// The number of turns, and the length of the span; `None` allows any number.
     limit: Option<(usize, Duration)>,
     /// The times of the last turns, some of them still to come, the oldest first.
@@ -117,7 +117,7 @@ struct Given {
 impl Turns {
     pub(crate) fn limited(turns: u32, span: Duration) -> Self {
         let limit = Some((usize::try_from(turns).unwrap_or(usize::MAX), span.min(LONGEST)));
-        Self(Mutex::new(Given { limit, ..Given::default() }))
+        Self(Mutex::new(GrantedTurns { limit, ..GrantedTurns::default() }))
     }
 
     /// Takes the next turn, and returns how long to wait for it.

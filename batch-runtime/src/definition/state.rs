@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Failure, Keeper};
+use super::{AggregatedProcessor, Failure};
 
 /// The maximum size of a state in the checkpoint, in bytes of JSON. Keep larger data in your own table.
 pub const STATE_LIMIT: usize = 1024 * 1024;
@@ -88,7 +88,7 @@ impl States {
     }
 
     /// The state of that processor, if one was saved.
-    pub(crate) fn of(self, keeper: Keeper) -> Option<Value> {
+    pub(crate) fn of(self, keeper: AggregatedProcessor) -> Option<Value> {
         // A state that is not stored has no position among those of its name.
         let named = self.kept.into_iter().filter(|(name, _)| keeper.stored && name == keeper.name);
         named.map(|(_, value)| value).nth(keeper.before)

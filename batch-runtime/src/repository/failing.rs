@@ -213,11 +213,11 @@ impl Repository for Failing {
         &self,
         owner: Ownership,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError> {
         let row = self
             .run
-            .commit(Records::StepBegin, Some(step.name), || self.of.begin_step(owner, step, truth))?;
+            .commit(Records::StepBegin, Some(step.name), || self.of.begin_step(owner, step, checkpoint))?;
         self.run.has_begun(&row, step);
         Ok(row)
     }
@@ -273,10 +273,10 @@ impl Repository for Failing {
         owner: Ownership,
         partition: StepExecutionId,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError> {
         let row = self.run.commit(Records::StepBegin, Some(step.name), || {
-            self.of.begin_partition(owner, partition, step, truth)
+            self.of.begin_partition(owner, partition, step, checkpoint)
         })?;
         self.run.has_begun(&row, step);
         Ok(row)

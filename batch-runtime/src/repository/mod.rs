@@ -144,8 +144,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// As for [`launch`](Self::launch).
     fn outlook(&self, request: &LaunchRequest<'_>) -> Result<Outlook, RepositoryError>;
 
-    /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance. `truth` is
-    /// the state in another database, if the step's chunks are committed there; it corrects the record of that last
+    /// Inserts a step execution as STARTED, with the context of the step's last execution in the instance. `checkpoint`
+    /// is the state in another database, if the step's chunks are committed there; it corrects the record of that last
     /// execution. Engines call [`begin_step`](begin_step()), which opens that database.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         &self,
         owner: Ownership,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError>;
 
     /// Opens a connection to the repository's own database on which a step execution commits its chunks; `database` is
@@ -226,7 +226,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
         owner: Ownership,
         partition: StepExecutionId,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError>;
 
     /// The committed context of a partition.

@@ -201,13 +201,13 @@ pub fn begin_step(
         }
     }
     // The other database comes first: from then on the previous owner can no longer move the checkpoint.
-    let truth = checkpoints.as_ref().map(|checkpoints| checkpoints.raise_epoch()).transpose()?;
-    if let (Some(checkpoints), Some(Checkpoint { step: Some(last), .. })) = (&checkpoints, &truth) {
+    let checkpoint = checkpoints.as_ref().map(|checkpoints| checkpoints.raise_epoch()).transpose()?;
+    if let (Some(checkpoints), Some(Checkpoint { step: Some(last), .. })) = (&checkpoints, &checkpoint) {
         copy_skipped(&**repository, owner, &**checkpoints, *last)?;
     }
     let row = match created {
-        None => repository.begin_step(owner, step, truth.as_ref())?,
-        Some(id) => repository.begin_partition(owner, id, step, truth.as_ref())?,
+        None => repository.begin_step(owner, step, checkpoint.as_ref())?,
+        Some(id) => repository.begin_partition(owner, id, step, checkpoint.as_ref())?,
     };
     let chunks = match &checkpoints {
         None => ChunkStore::own(repository.open_chunks(owner, &row, own, step)?),

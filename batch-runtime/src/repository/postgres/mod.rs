@@ -162,9 +162,9 @@ impl Repository for PostgresRepository {
         &self,
         owner: Ownership,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError> {
-        self.named(steps::insert(&self.shared, owner, step, truth))
+        self.named(steps::insert(&self.shared, owner, step, checkpoint))
     }
 
     fn open_chunks(
@@ -214,9 +214,9 @@ impl Repository for PostgresRepository {
         owner: Ownership,
         partition: StepExecutionId,
         step: &StepStart<'_>,
-        truth: Option<&Checkpoint>,
+        checkpoint: Option<&Checkpoint>,
     ) -> Result<StepRow, RepositoryError> {
-        self.named(steps::start(&self.shared, owner, step, partition, truth))
+        self.named(steps::start(&self.shared, owner, step, partition, checkpoint))
     }
 
     fn partition_context(

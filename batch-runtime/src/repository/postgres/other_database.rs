@@ -23,16 +23,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// The row of one step in the other database.
-struct Elsewhere {
+struct OtherDatabaseStep {
     database: Postgres,
     statements: Statements,
     key: CheckpointKey,
     wanted: LockWait,
-    there: Mutex<There>,
+    there: Mutex<ConnectionAndRow>,
 }
 
 /// The connection, with the row as last seen: a writer that finds another version is fenced.
-struct There {
+struct ConnectionAndRow {
     session: Option<Session>,
     step: i64,
     version: i64,
@@ -58,9 +58,9 @@ impl Backend for Postgres {
             Ok(session)
         });
         let session = created.map_err(|error| error.at(Postgres::place(self)))?;
-        let there = Mutex::new(There { session: Some(session), step: 0, version: 0 });
+        let there = Mutex::new(ConnectionAndRow { session: Some(session), step: 0, version: 0 });
         let database = self.clone();
-        Ok(Arc::new(Elsewhere { database, statements, key, wanted: wanted.clone(), there }))
+        Ok(Arc::new(OtherDatabaseStep { database, statements, key, wanted: wanted.clone(), there }))
     }
 }
 
@@ -82,11 +82,11 @@ fn create(session: &Session, statements: &Statements, database: &Postgres) -> Re
     session.commit().map_err(|error| InnerError::Database(error.into_error()))
 }
 
-impl Elsewhere {
+impl OtherDatabaseStep {
     /// Runs statements that are one transaction each, on the connection of the row.
     fn run<T>(
         &self,
-        there: &mut There,
+        there: &mut ConnectionAndRow,
         work: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
     ) -> Result<T, RepositoryError> {
         let until = std::time::Instant::now() + PATIENCE;
@@ -107,7 +107,7 @@ impl Elsewhere {
         }
     }
 
-    fn connected<'t>(&self, there: &'t mut There) -> Result<&'t Session, InnerError> {
+    fn connected<'t>(&self, there: &'t mut ConnectionAndRow) -> Result<&'t Session, InnerError> {
         let session = match there.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
@@ -142,7 +142,7 @@ impl Elsewhere {
     /// Writes a record in a transaction of its own, for a step execution that begins or ends.
     fn write_alone(
         &self,
-        there: &mut There,
+        there: &mut ConnectionAndRow,
         step: StepExecutionId,
         record: &ChunkRecord,
     ) -> Result<(), RepositoryError> {
@@ -188,7 +188,7 @@ impl Elsewhere {
     }
 }
 
-impl Checkpoints for Elsewhere {
+impl Checkpoints for OtherDatabaseStep {
     fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
         let key = &self.key;
         let mut there = guard(&self.there);
@@ -251,7 +251,7 @@ impl Checkpoints for Elsewhere {
             StopPoll::every(BETWEEN_LOOKS, self.wanted.clone()),
         );
         let version = guard(&self.there).version;
-        Box::new(ElsewhereSession {
+        Box::new(OtherDatabaseSession {
             committing,
             row: CheckpointRow { checkpoints: self, step, version, skipped: 0 },
         })
@@ -300,28 +300,28 @@ impl Checkpoints for Elsewhere {
     }
 }
 
-impl fmt::Debug for Elsewhere {
+impl fmt::Debug for OtherDatabaseStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Elsewhere").field("place", &self.database.place()).finish_non_exhaustive()
+        f.debug_struct("OtherDatabaseStep").field("place", &self.database.place()).finish_non_exhaustive()
     }
 }
 
 /// The chunks of one step execution.
-struct ElsewhereSession {
+struct OtherDatabaseSession {
     committing: Committing,
     row: CheckpointRow,
 }
 
 /// The row of a step execution in the other database, with the right to write it.
 struct CheckpointRow {
-    checkpoints: Arc<Elsewhere>,
+    checkpoints: Arc<OtherDatabaseStep>,
     step: StepExecutionId,
     version: i64,
     /// The number of skipped items that are committed.
     skipped: u64,
 }
 
-impl ChunkSession for ElsewhereSession {
+impl ChunkSession for OtherDatabaseSession {
     fn commit(
         &mut self,
         record: &mut ChunkRecord,
@@ -334,9 +334,9 @@ impl ChunkSession for ElsewhereSession {
     }
 }
 
-impl fmt::Debug for ElsewhereSession {
+impl fmt::Debug for OtherDatabaseSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ElsewhereSession").field("step", &self.row.step).finish_non_exhaustive()
+        f.debug_struct("OtherDatabaseSession").field("step", &self.row.step).finish_non_exhaustive()
     }
 }
 

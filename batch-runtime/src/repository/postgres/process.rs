@@ -29,7 +29,7 @@ pub(super) struct Process {
     database: Postgres,
     lease: Lease,
     /// The thread that renews the lease, from the first launch on.
-    keeper: Mutex<Option<Keeper>>,
+    keeper: Mutex<Option<LeaseThread>>,
     /// The stop signals of executions and workers, raised if the lease is lost.
     stops: Stops,
 }
@@ -62,7 +62,7 @@ impl Lease {
     }
 }
 
-struct Keeper {
+struct LeaseThread {
     /// Closed at the end, which wakes the thread.
     alive: Sender<()>,
     thread: thread::JoinHandle<()>,
@@ -162,7 +162,7 @@ impl Process {
             .map_err(|error| {
                 InnerError::Corrupt(format!("the thread that renews the lease cannot start: {error}"))
             })?;
-        *keeper = Some(Keeper { alive, thread });
+        *keeper = Some(LeaseThread { alive, thread });
         Ok(())
     }
 
@@ -264,7 +264,7 @@ pub(super) fn application_name(process: &str) -> String {
 impl Drop for Process {
     /// Records the end of the process, so that nobody waits for its lease.
     fn drop(&mut self) {
-        let Some(Keeper { alive, thread }) = guard(&self.keeper).take() else { return };
+        let Some(LeaseThread { alive, thread }) = guard(&self.keeper).take() else { return };
         drop(alive);
         // The thread writes that the process has ended, and gives up if the server is unreachable.
         let _ = thread.join();

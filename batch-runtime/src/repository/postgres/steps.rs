@@ -43,13 +43,13 @@ fn fenced_if_no_row(owner: Ownership) -> impl Fn(InnerError) -> InnerError {
     move |error| if error.is_no_row() { fenced(owner) } else { error }
 }
 
-/// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
+/// Inserts the step execution. `checkpoint` is the state in the other database, if the step's chunks are committed
 /// in one.
 pub(super) fn insert(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
-    truth: Option<&Checkpoint>,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<StepRow, InnerError> {
     shared.process.stops(Run::Execution(owner.execution), step.stop);
     let durability = shared.durability_of(owner.execution);
@@ -58,7 +58,7 @@ pub(super) fn insert(
         Some(step.stop),
         |tx| {
             check_owner(tx, owner)?;
-            if let Some(checkpoint) = truth
+            if let Some(checkpoint) = checkpoint
                 && let Some(corrected) = correct(tx, checkpoint)?
             {
                 // Of a step with partitions, the other database holds only that it began.
@@ -70,7 +70,7 @@ pub(super) fn insert(
             {
                 return Err(RepositoryError::StartLimit { step: step.name.to_owned(), limit }.into());
             }
-            let context = match (last(tx, owner, step.name)?, truth) {
+            let context = match (last(tx, owner, step.name)?, checkpoint) {
                 (None, _) => ContextMap::new(),
                 (Some((_, BatchStatus::Completed)), _) => {
                     partitions::forget(tx, owner, step.name)?;
@@ -140,14 +140,14 @@ pub(super) fn start(
     owner: Ownership,
     step: &StepStart<'_>,
     id: StepExecutionId,
-    truth: Option<&Checkpoint>,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<StepRow, InnerError> {
     let started = shared.transact_at_once(
         Durability::Process,
         Some(step.stop),
         |tx| {
             send_owner_check(tx, owner)?;
-            let Some(checkpoint) = truth else { return Ok(()) };
+            let Some(checkpoint) = checkpoint else { return Ok(()) };
             if let Some(corrected) = correct(tx, checkpoint)? {
                 partitions::sum_up(tx, corrected)?;
             }

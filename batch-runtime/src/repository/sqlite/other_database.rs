@@ -23,16 +23,16 @@ const WAIT: Duration = Duration::from_mins(1);
 
 /// The row of one step in the other database.
 #[derive(Debug)]
-struct Elsewhere {
+struct OtherDatabaseStep {
     database: Sqlite,
     key: CheckpointKey,
     wanted: LockWait,
-    there: Mutex<There>,
+    there: Mutex<ConnectionAndRow>,
 }
 
 /// The connection, with the row as last seen: a writer that finds another version is fenced.
 #[derive(Debug)]
-struct There {
+struct ConnectionAndRow {
     connection: Lent,
     step: i64,
     version: i64,
@@ -63,8 +63,8 @@ impl Backend for Sqlite {
             .patiently(tables, || should_continue(wanted))
             .map_err(of_error)?
             .ok_or(RepositoryError::Stopped)?;
-        let there = Mutex::new(There { connection, step: 0, version: 0 });
-        Ok(Arc::new(Elsewhere { database: self.clone(), key, wanted: wanted.clone(), there }))
+        let there = Mutex::new(ConnectionAndRow { connection, step: 0, version: 0 });
+        Ok(Arc::new(OtherDatabaseStep { database: self.clone(), key, wanted: wanted.clone(), there }))
     }
 }
 
@@ -72,7 +72,7 @@ fn should_continue(wanted: &LockWait) -> Result<bool, InnerError> {
     Ok(wanted.should_continue()?)
 }
 
-impl Checkpoints for Elsewhere {
+impl Checkpoints for OtherDatabaseStep {
     /// Fences every earlier owner there and returns the committed state of the step.
     fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError> {
         let mut there = self.lock();
@@ -133,7 +133,7 @@ impl Checkpoints for Elsewhere {
     }
 
     fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession> {
-        Box::new(ElsewhereSession { checkpoints: self, step, skipped: 0 })
+        Box::new(OtherDatabaseSession { checkpoints: self, step, skipped: 0 })
     }
 
     fn settle(
@@ -187,10 +187,10 @@ impl Checkpoints for Elsewhere {
     }
 }
 
-impl Elsewhere {
+impl OtherDatabaseStep {
     /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
-    fn rename(&self, there: &There) -> rusqlite::Result<()> {
+    fn rename(&self, there: &ConnectionAndRow) -> rusqlite::Result<()> {
         let CheckpointKey { repository, owner, step, was, .. } = &self.key;
         for was in was {
             for table in ["BATCH_STEP_SKIPPED_ITEM", "BATCH_STEP_CHECKPOINT"] {
@@ -209,14 +209,14 @@ impl Elsewhere {
     }
 
     /// Locks the connection for one chunk.
-    fn lock(&self) -> MutexGuard<'_, There> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionAndRow> {
         guard(&self.there)
     }
 
     /// Writes a record in its own transaction.
     fn write_alone(
         &self,
-        there: &There,
+        there: &ConnectionAndRow,
         step: StepExecutionId,
         record: &ChunkRecord,
     ) -> Result<(), RepositoryError> {
@@ -227,7 +227,7 @@ impl Elsewhere {
     /// Writes the record of a chunk, fenced, in the open transaction.
     fn write(
         &self,
-        there: &There,
+        there: &ConnectionAndRow,
         step: StepExecutionId,
         record: &ChunkRecord,
     ) -> Result<(), RepositoryError> {
@@ -271,7 +271,7 @@ impl Elsewhere {
     /// fences it.
     fn skip(
         &self,
-        there: &There,
+        there: &ConnectionAndRow,
         step: StepExecutionId,
         sequence: u64,
         item: &SkippedItem,
@@ -302,7 +302,7 @@ impl Elsewhere {
     }
 
     /// The items that all partitions of a step have skipped in the instance.
-    fn skipped_of(&self, there: &There, step: &str) -> Result<u64, RepositoryError> {
+    fn skipped_of(&self, there: &ConnectionAndRow, step: &str) -> Result<u64, RepositoryError> {
         there
             .connection
             .prepare_cached(
@@ -330,7 +330,7 @@ impl Elsewhere {
     }
 }
 
-impl There {
+impl ConnectionAndRow {
     /// Called after the commit of a write for that step execution.
     fn committed(&mut self, step: StepExecutionId) {
         self.step = step.0;
@@ -339,20 +339,20 @@ impl There {
 }
 
 /// The chunks of one step execution.
-struct ElsewhereSession {
-    checkpoints: Arc<Elsewhere>,
+struct OtherDatabaseSession {
+    checkpoints: Arc<OtherDatabaseStep>,
     step: StepExecutionId,
     /// The number of skipped items that are committed.
     skipped: u64,
 }
 
-impl fmt::Debug for ElsewhereSession {
+impl fmt::Debug for OtherDatabaseSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ElsewhereSession").field("step", &self.step).finish_non_exhaustive()
+        f.debug_struct("OtherDatabaseSession").field("step", &self.step).finish_non_exhaustive()
     }
 }
 
-impl ChunkSession for ElsewhereSession {
+impl ChunkSession for OtherDatabaseSession {
     fn commit(
         &mut self,
         record: &mut ChunkRecord,

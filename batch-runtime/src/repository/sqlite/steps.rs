@@ -49,19 +49,19 @@ pub(super) fn open_chunks(
     Ok(OwnSession::new(shared, target, connection, step.stop.clone()))
 }
 
-/// Inserts the step execution. `truth` is the state in the other database, if the step's chunks are committed
+/// Inserts the step execution. `checkpoint` is the state in the other database, if the step's chunks are committed
 /// in one.
 pub(super) fn insert(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &StepStart<'_>,
-    truth: Option<&Checkpoint>,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<StepRow, InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
-    if let Some(checkpoint) = truth
+    if let Some(checkpoint) = checkpoint
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
         // Of a step with partitions, the other database holds only that it began.
@@ -73,7 +73,7 @@ pub(super) fn insert(
     {
         return Err(RepositoryError::StartLimit { step: step.name.to_owned(), limit }.into());
     }
-    let context = match (last(&transaction, owner, step.name)?, truth) {
+    let context = match (last(&transaction, owner, step.name)?, checkpoint) {
         (None, _) => ContextMap::new(),
         (Some((_, BatchStatus::Completed)), _) => {
             partitions::forget(&transaction, owner, step.name)?;
@@ -112,13 +112,13 @@ pub(super) fn start(
     owner: Ownership,
     step: &StepStart<'_>,
     id: StepExecutionId,
-    truth: Option<&Checkpoint>,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<StepRow, InnerError> {
     let connection = shared.lend_fast()?;
     let wanted = || queries::should_continue(shared, owner, step.stop);
     let transaction = connection.patiently(|| connection.begin(), wanted)?.ok_or(RepositoryError::Stopped)?;
     check_owner(&transaction, owner)?;
-    if let Some(checkpoint) = truth
+    if let Some(checkpoint) = checkpoint
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
         partitions::sum_up(&transaction, corrected)?;
@@ -135,12 +135,12 @@ pub(super) fn start(
     // Another worker runs it.
     let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
     let contested = partitions::is_contested(&transaction, id)?;
-    let context = match truth {
+    let context = match checkpoint {
         None => context_of(&transaction, id)?,
         Some(checkpoint) => checkpoint.context().map_err(InnerError::Corrupt)?,
     };
     let context_text = encode_context(&context);
-    if truth.is_some() {
+    if checkpoint.is_some() {
         rows::put_step_context(&transaction, id, &context_text)?;
     }
     transaction.commit()?;

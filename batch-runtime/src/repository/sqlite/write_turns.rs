@@ -112,7 +112,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_mins(1);
 
     /// Waits until that many threads are in the queue.
-    fn stand(queue: &Queue, many: usize) {
+    fn wait_for_waiters(queue: &Queue, many: usize) {
         while guard(&queue.line).waiting.len() != many {
             thread::yield_now();
         }
@@ -129,7 +129,7 @@ mod tests {
                     let _turn = queue.turn(PATIENCE);
                     guard(order).push(number);
                 });
-                stand(queue, number + 1);
+                wait_for_waiters(queue, number + 1);
             }
             drop(first);
         });
@@ -145,7 +145,7 @@ mod tests {
                 let _turn = queue.turn(PATIENCE);
                 guard(&order).push("who waited");
             });
-            stand(&queue, 1);
+            wait_for_waiters(&queue, 1);
             thread::sleep(BEFORE);
             drop(first);
             let _again = queue.turn(PATIENCE);

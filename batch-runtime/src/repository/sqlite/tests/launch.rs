@@ -40,7 +40,7 @@ fn lock_files_work_like_lock_bytes() {
 #[test]
 fn times_are_written_as_spring_batch_reads_them() {
     let folder = Folder::new();
-    let clock = Hands::at("2024-01-31T08:30:00.123Z");
+    let clock = ManualClock::at("2024-01-31T08:30:00.123Z");
     let repository = SqliteOptions::new().clock(clock.clone()).open(folder.file()).unwrap();
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);

@@ -49,9 +49,9 @@ impl Drop for Folder {
 
 /// A clock that shows the same time until it is set.
 #[derive(Debug, Clone)]
-struct Hands(Arc<AtomicI64>);
+struct ManualClock(Arc<AtomicI64>);
 
-impl Hands {
+impl ManualClock {
     fn at(text: &str) -> Self {
         let time: Timestamp = text.parse().unwrap();
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
@@ -63,7 +63,7 @@ impl Hands {
     }
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap()
     }
