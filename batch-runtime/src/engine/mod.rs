@@ -56,7 +56,7 @@ use crate::definition::resolve_parameters;
 use crate::definition::{JobInfo, Launch, Parameters};
 use crate::observe::JobReport;
 use crate::repository::{Outlook, Repository};
-use flow::nested::As;
+use flow::nested::RunAs;
 
 /// Runs a job to its end, on this thread and those of its splits. No thread of a split outlives the split.
 ///
@@ -78,7 +78,7 @@ pub(crate) fn run_resolved(
     parameters: &Parameters,
     options: &RunOptions,
 ) -> Result<JobReport, JobError> {
-    flow::job::run(repository, job, parameters, options, As::Itself(None))
+    flow::job::run(repository, job, parameters, options, RunAs::Itself(None))
 }
 
 /// Returns what [`run_resolved`] would do, without running anything.
@@ -99,7 +99,7 @@ pub(crate) fn run_from(
     options: &RunOptions,
     from: &RestartFrom,
 ) -> Result<JobReport, JobError> {
-    flow::job::run(repository, job, parameters, options, As::Itself(Some(from)))
+    flow::job::run(repository, job, parameters, options, RunAs::Itself(Some(from)))
 }
 
 /// Returns whether a step of a job, or of one nested in it, has partitions.

@@ -115,12 +115,15 @@ impl StepRun<'_> {
     }
 
     /// The values that components have put into the contexts since the last commit.
-    pub(crate) fn put_so_far(&self) -> PutSoFar {
-        PutSoFar { step: self.context().values.changes(), job: self.environment.job.values.changes() }
+    pub(crate) fn uncommitted_values(&self) -> UncommittedValues {
+        UncommittedValues {
+            step: self.context().values.changes(),
+            job: self.environment.job.values.changes(),
+        }
     }
 
     /// Takes back every value that was put into the contexts after `since` was taken.
-    pub(crate) fn take_back(&self, since: &PutSoFar) {
+    pub(crate) fn take_back(&self, since: &UncommittedValues) {
         self.context().values.go_back(&since.step);
         self.environment.job.values.go_back(&since.job);
     }
@@ -180,7 +183,7 @@ pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure 
 
 /// The uncommitted values in the contexts of a step and its job, at some moment.
 #[derive(Debug, Default)]
-pub(crate) struct PutSoFar {
+pub(crate) struct UncommittedValues {
     step: ContextMap,
     job: ContextMap,
 }
@@ -188,14 +191,14 @@ pub(crate) struct PutSoFar {
 /// How a step execution ended.
 #[derive(Debug)]
 pub struct StepEnd {
-    pub(crate) result: Result<Done, Halt>,
+    pub(crate) result: Result<StepOutcome, Halt>,
     pub(crate) counters: Counters,
     pub(crate) profile: Option<Profile>,
 }
 
 /// The outcome of a completed step, as the control flow needs it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Done {
+pub(crate) struct StepOutcome {
     /// The label of the arm that takes the outcome, if the step is the subject of a `match`.
     pub(crate) arm: Option<String>,
     /// The value of the step as JSON.

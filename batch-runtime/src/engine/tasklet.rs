@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener as _, Tasklet, TaskletCall};
 use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
 use crate::engine::faults::panic;
-use crate::engine::step::{Done, Halt, MAX_AGAIN, StepEnd, StepRun};
+use crate::engine::step::{Halt, MAX_AGAIN, StepEnd, StepOutcome, StepRun};
 use crate::observe::frames;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
 
@@ -22,7 +22,7 @@ pub fn run_tasklet<T: Tasklet>(run: &StepRun<'_>) -> StepEnd {
 }
 
 /// Runs the tasklet between the calls of its listeners.
-fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
+fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<StepOutcome, Halt> {
     let mut listener = T::listener(&run.scope).map_err(Halt::Failed)?;
     listener.before_step().map_err(Halt::Failed)?;
     let result = panic::catch(|| drive::<T>(run, counters))
@@ -54,12 +54,12 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
-fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Done, Halt> {
+fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<StepOutcome, Halt> {
     let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
     // An earlier execution committed the tasklet's transaction but not the end of the step, so the tasklet is not
     // called again.
     if let Some(TaskletDone { arm, output, exit }) = run.inherited.tasklet.clone() {
-        return has_arm(run, arm.as_deref()).map(|()| Done { arm, output, exit }).map_err(failed);
+        return has_arm(run, arm.as_deref()).map(|()| StepOutcome { arm, output, exit }).map_err(failed);
     }
     let name = run.info.name;
     // The states of the last commit: if the database loses a transaction, the repeated call begins with them.
@@ -77,7 +77,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
             let call = T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?;
             Some(Called::of::<T>(run, call, &state).map_err(Halt::Failed)?)
         };
-        let put = run.put_so_far();
+        let put = run.uncommitted_values();
         let mut again = 0;
         let (committed, called) = loop {
             let mut next = counters.get();
@@ -134,7 +134,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Don
 struct Called {
     states: States,
     /// The outcome, if the tasklet is done.
-    done: Option<Done>,
+    done: Option<StepOutcome>,
 }
 
 impl Called {
@@ -154,12 +154,12 @@ impl Called {
         };
         let output = T::output(&value)?;
         let arm = run.route.map(|route| route.label(Box::new(value)).to_owned());
-        Ok(Self { states, done: Some(Done { arm, output, exit }) })
+        Ok(Self { states, done: Some(StepOutcome { arm, output, exit }) })
     }
 
     fn checkpoint(&self) -> Checkpoint {
         let done = self.done.clone();
-        let tasklet = done.map(|Done { arm, output, exit }| TaskletDone { arm, output, exit });
+        let tasklet = done.map(|StepOutcome { arm, output, exit }| TaskletDone { arm, output, exit });
         Checkpoint { states: self.states.clone(), tasklet, ..Checkpoint::default() }
     }
 }

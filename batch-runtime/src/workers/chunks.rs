@@ -73,7 +73,7 @@ enum Verdict {
     /// The request is done.
     Settled,
     /// The request must be offered again.
-    Again,
+    OfferAgain,
 }
 
 impl ChunkSlots<'_> {
@@ -132,7 +132,7 @@ impl ChunkSlots<'_> {
             Err(error) => {
                 tracing::warn!(%error, "cannot read the repository");
                 thread::sleep(LOOK);
-                return Verdict::Again;
+                return Verdict::OfferAgain;
             }
         };
         if !is_of_the_manager(&request, &execution.secret) {
@@ -197,7 +197,7 @@ impl ChunkSlots<'_> {
                 if let Some((number, _)) = chunk {
                     say(Answer::GivenBack { number, worker });
                 }
-                return Verdict::Again;
+                return Verdict::OfferAgain;
             }
         }
         open.push_back(step);

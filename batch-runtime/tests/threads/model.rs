@@ -33,20 +33,20 @@ enum End {
     Failed,
 }
 
-struct Unit {
+struct ReadChunk {
     number: u64,
     buffers: Buffers,
     end: End,
 }
 
-struct Done {
-    unit: Unit,
+struct ProcessedChunk {
+    read_chunk: ReadChunk,
     channel: usize,
 }
 
 enum FromWorker {
     Ready,
-    Done(Done),
+    Processed(ProcessedChunk),
     NotifyFailed,
     Lost,
     Request(SyncSender<bool>),
@@ -94,7 +94,7 @@ impl ChunkReader {
         })
     }
 
-    fn read_unit(&mut self, buffers: Buffers, reopen: impl FnOnce() -> Option<bool>) -> Option<Unit> {
+    fn read_chunk(&mut self, buffers: Buffers, reopen: impl FnOnce() -> Option<bool>) -> Option<ReadChunk> {
         if !self.is_gone && !self.notify_failed {
             self.watch.assert_notified(buffers.published);
         }
@@ -115,18 +115,18 @@ impl ChunkReader {
         if end != End::Failed {
             self.pending.push(number);
         }
-        Some(Unit { number, buffers, end })
+        Some(ReadChunk { number, buffers, end })
     }
 }
 
 /// Supplies a worker with chunks.
 enum Supply {
     SharedReader(Arc<TurnLock<ChunkReader>>),
-    ReaderThread(RequestClient<Buffers, Unit>),
+    ReaderThread(RequestClient<Buffers, ReadChunk>),
 }
 
 impl Supply {
-    fn next(&self, channel: &WorkersChannel, buffers: Buffers, cancelled: &AtomicBool) -> Option<Unit> {
+    fn next(&self, channel: &WorkersChannel, buffers: Buffers, cancelled: &AtomicBool) -> Option<ReadChunk> {
         match self {
             Self::SharedReader(shared) => {
                 let (mut reader, commits) = shared.lock();
@@ -137,7 +137,7 @@ impl Supply {
                     channel.send(FromWorker::NotifyFailed);
                     return None;
                 }
-                reader.read_unit(buffers, || channel.request(FromWorker::Request))
+                reader.read_chunk(buffers, || channel.request(FromWorker::Request))
             }
             Self::ReaderThread(client) => client.request(buffers),
         }
@@ -146,12 +146,12 @@ impl Supply {
 
 fn run_reader_thread(
     mut reader: ChunkReader,
-    mut requests: RequestServer<Buffers, Unit>,
+    mut requests: RequestServer<Buffers, ReadChunk>,
     commits: &AtomicU64,
 ) -> Result<(), Why> {
     requests.serve(|buffers| {
         reader.notify_committed(commits.load(Ordering::Acquire))?;
-        Ok(reader.read_unit(buffers, || None))
+        Ok(reader.read_chunk(buffers, || None))
     })?;
     reader.notify_committed(commits.load(Ordering::Acquire))
 }
@@ -181,14 +181,14 @@ impl Worker {
             assert!(!was_gone, "a worker begins a chunk that is not wanted");
             assert_eq!(buffers.channel, channel.number, "buffers of another worker");
             buffers.published = watch.published.load(Relaxed);
-            let Some(mut unit) = supply.next(&channel, buffers, &cancelled) else { return Ok(()) };
-            let planned_end = plan.worker_end(unit.number);
+            let Some(mut read_chunk) = supply.next(&channel, buffers, &cancelled) else { return Ok(()) };
+            let planned_end = plan.worker_end(read_chunk.number);
             match planned_end {
                 Some(WorkerEnd::IsLost) => return Err(Why::Lost),
-                Some(WorkerEnd::Fails) => unit.end = End::Failed,
+                Some(WorkerEnd::Fails) => read_chunk.end = End::Failed,
                 None => {}
             }
-            if !channel.send(FromWorker::Done(Done { unit, channel: channel.number }))
+            if !channel.send(FromWorker::Processed(ProcessedChunk { read_chunk, channel: channel.number }))
                 || planned_end.is_some()
             {
                 return Ok(());
@@ -227,7 +227,7 @@ struct StepThread {
     /// Dropped right after the channels.
     _leaving: Leaving,
     reader: ReaderHandle,
-    chunks: InOrder<Done>,
+    chunks: InOrder<ProcessedChunk>,
     taken: u64,
     committed: Committed<Buffers>,
 }
@@ -247,7 +247,7 @@ impl StepThread {
     fn handle(&mut self, message: FromWorker) -> Result<(), Why> {
         match message {
             FromWorker::Ready => {}
-            FromWorker::Done(done) => self.chunks.insert(done.unit.number, done),
+            FromWorker::Processed(done) => self.chunks.insert(done.read_chunk.number, done),
             FromWorker::NotifyFailed => return Err(Why::NotifyFailed),
             FromWorker::Lost => return Err(Why::Lost),
             FromWorker::Request(reply) => {
@@ -264,14 +264,14 @@ impl StepThread {
         Ok(())
     }
 
-    fn next_chunk(&mut self) -> Result<Done, Why> {
+    fn next_chunk(&mut self) -> Result<ProcessedChunk, Why> {
         loop {
             let taken = self.taken;
             let done = match self.plan.order {
                 Order::OfInput => self.chunks.pop(),
-                Order::AsDone => {
-                    self.chunks.pop_any(|done| done.unit.end != End::Last || done.unit.number == taken)
-                }
+                Order::AsDone => self
+                    .chunks
+                    .pop_any(|done| done.read_chunk.end != End::Last || done.read_chunk.number == taken),
             };
             if let Some(done) = done {
                 self.taken += 1;
@@ -282,8 +282,8 @@ impl StepThread {
         }
     }
 
-    fn commit(&mut self, Done { unit, channel }: Done) -> Result<(), Why> {
-        let Unit { number, buffers, .. } = unit;
+    fn commit(&mut self, ProcessedChunk { read_chunk, channel }: ProcessedChunk) -> Result<(), Why> {
+        let ReadChunk { number, buffers, .. } = read_chunk;
         let room = self.plan.max_ahead + (self.plan.workers * self.plan.each) as u64;
         self.watch.take(number, room);
         let first = self.committed.insert(number);
@@ -312,7 +312,7 @@ impl StepThread {
             match message {
                 FromWorker::NotifyFailed => return Err(Why::NotifyFailed),
                 FromWorker::Lost => return Err(Why::Lost),
-                FromWorker::Ready | FromWorker::Done(_) | FromWorker::Request(_) => {}
+                FromWorker::Ready | FromWorker::Processed(_) | FromWorker::Request(_) => {}
             }
         }
         match &self.reader {
@@ -328,7 +328,7 @@ impl StepThread {
                 return Err(Why::Left);
             }
             let done = self.next_chunk()?;
-            let Unit { number, end, .. } = done.unit;
+            let ReadChunk { number, end, .. } = done.read_chunk;
             if end == End::Failed {
                 return Err(Why::Chunk(number));
             }

@@ -203,7 +203,7 @@ pub(crate) struct Extent<'c> {
     /// The number of items. It grows while the reader keeps a group in one chunk.
     pub(crate) items: u64,
     /// The upper bound on items.
-    pub(crate) most: u64,
+    pub(crate) max_items: u64,
     /// The deadline, with the clock that measures it. Once it has passed, the chunk ends as soon as it has an item.
     /// Checked only if `CAREFUL`.
     pub(crate) until: Option<(Instant, &'c dyn Pause)>,
@@ -214,15 +214,15 @@ impl<'c> Extent<'c> {
     pub(crate) fn of(step: &StepInfo, items: usize, clock: &'c dyn Pause) -> Self {
         let until = step.options.chunk_time.and_then(|bound| clock.now().checked_add(bound));
         let until = until.map(|until| (until, clock));
-        Self { items: items as u64, most: u64::MAX, until }
+        Self { items: items as u64, max_items: u64::MAX, until }
     }
 
     /// Limits the extent to `room` records. Records already stepped over take room but are not items.
     pub(crate) fn cut(self, filled: Filled, room: u64) -> Self {
         let stepped_over = u64::from(filled.records).saturating_sub(filled.read);
-        let most = room.saturating_sub(stepped_over);
-        let items = if stepped_over < MAX_UNREAD { self.items.min(most) } else { 0 };
-        Self { items, most, ..self }
+        let max_items = room.saturating_sub(stepped_over);
+        let items = if stepped_over < MAX_UNREAD { self.items.min(max_items) } else { 0 };
+        Self { items, max_items, ..self }
     }
 
     /// Returns whether its deadline has passed.

@@ -66,7 +66,7 @@ impl<R: Reader, P: Process<R::Item>, const CAREFUL: bool> Pipeline<R, P, CAREFUL
         let Filled { mut read, mut filtered, mut records, skipped, mut ended } = filled;
         let mut last = batch.outputs.items.len();
         let mut fault = None;
-        while !ended && (read < extent.items || !reader.may_end_chunk() && read < extent.most) {
+        while !ended && (read < extent.items || !reader.may_end_chunk() && read < extent.max_items) {
             if CAREFUL && read > 0 && reader.may_end_chunk() && extent.is_over() {
                 break;
             }

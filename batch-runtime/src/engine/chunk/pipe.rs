@@ -20,7 +20,7 @@ use crate::engine::chunk::shared::Shared;
 use crate::engine::concurrent::feed::{Concurrent, with_workers};
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
-use crate::engine::step::{Done, Halt, StepEnd, StepRun};
+use crate::engine::step::{Halt, StepEnd, StepOutcome, StepRun};
 #[cfg(feature = "remote-chunks")]
 use crate::engine::threads::remote::{RemoteItemBounds, Workers};
 use crate::engine::threads::{ExtraLanes, NoExtraLanes, Order, with_reader_thread, with_shared_reader};
@@ -81,9 +81,9 @@ fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
         panic::catch(drive).unwrap_or_else(|panicked| Err(Halt::Failed(run.blame(panicked, phase.get()))));
     run.live.show(&totals.counters, None);
     StepEnd {
-        result: result.map(|()| Done {
+        result: result.map(|()| StepOutcome {
             arm: run.route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
-            ..Done::default()
+            ..StepOutcome::default()
         }),
         counters: totals.counters,
         profile: Some(totals.watch.profile(run.info, &run.own.lanes)),

@@ -13,7 +13,7 @@ use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::fill::Pipeline;
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::faults::locate;
-use crate::engine::faults::reopen::{ReadRepeats, located, stepped_over, unread};
+use crate::engine::faults::reopen::{ReadRepeats, located, read_failure, stepped_over};
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::profile::ChunkTimes;
@@ -243,7 +243,8 @@ where
                 Ok(pipeline)
             }
             Fault::Read(error) => {
-                let (failure, steps_over) = unread(error, &pipeline.reader, shared.run.info.options.faults);
+                let (failure, steps_over) =
+                    read_failure(error, &pipeline.reader, shared.run.info.options.faults);
                 let failure = shared.blame(failure, Phase::Read);
                 log_if_failed(shared.listener.on_read_error(&failure));
                 if !CAREFUL {

@@ -4,7 +4,7 @@
 use crate::definition::{Failure, Faults, Reader};
 use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::faults::panic;
-use crate::engine::faults::reopen::unread;
+use crate::engine::faults::reopen::read_failure;
 
 /// A chunk that is being read, or was read ahead.
 pub(super) struct ChunkAhead<Position> {
@@ -72,7 +72,7 @@ pub(super) fn pass<R: Reader, const CAREFUL: bool>(
         Ok(()) => Ok(()),
         Err(PassError::Ended(failure)) => Err(Blocked::Read { failure, reopens: false }),
         Err(PassError::Read(error)) => {
-            let (failure, _) = unread(error, reader, faults);
+            let (failure, _) = read_failure(error, reader, faults);
             Err(Blocked::Read { failure, reopens: CAREFUL })
         }
     }

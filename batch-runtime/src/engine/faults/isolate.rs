@@ -13,7 +13,7 @@ use crate::engine::faults::panic;
 use crate::engine::faults::retry::{RetryDecision, after};
 use crate::engine::faults::skip_rules::{Skipped, repeats_by_itself};
 use crate::engine::phase::{in_phase, log_if_failed};
-use crate::engine::step::PutSoFar;
+use crate::engine::step::UncommittedValues;
 use crate::repository::SkipPhase;
 
 /// Everything that is needed to write a chunk.
@@ -24,7 +24,7 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
     /// The uncommitted values in the contexts at the beginning of the transaction; `None` unless the step is careful.
-    pub(crate) put: Option<&'w PutSoFar>,
+    pub(crate) put: Option<&'w UncommittedValues>,
     /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
     /// The index in the chunk of the first item that is written here.
@@ -185,7 +185,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Writes a part in a savepoint. If that fails, everything is as it was before the savepoint.
     fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
-        let (before, put) = (self.writer.position(), self.shared.run.put_so_far());
+        let (before, put) = (self.writer.position(), self.shared.run.uncommitted_values());
         // If the transaction itself is broken, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {

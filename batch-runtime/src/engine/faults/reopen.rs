@@ -89,7 +89,7 @@ impl ReadRepeats {
 
 /// The failure of a read with its place, and whether the reader steps over the record.
 #[cold]
-pub(crate) fn unread<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
+pub(crate) fn read_failure<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
     let steps_over = reader.steps_over(&error);
     let record = if steps_over { reader.record(&error) } else { None };
     let failure = Failure::new(error).carrying(record);

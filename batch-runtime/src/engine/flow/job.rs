@@ -9,7 +9,7 @@ use crate::engine::faults::undeclared::warn_of_undeclared;
 use crate::engine::flow::changed_job;
 use crate::engine::flow::journal_walk::reopened;
 use crate::engine::flow::listeners;
-use crate::engine::flow::nested::As;
+use crate::engine::flow::nested::RunAs;
 use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::runner::{Halt, Runner};
 use crate::engine::flow::steps::steps;
@@ -29,11 +29,11 @@ pub(crate) fn run(
     job: &'static JobInfo,
     parameters: &Parameters,
     options: &RunOptions,
-    run_as: As<'_>,
+    run_as: RunAs<'_>,
 ) -> Result<JobReport, JobError> {
     let (within, from) = match run_as {
-        As::Itself(from) => (None, from),
-        As::Step(name) => (Some(name), None),
+        RunAs::Itself(from) => (None, from),
+        RunAs::Step(name) => (Some(name), None),
     };
     let began = Instant::now();
     // A stop of this execution must not stop others that run with the same options, at the same time or later.

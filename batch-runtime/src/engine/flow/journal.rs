@@ -38,7 +38,7 @@ pub(crate) struct Journal {
     /// The names of the `match`es and `while`s that are decided again.
     pub(super) again: BTreeSet<String>,
     /// The places that this execution took back.
-    left: Mutex<BTreeSet<String>>,
+    taken_back: Mutex<BTreeSet<String>>,
 }
 
 impl Journal {
@@ -74,8 +74,8 @@ impl Journal {
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<&JournalEntry> {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        self.entries.get(path).filter(|_| !left.contains(path))
+        let taken_back = self.taken_back.lock().unwrap_or_else(PoisonError::into_inner);
+        self.entries.get(path).filter(|_| !taken_back.contains(path))
     }
 
     /// Returns whether the outcome of a `match` or `while` is decided again.
@@ -98,7 +98,7 @@ impl Journal {
     pub(crate) fn leave(&self, part: &Region) -> Vec<JournalEntry> {
         let paths: Vec<_> = self.entries.keys().filter(|path| part.contains(path)).cloned().collect();
         let entries = paths.iter().map(|path| JournalEntry::at(path, TAKEN_BACK)).collect();
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+        self.taken_back.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
         entries
     }
 

@@ -10,13 +10,13 @@ use crate::engine::flow::beginning::RestartFrom;
 use crate::engine::flow::execution::begin;
 use crate::engine::flow::request::{Begun, Request};
 use crate::engine::options::RunOptions;
-use crate::engine::step::{Done, Halt, StepEnd};
+use crate::engine::step::{Halt, StepEnd, StepOutcome};
 use crate::observe::{JobReport, StepLive};
 use crate::repository::{BatchStatus, BegunStep, Counters, Repository, RepositoryError};
 
 /// Whether a job runs by itself or as a step of another job.
 #[derive(Clone, Copy)]
-pub(crate) enum As<'a> {
+pub(crate) enum RunAs<'a> {
     /// By itself. A restart may begin at a step.
     Itself(Option<&'a RestartFrom>),
     /// As a step of another job, under that name.
@@ -29,7 +29,7 @@ pub(crate) type RunJob = fn(
     &'static JobInfo,
     &Parameters,
     &RunOptions,
-    As<'_>,
+    RunAs<'_>,
 ) -> Result<JobReport, JobError>;
 
 /// The parameter that ties an instance of a nested job to its place in this instance of the outer job.
@@ -44,7 +44,7 @@ pub(crate) fn execute(
     let BegunStep { id, before, .. } = begin(request, None, None)?;
     let live = Arc::new(StepLive::new(request.name.to_owned(), before));
     let ran = nested_parameters(request, nested).and_then(|parameters| {
-        run(request.repository, nested, &parameters, request.options, As::Step(request.name))
+        run(request.repository, nested, &parameters, request.options, RunAs::Step(request.name))
     });
     let mut steps = Vec::new();
     let result = match ran {
@@ -74,9 +74,9 @@ pub(crate) fn execute(
     })
 }
 
-fn completed(request: &Request<'_>) -> Done {
+fn completed(request: &Request<'_>) -> StepOutcome {
     let arm = request.route.map(|route| route.label(Box::new(Ended::Completed)).to_owned());
-    Done { arm, ..Done::default() }
+    StepOutcome { arm, ..StepOutcome::default() }
 }
 
 fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<Parameters, JobError> {

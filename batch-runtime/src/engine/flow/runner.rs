@@ -14,7 +14,7 @@ use crate::engine::flow::replay::Replaying;
 use crate::engine::flow::request::{Begun, Request};
 use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
 use crate::engine::options::RunOptions;
-use crate::engine::step::{Done, Halt as StepHalt, Route, StepEnd};
+use crate::engine::step::{Halt as StepHalt, Route, StepEnd, StepOutcome};
 use crate::graph::{Activity, Subject, Text};
 use crate::observe::{Remedy, StepFailure, StepReport, spans};
 use crate::repository::{
@@ -253,13 +253,13 @@ impl Runner<'_> {
         choice: Option<&Choice<'_>>,
         status: BatchStatus,
         exit: &ExitStatus,
-        done: Option<Done>,
+        done: Option<StepOutcome>,
     ) -> (Vec<JournalEntry>, Option<String>) {
         let (outcome, done) = match (status, done) {
             (BatchStatus::Completed, Some(done)) => (journal::COMPLETED, done),
             (BatchStatus::Abandoned, _) => {
                 let arm = choice.map(|choice| choice.route().label(Box::new(Ended::Failed)).to_owned());
-                (journal::FAILED, Done { arm, ..Done::default() })
+                (journal::FAILED, StepOutcome { arm, ..StepOutcome::default() })
             }
             _ => return (Vec::new(), None),
         };

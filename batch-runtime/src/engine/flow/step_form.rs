@@ -8,7 +8,7 @@ use crate::graph::Activity;
 /// The properties of a step that its checkpoint depends on. They are stored when the step begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Form {
-    of: Of,
+    of: ActivityKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reader: Option<Part>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub(crate) struct Form {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Of {
+enum ActivityKind {
     Chunks,
     Tasklet,
     Job(String),
@@ -47,12 +47,12 @@ impl Form {
     pub(crate) fn of(activity: Activity) -> Option<Self> {
         match activity {
             Activity::Step(step) => Some(Self::of_step(step)),
-            Activity::Job(job) => Some(Self::bare(Of::Job(job.name.to_owned()))),
+            Activity::Job(job) => Some(Self::bare(ActivityKind::Job(job.name.to_owned()))),
             Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => None,
         }
     }
 
-    fn bare(of: Of) -> Self {
+    fn bare(of: ActivityKind) -> Self {
         Self { of, reader: None, writer: None, states: Vec::new(), partitions: None, database: None }
     }
 
@@ -75,7 +75,11 @@ impl Form {
             states: states(step),
             partitions,
             database: step.other_database().map(|database| database.name.to_owned()),
-            ..Self::bare(if step.kind == StepKind::Tasklet { Of::Tasklet } else { Of::Chunks })
+            ..Self::bare(if step.kind == StepKind::Tasklet {
+                ActivityKind::Tasklet
+            } else {
+                ActivityKind::Chunks
+            })
         }
     }
 
@@ -91,7 +95,7 @@ impl Form {
 
     /// Returns whether a step of this form commits outside the repository, which then does not see all of its commits.
     pub(crate) fn commits_elsewhere(&self) -> bool {
-        self.database.is_some() || matches!(self.of, Of::Job(_))
+        self.database.is_some() || matches!(self.of, ActivityKind::Job(_))
     }
 
     /// The difference that prevents a step of the form `now` from continuing from a checkpoint of this form, as in
@@ -120,7 +124,7 @@ impl Form {
     }
 }
 
-impl Of {
+impl ActivityKind {
     fn in_words(&self) -> String {
         match self {
             Self::Chunks => "a step with `chunk`".to_owned(),
@@ -187,13 +191,15 @@ mod tests {
         Form {
             reader: Some(Part { names: vec!["cities".to_owned()], kind: reader.to_owned() }),
             states: states.iter().map(|(name, ty)| ((*name).to_owned(), (*ty).to_owned())).collect(),
-            ..Form::bare(Of::Chunks)
+            ..Form::bare(ActivityKind::Chunks)
         }
     }
 
     #[test]
     fn a_form_comes_back_as_it_was_stored() {
-        for form in [form("CsvReader", &[("dedupe", "Seen")]), Form::bare(Of::Job("import".to_owned()))] {
+        for form in
+            [form("CsvReader", &[("dedupe", "Seen")]), Form::bare(ActivityKind::Job("import".to_owned()))]
+        {
             assert_eq!(Form::parse(&form.text()), Some(form));
         }
     }
@@ -212,7 +218,7 @@ mod tests {
             "was begun with the `#[state]` `Seen` of `dedupe`, and has no `#[state]` now"
         );
         assert_eq!(
-            difference(&Form::bare(Of::Tasklet)).unwrap(),
+            difference(&Form::bare(ActivityKind::Tasklet)).unwrap(),
             "was begun as a step with `chunk`, and is a tasklet now"
         );
         let parts = Form { partitions: Some("regions".to_owned()), ..was.clone() };

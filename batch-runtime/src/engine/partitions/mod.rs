@@ -21,7 +21,7 @@ use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::phase::log_if_failed;
 use crate::engine::profile::StepWatch;
-use crate::engine::step::{Done, Halt, StepEnd};
+use crate::engine::step::{Halt, StepEnd, StepOutcome};
 use crate::observe::frames;
 use crate::repository::work_queue::WORKER_LOST;
 use crate::repository::{BatchStatus, Counters, PartitionExecution, Profile, RepositoryError, StepStart};
@@ -68,7 +68,7 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     }
     let route = step.run.route;
     StepEnd {
-        result: result.map(|output| Done {
+        result: result.map(|output| StepOutcome {
             arm: route.map(|route| route.label(Box::new(Ended::Completed)).to_owned()),
             output,
             exit: None,

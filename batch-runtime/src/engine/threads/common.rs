@@ -4,7 +4,7 @@ use super::sync::{Arc, AtomicBool, Ordering};
 use crate::definition::{
     Binding, Environment, Failure, Phase, Reader, StepContext, StepEnvironment, StepInfo, StopSignal,
 };
-use crate::engine::faults::reopen::unread;
+use crate::engine::faults::reopen::read_failure;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::profile::{Detail, Lanes};
 use crate::engine::step::{StepRun, blame};
@@ -60,8 +60,8 @@ impl Common<'_> {
     }
 
     /// Returns the failure of a read, and whether the reader steps over its record.
-    pub(super) fn unread<R: Reader>(&self, error: R::Error, reader: &R) -> (Failure, bool) {
-        let (failure, steps_over) = unread(error, reader, self.info.options.faults);
+    pub(super) fn read_failure<R: Reader>(&self, error: R::Error, reader: &R) -> (Failure, bool) {
+        let (failure, steps_over) = read_failure(error, reader, self.info.options.faults);
         (self.blame(failure, Phase::Read), steps_over)
     }
 }

@@ -6,7 +6,7 @@ use std::mem;
 use std::ops::Range;
 
 use super::common::Common;
-use super::messages::{Buffers, Done, Faulty, FromWorker, StepsChannels, UnitEnd};
+use super::messages::{Buffers, ChunkEnd, Faulty, FromWorker, ProcessedChunk, StepsChannels};
 use super::read_chunks::ReaderHandle;
 use super::reorder_buffer::{Committed, InOrder};
 use super::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     /// Opens another reader: for a worker, or to find the place of a fault.
     reopen: A,
     order: Order,
-    chunks: InOrder<Done<In, Out>>,
+    chunks: InOrder<ProcessedChunk<In, Out>>,
     /// The number of chunks taken.
     taken: u64,
     committed: Committed<Buffers<In, Out>>,
@@ -150,7 +150,7 @@ where
 
     fn handle(&mut self, message: FromWorker<In, Out, H::Request>) -> Result<(), Failure> {
         match message {
-            FromWorker::Done(done) => self.chunks.insert(done.number, done),
+            FromWorker::Processed(done) => self.chunks.insert(done.number, done),
             FromWorker::NotifyFailed(failure) => return Err(blame(self.common.info, failure, Phase::Read)),
             FromWorker::Lost(failure) => return Err(failure),
             FromWorker::Request(request) => self.reader.answer(request, &mut self.reopen),
@@ -176,7 +176,7 @@ where
     }
 
     /// Waits for the next chunk to commit.
-    fn next_chunk(&mut self) -> Result<Done<In, Out>, Failure> {
+    fn next_chunk(&mut self) -> Result<ProcessedChunk<In, Out>, Failure> {
         loop {
             let taken = self.taken;
             let done = match self.order {
@@ -252,8 +252,8 @@ where
             }
             return Err(halt(failure));
         }
-        let UnitEnd { begin, position, progress, location, records, ended, .. } = done.end;
-        let Done { number, channel, buffers, filled, .. } = done;
+        let ChunkEnd { begin, position, progress, location, records, ended, .. } = done.end;
+        let ProcessedChunk { number, channel, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, channel, buffers, begin, position, records, progress, location };
         // The workers do the reading and processing. The time since this thread took the chunk went into its faults.

@@ -25,15 +25,15 @@ impl<In, Out> Buffers<In, Out> {
 }
 
 /// A chunk after it is read.
-pub(crate) struct Unit<In, Out> {
+pub(crate) struct ReadChunk<In, Out> {
     pub(super) number: u64,
     pub(super) buffers: Buffers<In, Out>,
-    pub(super) end: UnitEnd,
+    pub(super) end: ChunkEnd,
 }
 
 /// The reader's state after a chunk.
 #[derive(Default)]
-pub(crate) struct UnitEnd {
+pub(crate) struct ChunkEnd {
     /// The records of the chunk, counted from where the step resumed.
     pub(super) records: Range<u64>,
     /// The failure that ended the chunk. If it was a panic, the number of the record that was being read or
@@ -49,7 +49,7 @@ pub(crate) struct UnitEnd {
     pub(super) location: Option<String>,
 }
 
-impl UnitEnd {
+impl ChunkEnd {
     pub(super) fn of(failure: Failure) -> Self {
         Self { fatal: Some(failure), ..Self::default() }
     }
@@ -65,7 +65,7 @@ pub(crate) struct Faulty<In> {
 }
 
 /// A chunk after it is processed.
-pub(crate) struct Done<In, Out> {
+pub(crate) struct ProcessedChunk<In, Out> {
     pub(super) number: u64,
     /// The worker that owns the buffers.
     pub(super) channel: usize,
@@ -75,7 +75,7 @@ pub(crate) struct Done<In, Out> {
     pub(super) faults: Vec<Faulty<In>>,
     /// The calls that were retried.
     pub(super) repeated: Vec<Repeated<In>>,
-    pub(super) end: UnitEnd,
+    pub(super) end: ChunkEnd,
 }
 
 /// A message from a worker or the reader's thread to the thread of the step.
@@ -88,7 +88,7 @@ pub(crate) enum FromWorker<In, Out, X> {
     ReaderOpened(Result<(String, CommittedRanges), Failure>),
     /// A worker has opened its processors, or could not.
     ProcessorsOpened(Result<(), Failure>),
-    Done(Done<In, Out>),
+    Processed(ProcessedChunk<In, Out>),
     /// The reader failed when it was notified of a commit.
     NotifyFailed(Failure),
     /// A worker panicked between chunks, and its current chunk is lost.

@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::common::Common;
-use super::messages::{Buffers, FromWorker, Unit, UnitEnd, WorkersChannel};
+use super::messages::{Buffers, ChunkEnd, FromWorker, ReadChunk, WorkersChannel};
 use super::reorder_buffer::PendingNotices;
 use super::sync::{Arc, SyncSender};
 use super::turn_lock::TurnLock;
@@ -61,13 +61,13 @@ impl<R: Reader> ChunkReader<R> {
 
     /// Reads one chunk; `None` after the last. If `detached` is given, the reader may detach records for the caller
     /// to read.
-    pub(super) fn read_unit<Out, const CAREFUL: bool>(
+    pub(super) fn read_chunk<Out, const CAREFUL: bool>(
         &mut self,
         mut buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
         reopen: &mut impl FnMut() -> Result<R, Failure>,
         mut detached: Option<&mut Detached<R>>,
-    ) -> Option<Unit<R::Item, Out>> {
+    ) -> Option<ReadChunk<R::Item, Out>> {
         if self.ended {
             return None;
         }
@@ -122,17 +122,17 @@ impl<R: Reader> ChunkReader<R> {
                 self.reader = Some(reader);
                 let records = begin..self.committed_ranges.record();
                 let begin = mem::replace(&mut self.position, position.clone());
-                UnitEnd { records, ended, begin, position, progress, location, ..UnitEnd::default() }
+                ChunkEnd { records, ended, begin, position, progress, location, ..ChunkEnd::default() }
             }
             Err(failure) => {
                 self.ended = true;
                 let panicked_on = panicked_on(&failure, buffers.records.len() + buffers.unread.len());
-                UnitEnd { begin: mem::take(&mut self.position), panicked_on, ..UnitEnd::of(failure) }
+                ChunkEnd { begin: mem::take(&mut self.position), panicked_on, ..ChunkEnd::of(failure) }
             }
         };
         let number = self.number;
         self.number += 1;
-        Some(Unit { number, buffers, end })
+        Some(ReadChunk { number, buffers, end })
     }
 }
 
@@ -160,7 +160,7 @@ fn pass<R: Reader, const CAREFUL: bool>(
                 return Err(Stuck(Some(reader), common.blame(failure, Phase::Read)));
             }
             Err(PassError::Read(error)) => {
-                let (failure, _) = common.unread(error, &reader);
+                let (failure, _) = common.read_failure(error, &reader);
                 if !CAREFUL {
                     return Err(Stuck(Some(reader), failure));
                 }
@@ -221,7 +221,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                     Err(error) => {
                         // The records before the fault are still processed, because their faults come first.
                         detached.count = room_left;
-                        let (failure, _) = common.unread(error, &reader);
+                        let (failure, _) = common.read_failure(error, &reader);
                         return Err(Stuck(Some(reader), failure));
                     }
                 }
@@ -230,7 +230,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                 Ok(Some(item)) => buffers.records.push(item),
                 Ok(None) => return Ok((reader, true)),
                 Err(error) => {
-                    let (failure, steps_over) = common.unread(error, &reader);
+                    let (failure, steps_over) = common.read_failure(error, &reader);
                     if CAREFUL && steps_over {
                         let fails = fails_the_step(common, &failure, buffers.unread.len() as u64);
                         buffers.unread.push((buffers.records.len(), failure));
@@ -273,9 +273,9 @@ impl<R: Reader> Detached<R> {
     }
 
     /// Reads the records into their place in the chunk.
-    fn read<Out>(&mut self, unit: &mut Unit<R::Item, Out>, common: &Common<'_>) {
+    fn read<Out>(&mut self, read_chunk: &mut ReadChunk<R::Item, Out>, common: &Common<'_>) {
         let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
-        let items = &mut unit.buffers.records;
+        let items = &mut read_chunk.buffers.records;
         let after = items.split_off(self.before);
         let read = panic::catch(|| {
             loop {
@@ -292,8 +292,8 @@ impl<R: Reader> Detached<R> {
                 items.extend(after);
             }
             Err(failure) => {
-                unit.end.panicked_on = panicked_on(&failure, items.len());
-                unit.end.fatal = Some(common.blame(failure, Phase::Read));
+                read_chunk.end.panicked_on = panicked_on(&failure, items.len());
+                read_chunk.end.fatal = Some(common.blame(failure, Phase::Read));
             }
         }
     }
@@ -309,7 +309,7 @@ pub(crate) trait Supply<In, Out, X> {
         buffers: Buffers<In, Out>,
         common: &Common<'_>,
         times: &mut ChunkTimes,
-    ) -> Option<Unit<In, Out>>;
+    ) -> Option<ReadChunk<In, Out>>;
 }
 
 /// The step thread's handle to the reader.
@@ -358,7 +358,7 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
         buffers: Buffers<R::Item, Out>,
         common: &Common<'_>,
         times: &mut ChunkTimes,
-    ) -> Option<Unit<R::Item, Out>> {
+    ) -> Option<ReadChunk<R::Item, Out>> {
         let mut reopen = || {
             let answer = channel.request(|reply| FromWorker::Request(ReopenRequest(reply)));
             answer.unwrap_or_else(|| Err(Failure::new("the step has ended")))
@@ -372,14 +372,15 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
             channel.send(FromWorker::NotifyFailed(failure));
             return None;
         }
-        let unit = reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, Some(&mut self.detached));
+        let read_chunk =
+            reader.read_chunk::<Out, CAREFUL>(buffers, common, &mut reopen, Some(&mut self.detached));
         // The next worker may read while this one reads the detached records.
         drop(reader);
         times.book(Activity::Read);
-        let mut unit = unit?;
-        self.detached.read(&mut unit, common);
+        let mut read_chunk = read_chunk?;
+        self.detached.read(&mut read_chunk, common);
         times.book(Activity::Decode);
-        Some(unit)
+        Some(read_chunk)
     }
 }
 

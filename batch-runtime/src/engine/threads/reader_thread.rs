@@ -2,7 +2,7 @@
 
 use super::channels::WorkerSender;
 use super::common::Common;
-use super::messages::{Buffers, FromWorker, Unit, WorkersChannel};
+use super::messages::{Buffers, FromWorker, ReadChunk, WorkersChannel};
 use super::read_chunks::{ChunkReader, ReaderHandle, Supply};
 use super::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
 use super::sync::{Arc, AtomicU64, Ordering};
@@ -16,12 +16,12 @@ use crate::engine::step::of_role;
 pub(super) enum NoRequest {}
 
 /// A worker's end of the reader's thread.
-pub(super) type UnitRequests<In, Out> = RequestClient<Buffers<In, Out>, Unit<In, Out>>;
+pub(super) type ReadRequests<In, Out> = RequestClient<Buffers<In, Out>, ReadChunk<In, Out>>;
 
 /// The thread of the reader.
 pub(super) struct ReaderThread<'s, In, Out> {
     common: Arc<Common<'s>>,
-    requests: RequestServer<Buffers<In, Out>, Unit<In, Out>>,
+    requests: RequestServer<Buffers<In, Out>, ReadChunk<In, Out>>,
     commits: Arc<AtomicU64>,
     sender: WorkerSender<FromWorker<In, Out, NoRequest>>,
 }
@@ -37,7 +37,7 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
     pub(super) fn new(
         common: Arc<Common<'s>>,
         channels: &[WorkersChannel<In, Out, NoRequest>],
-    ) -> (Self, Vec<UnitRequests<In, Out>>, ReaderThreadHandle<In, Out>) {
+    ) -> (Self, Vec<ReadRequests<In, Out>>, ReaderThreadHandle<In, Out>) {
         let (requests, clients, presence) = request_channel(channels.len());
         let commits = Arc::new(AtomicU64::new(0));
         let handle = ReaderThreadHandle { presence: Some(presence), commits: Arc::clone(&commits) };
@@ -81,26 +81,26 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
         requests.serve(|buffers| {
             let mut times = lane.profiler.next(common.detail());
             reader.notify_committed(commits.load(Ordering::Acquire))?;
-            let unit = reader.read_unit::<Out, CAREFUL>(buffers, common, &mut reopen, None);
+            let read_chunk = reader.read_chunk::<Out, CAREFUL>(buffers, common, &mut reopen, None);
             times.book(Activity::Read);
             lane.profiler.add(&times);
-            Ok(unit)
+            Ok(read_chunk)
         })?;
         reader.notify_committed(commits.load(Ordering::Acquire))
     }
 }
 
-impl<In, Out> Supply<In, Out, NoRequest> for UnitRequests<In, Out> {
+impl<In, Out> Supply<In, Out, NoRequest> for ReadRequests<In, Out> {
     fn next(
         &mut self,
         _: &WorkersChannel<In, Out, NoRequest>,
         buffers: Buffers<In, Out>,
         _: &Common<'_>,
         times: &mut ChunkTimes,
-    ) -> Option<Unit<In, Out>> {
-        let unit = self.request(buffers);
+    ) -> Option<ReadChunk<In, Out>> {
+        let read_chunk = self.request(buffers);
         times.book(Activity::Wait);
-        unit
+        read_chunk
     }
 }
 

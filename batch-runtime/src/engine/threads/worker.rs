@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::mem;
 
 use super::common::Common;
-use super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
+use super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
 use super::read_chunks::Supply;
 use super::sync::Arc;
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot, StepInfo};
@@ -64,14 +64,16 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
             // The outputs are dropped on the thread that allocated them.
             buffers.outputs.clear();
             times.book(Activity::Wait);
-            let Some(unit) = self.supply.next(&self.channel, buffers, &common, &mut times) else { return };
+            let Some(read_chunk) = self.supply.next(&self.channel, buffers, &common, &mut times) else {
+                return;
+            };
             let number = self.channel.number;
             let (done, processor_after) =
-                process::<_, P, CAREFUL>(&common, number, unit, processor, &mut times.items);
+                process::<_, P, CAREFUL>(&common, number, read_chunk, processor, &mut times.items);
             times.book(Activity::Process);
             lane.profiler.add(&times);
             // After a chunk that was not processed to its end, the step takes no more chunks.
-            let (true, Some(open)) = (self.channel.send(FromWorker::Done(done)), processor_after) else {
+            let (true, Some(open)) = (self.channel.send(FromWorker::Processed(done)), processor_after) else {
                 return;
             };
             processor = open;
@@ -84,11 +86,11 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     common: &Common<'_>,
     channel: usize,
-    unit: Unit<In, P::Out>,
+    read_chunk: ReadChunk<In, P::Out>,
     processor: P,
     laps: &mut Option<Laps>,
-) -> (Done<In, P::Out>, Option<P>) {
-    let Unit { number, mut buffers, mut end } = unit;
+) -> (ProcessedChunk<In, P::Out>, Option<P>) {
+    let ReadChunk { number, mut buffers, mut end } = read_chunk;
     let _inside = spans::chunk(number);
     let (mut faults, mut repeated) = (Vec::new(), Vec::new());
     let Buffers { records, unread, outputs } = &mut buffers;
@@ -120,7 +122,7 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
             (Filled::default(), None)
         }
     };
-    (Done { number, channel, buffers, filled, faults, repeated, end }, processor)
+    (ProcessedChunk { number, channel, buffers, filled, faults, repeated, end }, processor)
 }
 
 /// The records of a chunk, read from memory.
@@ -201,7 +203,7 @@ where
         unreadable: impl Fn(Failure) -> Failure,
         mut laps: Option<&mut Laps>,
     ) -> Processed<P, P::Out> {
-        let extent = Extent { items: u64::MAX, most: u64::MAX, until: None };
+        let extent = Extent { items: u64::MAX, max_items: u64::MAX, until: None };
         let phase = Cell::new(Phase::Process);
         let mut filled = Filled::default();
         let mut is_whole = false;

@@ -13,7 +13,7 @@ use crate::engine::faults::isolate::Writing;
 use crate::engine::faults::skip_rules::{Skip, SkipRules, Skipped};
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::profile::{Activity, ChunkTimes, writing};
-use crate::engine::step::{MAX_AGAIN, PutSoFar};
+use crate::engine::step::{MAX_AGAIN, UncommittedValues};
 use crate::repository::{ChunkError, ChunkRecord, Counters, RepositoryError, SkipPhase};
 
 /// The part of a chunk that one transaction commits; usually the whole chunk.
@@ -83,7 +83,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let before = self.writer.position();
         let mut store = run.store.borrow_mut();
         let keeps = store.keeps();
-        let put = (CAREFUL || keeps).then(|| run.put_so_far());
+        let put = (CAREFUL || keeps).then(|| run.uncommitted_values());
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
         let committed = store.commit(record, |tx, record| {
@@ -154,7 +154,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         error: ChunkError,
         before: &W::Position,
         skipped: usize,
-        put: Option<&PutSoFar>,
+        put: Option<&UncommittedValues>,
     ) -> ChunkError {
         self.shared.phase.set(Phase::Write);
         let error = match error {
@@ -199,7 +199,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         outputs: &mut Outputs<W::Item>,
         tx: ChunkTransaction<'_>,
         begin: &W::Position,
-        put: Option<&PutSoFar>,
+        put: Option<&UncommittedValues>,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {

@@ -6,7 +6,7 @@ use crate::engine::chunk::batch::{Extent, MAX_UNREAD};
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::concurrent::read_ahead::{Blocked, ChunkAhead, ReaderPosition, pass};
 use crate::engine::faults::panic;
-use crate::engine::faults::reopen::{stepped_over, unread};
+use crate::engine::faults::reopen::{read_failure, stepped_over};
 use crate::engine::phase::log_if_failed;
 use crate::engine::step::Halt;
 use crate::repository::SkipPhase;
@@ -83,7 +83,7 @@ where
                 return;
             }
             Err(error) => {
-                let (failure, steps_over) = unread(error, reader, shared.run.info.options.faults);
+                let (failure, steps_over) = read_failure(error, reader, shared.run.info.options.faults);
                 if CAREFUL && steps_over {
                     self.next = self.next.wrapping_add(1);
                     chunk.extend_to(self.next, reader, committed_ranges);

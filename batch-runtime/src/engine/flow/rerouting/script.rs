@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use crate::definition::{Ended, Failure, Scope};
-use crate::engine::step::{Done, Halt};
+use crate::engine::step::{Halt, StepOutcome};
 use crate::engine::{StepEnd, StepRun};
 use crate::repository::Counters;
 
@@ -92,7 +92,10 @@ pub(super) fn run(run: &StepRun<'_>) -> StepEnd {
             let ends = run.route.is_some_and(|route| route.arms[0].label == "Completed");
             let outcome =
                 || -> Box<dyn Any> { if ends { Box::new(Ended::Completed) } else { Box::new(value) } };
-            Ok(Done { arm: run.route.map(|route| route.label(outcome()).to_owned()), ..Done::default() })
+            Ok(StepOutcome {
+                arm: run.route.map(|route| route.label(outcome()).to_owned()),
+                ..StepOutcome::default()
+            })
         }
         Outcome::Failed => Err(Halt::Failed(Failure::new("told to fail"))),
         Outcome::Stopped => Err(Halt::Stopped),

@@ -148,7 +148,7 @@ impl Exchange {
     }
 
     /// Returns whether messages get through, as far as the carrier knows.
-    pub(super) fn reaches(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.as_ref().is_some_and(|requests| requests.reaches())
     }

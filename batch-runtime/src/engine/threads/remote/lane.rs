@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::common::Common;
-use super::super::messages::{Buffers, Done, Faulty, FromWorker, Unit, WorkersChannel};
+use super::super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
 use super::super::read_chunks::Supply;
 use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
@@ -38,7 +38,7 @@ const MOST_REFUSED: u32 = 3;
 
 /// A chunk whose result is awaited.
 pub(super) struct Awaited<In, Out> {
-    pub(super) unit: Unit<In, Out>,
+    pub(super) read_chunk: ReadChunk<In, Out>,
     /// The number of the lane that owns the buffers.
     pub(super) channel: usize,
     /// The position of the request among all requests. If a worker has begun a later one, this one may be lost.
@@ -120,20 +120,20 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 buffers.outputs.clear();
                 buffers.records.clear();
                 times.book(Activity::Wait);
-                let unit = supply.next(channel, buffers, &self.common, &mut times);
+                let read_chunk = supply.next(channel, buffers, &self.common, &mut times);
                 lane.profiler.add(&times);
-                let Some(unit) = unit else { return };
-                self.post(unit, channel.number);
+                let Some(read_chunk) = read_chunk else { return };
+                self.post(read_chunk, channel.number);
             }
         });
     }
 
-    fn post(&self, unit: Unit<In, Out>, channel: usize) {
-        if unit.buffers.records.is_empty() && unit.buffers.unread.is_empty() {
-            return self.hand_over_unprocessed(unit, channel);
+    fn post(&self, read_chunk: ReadChunk<In, Out>, channel: usize) {
+        if read_chunk.buffers.records.is_empty() && read_chunk.buffers.unread.is_empty() {
+            return self.hand_over_unprocessed(read_chunk, channel);
         }
         // Compare the items of each chunk with their copies, until those of one chunk agree.
-        let records = &unit.buffers.records;
+        let records = &read_chunk.buffers.records;
         let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
         } else {
@@ -141,25 +141,25 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             compared.map(|()| self.is_compared.store(true, Ordering::Relaxed))
         };
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        match checked.and_then(|()| self.message(&unit, turn)) {
+        match checked.and_then(|()| self.message(&read_chunk, turn)) {
             Ok(message) => {
                 let (heard, holders) = (Instant::now(), ChunkHolders::default());
-                let awaited = Awaited { unit, channel, turn, heard, sent: 1, holders };
-                lock(&self.awaited).insert(awaited.unit.number, awaited);
+                let awaited = Awaited { read_chunk, channel, turn, heard, sent: 1, holders };
+                lock(&self.awaited).insert(awaited.read_chunk.number, awaited);
                 self.exchange.send(message);
             }
-            Err(failure) => self.fail(unit, channel, failure),
+            Err(failure) => self.fail(read_chunk, channel, failure),
         }
     }
 
-    pub(super) fn message(&self, unit: &Unit<In, Out>, turn: u64) -> Result<Vec<u8>, Failure> {
-        let Buffers { records, unread, .. } = &unit.buffers;
+    pub(super) fn message(&self, read_chunk: &ReadChunk<In, Out>, turn: u64) -> Result<Vec<u8>, Failure> {
+        let Buffers { records, unread, .. } = &read_chunk.buffers;
         let head = ChunkHead {
-            number: unit.number,
+            number: read_chunk.number,
             turn,
             careful: self.careful,
             unread: unread.iter().map(|(before, _)| *before).collect(),
-            is_fatal: unit.end.fatal.is_some(),
+            is_fatal: read_chunk.end.fatal.is_some(),
         };
         let mut message = self.exchange.request(&Ask::Chunk(head))?;
         pack(&mut message, records)?;
@@ -175,21 +175,21 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         Ok(message)
     }
 
-    fn hand_over(&self, done: Done<In, Out>) {
-        self.sender.send(FromWorker::Done(done));
+    fn hand_over(&self, done: ProcessedChunk<In, Out>) {
+        self.sender.send(FromWorker::Processed(done));
     }
 
     /// Fails the step when it reaches that chunk.
-    pub(super) fn fail(&self, mut unit: Unit<In, Out>, channel: usize, failure: Failure) {
-        unit.end.fatal = Some(failure.during(Phase::Process));
-        self.hand_over_unprocessed(unit, channel);
+    pub(super) fn fail(&self, mut read_chunk: ReadChunk<In, Out>, channel: usize, failure: Failure) {
+        read_chunk.end.fatal = Some(failure.during(Phase::Process));
+        self.hand_over_unprocessed(read_chunk, channel);
     }
 
     /// Hands over a chunk without outputs: it only ends the input or fails the step.
-    fn hand_over_unprocessed(&self, unit: Unit<In, Out>, channel: usize) {
-        let Unit { number, buffers, end } = unit;
+    fn hand_over_unprocessed(&self, read_chunk: ReadChunk<In, Out>, channel: usize) {
+        let ReadChunk { number, buffers, end } = read_chunk;
         let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
-        self.hand_over(Done { number, channel, buffers, filled, faults, repeated, end });
+        self.hand_over(ProcessedChunk { number, channel, buffers, filled, faults, repeated, end });
     }
 
     /// Takes results until the step ends. The first lane also handles late results.
@@ -215,7 +215,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                     late_chunks.look(self);
                 }
                 // Process one chunk at a time, so that replies and late chunks are handled in between.
-                let Some(Awaited { unit, channel, .. }) = self.next_returned() else {
+                let Some(Awaited { read_chunk, channel, .. }) = self.next_returned() else {
                     most = idle;
                     continue;
                 };
@@ -227,14 +227,19 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 match opened {
                     Ok(open) => {
                         let mut times = lane.profiler.next(self.common.detail());
-                        let (done, after) =
-                            process::<_, _, CAREFUL>(&self.common, channel, unit, open, &mut times.items);
+                        let (done, after) = process::<_, _, CAREFUL>(
+                            &self.common,
+                            channel,
+                            read_chunk,
+                            open,
+                            &mut times.items,
+                        );
                         times.book(Activity::Process);
                         lane.profiler.add(&times);
                         processor = after;
                         self.hand_over(done);
                     }
-                    Err(failure) => self.fail(unit, channel, failure),
+                    Err(failure) => self.fail(read_chunk, channel, failure),
                 }
             }
         });
@@ -244,7 +249,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     fn next_returned(&self) -> Option<Awaited<In, Out>> {
         let mut returned = lock(&self.returned);
         let numbered = returned.iter().enumerate();
-        let (first, _) = numbered.min_by_key(|(_, awaited)| awaited.unit.number)?;
+        let (first, _) = numbered.min_by_key(|(_, awaited)| awaited.read_chunk.number)?;
         Some(returned.swap_remove(first))
     }
 
@@ -290,10 +295,10 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             Answer::Chunk(result) => {
                 // The first answer counts.
                 let awaited = lock(&self.awaited).remove(&result.number);
-                let Some(Awaited { unit, channel, .. }) = awaited else { return };
+                let Some(Awaited { read_chunk, channel, .. }) = awaited else { return };
                 match unpack::<Out>(outputs) {
-                    Ok(outputs) => self.hand_over(self.done(unit, channel, *result, outputs)),
-                    Err(failure) => self.fail(unit, channel, of_items(failure, "output")),
+                    Ok(outputs) => self.hand_over(self.done(read_chunk, channel, *result, outputs)),
+                    Err(failure) => self.fail(read_chunk, channel, of_items(failure, "output")),
                 }
             }
         }
@@ -327,12 +332,12 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     /// Combines a chunk with a worker's result.
     fn done(
         &self,
-        unit: Unit<In, Out>,
+        read_chunk: ReadChunk<In, Out>,
         channel: usize,
         result: ChunkResult,
         outputs: Vec<Out>,
-    ) -> Done<In, Out> {
-        let Unit { number, mut buffers, mut end } = unit;
+    ) -> ProcessedChunk<In, Out> {
+        let ReadChunk { number, mut buffers, mut end } = read_chunk;
         let ChunkResult { read, filtered, records, skipped, sources, faults, repeated, fatal, .. } = result;
         let mut unread = mem::take(&mut buffers.unread).into_iter();
         let mut items = if faults.is_empty() && repeated.is_empty() {
@@ -370,7 +375,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             Some(Fatal::InProcessing(failure)) => Some(received(failure)),
         };
         let filled = Filled { read, filtered, records, skipped, ended: false };
-        Done { number, channel, buffers, filled, faults, repeated, end }
+        ProcessedChunk { number, channel, buffers, filled, faults, repeated, end }
     }
 }
 

@@ -71,9 +71,9 @@ impl LateChunks {
                 self.cannot_start = Some(failure.to_string());
             }
         }
-        let reaches = lanes.exchange.reaches();
-        self.look_for_losses(lanes, !reaches);
-        if !reaches {
+        let is_connected = lanes.exchange.is_connected();
+        self.look_for_losses(lanes, !is_connected);
+        if !is_connected {
             // No answer will arrive, so the step's threads take the chunks now. If an answer arrives anyway, the
             // chunk still counts only once.
             lanes.exchange.set_served(false);
@@ -86,7 +86,7 @@ impl LateChunks {
             (self.alone_since, self.told_waiting) = (now, false);
         } else {
             self.abandon(lanes, now);
-            if !reaches {
+            if !is_connected {
                 return;
             }
             self.ask(lanes, now);
@@ -124,13 +124,13 @@ impl LateChunks {
             chunk.heard = now;
             chunk.sent += 1;
             chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
-            match lanes.message(&chunk.unit, chunk.turn) {
+            match lanes.message(&chunk.read_chunk, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
                 // The chunk could be serialized before, so this is no fault of its items: process it here.
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
                     if chunk.holders.has_lost() {
-                        lanes.fail(chunk.unit, chunk.channel, failure);
+                        lanes.fail(chunk.read_chunk, chunk.channel, failure);
                     } else {
                         lock(&lanes.returned).push(chunk);
                     }
@@ -170,15 +170,15 @@ impl LateChunks {
                     continue;
                 }
                 chunk.heard = Instant::now();
-                match (chunk.holders.failure(&chunk.unit), &fate) {
+                match (chunk.holders.failure(&chunk.read_chunk), &fate) {
                     (Some(failure), _) => failed.push((*number, failure)),
-                    (None, Fate::Lost(name)) => lanes.exchange.tell(&lost_message(name, &chunk.unit)),
+                    (None, Fate::Lost(name)) => lanes.exchange.tell(&lost_message(name, &chunk.read_chunk)),
                     (None, _) => {}
                 }
             }
             for (number, failure) in failed {
-                if let Some(Awaited { unit, channel, .. }) = awaited.remove(&number) {
-                    lanes.fail(unit, channel, failure);
+                if let Some(Awaited { read_chunk, channel, .. }) = awaited.remove(&number) {
+                    lanes.fail(read_chunk, channel, failure);
                 }
             }
         }
@@ -200,15 +200,15 @@ impl LateChunks {
         let mut awaited = lock(&lanes.awaited);
         if let Some(why) = why {
             let stuck: Vec<_> = awaited.extract_if(.., |_, it| it.holders.has_lost()).collect();
-            for (_, Awaited { unit, channel, holders, .. }) in stuck {
-                let failure = holders.abandoned(&unit, &why);
-                lanes.fail(unit, channel, failure);
+            for (_, Awaited { read_chunk, channel, holders, .. }) in stuck {
+                let failure = holders.abandoned(&read_chunk, &why);
+                lanes.fail(read_chunk, channel, failure);
             }
         } else if !self.told_waiting
             && let Some(stuck) = awaited.values().find(|it| it.holders.has_lost())
         {
             self.told_waiting = true;
-            lanes.exchange.tell(&stuck.holders.waiting_message(&stuck.unit));
+            lanes.exchange.tell(&stuck.holders.waiting_message(&stuck.read_chunk));
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::super::messages::Unit;
+use super::super::messages::ReadChunk;
 use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, MOST_LOSSES, WorkerId};
 
@@ -68,33 +68,33 @@ impl ChunkHolders {
     }
 
     /// The failure of the step if too many workers were lost.
-    pub(super) fn failure<In, Out>(&self, unit: &Unit<In, Out>) -> Option<Failure> {
+    pub(super) fn failure<In, Out>(&self, read_chunk: &ReadChunk<In, Out>) -> Option<Failure> {
         (self.lost.len() >= MOST_LOSSES as usize).then(|| {
             Failure::new(format!(
                 "{} workers in a row were lost while they processed {}: {}; find out from their logs what ended them: the step \
                  cannot get past this chunk until that is fixed",
                 self.lost.len(),
-                chunk(unit),
+                chunk(read_chunk),
                 self.names()
             ))
         })
     }
 
     /// The failure of the step if no worker is there for a chunk that the manager must not process.
-    pub(super) fn abandoned<In, Out>(&self, unit: &Unit<In, Out>, why: &str) -> Failure {
+    pub(super) fn abandoned<In, Out>(&self, read_chunk: &ReadChunk<In, Out>, why: &str) -> Failure {
         Failure::new(format!(
             "{} must not be processed by the manager, because the workers that began it were lost ({}), and no other worker is there: {why}",
-            chunk(unit),
+            chunk(read_chunk),
             self.names()
         ))
     }
 
     /// The message that the chunk waits for a worker.
-    pub(super) fn waiting_message<In, Out>(&self, unit: &Unit<In, Out>) -> String {
+    pub(super) fn waiting_message<In, Out>(&self, read_chunk: &ReadChunk<In, Out>) -> String {
         format!(
             "{} waits for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
              the command `worker`",
-            chunk(unit),
+            chunk(read_chunk),
             self.names()
         )
     }
@@ -106,14 +106,14 @@ impl ChunkHolders {
 }
 
 /// The message that a worker was lost while it processed a chunk.
-pub(super) fn lost_message<In, Out>(name: &str, unit: &Unit<In, Out>) -> String {
-    format!("{name} was lost while it processed {}; another worker processes it again", chunk(unit))
+pub(super) fn lost_message<In, Out>(name: &str, read_chunk: &ReadChunk<In, Out>) -> String {
+    format!("{name} was lost while it processed {}; another worker processes it again", chunk(read_chunk))
 }
 
 /// Describes the chunk by its place in the input.
-fn chunk<In, Out>(unit: &Unit<In, Out>) -> String {
-    let records = &unit.end.records;
-    let last = unit.end.location.as_ref().map(|place| format!(" (the last at {place})"));
+fn chunk<In, Out>(read_chunk: &ReadChunk<In, Out>) -> String {
+    let records = &read_chunk.end.records;
+    let last = read_chunk.end.location.as_ref().map(|place| format!(" (the last at {place})"));
     let last = last.unwrap_or_default();
     format!("the chunk of records {} to {} of this run{last}", records.start + 1, records.end)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::common::Common;
-use super::super::messages::{Buffers, Done, Faulty, Unit, UnitEnd};
+use super::super::messages::{Buffers, ChunkEnd, Faulty, ProcessedChunk, ReadChunk};
 use super::super::sync::Arc;
 use super::super::worker::{open_processor, process};
 use super::codec;
@@ -154,11 +154,11 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
         };
         let number = head.number;
         let worked = unpack::<P::In>(&items).map(|records| {
-            let unit = unit::<P>(head.clone(), records);
+            let read_chunk = read_chunk::<P>(head.clone(), records);
             if head.careful {
-                process::<_, _, true>(&common, 0, unit, processor, &mut None)
+                process::<_, _, true>(&common, 0, read_chunk, processor, &mut None)
             } else {
-                process::<_, _, false>(&common, 0, unit, processor, &mut None)
+                process::<_, _, false>(&common, 0, read_chunk, processor, &mut None)
             }
         });
         let answered = worked.and_then(|(done, after)| {
@@ -217,17 +217,17 @@ impl fmt::Display for Unread {
 
 impl std::error::Error for Unread {}
 
-fn unit<P: Pipe>(head: ChunkHead, records: Vec<P::In>) -> Unit<P::In, P::Out> {
+fn read_chunk<P: Pipe>(head: ChunkHead, records: Vec<P::In>) -> ReadChunk<P::In, P::Out> {
     let ChunkHead { number, unread, is_fatal, .. } = head;
     let unread = unread.into_iter().map(|before| (before, Failure::new(Unread))).collect();
     let buffers = Buffers { records, unread, ..Buffers::new() };
-    let end = UnitEnd { fatal: is_fatal.then(|| Failure::new(Unread)), ..UnitEnd::default() };
-    Unit { number, buffers, end }
+    let end = ChunkEnd { fatal: is_fatal.then(|| Failure::new(Unread)), ..ChunkEnd::default() };
+    ReadChunk { number, buffers, end }
 }
 
 /// The chunk as it is sent; `None` if a stop interrupted it.
-fn result<In, Out>(done: &Done<In, Out>, rules: &Faults) -> Option<ChunkResult> {
-    let Done { number, buffers, filled, faults, repeated, end, .. } = done;
+fn result<In, Out>(done: &ProcessedChunk<In, Out>, rules: &Faults) -> Option<ChunkResult> {
+    let ProcessedChunk { number, buffers, filled, faults, repeated, end, .. } = done;
     let sent = |failure: &Failure| SentFailure::of(failure, rules);
     let is_interrupted =
         faults.iter().map(|faulty| &faulty.failure).chain(&end.fatal).any(Failure::is_interrupted);
