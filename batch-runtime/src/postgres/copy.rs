@@ -115,7 +115,7 @@ impl<'t> CopyIn<'t> {
         if values.len() != self.types.len() {
             let (has, given) = (self.types.len(), values.len());
             let message = format!("the copy has {has} columns, and {given} values are given");
-            return Err(PgError::used(message).in_statement(&self.statement));
+            return Err(PgError::misuse(message).in_statement(&self.statement));
         }
         // The server allows fewer columns than this maximum.
         self.buffer.put_i16(i16::try_from(values.len()).unwrap_or(i16::MAX));
@@ -123,7 +123,7 @@ impl<'t> CopyIn<'t> {
             let start = self.buffer.len();
             self.buffer.put_i32(-1);
             let refused = |why: &dyn fmt::Display| {
-                PgError::used(format!("row {}, column `{column}`: {why}", self.rows + 1))
+                PgError::misuse(format!("row {}, column `{column}`: {why}", self.rows + 1))
                     .in_statement(&self.statement)
             };
             if let IsNull::No =
@@ -162,7 +162,7 @@ impl<'t> CopyIn<'t> {
     }
 
     fn over(&self) -> PgError {
-        PgError::used("the copy has failed already").in_statement(&self.statement)
+        PgError::misuse("the copy has failed already").in_statement(&self.statement)
     }
 
     /// Ends the copy, waits until the server has taken all rows, and returns their number.

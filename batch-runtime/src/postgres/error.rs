@@ -43,7 +43,7 @@ enum Kind {
     /// The server could not be reached.
     Unreachable(String, Option<std::io::Error>),
     /// The caller misused the session.
-    Used(String),
+    Misuse(String),
     /// The program was asked to stop while a statement ran.
     Stopped,
     /// An error of the component that sent the statement. Its source is the server's error.
@@ -59,16 +59,16 @@ impl PgError {
         Self::new(if error.is_closed() { Kind::Closed(None) } else { Kind::Driver(error) })
     }
 
-    pub(super) fn closed(last_words: Option<tokio_postgres::Error>) -> Self {
-        Self::new(Kind::Closed(last_words))
+    pub(super) fn closed(last_error: Option<tokio_postgres::Error>) -> Self {
+        Self::new(Kind::Closed(last_error))
     }
 
     pub(super) fn unreachable(why: impl Into<String>, error: Option<std::io::Error>) -> Self {
         Self::new(Kind::Unreachable(why.into(), error))
     }
 
-    pub(crate) fn used(message: impl Into<String>) -> Self {
-        Self::new(Kind::Used(message.into()))
+    pub(crate) fn misuse(message: impl Into<String>) -> Self {
+        Self::new(Kind::Misuse(message.into()))
     }
 
     pub(super) fn stopped() -> Self {
@@ -178,7 +178,7 @@ impl PgError {
                 None => error.source().is_some_and(<dyn Error>::is::<std::io::Error>),
             },
             Kind::Explained(_) => self.explained_error().is_some_and(Self::is_connection),
-            Kind::Used(_) | Kind::Stopped => false,
+            Kind::Misuse(_) | Kind::Stopped => false,
         }
     }
 
@@ -242,7 +242,7 @@ impl fmt::Display for PgError {
 impl PgError {
     fn what(&self) -> String {
         match &self.0.kind {
-            Kind::Used(message) => message.clone(),
+            Kind::Misuse(message) => message.clone(),
             Kind::Explained(error) => error.to_string(),
             Kind::Stopped => "the statement was cancelled, because the job was asked to stop".to_owned(),
             Kind::Unreachable(why, Some(error)) => format!("{why}: {error}"),
@@ -300,14 +300,14 @@ mod tests {
     #[test]
     fn a_message_is_one_line_and_names_the_statement_in_short() {
         let long = format!("INSERT INTO t\n  VALUES ({})", "1, ".repeat(100));
-        let text = PgError::used("wrong\nway").in_statement(&long).to_string();
+        let text = PgError::misuse("wrong\nway").in_statement(&long).to_string();
         assert!(text.starts_with("wrong way, in `INSERT INTO t VALUES (1, "), "{text}");
         assert!(text.ends_with("…`") && text.chars().count() < 120, "{text}");
     }
 
     #[test]
     fn a_password_in_a_statement_is_not_shown() {
-        let text = PgError::used("no").in_statement("ALTER ROLE me PASSWORD 'hunter2' VALID").to_string();
+        let text = PgError::misuse("no").in_statement("ALTER ROLE me PASSWORD 'hunter2' VALID").to_string();
         assert_eq!(text, "no, in `ALTER ROLE me PASSWORD…`");
     }
 
@@ -316,6 +316,6 @@ mod tests {
         assert!(PgError::closed(None).is_connection());
         assert!(PgError::unreachable("no answer", None).is_connection());
         assert!(!PgError::stopped().is_connection());
-        assert!(!PgError::used("wrong").is_connection());
+        assert!(!PgError::misuse("wrong").is_connection());
     }
 }

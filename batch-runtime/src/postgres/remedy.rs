@@ -9,7 +9,7 @@ use super::PgError;
 pub(super) fn refused(error: tokio_postgres::Error) -> PgError {
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     if text == "password missing" {
-        return PgError::used("the server asks for a password, and there is none").remedied(PASSWORD);
+        return PgError::misuse("the server asks for a password, and there is none").remedied(PASSWORD);
     }
     let remedy = match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => Some(PASSWORD),

@@ -154,7 +154,7 @@ impl Session {
         feed.cancel();
         let error = match answered {
             Err(error) => inner.error_of(error, statement),
-            Ok(_) => PgError::used("the server has ended the copy").in_statement(statement),
+            Ok(_) => PgError::misuse("the server has ended the copy").in_statement(statement),
         };
         Err(inner.failed.take().unwrap_or(error))
     }

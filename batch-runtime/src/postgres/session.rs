@@ -57,7 +57,7 @@ impl Session {
         wait: Duration,
     ) -> Result<Self, PgError> {
         let settings = database.settings()?;
-        let mut refused = PgError::used("the URL names no host");
+        let mut refused = PgError::misuse("the URL names no host");
         for address in settings.addresses() {
             let wait = settings.config.get_connect_timeout().copied().unwrap_or(wait);
             match Self::connect_to(address, settings, database.limit(), application_name, wait) {
@@ -223,7 +223,7 @@ impl Session {
         match (answered, committed) {
             (Ok(answered), Ok(_)) if inner.wire.transaction_state().committed => Ok(answered.rows),
             (Ok(_), Ok(_)) => Err(CommitError::rolled_back(earlier.unwrap_or_else(|| {
-                PgError::used("the server answered COMMIT with a rollback").in_statement(query)
+                PgError::misuse("the server answered COMMIT with a rollback").in_statement(query)
             }))),
             (Err(error), _) | (Ok(_), Err(error)) if error.is_connection() => {
                 Err(CommitError::unknown(earlier.unwrap_or(error)))
@@ -318,7 +318,7 @@ impl Session {
 
 pub(super) fn one(rows: Vec<Row>, query: &str) -> Result<Row, PgError> {
     exactly_one(rows).map_err(|number| {
-        PgError::used(format!("the query has {number} rows instead of one")).in_statement(query)
+        PgError::misuse(format!("the query has {number} rows instead of one")).in_statement(query)
     })
 }
 
@@ -328,7 +328,7 @@ pub(super) fn at_most_one(rows: Vec<Row>, query: &str) -> Result<Option<Row>, Pg
         Err(0) => Ok(None),
         Err(number) => {
             let message = format!("the query has {number} rows instead of at most one");
-            Err(PgError::used(message).in_statement(query))
+            Err(PgError::misuse(message).in_statement(query))
         }
     }
 }

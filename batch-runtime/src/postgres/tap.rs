@@ -143,14 +143,14 @@ pub(super) struct Tap<S> {
     feed: Option<Feed>,
     /// The number of answers still to come in which the server permits the rows of a `COPY`. They are hidden from the
     /// driver.
-    leaves: usize,
+    permissions_to_hide: usize,
 }
 
 impl<S> Tap<S> {
     pub(super) fn new(stream: S) -> (Self, TapState) {
         let state = TapState::default();
         let (answers, requests) = (Frames::of_server(), Frames::of_client());
-        (Self { stream, state: state.clone(), answers, requests, feed: None, leaves: 0 }, state)
+        (Self { stream, state: state.clone(), answers, requests, feed: None, permissions_to_hide: 0 }, state)
     }
 
     /// Inspects bytes from the server. Moves those for the driver to the front, and returns their number.
@@ -167,8 +167,8 @@ impl<S> Tap<S> {
                 }
             };
             let ended = matches!(event, Event::End(..));
-            if kind == b'G' && self.leaves > 0 {
-                self.leaves -= usize::from(ended);
+            if kind == b'G' && self.permissions_to_hide > 0 {
+                self.permissions_to_hide -= usize::from(ended);
             } else {
                 bytes.copy_within(from..from + taken, to);
                 to += taken;
@@ -205,7 +205,7 @@ impl<S> Tap<S> {
                 && matches!(event, Event::End(b'Q', body) if body.starts_with(mark.as_bytes()))
             {
                 self.feed = shared.feeds.pop_front().map(|(_, feed)| feed);
-                self.leaves += 1;
+                self.permissions_to_hide += 1;
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn open(
         answer.ok_or_else(remedy::silent)?.map_err(lost)? == b'S'
     };
     if !agreed && encryption.is_required() {
-        return Err(PgError::used("the server does not speak TLS")
+        return Err(PgError::misuse("the server does not speak TLS")
             .remedied("take `sslmode` out of the URL, or switch `ssl` on in the server"));
     }
     if !agreed {
@@ -75,7 +75,7 @@ fn server_name(name: &str) -> ServerName<'static> {
 fn configuration(encryption: &Encryption) -> Result<ClientConfig, PgError> {
     let provider = Arc::new(provider::default_provider());
     let verifier = Verifier::new(encryption, Arc::clone(&provider))?;
-    let wrong = |error: Error| PgError::used(format!("TLS cannot be set up: {error}"));
+    let wrong = |error: Error| PgError::misuse(format!("TLS cannot be set up: {error}"));
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(wrong)?
@@ -96,7 +96,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, PgError> {
 }
 
 fn unreadable(file: &Path, error: &dyn std::fmt::Display) -> PgError {
-    PgError::used(format!("{} cannot be read: {error}", file.display()))
+    PgError::misuse(format!("{} cannot be read: {error}", file.display()))
 }
 
 /// Checks the server's certificate as strictly as `sslmode` asks, as `psql` does.
@@ -124,7 +124,7 @@ impl Verifier {
         let chains =
             WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider)).build();
         let chains = chains
-            .map_err(|error| PgError::used(format!("the root certificates cannot be used: {error}")))?;
+            .map_err(|error| PgError::misuse(format!("the root certificates cannot be used: {error}")))?;
         Ok(Self { chains: Some(chains), roots, checks_name, provider })
     }
 }

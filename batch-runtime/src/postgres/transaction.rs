@@ -168,7 +168,7 @@ impl Transaction {
         match statement_check::refused(statements) {
             None => Ok(()),
             Some(Refused::Copy) => {
-                Err(PgError::used("the rows of a COPY need `tx.copy(table, columns)`")
+                Err(PgError::misuse("the rows of a COPY need `tx.copy(table, columns)`")
                     .in_statement(statements))
             }
             Some(Refused::Transaction(word)) => {
@@ -176,7 +176,7 @@ impl Transaction {
                 let message = format!(
                     "a component cannot execute {word}: the engine begins and ends the transaction of a chunk"
                 );
-                Err(PgError::used(message).in_statement(statements))
+                Err(PgError::misuse(message).in_statement(statements))
             }
         }
     }

@@ -151,9 +151,9 @@ impl Postgres {
     /// Checks the URL and the time limit.
     pub(super) fn settings(&self) -> Result<&Settings, PgError> {
         if let Err(message) = &self.statement_timeout {
-            return Err(PgError::used(message.clone()));
+            return Err(PgError::misuse(message.clone()));
         }
-        (*self.settings).as_ref().map_err(|message| PgError::used(message.clone()))
+        (*self.settings).as_ref().map_err(|message| PgError::misuse(message.clone()))
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn encode(
 ) -> Result<Vec<Encoded>, PgError> {
     if values.len() != types.len() {
         let (has, given) = (types.len(), values.len());
-        return Err(PgError::used(format!(
+        return Err(PgError::misuse(format!(
             "the statement has {has} parameters, and {given} values are given"
         ))
         .in_statement(statement));
@@ -94,7 +94,7 @@ pub(super) fn encode(
     let mut buffer = BytesMut::new();
     let encoded = values.iter().zip(types).enumerate().map(|(at, (value, type_))| {
         Encoded::new(*value, type_, &mut buffer)
-            .map_err(|error| PgError::used(format!("${}: {error}", at + 1)).in_statement(statement))
+            .map_err(|error| PgError::misuse(format!("${}: {error}", at + 1)).in_statement(statement))
     });
     encoded.collect()
 }
@@ -154,7 +154,7 @@ pub(super) fn encode_unprepared(
                 Err(error) => last = Some(error),
             }
         }
-        Err(PgError::used(match last {
+        Err(PgError::misuse(match last {
             Some(error) => format!("${}: {error}", at + 1),
             None => format!(
                 "${}: `statements=unnamed` needs values of a built-in type: cast it in the statement, as in `${}::text`",

@@ -88,7 +88,7 @@ impl Inner {
     pub(super) fn check_copy(&self) -> Result<(), PgError> {
         match &self.copying {
             None => Ok(()),
-            Some((statement, _)) => Err(PgError::used("end the copy first").in_statement(statement)),
+            Some((statement, _)) => Err(PgError::misuse("end the copy first").in_statement(statement)),
         }
     }
 

@@ -46,13 +46,13 @@ where
 pub(super) struct Address {
     host: Host,
     /// The IP address of the host, if it is known without a look-up.
-    number: Option<IpAddr>,
+    ip: Option<IpAddr>,
     port: u16,
 }
 
 impl Address {
-    pub(super) fn new(host: Host, number: Option<IpAddr>, port: u16) -> Self {
-        Self { host, number, port }
+    pub(super) fn new(host: Host, ip: Option<IpAddr>, port: u16) -> Self {
+        Self { host, ip, port }
     }
 
     /// The name in the server's certificate; `None` on a Unix socket, which has no TLS.
@@ -67,8 +67,8 @@ impl Address {
     pub(super) fn dial(&self, deadline: Instant) -> Result<Socket, PgError> {
         let dialled = match &self.host {
             Host::Tcp(host) => {
-                let number = self.number.map(|number| number.to_string());
-                Socket::dial(number.as_deref().unwrap_or(host), self.port, deadline)
+                let ip = self.ip.map(|ip| ip.to_string());
+                Socket::dial(ip.as_deref().unwrap_or(host), self.port, deadline)
             }
             Host::Unix(folder) => Socket::dial_unix(folder, self.port),
         };
@@ -83,7 +83,7 @@ pub(super) struct Wire {
     driver: Option<Box<dyn Drive>>,
     pub(super) state: TapState,
     /// The error that ended the connection.
-    last_words: Option<Error>,
+    last_error: Option<Error>,
     address: Address,
     encryption: Encryption,
     cancel: CancelToken,
@@ -115,7 +115,7 @@ impl Wire {
                 turns,
                 driver: Some(Box::new(connection)),
                 state,
-                last_words: None,
+                last_error: None,
                 address,
                 encryption: encryption.clone(),
                 cancel,
@@ -133,7 +133,7 @@ impl Wire {
                 }
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => {
-                    self.last_words = Some(error);
+                    self.last_error = Some(error);
                     self.end(context);
                 }
                 Poll::Ready(None) => self.end(context),
@@ -167,7 +167,7 @@ impl Wire {
 
     /// The error of an answer that will never arrive.
     pub(super) fn closed(&mut self) -> PgError {
-        PgError::closed(self.last_words.take())
+        PgError::closed(self.last_error.take())
     }
 
     /// Asks the server to cancel the statement that runs.

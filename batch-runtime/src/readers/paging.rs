@@ -252,7 +252,7 @@ impl<P: Pages> PagingReader<P> {
     }
 
     /// Reads the page with the next item.
-    fn turn(&mut self) -> Result<(), PagingError> {
+    fn next_page(&mut self) -> Result<(), PagingError> {
         let page = self.page;
         let items =
             self.pages.read_page(page).map_err(|source| PagingError::Page { page, source: source.into() })?;
@@ -279,7 +279,7 @@ impl<P: Pages> Reader for PagingReader<P> {
                 if self.page >= self.range.end {
                     return Ok(None);
                 }
-                self.turn()?;
+                self.next_page()?;
             }
             let Some((items, size)) = &mut self.items else { return Ok(None) };
             let size = *size;

@@ -55,7 +55,7 @@ pub(crate) struct Source {
     identity: Identity,
     front: Box<[u8]>,
     /// The number of decompressed bytes returned so far.
-    given: u64,
+    returned: u64,
     /// The member to resume in.
     member: Option<MemberStart>,
     /// The error that broke the stream. A decompressor that has failed may return anything if it is read
@@ -96,7 +96,7 @@ impl Source {
             length,
             identity,
             front,
-            given: 0,
+            returned: 0,
             member: None,
             broken: None,
             #[cfg(test)]
@@ -112,7 +112,7 @@ impl Source {
             length: self.length,
             identity: self.identity,
             front: Box::default(),
-            given: 0,
+            returned: 0,
             member: None,
             broken: None,
             #[cfg(test)]
@@ -191,16 +191,16 @@ impl Source {
                     byte,
                     source,
                 })?;
-                self.given = byte;
+                self.returned = byte;
             }
             Stream::Nothing => {}
             #[cfg(any(feature = "gzip", feature = "zstd"))]
             Stream::Compressed(_) => self.go_to_member(byte)?,
         }
         let mut discarded = vec![0; 128 * 1024];
-        while self.given < byte {
-            let room =
-                usize::try_from(byte - self.given).map_or(discarded.len(), |left| left.min(discarded.len()));
+        while self.returned < byte {
+            let room = usize::try_from(byte - self.returned)
+                .map_or(discarded.len(), |left| left.min(discarded.len()));
             if self.fill(&mut discarded[..room])? == 0 {
                 return Err(self.changed(byte, "it is shorter"));
             }
@@ -212,14 +212,14 @@ impl Source {
     #[cfg(any(feature = "gzip", feature = "zstd"))]
     fn go_to_member(&mut self, byte: u64) -> Result<(), ReadError> {
         let named = self.member.take().filter(|member| member.byte <= byte).unwrap_or_default();
-        let is_on_the_way = named.byte <= self.given && self.given <= byte;
+        let is_on_the_way = named.byte <= self.returned && self.returned <= byte;
         let Stream::Compressed(members) = &mut self.stream else { return Ok(()) };
         if is_on_the_way || self.broken.is_some() {
             return Ok(());
         }
         match members.go_to(named) {
             Ok(true) => {
-                self.given = named.byte;
+                self.returned = named.byte;
                 Ok(())
             }
             Ok(false) => {
@@ -240,9 +240,9 @@ impl Source {
         }
         #[cfg(test)]
         let into = match self.fails_at {
-            Some(byte) if byte <= self.given => return Err(self.error(io::Error::other("unplugged"))),
+            Some(byte) if byte <= self.returned => return Err(self.error(io::Error::other("unplugged"))),
             Some(byte) => {
-                let room = into.len().min(usize::try_from(byte - self.given).unwrap());
+                let room = into.len().min(usize::try_from(byte - self.returned).unwrap());
                 &mut into[..room]
             }
             None => into,
@@ -256,7 +256,7 @@ impl Source {
             };
             match read {
                 Ok(count) => {
-                    self.given += count as u64;
+                    self.returned += count as u64;
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -270,7 +270,7 @@ impl Source {
 
     fn error(&self, source: io::Error) -> ReadError {
         let resource = self.resource.clone();
-        let byte = self.given;
+        let byte = self.returned;
         let truncated = source.kind() == io::ErrorKind::UnexpectedEof;
         // Decompressors report bad data with these kinds; all other errors come from the file underneath.
         let damaged = matches!(
@@ -293,7 +293,7 @@ impl Source {
     /// The number of bytes of the file already read, out of its length.
     pub(crate) fn progress(&self) -> Progress {
         let done = match &self.stream {
-            Stream::Plain(_) | Stream::Nothing => self.given,
+            Stream::Plain(_) | Stream::Nothing => self.returned,
             #[cfg(any(feature = "gzip", feature = "zstd"))]
             Stream::Compressed(members) => members.done(),
         };

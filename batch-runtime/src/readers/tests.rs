@@ -81,7 +81,7 @@ where
 
 /// Proves that detached records give the same items, errors and places as calls of `read`, and that the reader is then
 /// positioned after them.
-pub(crate) fn taken_out_is_read<R>(open: impl Fn() -> R)
+pub(crate) fn detached_records_equal_reads<R>(open: impl Fn() -> R)
 where
     R: Reader<Item: PartialEq + Debug, Error: Debug>,
 {
@@ -142,7 +142,7 @@ where
 {
     assert_eq!(rest(&mut open()), expected);
     batches_are_reads(&open);
-    taken_out_is_read(&open);
+    detached_records_equal_reads(&open);
     for read in 0..=expected.len() {
         let mut first = open();
         let mut items = 0;

@@ -96,7 +96,7 @@ fn is_zero(n: &u64) -> bool {
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct TransactionalFile {
     /// The path as given.
-    given: PathBuf,
+    path_as_given: PathBuf,
     /// The path with its links resolved; for a partition, the path of its separate file.
     path: PathBuf,
     part: PathBuf,
@@ -146,7 +146,7 @@ impl TransactionalFile {
             compression: Compression::of_name(&path),
             level: None,
             encoder: None,
-            given: path.clone(),
+            path_as_given: path.clone(),
             part: path.clone(),
             path,
             mark: Mark::default(),
@@ -230,8 +230,8 @@ impl TransactionalFile {
 
     /// Resolves the path to the place where the file is or will be, and names its unfinished form.
     fn find(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
-        let target =
-            resolved_path(&self.given).map_err(|error| WriteError::io("find", &self.given, error))?;
+        let target = resolved_path(&self.path_as_given)
+            .map_err(|error| WriteError::io("find", &self.path_as_given, error))?;
         let own = Tag::new(self.mark, &target);
         self.tag = from.map_or(Some(own), |position| position.tag);
         self.path = match self.partition {
@@ -244,7 +244,7 @@ impl TransactionalFile {
         };
         self.part = match (self.tag, self.partition) {
             (Some(tag), None) => names::unfinished(&self.path, tag, ".part"),
-            (None, None) => names::with(&self.given, ".part"),
+            (None, None) => names::with(&self.path_as_given, ".part"),
             (_, Some(_)) => names::with(&self.path, ".part"),
         };
         Ok(())

@@ -56,10 +56,10 @@ impl Drop for GivenUp {
 
 enum Side<R: Reader> {
     /// Nothing has been read yet.
-    Here(R),
-    Ahead(Reading<R>),
+    NotStarted(R),
+    Reading(Reading<R>),
     /// The thread could not be started.
-    Gone,
+    StartFailed,
 }
 
 /// The batch that is being returned item by item.
@@ -83,7 +83,7 @@ struct Reading<R: Reader> {
 
 impl<R: Reader> Prefetch<R> {
     pub(super) fn new(inner: R, items: usize) -> Self {
-        Self { items: items.max(1), end: None, side: Side::Here(inner) }
+        Self { items: items.max(1), end: None, side: Side::NotStarted(inner) }
     }
 }
 
@@ -92,10 +92,10 @@ where
     R: Reader<Item: Send, Position: Clone + Send, Error: Send> + Send + 'static,
 {
     fn reading(&mut self) -> &mut Reading<R> {
-        if let Side::Here(_) = self.side
-            && let Side::Here(inner) = std::mem::replace(&mut self.side, Side::Gone)
+        if let Side::NotStarted(_) = self.side
+            && let Side::NotStarted(inner) = std::mem::replace(&mut self.side, Side::StartFailed)
         {
-            self.side = Side::Ahead(Reading {
+            self.side = Side::Reading(Reading {
                 position: inner.position(),
                 progress: inner.progress(),
                 ahead: Ahead::start(inner, self.items),
@@ -109,8 +109,10 @@ where
             });
         }
         match &mut self.side {
-            Side::Ahead(reading) => reading,
-            Side::Here(_) | Side::Gone => panic!("the thread that reads ahead could not be started"),
+            Side::Reading(reading) => reading,
+            Side::NotStarted(_) | Side::StartFailed => {
+                panic!("the thread that reads ahead could not be started")
+            }
         }
     }
 }
@@ -180,21 +182,21 @@ where
 
     fn position(&self) -> R::Position {
         match &self.side {
-            Side::Here(inner) => inner.position(),
-            Side::Ahead(reading) => reading.position.clone(),
-            Side::Gone => panic!("the thread that reads ahead could not be started"),
+            Side::NotStarted(inner) => inner.position(),
+            Side::Reading(reading) => reading.position.clone(),
+            Side::StartFailed => panic!("the thread that reads ahead could not be started"),
         }
     }
 
     fn resume(&mut self, position: R::Position) -> Result<(), R::Error> {
         match &mut self.side {
-            Side::Here(inner) => inner.resume(position),
-            Side::Ahead(_) | Side::Gone => panic!("a reader resumes before the first item"),
+            Side::NotStarted(inner) => inner.resume(position),
+            Side::Reading(_) | Side::StartFailed => panic!("a reader resumes before the first item"),
         }
     }
 
     fn stops_with(&mut self, stop: &StopSignal) {
-        if let Side::Here(inner) = &mut self.side {
+        if let Side::NotStarted(inner) = &mut self.side {
             let own = stop.of_branches();
             inner.stops_with(&own);
             self.end = Some(GivenUp(own));
@@ -203,41 +205,41 @@ where
 
     fn committed(&mut self, position: &R::Position) -> Result<(), R::Error> {
         match &mut self.side {
-            Side::Here(inner) => inner.committed(position),
-            Side::Ahead(reading) => reading.ahead.committed(position.clone()),
-            Side::Gone => Ok(()),
+            Side::NotStarted(inner) => inner.committed(position),
+            Side::Reading(reading) => reading.ahead.committed(position.clone()),
+            Side::StartFailed => Ok(()),
         }
     }
 
     fn steps_over(&self, error: &R::Error) -> bool {
         match &self.side {
-            Side::Here(inner) => inner.steps_over(error),
-            Side::Ahead(reading) => reading.steps_over,
-            Side::Gone => false,
+            Side::NotStarted(inner) => inner.steps_over(error),
+            Side::Reading(reading) => reading.steps_over,
+            Side::StartFailed => false,
         }
     }
 
     fn record(&self, error: &R::Error) -> Option<String> {
         match &self.side {
-            Side::Here(inner) => inner.record(error),
-            Side::Ahead(reading) => reading.record.clone(),
-            Side::Gone => None,
+            Side::NotStarted(inner) => inner.record(error),
+            Side::Reading(reading) => reading.record.clone(),
+            Side::StartFailed => None,
         }
     }
 
     fn progress(&self) -> Option<Progress> {
         match &self.side {
-            Side::Here(inner) => inner.progress(),
-            Side::Ahead(reading) => reading.progress,
-            Side::Gone => None,
+            Side::NotStarted(inner) => inner.progress(),
+            Side::Reading(reading) => reading.progress,
+            Side::StartFailed => None,
         }
     }
 
     fn location(&self) -> Option<String> {
         match &self.side {
-            Side::Here(inner) => inner.location(),
-            Side::Ahead(reading) => Some(reading.location()),
-            Side::Gone => None,
+            Side::NotStarted(inner) => inner.location(),
+            Side::Reading(reading) => Some(reading.location()),
+            Side::StartFailed => None,
         }
     }
 }
@@ -250,22 +252,22 @@ where
 
     fn split(&mut self, parts: usize) -> Result<Vec<R::Part>, BoxError> {
         match &mut self.side {
-            Side::Here(inner) => inner.split(parts),
-            Side::Ahead(_) | Side::Gone => panic!("a reader is split before the first item"),
+            Side::NotStarted(inner) => inner.split(parts),
+            Side::Reading(_) | Side::StartFailed => panic!("a reader is split before the first item"),
         }
     }
 
     fn check(&self, part: &R::Part) -> Result<(), BoxError> {
         match &self.side {
-            Side::Here(inner) => inner.check(part),
-            Side::Ahead(_) | Side::Gone => panic!("a part is checked before the first item"),
+            Side::NotStarted(inner) => inner.check(part),
+            Side::Reading(_) | Side::StartFailed => panic!("a part is checked before the first item"),
         }
     }
 
     fn narrow(&mut self, part: R::Part) -> Result<(), BoxError> {
         match &mut self.side {
-            Side::Here(inner) => inner.narrow(part),
-            Side::Ahead(_) | Side::Gone => panic!("a reader is narrowed before the first item"),
+            Side::NotStarted(inner) => inner.narrow(part),
+            Side::Reading(_) | Side::StartFailed => panic!("a reader is narrowed before the first item"),
         }
     }
 
@@ -278,7 +280,7 @@ impl<R: Reader> fmt::Debug for Prefetch<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prefetch")
             .field("items", &self.items)
-            .field("begun", &!matches!(self.side, Side::Here(_)))
+            .field("begun", &!matches!(self.side, Side::NotStarted(_)))
             .finish_non_exhaustive()
     }
 }

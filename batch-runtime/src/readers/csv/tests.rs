@@ -1,6 +1,6 @@
 use super::*;
 use crate::definition::Splittable;
-use crate::readers::tests::taken_out_is_read;
+use crate::readers::tests::detached_records_equal_reads;
 use serde::Deserialize;
 
 /// Reads until an error ends the reading. Returns the records, with bad ones as their messages, and that
@@ -84,13 +84,15 @@ fn detached_records_equal_those_that_are_read() {
     let options = CsvReader::<Vec<String>>::options;
     for input in inputs {
         std::fs::write(&path, input).unwrap();
-        taken_out_is_read(|| options().longest_record(1_000).open(&path).unwrap());
-        taken_out_is_read(|| options().longest_record(1_000).comment(b'1').open(&path).unwrap());
-        taken_out_is_read(|| options().longest_record(1_000).without_header().open(&path).unwrap());
-        taken_out_is_read(|| options().longest_record(1_000).flexible().open(&path).unwrap());
+        detached_records_equal_reads(|| options().longest_record(1_000).open(&path).unwrap());
+        detached_records_equal_reads(|| options().longest_record(1_000).comment(b'1').open(&path).unwrap());
+        detached_records_equal_reads(|| {
+            options().longest_record(1_000).without_header().open(&path).unwrap()
+        });
+        detached_records_equal_reads(|| options().longest_record(1_000).flexible().open(&path).unwrap());
         if let Ok(parts) = options().longest_record(1_000).open(&path).unwrap().split(3) {
             for part in parts {
-                taken_out_is_read(|| {
+                detached_records_equal_reads(|| {
                     let mut narrowed = options().longest_record(1_000).open(&path).unwrap();
                     narrowed.narrow(part.clone()).unwrap();
                     narrowed
@@ -99,8 +101,8 @@ fn detached_records_equal_those_that_are_read() {
         }
     }
     std::fs::write(&path, b"a,b\n1,2\n3,\xff\n5,6\n").unwrap();
-    taken_out_is_read(|| CsvReader::<(u32, String)>::open(&path).unwrap());
-    taken_out_is_read(|| CsvReader::<(u32, u8)>::open(&path).unwrap());
+    detached_records_equal_reads(|| CsvReader::<(u32, String)>::open(&path).unwrap());
+    detached_records_equal_reads(|| CsvReader::<(u32, u8)>::open(&path).unwrap());
     std::fs::remove_file(&path).unwrap();
 }
 

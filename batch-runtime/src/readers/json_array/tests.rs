@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::definition::Splittable;
-use crate::readers::tests::{Input, restarts_everywhere, splits_everywhere, taken_out_is_read};
+use crate::readers::tests::{Input, detached_records_equal_reads, restarts_everywhere, splits_everywhere};
 
 fn json_file(text: impl AsRef<[u8]>) -> Input {
     Input::new("array.json", text)
@@ -62,7 +62,7 @@ fn a_restart_a_part_and_a_detached_element_read_what_one_reader_reads() {
             restarts_everywhere(open, &items);
             if at != "/1/a~1b" {
                 for part in open().split(3).unwrap() {
-                    taken_out_is_read(|| {
+                    detached_records_equal_reads(|| {
                         let mut narrowed = open();
                         narrowed.narrow(part.clone()).unwrap();
                         narrowed
@@ -89,7 +89,7 @@ fn elements_that_cross_the_buffer_are_whole() {
     restarts_everywhere(open, &long);
     let many = "[12\n,3],\n".repeat(20_000);
     let input = json_file(format!("[{many}[4]]"));
-    taken_out_is_read(|| JsonArrayReader::<Vec<u8>>::open(&input.0).unwrap());
+    detached_records_equal_reads(|| JsonArrayReader::<Vec<u8>>::open(&input.0).unwrap());
 }
 
 #[cfg(all(feature = "gzip", feature = "zstd"))]

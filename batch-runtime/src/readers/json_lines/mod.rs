@@ -134,7 +134,7 @@ impl<T> fmt::Debug for JsonLinesReader<T> {
 mod tests {
     use super::*;
     use crate::definition::Splittable;
-    use crate::readers::tests::taken_out_is_read;
+    use crate::readers::tests::detached_records_equal_reads;
 
     fn read_on(reader: &mut JsonLinesReader<u32>) -> (Vec<Result<u32, String>>, Option<ReadError>) {
         let mut outcomes = Vec::new();
@@ -184,9 +184,9 @@ mod tests {
         for input in inputs {
             std::fs::write(&path, input).unwrap();
             let open = || JsonLinesReader::<u32>::open(&path).unwrap().longest_record(1_000);
-            taken_out_is_read(open);
+            detached_records_equal_reads(open);
             for part in open().split(3).unwrap() {
-                taken_out_is_read(|| {
+                detached_records_equal_reads(|| {
                     let mut narrowed = open();
                     narrowed.narrow(part.clone()).unwrap();
                     narrowed

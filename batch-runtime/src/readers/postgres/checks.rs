@@ -15,7 +15,7 @@ use super::{MakeItem, PostgresReadError, PostgresReader, named};
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     /// Checks the whole query before its first row is read, and returns its first page.
     pub(super) fn first_checked(&self) -> Result<Vec<Row>, PostgresReadError> {
-        let Page { given, sql, .. } = &self.page;
+        let Page { user_parameters, sql, .. } = &self.page;
         let (session, first) = (&self.session, &self.page.first);
         session.in_one_snapshot(|| {
             self.refuse_null()?;
@@ -23,7 +23,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
             if let Some(last) = rows.last()
                 && self.key.null_in(last).is_none()
             {
-                let given = [given.clone(), self.key.given_by(last)].concat();
+                let given = [user_parameters.clone(), self.key.given_by(last)].concat();
                 if session.read(&sql.same(), &given)?.is_empty() {
                     return Err(self.of_key(
                         "it changes each time the query is run; read by a column of a table".into(),
@@ -36,7 +36,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
 
     /// Refuses a query with a row whose key is `NULL`.
     pub(super) fn refuse_null(&self) -> Result<(), PostgresReadError> {
-        let null = self.session.read(&self.page.sql.null(), &self.page.given)?;
+        let null = self.session.read(&self.page.sql.null(), &self.page.user_parameters)?;
         let Some(row) = null.first() else { return Ok(()) };
         let column = (0..self.key.0.len()).find(|column| raw(row, *column) == Some(&[1]));
         Err(self.null(column.unwrap_or_default()))

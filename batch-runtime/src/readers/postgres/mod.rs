@@ -235,7 +235,7 @@ impl<T, F: MakeItem<T>> Reader for PostgresReader<T, F> {
     #[inline]
     fn read(&mut self) -> Result<Option<T>, PostgresReadError> {
         self.look();
-        if self.rows.as_slice().is_empty() && !self.turn()? {
+        if self.rows.as_slice().is_empty() && !self.next_page()? {
             return Ok(None);
         }
         // If the closure panics, the row is still unread.

@@ -17,7 +17,7 @@ pub(super) struct Page {
     /// The number of rows of a page.
     pub(super) rows: usize,
     /// The values of the user's own parameters.
-    pub(super) given: Vec<Parameter>,
+    pub(super) user_parameters: Vec<Parameter>,
     /// True if the key is unique and never `NULL`, so that no page needs to be checked.
     pub(super) is_proven: bool,
     /// True if the rows are sorted for each page.
@@ -30,9 +30,15 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(sql: Sql, rows: usize, given: Vec<Parameter>, is_proven: bool, sorts: bool) -> Self {
+    pub(super) fn new(
+        sql: Sql,
+        rows: usize,
+        user_parameters: Vec<Parameter>,
+        is_proven: bool,
+        sorts: bool,
+    ) -> Self {
         let (first, later) = (String::new(), String::new());
-        let mut page = Self { sql, rows, given, is_proven, sorts, up_to: Vec::new(), first, later };
+        let mut page = Self { sql, rows, user_parameters, is_proven, sorts, up_to: Vec::new(), first, later };
         page.end(Vec::new());
         page
     }
@@ -59,7 +65,7 @@ impl Page {
 
     /// The values of the parameters of a statement.
     pub(super) fn values(&self, after: Vec<Parameter>) -> Vec<Parameter> {
-        [self.given.clone(), after, self.up_to.clone()].concat()
+        [self.user_parameters.clone(), after, self.up_to.clone()].concat()
     }
 
     pub(super) fn count(&self, after: Vec<Parameter>) -> (String, Vec<Parameter>) {
@@ -80,7 +86,7 @@ pub(super) enum After {
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     /// Moves to the next page. Returns whether it has a row, or the error after the last row of this one.
     #[cold]
-    pub(super) fn turn(&mut self) -> Result<bool, PostgresReadError> {
+    pub(super) fn next_page(&mut self) -> Result<bool, PostgresReadError> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }

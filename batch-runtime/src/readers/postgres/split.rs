@@ -78,7 +78,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
 
     /// Finds the keys of the rows with these numbers, counted from 1, in one pass.
     fn numbered(&self, numbers: &[i64]) -> Result<Vec<Vec<Stored>>, PostgresReadError> {
-        let mut given = self.page.given.clone();
+        let mut given = self.page.user_parameters.clone();
         given.push(Parameter::new(&numbers, &Type::INT8_ARRAY).map_err(PostgresReadError::query)?);
         let rows = self.session.read(&self.page.sql.numbered(), &given)?;
         rows.iter().map(|row| self.cut(row)).collect()
@@ -90,7 +90,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         let (mut cuts, mut after, mut before) = (Vec::new(), Vec::new(), 0);
         for number in numbers {
             let further = self.page.sql.further(Range { after: !after.is_empty(), up_to: false });
-            let mut given = [self.page.given.clone(), after].concat();
+            let mut given = [self.page.user_parameters.clone(), after].concat();
             given
                 .push(Parameter::new(&(number - before - 1), &Type::INT8).map_err(PostgresReadError::query)?);
             let rows = self.session.read(&further, &given)?;

@@ -82,7 +82,7 @@ where
         right: Side::new(right, right_key),
         clone: None,
         is_paired: false,
-        of: Of::Neither,
+        of: Origin::Neither,
         steps_over: true,
         record: None,
     }
@@ -143,7 +143,7 @@ pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
     /// True if the record that the left side holds was returned in a pair already.
     is_paired: bool,
     /// The source of the last item or error.
-    of: Of,
+    of: Origin,
     /// Whether the inner reader steps over its last error, noted before the error was boxed, and the record it concerns.
     steps_over: bool,
     record: Option<String>,
@@ -152,7 +152,7 @@ pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
 type Clones<T> = fn(&T) -> T;
 
 #[derive(Debug, Clone, Copy)]
-enum Of {
+enum Origin {
     Left,
     Right,
     Both,
@@ -229,8 +229,8 @@ impl<A: Reader, B: Reader, K, F, G> SortedMerge<A, B, K, F, G> {
         self
     }
 
-    fn failed(&mut self, of: Of, failed: side::Failed) -> BoxError {
-        self.of = if failed.is_of_order { Of::Neither } else { of };
+    fn failed(&mut self, of: Origin, failed: side::Failed) -> BoxError {
+        self.of = if failed.is_of_order { Origin::Neither } else { of };
         (self.steps_over, self.record) = (failed.steps_over, failed.record);
         failed.error
     }
@@ -257,10 +257,10 @@ where
             let many = self.clone.is_some();
             let advice = if many { side::ONE_LEFT } else { side::LEFT_TWICE };
             if let Err(failed) = self.left.look("left", Some(advice)) {
-                return Err(self.failed(Of::Left, failed));
+                return Err(self.failed(Origin::Left, failed));
             }
             if let Err(failed) = self.right.look("right", if many { None } else { Some(side::RIGHT_TWICE) }) {
-                return Err(self.failed(Of::Right, failed));
+                return Err(self.failed(Origin::Right, failed));
             }
             let order = match (self.left.key(), self.right.key()) {
                 (None, None) => return Ok(None),
@@ -270,22 +270,22 @@ where
             };
             let merged = match (order, self.clone) {
                 (Ordering::Less, _) => {
-                    self.of = Of::Left;
+                    self.of = Origin::Left;
                     let left = self.left.take();
                     // A left record that was returned in a pair is not returned again alone.
                     if std::mem::take(&mut self.is_paired) { None } else { left.map(Merged::Left) }
                 }
                 (Ordering::Greater, _) => {
-                    self.of = Of::Right;
+                    self.of = Origin::Right;
                     self.right.take().map(Merged::Right)
                 }
                 (Ordering::Equal, Some(clone)) => {
-                    (self.of, self.is_paired) = (Of::Both, true);
+                    (self.of, self.is_paired) = (Origin::Both, true);
                     let left = self.left.item().map(clone);
                     left.zip(self.right.take()).map(|(left, right)| Merged::Both(left, right))
                 }
                 (Ordering::Equal, None) => {
-                    self.of = Of::Both;
+                    self.of = Origin::Both;
                     let left = self.left.take();
                     left.zip(self.right.take()).map(|(left, right)| Merged::Both(left, right))
                 }
@@ -339,10 +339,10 @@ where
     fn location(&self) -> Option<String> {
         let (left, right) = (|| self.left.reader.location(), || self.right.reader.location());
         match self.of {
-            Of::Left => left(),
-            Of::Right => right(),
-            Of::Neither => None,
-            Of::Both => match (left(), right()) {
+            Origin::Left => left(),
+            Origin::Right => right(),
+            Origin::Neither => None,
+            Origin::Both => match (left(), right()) {
                 (Some(left), Some(right)) => Some(format!("{left} and {right}")),
                 (left, right) => left.or(right),
             },

@@ -174,7 +174,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     }
 
     /// Moves to the next page, or returns the error after the last row of this one.
-    fn turn(&mut self) -> Result<(), SqliteReadError> {
+    fn next_page(&mut self) -> Result<(), SqliteReadError> {
         if self.fault.is_none() && !self.ended {
             self.fetch()?;
         }
@@ -194,7 +194,7 @@ impl<T, F: MakeItem<T>> Reader for SqliteReader<T, F> {
     #[inline]
     fn read(&mut self) -> Result<Option<T>, SqliteReadError> {
         if self.buffer.is_empty() {
-            self.turn()?;
+            self.next_page()?;
         }
         let Some((key, item)) = self.buffer.pop() else { return Ok(None) };
         self.after = key;

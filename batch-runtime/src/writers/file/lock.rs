@@ -7,15 +7,16 @@ use std::path::Path;
 use super::WriteError;
 
 /// Opens and locks the file, and makes sure that the path still leads to it after the lock is taken. If the
-/// file system does not support locks, the file counts as held if `surely` is true.
-pub(super) fn lock(path: &Path, options: &OpenOptions, surely: bool) -> Result<File, WriteError> {
+/// file system does not support locks, the file counts as held if `require_lock` is true.
+pub(super) fn lock(path: &Path, options: &OpenOptions, require_lock: bool) -> Result<File, WriteError> {
     loop {
         let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
             // A file system without locks: the lock of the execution has to suffice.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported && !surely => {}
+            Err(TryLockError::Error(error))
+                if error.kind() == io::ErrorKind::Unsupported && !require_lock => {}
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 return Err(WriteError::Held { path: path.to_path_buf() });
             }

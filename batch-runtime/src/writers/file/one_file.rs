@@ -29,7 +29,7 @@ impl<W: Writer<Position = FilePosition, Error = WriteError> + OneFile> FileWrite
 /// The other operations that a writer of many files needs; sealed.
 pub trait OneFile {
     /// The path as given.
-    fn given(&self) -> &Path;
+    fn path_as_given(&self) -> &Path;
 
     /// Removes the unfinished file, unless it now belongs to another owner.
     fn discard(&mut self) -> Result<(), WriteError>;
@@ -38,8 +38,8 @@ pub trait OneFile {
 macro_rules! one_file {
     ($writer:ident) => {
         impl<T> $crate::writers::file::OneFile for $writer<T> {
-            fn given(&self) -> &std::path::Path {
-                self.file.given()
+            fn path_as_given(&self) -> &std::path::Path {
+                self.file.path_as_given()
             }
 
             fn discard(&mut self) -> Result<(), $crate::writers::WriteError> {
@@ -51,8 +51,8 @@ macro_rules! one_file {
 pub(in crate::writers) use one_file;
 
 impl TransactionalFile {
-    pub(in crate::writers) fn given(&self) -> &Path {
-        &self.given
+    pub(in crate::writers) fn path_as_given(&self) -> &Path {
+        &self.path_as_given
     }
 
     pub(in crate::writers) fn discard(&mut self) -> Result<(), WriteError> {
@@ -113,9 +113,9 @@ pub(in crate::writers) fn refuse_same_name<W: OneFile>(
     other: &W,
     are_for: impl FnOnce() -> String,
 ) -> Result<(), WriteError> {
-    if one.given() != other.given() {
+    if one.path_as_given() != other.path_as_given() {
         return Ok(());
     }
     let problem = format!("it is the file of {}; give each a name of its own", are_for());
-    Err(WriteError::Options { path: one.given().to_path_buf(), problem })
+    Err(WriteError::Options { path: one.path_as_given().to_path_buf(), problem })
 }

@@ -36,7 +36,7 @@ impl TransactionalFile {
         let Some(Whole { path, overwrite }) = &self.whole else { return Ok(()) };
         let part = match self.tag {
             Some(tag) => names::unfinished(path, tag, ".part"),
-            None => names::with(&self.given, ".part"),
+            None => names::with(&self.path_as_given, ".part"),
         };
         // A file that is there and must not be replaced is refused with a message of its own.
         if part.exists() || (!overwrite && path.exists()) {

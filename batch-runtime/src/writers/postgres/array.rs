@@ -3,7 +3,7 @@
 use bytes::{BufMut as _, BytesMut};
 use serde::ser::{Serialize, SerializeSeq, SerializeTuple, Serializer};
 
-use super::value::{Of, Written};
+use super::value::{ColumnType, Written};
 use crate::writers::row::NoRow;
 use crate::writers::serialize::single_value;
 
@@ -21,13 +21,13 @@ pub(super) struct Elements<'c, 'b> {
 
 enum Kind<'c> {
     /// A column of arrays.
-    Array { of: Of<'c>, count: i32 },
+    Array { of: ColumnType<'c>, count: i32 },
     /// A column of bytes.
     Bytes,
 }
 
 impl<'c, 'b> Elements<'c, 'b> {
-    pub(super) fn of_array(of: Of<'c>, element: u32, out: &'b mut BytesMut) -> Self {
+    pub(super) fn of_array(of: ColumnType<'c>, element: u32, out: &'b mut BytesMut) -> Self {
         let start = out.len();
         out.put_i32(1);
         // The server itself finds out whether an element is NULL.
@@ -35,7 +35,7 @@ impl<'c, 'b> Elements<'c, 'b> {
         out.put_u32(element);
         out.put_i32(0);
         out.put_i32(1);
-        Self { out, start, kind: Kind::Array { of: Of { element: None, ..of }, count: 0 } }
+        Self { out, start, kind: Kind::Array { of: ColumnType { element: None, ..of }, count: 0 } }
     }
 
     pub(super) fn of_bytes(out: &'b mut BytesMut) -> Self {

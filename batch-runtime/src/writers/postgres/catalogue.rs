@@ -54,7 +54,7 @@ impl Table {
     pub(super) fn find(name: &str, session: &Session) -> Result<Self, PgError> {
         let rows = session.query(COLUMNS, &[&identifier::qualified(name)])?;
         let Some(first) = rows.first() else {
-            return Err(PgError::used(
+            return Err(PgError::misuse(
                 "there is no such table; check the name, its schema, and the `search_path`",
             ));
         };

@@ -216,7 +216,7 @@ impl<'t> PostgresRows<'_, 't> {
     fn make_way(&self) -> Result<Way, PgError> {
         let names = &self.columns.names;
         let Some(table) = self.columns.table() else {
-            return Err(PgError::used("the table was not looked up"));
+            return Err(PgError::misuse("the table was not looked up"));
         };
         let mut has_distinct_nulls = false;
         match self.conflict {
@@ -224,7 +224,7 @@ impl<'t> PostgresRows<'_, 't> {
             Conflict::Fail | Conflict::Ignore => {}
             Conflict::Update(key) => {
                 if let Some(missing) = key.iter().find(|key| !names.iter().any(|name| name == *key)) {
-                    return Err(PgError::used(format!(
+                    return Err(PgError::misuse(format!(
                         "the key `{missing}` is not among the columns that are written: write it too, or name another key"
                     )));
                 }

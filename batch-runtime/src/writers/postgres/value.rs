@@ -41,7 +41,7 @@ impl row::Values for Row<'_> {
     #[inline]
     fn add<T: Serialize + ?Sized>(&mut self, column: &Column, value: &T, in_some: bool) -> Result<(), NoRow> {
         self.values += 1;
-        let of = Of { holds: column.holds, element: column.element, type_name: &column.type_name };
+        let of = ColumnType { holds: column.holds, element: column.element, type_name: &column.type_name };
         of.append(value, in_some, self.out)
     }
 
@@ -58,14 +58,14 @@ impl row::Values for Row<'_> {
 
 /// The type of a value.
 #[derive(Clone, Copy)]
-pub(super) struct Of<'c> {
+pub(super) struct ColumnType<'c> {
     pub(super) holds: Scalar,
     /// The type of the elements, if the value is an array.
     pub(super) element: Option<u32>,
     pub(super) type_name: &'c str,
 }
 
-impl Of<'_> {
+impl ColumnType<'_> {
     /// Appends a value after its length.
     #[inline]
     pub(super) fn append<T: Serialize + ?Sized>(
@@ -93,7 +93,7 @@ impl Of<'_> {
 
 /// Serializes one value.
 pub(super) struct Cell<'c, 'b> {
-    of: Of<'c>,
+    of: ColumnType<'c>,
     out: &'b mut BytesMut,
     /// True if the value is in a `Some`.
     in_some: bool,

@@ -59,13 +59,13 @@ struct State<R: Reader> {
     /// The number of items read or being read, and not yet handed over.
     ahead: usize,
     /// True if the consumer waits for a single item.
-    hungry: bool,
+    wants_one: bool,
     /// True if the thread reads nothing more, or not until it is asked again.
-    resting: bool,
+    paused: bool,
     closed: bool,
     /// A committed position that the reader has not been notified of yet.
     commit: Option<R::Position>,
-    telling: bool,
+    notifying: bool,
     commit_error: Option<R::Error>,
     /// The message of the reader's panic: the thread has ended.
     panic: Option<String>,
@@ -101,11 +101,11 @@ where
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 ahead: 0,
-                hungry: false,
-                resting: false,
+                wants_one: false,
+                paused: false,
                 closed: false,
                 commit: None,
-                telling: false,
+                notifying: false,
                 commit_error: None,
                 panic: None,
             }),
@@ -131,7 +131,7 @@ impl<R: Reader> Ahead<R> {
     pub(super) fn take(&self) -> Vec<Outcome<R>> {
         let given = &self.shared.given;
         let mut state = self.shared.lock();
-        let settled = |state: &mut State<R>| state.resting || state.panic.is_some();
+        let settled = |state: &mut State<R>| state.paused || state.panic.is_some();
         if state.outcomes.len() < self.batch && !settled(&mut state) {
             let enough = |state: &mut State<R>| state.outcomes.len() < self.batch && !settled(state);
             state =
@@ -148,7 +148,7 @@ impl<R: Reader> Ahead<R> {
                 // The panic hook has already run on the reader's thread.
                 resume_unwind(Box::new(message));
             }
-            state.hungry = true;
+            state.wants_one = true;
             self.shared.wanted.notify_one();
             state = wait(given, state);
         }
@@ -169,7 +169,7 @@ impl<R: Reader> Ahead<R> {
         }
         state.commit = Some(position);
         self.shared.wanted.notify_one();
-        while state.resting && state.panic.is_none() && (state.commit.is_some() || state.telling) {
+        while state.paused && state.panic.is_none() && (state.commit.is_some() || state.notifying) {
             state = wait(&self.shared.given, state);
         }
         if let Some(message) = state.panic.clone().filter(|_| state.outcomes.is_empty()) {
@@ -218,9 +218,9 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize, batch: 
         let outcome = Outcome { read, position: reader.position(), mark };
         state = shared.lock();
         state.outcomes.push_back(outcome);
-        state.resting = rest != Rest::No;
-        if state.hungry || state.resting || state.outcomes.len() == batch {
-            state.hungry = false;
+        state.paused = rest != Rest::No;
+        if state.wants_one || state.paused || state.outcomes.len() == batch {
+            state.wants_one = false;
             shared.given.notify_all();
         }
     }
@@ -240,11 +240,11 @@ fn wait_for_room<'s, R: Reader>(
             return None;
         }
         if let Some(position) = state.commit.take() {
-            state.telling = true;
+            state.notifying = true;
             drop(state);
             let notified = reader.committed(&position);
             state = shared.lock();
-            state.telling = false;
+            state.notifying = false;
             if let Err(error) = notified {
                 state.commit_error.get_or_insert(error);
             }
@@ -253,12 +253,12 @@ fn wait_for_room<'s, R: Reader>(
         }
         let reads = match rest {
             Rest::No => true,
-            Rest::Failed => state.hungry,
+            Rest::Failed => state.wants_one,
             Rest::Ended => false,
         };
         if reads && state.ahead < most {
             state.ahead += 1;
-            state.resting = false;
+            state.paused = false;
             return Some(state);
         }
         state = wait(&shared.wanted, state);
