@@ -13,7 +13,7 @@ use super::parameters_file;
 use super::profile::{ProfileArguments, ProfileDiff};
 use super::refusal::Refusal;
 use super::telemetry::TelemetryArguments;
-use super::times::Typed;
+use super::times::TypedTime;
 use super::workers_option::Workers;
 use crate::definition::{Durability, ExecutionId, JobInfo};
 use crate::graph::GraphFormat;
@@ -62,7 +62,7 @@ pub(super) struct RunArguments {
 /// The options of `purge`.
 #[derive(Debug)]
 pub(super) struct PurgeArguments {
-    pub(super) older_than: Typed,
+    pub(super) older_than: TypedTime,
     pub(super) job: Option<String>,
     pub(super) keep: u32,
     pub(super) statuses: Vec<BatchStatus>,
@@ -75,15 +75,15 @@ pub(super) struct PurgeArguments {
 #[derive(Debug)]
 pub(super) struct Listed {
     filter: ExecutionFilter,
-    since: Option<Typed>,
-    until: Option<Typed>,
+    since: Option<TypedTime>,
+    until: Option<TypedTime>,
     pub(super) limit: u32,
 }
 
 impl Listed {
     fn of(matches: &ArgMatches) -> Self {
         let text = |name| matches.get_one::<String>(name).cloned();
-        let time = |name| matches.get_one::<Typed>(name).copied();
+        let time = |name| matches.get_one::<TypedTime>(name).copied();
         Self {
             filter: ExecutionFilter {
                 job: text("job"),
@@ -113,7 +113,7 @@ impl Listed {
 
     /// The filter, with relative times counted back from `now`.
     pub(super) fn filter(&self, now: Timestamp) -> ExecutionFilter {
-        let at = |typed: Option<Typed>| typed.map(|typed| typed.at(now));
+        let at = |typed: Option<TypedTime>| typed.map(|typed| typed.at(now));
         let ended = Between { from: at(self.since), until: at(self.until) };
         ExecutionFilter { ended, ..self.filter.clone() }
     }
@@ -380,7 +380,7 @@ impl RunArguments {
 impl PurgeArguments {
     fn of(matches: &ArgMatches) -> Self {
         Self {
-            older_than: matches.get_one::<Typed>("older-than").copied().expect("clap requires it"),
+            older_than: matches.get_one::<TypedTime>("older-than").copied().expect("clap requires it"),
             job: matches.get_one::<String>("job").cloned(),
             keep: matches.get_one::<u32>("keep").copied().unwrap_or(0),
             statuses: matches.get_many("status").into_iter().flatten().copied().collect(),

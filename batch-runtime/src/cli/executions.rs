@@ -14,7 +14,7 @@ use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState, RunningStep, StoredParameter};
 
 /// The executions of a page.
-pub(crate) struct Found {
+pub(crate) struct ExecutionPage {
     pub(crate) executions: Vec<JobExecution>,
     /// The state of the owner of each execution; `None` for one that is not running.
     pub(crate) owners: Vec<Option<OwnerState>>,
@@ -24,7 +24,7 @@ pub(crate) struct Found {
     pub(crate) more: bool,
 }
 
-impl Found {
+impl ExecutionPage {
     /// Finds at most `limit` of the executions that match. The limit in the filter is ignored.
     pub(crate) fn of(
         operator: &JobOperator,
@@ -136,7 +136,7 @@ pub(super) fn list(
     console: &Console,
 ) -> Result<(), Refusal> {
     let now = operator.now()?;
-    let found = Found::of(operator, listed.filter(now), listed.limit)?;
+    let found = ExecutionPage::of(operator, listed.filter(now), listed.limit)?;
     if globals.json {
         print_json(&found.json(), console);
         return Ok(());

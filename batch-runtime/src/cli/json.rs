@@ -372,11 +372,11 @@ fn plain(value: &ParameterValue) -> serde_json::Value {
 /// `workers`: `{"workers": [..]}`
 #[derive(Serialize)]
 pub(crate) struct Workers<'a> {
-    workers: Vec<AWorker<'a>>,
+    workers: Vec<WorkerDocument<'a>>,
 }
 
 #[derive(Serialize)]
-struct AWorker<'a> {
+struct WorkerDocument<'a> {
     worker: WorkerId,
     host: &'a str,
     pid: u32,
@@ -391,7 +391,7 @@ struct AWorker<'a> {
 
 impl<'a> Workers<'a> {
     pub(crate) fn of(workers: &'a [WorkerRow]) -> Self {
-        let of = |worker: &'a WorkerRow| AWorker {
+        let of = |worker: &'a WorkerRow| WorkerDocument {
             worker: worker.id,
             host: &worker.owner.host,
             pid: worker.owner.pid,

@@ -26,7 +26,12 @@ pub(super) struct Ended<'a> {
 }
 
 /// Runs the command, if there is one. Its failure is reported and changes nothing.
-pub(super) fn tell(command: Option<&str>, ended: &Ended<'_>, document: &impl Serialize, console: &Console) {
+pub(super) fn run_command(
+    command: Option<&str>,
+    ended: &Ended<'_>,
+    document: &impl Serialize,
+    console: &Console,
+) {
     let variable = || (console.environment)("BATCH_ON_END").and_then(|text| text.into_string().ok());
     let command = command.map(str::to_owned).or_else(variable).filter(|command| !command.is_empty());
     let Some(command) = command else { return };

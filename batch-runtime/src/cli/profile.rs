@@ -86,7 +86,7 @@ impl ProfileDiff {
 
 /// Says which feature the program lacks.
 #[cfg(not(feature = "profile-heap"))]
-fn needs(what: &str, feature: &str) -> Refusal {
+fn missing_feature(what: &str, feature: &str) -> Refusal {
     Refusal::usage(format!(
         "{what} needs a program that can profile: build it with the feature `{feature}` of batch-runtime, or leave it out"
     ))

@@ -26,7 +26,7 @@ pub(super) fn recover(
             exit_code: &execution.exit.code,
         };
         let details = operator.show(execution.id)?;
-        on_end::tell(command, &ended, &json::Details::from(&details), console);
+        on_end::run_command(command, &ended, &json::Details::from(&details), console);
     }
     done(&json::Recovered::of(&recovered), &text(&recovered), globals, console);
     Ok(())

@@ -103,7 +103,7 @@ fn watched(
     if globals.json {
         print_json(&json::Report::from(&report).profiled(&profile), console);
     }
-    tell(&report, &profile, job, arguments, globals, console);
+    print_report(&report, &profile, job, arguments, globals, console);
     Ok(code_of(report.status))
 }
 
@@ -137,7 +137,7 @@ pub(super) fn observed<T>(
             let refusal = Refusal::of_begun(other);
             // The repository could not record the end, but the command of `--on-end` should still run.
             let ended = Ended { job: job.name, execution: None, status: "UNKNOWN", exit_code: refusal.kind };
-            on_end::tell(arguments.on_end.as_deref(), &ended, &json::Refused::from(&refusal), console);
+            on_end::run_command(arguments.on_end.as_deref(), &ended, &json::Refused::from(&refusal), console);
             refusal
         }
         other => Refusal::of(other),
@@ -154,7 +154,7 @@ pub(super) fn code_of(status: BatchStatus) -> u8 {
 }
 
 /// Prints the summary, and on standard error why the job failed and what to do; then runs the command of `--on-end`.
-pub(super) fn tell(
+pub(super) fn print_report(
     report: &JobReport,
     profile: &RunProfile,
     job: &JobInfo,
@@ -185,7 +185,7 @@ pub(super) fn tell(
         status: report.status.as_str(),
         exit_code: &report.exit.code,
     };
-    on_end::tell(arguments.on_end.as_deref(), &ended, &json::Report::from(report), console);
+    on_end::run_command(arguments.on_end.as_deref(), &ended, &json::Report::from(report), console);
 }
 
 fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {

@@ -22,8 +22,8 @@ pub(super) fn show(
     console: &Console,
 ) -> Result<(), Refusal> {
     let execution = page.of.execution();
-    let found = Found::of(operator, page)?;
-    let Found { rows, next } = &found;
+    let found = SkippedPage::of(operator, page)?;
+    let SkippedPage { rows, next } = &found;
     if globals.json {
         print_json(&found.json(execution), console);
     } else if csv {
@@ -43,13 +43,13 @@ pub(super) fn show(
 }
 
 /// The items of a page.
-pub(crate) struct Found {
+pub(crate) struct SkippedPage {
     pub(crate) rows: Vec<SkippedRow>,
     /// The last item of this page, if there is another page.
     pub(crate) next: Option<SkippedKey>,
 }
 
-impl Found {
+impl SkippedPage {
     pub(crate) fn of(operator: &JobOperator, page: &SkippedFilter) -> Result<Self, OperatorError> {
         // Asking for one more than the limit shows whether there are more.
         let limit = page.limit.map(|limit| limit.saturating_add(1));

@@ -87,9 +87,9 @@ impl TelemetryArguments {
         };
         let until = match subscribe(layers, console) {
             Ok(until) => until,
-            Err(Taken) => match (self.log.is_given(), &self.otlp) {
-                (true, _) => return Err(Taken::refusal("--log")),
-                (false, Some(_)) => return Err(Taken::refusal("--otlp")),
+            Err(SubscriberExists) => match (self.log.is_given(), &self.otlp) {
+                (true, _) => return Err(SubscriberExists::refusal("--log")),
+                (false, Some(_)) => return Err(SubscriberExists::refusal("--otlp")),
                 // The variables may be meant for the program's own subscriber.
                 (false, None) => None,
             },
@@ -140,7 +140,7 @@ impl TelemetryArguments {
 
 /// Sends the program's events to these layers until the result is dropped, or, if it is `None`, until the process ends.
 #[cfg(feature = "log")]
-fn subscribe(layers: Vec<BoxedLayer>, console: &Console) -> Result<Option<DefaultGuard>, Taken> {
+fn subscribe(layers: Vec<BoxedLayer>, console: &Console) -> Result<Option<DefaultGuard>, SubscriberExists> {
     if layers.is_empty() {
         return Ok(None);
     }
@@ -148,15 +148,15 @@ fn subscribe(layers: Vec<BoxedLayer>, console: &Console) -> Result<Option<Defaul
     if !console.owns_process {
         return Ok(Some(set_default(subscriber)));
     }
-    set_global_default(subscriber).map(|()| None).map_err(|_| Taken)
+    set_global_default(subscriber).map(|()| None).map_err(|_| SubscriberExists)
 }
 
 /// The program has a subscriber of its own.
 #[cfg(feature = "log")]
-struct Taken;
+struct SubscriberExists;
 
 #[cfg(feature = "log")]
-impl Taken {
+impl SubscriberExists {
     fn refusal(option: &str) -> Refusal {
         Refusal::usage(format!(
             "this program has a `tracing` subscriber of its own, so `{option}` is not available: leave it out"

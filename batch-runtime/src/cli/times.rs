@@ -10,13 +10,13 @@ use crate::observe::words;
 
 /// A time as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Typed {
+pub(crate) enum TypedTime {
     At(Timestamp),
     /// This long ago.
     Ago(Duration),
 }
 
-impl Typed {
+impl TypedTime {
     /// The time that was typed; `Ago` counts back from `now`.
     pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         match self {
@@ -31,7 +31,7 @@ impl Typed {
 }
 
 /// Parses a time. Without an offset it is in UTC, like all times that are printed.
-pub(crate) fn time(text: &str) -> Result<Typed, String> {
+pub(crate) fn time(text: &str) -> Result<TypedTime, String> {
     let at = text.parse::<Timestamp>().ok().or_else(|| {
         let time = text.parse::<DateTime>().ok()?;
         Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -40,7 +40,7 @@ pub(crate) fn time(text: &str) -> Result<Typed, String> {
         Some(days) => days.ok()?.checked_mul(86_400).map(Duration::from_secs),
         None => duration(text).ok(),
     };
-    at.map(Typed::At).or_else(|| ago().map(Typed::Ago)).ok_or_else(|| {
+    at.map(TypedTime::At).or_else(|| ago().map(TypedTime::Ago)).ok_or_else(|| {
         "expected a time in UTC such as 2026-11-28T18:30, a day such as 2026-11-28, or a duration such as 90m, 2h or 7d, meaning that long ago"
             .to_owned()
     })

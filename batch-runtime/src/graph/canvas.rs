@@ -1,12 +1,12 @@
 //! Draws a job with the box-drawing characters of a terminal.
 
 use super::layout::{Area, Card, Kind, Line, Picture, columns, lay_out};
-use super::status::Seen;
+use super::status::ExecutionProgress;
 use super::words::parameter;
 use crate::definition::JobInfo;
 
 /// A job as a drawing of characters, with the progress of one of its executions.
-pub(super) fn drawn(job: &JobInfo, seen: Option<&Seen>) -> String {
+pub(super) fn drawn(job: &JobInfo, seen: Option<&ExecutionProgress>) -> String {
     let parameters: Vec<String> = job.parameters.iter().map(parameter).collect();
     format!(
         "job {}({})\n\n{}",

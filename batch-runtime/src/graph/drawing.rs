@@ -1,6 +1,6 @@
 //! Turns the body of a job into boxes and arrows, which the formats only have to print.
 
-use super::status::{Seen, Status};
+use super::status::{ExecutionProgress, Status};
 use super::words::{details, split, title};
 use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
@@ -50,7 +50,7 @@ struct Loose {
 
 #[derive(Default)]
 struct Pen<'s> {
-    seen: Option<&'s Seen>,
+    seen: Option<&'s ExecutionProgress>,
     arrows: Vec<Arrow>,
     next: usize,
     /// The arrows that leave the enclosing loops, the innermost last.
@@ -58,7 +58,7 @@ struct Pen<'s> {
 }
 
 /// Draws a job, with the progress of one of its executions.
-pub(super) fn draw(job: &JobInfo, seen: Option<&Seen>) -> Drawing {
+pub(super) fn draw(job: &JobInfo, seen: Option<&ExecutionProgress>) -> Drawing {
     let mut pen = Pen { seen, ..Pen::default() };
     let mut items = Vec::new();
     let begin = pen.put(&mut items, Shape::Terminal, vec![job.name.to_owned()], Vec::new());

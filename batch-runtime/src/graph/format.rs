@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::status::Seen;
+use super::status::ExecutionProgress;
 use super::{canvas, dot, drawing, mermaid, svg};
 use crate::definition::JobInfo;
 
@@ -97,11 +97,16 @@ pub fn render(job: &JobInfo, format: GraphFormat) -> String {
 }
 
 /// Draws a job with the progress of one of its executions.
-pub(crate) fn render_seen(job: &JobInfo, format: GraphFormat, seen: &Seen, title: &str) -> String {
+pub(crate) fn render_progress(
+    job: &JobInfo,
+    format: GraphFormat,
+    seen: &ExecutionProgress,
+    title: &str,
+) -> String {
     draw(job, format, Some(seen), title)
 }
 
-fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&Seen>, title: &str) -> String {
+fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&ExecutionProgress>, title: &str) -> String {
     match format {
         GraphFormat::Text => canvas::drawn(job, seen),
         GraphFormat::Svg => svg::svg(job, seen, title),

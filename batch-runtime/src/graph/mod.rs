@@ -16,7 +16,7 @@ pub mod wiring;
 mod words;
 
 pub use end_text::{Text, TextInfo};
-pub(crate) use format::render_seen;
+pub(crate) use format::render_progress;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
 #[cfg(feature = "serve")]

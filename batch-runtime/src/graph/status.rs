@@ -11,8 +11,8 @@ use crate::repository::{BatchStatus, Counters, JournalEntry, RunningStep, StepEx
 
 /// The progress of an execution, by place.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    steps: BTreeMap<String, StepSeen>,
+pub(crate) struct ExecutionProgress {
+    steps: BTreeMap<String, StepStatus>,
     /// The outcomes that each place had, in any iteration.
     outcomes: BTreeMap<String, BTreeSet<String>>,
     is_complete: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Seen {
 
 /// The state of a step, over all its iterations.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct StepSeen {
+pub(crate) struct StepStatus {
     state: State,
     counters: Counters,
     /// The number of iterations.
@@ -109,7 +109,7 @@ impl Status {
     }
 }
 
-impl StepSeen {
+impl StepStatus {
     /// The state of the step as a card shows it.
     pub(crate) fn status(&self) -> Status {
         let words = match self.state {
@@ -140,7 +140,7 @@ impl StepSeen {
     }
 }
 
-impl Seen {
+impl ExecutionProgress {
     /// Collects what the executions of an instance have done, up to the one that ran `steps`.
     pub(crate) fn of<'s>(
         status: BatchStatus,
@@ -151,20 +151,20 @@ impl Seen {
         journal: impl IntoIterator<Item = JournalEntry>,
     ) -> Self {
         let mut seen = Self { is_complete: status == BatchStatus::Completed, ..Self::default() };
-        let mut last: BTreeMap<&str, (StepSeen, bool)> = BTreeMap::new();
+        let mut last: BTreeMap<&str, (StepStatus, bool)> = BTreeMap::new();
         let executions = earlier.into_iter().map(|step| (step, true));
         for (step, before) in executions.chain(steps.into_iter().map(|step| (step, false))) {
             let counters = last.get(step.name.as_str()).map(|(known, _)| known.counters).unwrap_or_default();
             let percent = running.iter().find(|running| running.id == step.id);
             let percent = percent.and_then(|running| StepProgress::from(running).percent());
-            let seen = StepSeen { percent, ..StepSeen::of(step, counters, before, is_alive) };
+            let seen = StepStatus { percent, ..StepStatus::of(step, counters, before, is_alive) };
             last.insert(&step.name, (seen, before));
         }
         for (path, (one, before)) in &last {
             let step = seen
                 .steps
                 .entry(name_of(path).to_owned())
-                .or_insert(StepSeen { was_before: *before, ..StepSeen::default() });
+                .or_insert(StepStatus { was_before: *before, ..StepStatus::default() });
             step.add(*one);
         }
         // These are the entries that count: those of arms that a later decision left are not among them.
@@ -210,7 +210,7 @@ impl Seen {
     }
 }
 
-impl StepSeen {
+impl StepStatus {
     fn of(step: &StepExecution, before: Counters, was_before: bool, is_alive: bool) -> Self {
         let mut counters = before;
         counters += step.counters;
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::definition::{DeciderInfo, ExecutionId, JobInfo, JobOptions, StepExecutionId, StepInfo};
     use crate::definition::{StepKind, StepOptions};
-    use crate::graph::{Activity, Arm, GraphFormat, Node, Subject, Text, Use, render_seen};
+    use crate::graph::{Activity, Arm, GraphFormat, Node, Subject, Text, Use, render_progress};
     use crate::repository::{ExitStatus, Reached};
 
     const STEP: StepInfo = StepInfo {
@@ -307,18 +307,18 @@ mod tests {
     }
 
     fn drawn(status: BatchStatus, steps: &[StepExecution], journal: Vec<JournalEntry>) -> String {
-        let seen = Seen::of(status, true, [], steps, &[], journal);
-        render_seen(&JOB, GraphFormat::Text, &seen, "")
+        let seen = ExecutionProgress::of(status, true, [], steps, &[], journal);
+        render_progress(&JOB, GraphFormat::Text, &seen, "")
     }
 
     #[test]
     fn mermaid_and_graphviz_show_the_state_of_a_step_in_words_and_colour() {
         let steps = [step("page[1]", BatchStatus::Failed, 4)];
-        let seen = Seen::of(BatchStatus::Failed, false, [], &steps, &[], []);
-        let mermaid = render_seen(&JOB, GraphFormat::Mermaid, &seen, "");
+        let seen = ExecutionProgress::of(BatchStatus::Failed, false, [], &steps, &[], []);
+        let mermaid = render_progress(&JOB, GraphFormat::Mermaid, &seen, "");
         assert!(mermaid.contains("[\"page<br/>4 read<br/>✗ failed\"]:::failed\n"), "{mermaid}");
         assert!(mermaid.contains("  classDef failed stroke:#cf222e,color:#cf222e\n"), "{mermaid}");
-        let dot = render_seen(&JOB, GraphFormat::Dot, &seen, "");
+        let dot = render_progress(&JOB, GraphFormat::Dot, &seen, "");
         let shown =
             "[shape=box, color=\"#cf222e\", fontcolor=\"#cf222e\", label=\"page\\n4 read\\n✗ failed\"]";
         assert!(dot.contains(shown), "{dot}");
@@ -352,8 +352,8 @@ mod tests {
             reached: Some((Reached { before: 0, done: 2, total: 5 }, now)),
             partitions: None,
         };
-        let seen = Seen::of(BatchStatus::Started, true, [], &steps, &[running], []);
-        let drawn = render_seen(&JOB, GraphFormat::Text, &seen, "");
+        let seen = ExecutionProgress::of(BatchStatus::Started, true, [], &steps, &[running], []);
+        let drawn = render_progress(&JOB, GraphFormat::Text, &seen, "");
         assert!(drawn.contains("▶ running, 40 %"), "{drawn}");
     }
 

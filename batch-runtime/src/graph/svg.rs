@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::layout::{Area, Card, Frame, Kind, Label, Line, Picture, columns, lay_out};
-use super::status::{Seen, State};
+use super::status::{ExecutionProgress, State};
 use crate::definition::JobInfo;
 
 /// The size of a cell. The font size is 13 pixels, and a character is at most 0.6 times as wide.
@@ -22,7 +22,7 @@ const DARK: [&str; 10] = [
 ];
 
 /// A job as SVG, with the progress of one of its executions.
-pub(super) fn svg(job: &JobInfo, seen: Option<&Seen>, title: &str) -> String {
+pub(super) fn svg(job: &JobInfo, seen: Option<&ExecutionProgress>, title: &str) -> String {
     Svg::of(&lay_out(job, seen), title, seen.is_some()).0
 }
 

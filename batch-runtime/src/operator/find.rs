@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{ExecutionDetails, JobOperator, OperatorError, details, unknown_job};
 use crate::definition::ExecutionId;
-use crate::graph::status::Seen;
-use crate::graph::{GraphFormat, render_seen};
+use crate::graph::status::ExecutionProgress;
+use crate::graph::{GraphFormat, render_progress};
 use crate::repository::{
     ExecutionFilter, InstanceFilter, JobExecution, JobInstance, Operation, OwnerState, RunningStep,
     SkippedFilter, SkippedOf, SkippedRow,
@@ -171,13 +171,13 @@ impl JobOperator {
             details::owner_state(repository, &found)?.is_some_and(|state| state != OwnerState::Dead);
         let running = if is_alive { repository.running_steps(&[execution])? } else { Vec::new() };
         let journal = repository.journal(execution)?;
-        let seen = Seen::of(found.status, is_alive, &before, &steps, &running, journal);
+        let seen = ExecutionProgress::of(found.status, is_alive, &before, &steps, &running, journal);
         let title = format!(
             "Execution {execution} of the job {}: {}",
             job.name,
             found.status.as_str().to_lowercase()
         );
-        Ok(render_seen(job, format, &seen, &title))
+        Ok(render_progress(job, format, &seen, &title))
     }
 
     /// The running step executions of these executions, in this process or another, with their progress.

@@ -9,7 +9,7 @@ use super::child::Run;
 use super::page::Page;
 use super::query::Query;
 use super::reply::{Shared, answer, see, shown};
-use super::request::{Asked, Trouble, number};
+use super::request::{Asked, RequestError, number};
 use super::view;
 use super::view::form::{Form, Refused};
 use crate::definition::ExecutionId;
@@ -61,14 +61,14 @@ pub(super) async fn restart(
     .await
 }
 
-fn restart_of(page: &Page, id: &str) -> Result<Form, Trouble> {
+fn restart_of(page: &Page, id: &str) -> Result<Form, RequestError> {
     let id = number(id)?;
     let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
     Ok(Form::Restart(job, id))
 }
 
 /// Checks the fields of a form, and starts the run unless only the check was wanted.
-fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, Trouble> {
+fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, RequestError> {
     let given = form.given(fields);
     let next = fields.get("next").is_some();
     let outlook = form.outlook(page, &given, next);
@@ -86,18 +86,18 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
     let refused = match outlook {
         Ok(_) => match (Run { job, words, given }).start(page) {
             Ok(started) => return Ok(see(&told(page, job, started, did)?)),
-            Err(Trouble::Refused(refusal)) => Refused::from(refusal),
-            Err(trouble @ Trouble::Missing) => return Err(trouble),
+            Err(RequestError::Refused(refusal)) => Refused::from(refusal),
+            Err(error @ RequestError::Missing) => return Err(error),
         },
         Err(refused) => refused,
     };
     let mut response = shown(page, asked, &view::form::show(page, form, fields, Some(&refused))?);
-    *response.status_mut() = Trouble::Refused(refused.refusal).status();
+    *response.status_mut() = RequestError::Refused(refused.refusal).status();
     Ok(response)
 }
 
 /// Reports and records that a run was started, and returns the path of its page.
-fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Result<String, Trouble> {
+fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Result<String, RequestError> {
     let Some(execution) = execution else {
         (page.say)(&format!("serve: started {job}"));
         return Ok(format!("/executions?job={job}"));

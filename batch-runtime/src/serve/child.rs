@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::page::Page;
-use super::request::Trouble;
+use super::request::RequestError;
 use crate::cli::refusal::{Refusal, exit};
 use crate::definition::ExecutionId;
 use crate::operator::{JobOperator, OperatorError};
@@ -42,7 +42,7 @@ struct Ended(String);
 
 impl Run<'_> {
     /// Starts the run, and returns its execution as soon as it is recorded; `None` if that takes too long.
-    pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, Trouble> {
+    pub(super) fn start(self, page: &Page) -> Result<Option<ExecutionId>, RequestError> {
         let newest = newest(&page.operator, self.job)?;
         let log = page.logs.as_ref().map(|folder| Log::new(folder, self.job));
         let mut command = (page.command)();
@@ -140,7 +140,7 @@ fn follow(mut child: Child, output: File, log: Option<Log>) -> Receiver<Ended> {
 }
 
 /// The execution that a process has run, or why it ran none.
-fn outcome(printed: &str) -> Result<Option<ExecutionId>, Trouble> {
+fn outcome(printed: &str) -> Result<Option<ExecutionId>, RequestError> {
     // The document is the last thing that a process prints; its first line is the only one that begins with a brace.
     let document = printed.rfind("\n{").map_or(printed, |before| &printed[before + 1..]);
     let document: Value = serde_json::from_str(document).unwrap_or_default();
@@ -219,7 +219,7 @@ mod tests {
     fn a_refusal_of_the_process_is_passed_on() {
         let printed = r#"{"error": {"kind": "already_running", "message": "it runs", "exit": 4}}"#;
         match outcome(printed) {
-            Err(Trouble::Refused(refusal)) => {
+            Err(RequestError::Refused(refusal)) => {
                 assert_eq!((refusal.to_string().as_str(), refusal.code), ("it runs", 4));
             }
             other => panic!("{other:?}"),

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::page::Page;
-use super::request::{Asked, Trouble};
+use super::request::{Asked, RequestError};
 use super::view::{View, frame};
 use crate::cli::json;
 use crate::cli::refusal::Refusal;
@@ -24,18 +24,18 @@ pub(super) fn shown(page: &Page, asked: &Asked, view: &View) -> Response {
 }
 
 /// The answer that says why a request is refused.
-pub(super) fn refused(page: &Page, asked: &Asked, trouble: &Trouble) -> Response {
+pub(super) fn refused(page: &Page, asked: &Asked, error: &RequestError) -> Response {
     let missing = Refusal::refused("no_such_page", "there is no such page");
-    let refusal = match trouble {
-        Trouble::Refused(refusal) => refusal,
-        Trouble::Missing => &missing,
+    let refusal = match error {
+        RequestError::Refused(refusal) => refusal,
+        RequestError::Missing => &missing,
     };
     let mut response = if asked.json {
         document(&json::Refused::from(refusal))
     } else {
         shown(page, asked, &frame::trouble(refusal))
     };
-    *response.status_mut() = trouble.status();
+    *response.status_mut() = error.status();
     response
 }
 
@@ -66,10 +66,10 @@ pub(super) fn see(path: &str) -> Response {
 pub(super) async fn answer(
     page: Arc<Page>,
     asked: Asked,
-    make: impl FnOnce(&Page, &Asked) -> Result<Response, Trouble> + Send + 'static,
+    make: impl FnOnce(&Page, &Asked) -> Result<Response, RequestError> + Send + 'static,
 ) -> Response {
     let answered = tokio::task::spawn_blocking(move || {
-        make(&page, &asked).unwrap_or_else(|trouble| refused(&page, &asked, &trouble))
+        make(&page, &asked).unwrap_or_else(|error| refused(&page, &asked, &error))
     });
     // A panic is reported on standard error, and the server goes on.
     answered.await.unwrap_or_else(|_| {

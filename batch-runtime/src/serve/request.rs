@@ -46,32 +46,32 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
 /// Why a request cannot be answered.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum RequestError {
     /// The same refusal as on the command line.
     Refused(Refusal),
     /// There is no such page.
     Missing,
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for RequestError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<OperatorError> for Trouble {
+impl From<OperatorError> for RequestError {
     fn from(error: OperatorError) -> Self {
         Self::Refused(Refusal::of(&error))
     }
 }
 
-impl From<crate::repository::RepositoryError> for Trouble {
+impl From<crate::repository::RepositoryError> for RequestError {
     fn from(error: crate::repository::RepositoryError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl Trouble {
+impl RequestError {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Missing => StatusCode::NOT_FOUND,
@@ -121,6 +121,6 @@ impl Asked {
 }
 
 /// The number in a path such as `/executions/7.json`.
-pub(super) fn number(id: &str) -> Result<ExecutionId, Trouble> {
-    id.strip_suffix(".json").unwrap_or(id).parse().map(ExecutionId).map_err(|_| Trouble::Missing)
+pub(super) fn number(id: &str) -> Result<ExecutionId, RequestError> {
+    id.strip_suffix(".json").unwrap_or(id).parse().map(ExecutionId).map_err(|_| RequestError::Missing)
 }

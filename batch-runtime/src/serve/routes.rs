@@ -10,9 +10,9 @@ use axum::{Router, middleware};
 
 use super::page::Page;
 use super::reply::{Shared, answer, document, refused, shown};
-use super::request::{Asked, Trouble, number};
+use super::request::{Asked, RequestError, number};
 use super::{act, guard, view};
-use crate::cli::executions::Found;
+use crate::cli::executions::ExecutionPage;
 use crate::cli::refusal::Refusal;
 use crate::cli::{json, skipped};
 use crate::definition::ExecutionId;
@@ -73,7 +73,7 @@ async fn icon(asked: Asked) -> Response {
 }
 
 async fn missing(State(page): Shared, asked: Asked) -> Response {
-    refused(&page, &asked, &Trouble::Missing)
+    refused(&page, &asked, &RequestError::Missing)
 }
 
 async fn jobs(State(page): Shared, asked: Asked) -> Response {
@@ -91,7 +91,7 @@ async fn executions(State(page): Shared, asked: Asked) -> Response {
         if asked.json {
             let now = page.operator.now()?;
             let wanted = view::executions::Wanted::of(&asked.query, now)?;
-            let found = Found::of(&page.operator, wanted.filter, wanted.limit)?;
+            let found = ExecutionPage::of(&page.operator, wanted.filter, wanted.limit)?;
             return Ok(document(&found.json()));
         }
         Ok(shown(page, asked, &view::executions::show(page, asked)?))
@@ -104,7 +104,7 @@ async fn graph_css(asked: Asked) -> Response {
 }
 
 /// The format in an address.
-fn format_in(asked: &Asked) -> Result<GraphFormat, Trouble> {
+fn format_in(asked: &Asked) -> Result<GraphFormat, RequestError> {
     let format = asked.query.get("format").map(str::parse::<GraphFormat>).transpose();
     Ok(format.map_err(|error| Refusal::usage(error.to_string()))?.unwrap_or_default())
 }
@@ -139,7 +139,7 @@ async fn skipped(State(page): Shared, Path(id): Path<String>, asked: Asked) -> R
     answer(page, asked, move |page, asked| {
         let id = number(&id)?;
         if asked.json {
-            let found = skipped::Found::of(&page.operator, &view::skipped::wanted(asked, id))?;
+            let found = skipped::SkippedPage::of(&page.operator, &view::skipped::wanted(asked, id))?;
             return Ok(document(&found.json(id)));
         }
         Ok(shown(page, asked, &view::skipped::show(page, asked, id)?))
@@ -211,7 +211,8 @@ async fn schedule(State(page): Shared, asked: Asked) -> Response {
         }
         let jobs = scheduled(page.operator.jobs())?;
         let repository = page.operator.repository();
-        let found = jobs.iter().map(|job| list::Found::of(job, repository)).collect::<Result<Vec<_>, _>>()?;
+        let found =
+            jobs.iter().map(|job| list::ScheduleState::of(job, repository)).collect::<Result<Vec<_>, _>>()?;
         Ok(document(&list::document(&jobs, &found, page.operator.now()?)))
     })
     .await

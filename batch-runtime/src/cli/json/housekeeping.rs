@@ -40,11 +40,11 @@ impl<'a> Purge<'a> {
 /// `doctor`: `{"findings": [..]}`
 #[derive(Serialize)]
 pub(in crate::cli) struct Findings<'a> {
-    findings: Vec<Found<'a>>,
+    findings: Vec<FindingDocument<'a>>,
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+struct FindingDocument<'a> {
     kind: &'a str,
     what: &'a str,
     remedy: &'a str,
@@ -52,8 +52,11 @@ struct Found<'a> {
 
 impl<'a> Findings<'a> {
     pub(in crate::cli) fn of(findings: &'a [Finding]) -> Self {
-        let found =
-            |finding: &'a Finding| Found { kind: finding.kind, what: &finding.what, remedy: &finding.remedy };
+        let found = |finding: &'a Finding| FindingDocument {
+            kind: finding.kind,
+            what: &finding.what,
+            remedy: &finding.remedy,
+        };
         Self { findings: findings.iter().map(found).collect() }
     }
 }

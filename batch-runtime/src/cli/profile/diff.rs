@@ -74,7 +74,7 @@ impl ProfileDiff {
         _: &Globals,
         _: &Console,
     ) -> Result<(), Refusal> {
-        Err(super::needs("`profile diff` of heaps", "profile-heap"))
+        Err(super::missing_feature("`profile diff` of heaps", "profile-heap"))
     }
 
     #[cfg(feature = "profile-heap")]

@@ -11,8 +11,8 @@ impl ProfileArguments {
     /// Refuses what cannot be profiled.
     pub(in crate::cli) fn prepare(&self) -> Result<(), Refusal> {
         match (self.cpu, self.heap) {
-            (_, true) => Err(super::needs("`--profile=heap`", "profile-heap")),
-            (true, false) => Err(super::needs("`--profile`", "profile")),
+            (_, true) => Err(super::missing_feature("`--profile=heap`", "profile-heap")),
+            (true, false) => Err(super::missing_feature("`--profile`", "profile")),
             (false, false) => Ok(()),
         }
     }
@@ -45,6 +45,6 @@ impl ProfileDiff {
         _: &Globals,
         _: &Console,
     ) -> Result<(), Refusal> {
-        Err(super::needs("`profile diff`", "profile"))
+        Err(super::missing_feature("`profile diff`", "profile"))
     }
 }

@@ -32,7 +32,7 @@ impl ProfileArguments {
         }
         #[cfg(not(feature = "profile-heap"))]
         if self.heap {
-            return Err(super::needs("`--profile=heap`", "profile-heap"));
+            return Err(super::missing_feature("`--profile=heap`", "profile-heap"));
         }
         let folder = self.folder();
         fs::create_dir_all(&folder).map_err(|error| {

@@ -72,13 +72,13 @@ impl Backfill {
 
 /// The options that `schedule` hands on to the processes of its jobs.
 #[derive(Debug)]
-pub(in crate::cli) struct OfChildren {
+pub(in crate::cli) struct ChildOptions {
     pub(super) telemetry: TelemetryArguments,
     /// Names of options and their values.
     words: Vec<(&'static str, String)>,
 }
 
-impl OfChildren {
+impl ChildOptions {
     fn of(matches: &ArgMatches) -> Self {
         let word = |name| Some((name, matches.get_one::<String>(name)?.clone()));
         Self {
@@ -99,7 +99,7 @@ impl OfChildren {
 /// A command of `schedule`.
 #[derive(Debug)]
 pub(in crate::cli) enum Invocation {
-    Follow { most: usize, options: OfChildren },
+    Follow { most: usize, options: ChildOptions },
     List,
     Pause { job: &'static JobInfo, pause: bool },
     Export { format: Format, directory: Option<OsString> },
@@ -129,7 +129,7 @@ impl Invocation {
                 most: matches
                     .get_one::<u32>("max-running")
                     .map_or(1, |number| usize::try_from(*number).unwrap_or(1)),
-                options: OfChildren::of(matches),
+                options: ChildOptions::of(matches),
             },
         })
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 
 use super::document::{Offered, Ran, Time, Waits};
-use super::{Backfill, Runs, beside};
+use super::{Backfill, Runs, extra_parameters};
 use crate::cli::arguments::{Globals, RunArguments};
 use crate::cli::console::Console;
 use crate::cli::print_json;
@@ -25,7 +25,7 @@ pub(in crate::cli) fn backfill(
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
-    let given = beside(job, run, console)?;
+    let given = extra_parameters(job, run, console)?;
     let fires = fires(operator, job, backfill)?;
     if fires.is_empty() {
         if globals.json {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::arguments::OfChildren;
+use super::arguments::ChildOptions;
 use super::{changed, scheduled};
 use crate::cli::arguments::Globals;
 use crate::cli::console::Console;
@@ -15,7 +15,7 @@ use crate::schedule::daemon::Daemon;
 /// `schedule`
 pub(super) fn follow(
     most: usize,
-    options: &OfChildren,
+    options: &ChildOptions,
     jobs: &[&'static JobInfo],
     globals: &Globals,
     console: &Console,

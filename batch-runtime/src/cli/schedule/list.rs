@@ -19,7 +19,7 @@ pub(crate) const NEXT: usize = 3;
 
 /// The state of a schedule in the repository.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct ScheduleState {
     pub(crate) row: Option<ScheduleRow>,
     pub(crate) last: Option<FireRow>,
     /// The numbers of waiting, missed, skipped and held times.
@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub(crate) holds: Option<ExecutionId>,
 }
 
-impl Found {
+impl ScheduleState {
     pub(crate) fn of(job: &ScheduledJob, repository: &dyn Repository) -> Result<Self, Refusal> {
         let name = job.job.name;
         let last = repository.fires(&FireFilter { limit: Some(1), ..FireFilter::of(name) })?.pop();
@@ -54,8 +54,8 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     let mut found = Vec::new();
     for job in &jobs {
         found.push(match &repository {
-            Some(repository) => Found::of(job, &**repository)?,
-            None => Found::default(),
+            Some(repository) => ScheduleState::of(job, &**repository)?,
+            None => ScheduleState::default(),
         });
     }
     let next = |job: &ScheduledJob| job.times.after(now).take(NEXT).collect::<Vec<_>>();
@@ -107,7 +107,11 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
 }
 
 /// The document of several schedules.
-pub(crate) fn document<'a>(jobs: &'a [ScheduledJob], found: &[Found], now: Timestamp) -> Schedules<'a> {
+pub(crate) fn document<'a>(
+    jobs: &'a [ScheduledJob],
+    found: &[ScheduleState],
+    now: Timestamp,
+) -> Schedules<'a> {
     let listed = jobs.iter().zip(found).map(|(job, found)| {
         let next: Vec<_> = job.times.after(now).take(NEXT).map(|time| job.fire(time)).collect();
         Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts, found.holds)

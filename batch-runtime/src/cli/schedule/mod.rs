@@ -12,7 +12,7 @@ use crate::cli::console::Console;
 use crate::cli::profile::RunProfile;
 use crate::cli::refusal::{Refusal, exit};
 use crate::cli::repository::{self, Open};
-use crate::cli::run::{code_of, observed, tell};
+use crate::cli::run::{code_of, observed, print_report};
 use crate::cli::{done, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::observe::JobReport;
@@ -58,7 +58,7 @@ impl Runs {
     ) {
         match ran {
             Ok(Some(report)) => {
-                tell(&report, &RunProfile::default(), job, run, globals, console);
+                print_report(&report, &RunProfile::default(), job, run, globals, console);
                 self.reports.push(report);
             }
             Ok(None) => {}
@@ -71,7 +71,11 @@ impl Runs {
 }
 
 /// The parameters in addition to the scheduled time: those that are not identifying, and secrets.
-fn beside(job: &'static JobInfo, run: &RunArguments, console: &Console) -> Result<Parameters, Refusal> {
+fn extra_parameters(
+    job: &'static JobInfo,
+    run: &RunArguments,
+    console: &Console,
+) -> Result<Parameters, Refusal> {
     let given = parse_parameters(job, run.with_secrets(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, false))?;
     if let Some((name, _)) = given.iter().find(|(_, parameter)| parameter.identifying) {
@@ -90,7 +94,7 @@ pub(super) fn due(
     globals: &Globals,
     console: &Console,
 ) -> Result<u8, Refusal> {
-    let given = beside(job, run, console)?;
+    let given = extra_parameters(job, run, console)?;
     let mut runs = Runs::default();
     let waits = loop {
         let due = operator.due(job)?;

@@ -16,7 +16,7 @@ use block::{ArmOf, Block, forked, framed, parallel, stacked};
 use loops::{Asked, asked, forever};
 use picture::wrapped;
 
-use super::status::Seen;
+use super::status::ExecutionProgress;
 use super::words::{card, split, title};
 use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
@@ -28,14 +28,14 @@ const TEXT: usize = 36;
 const MARGIN: usize = 2;
 
 /// Lays out a job, with the progress of one of its executions.
-pub(super) fn lay_out(job: &JobInfo, seen: Option<&Seen>) -> Picture {
+pub(super) fn lay_out(job: &JobInfo, seen: Option<&ExecutionProgress>) -> Picture {
     let mut pen = Pen { numbering: Numbering::default(), seen };
     let entered = seen.is_some();
     let mut blocks = vec![Block::card(Kind::Terminal, wrapped(job.name, TEXT), None, entered)];
     let mut way = Some(entered);
     pen.nodes(job.flow, &mut way, &mut blocks);
     if let Some(taken) = way {
-        let ended = taken && seen.is_some_and(Seen::is_complete);
+        let ended = taken && seen.is_some_and(ExecutionProgress::is_complete);
         blocks.push(Block::card(Kind::Terminal, vec!["COMPLETED".to_owned()], None, ended));
     }
     let Some(block) = stacked(blocks) else { return Picture::default() };
@@ -46,7 +46,7 @@ pub(super) fn lay_out(job: &JobInfo, seen: Option<&Seen>) -> Picture {
 
 struct Pen<'s> {
     numbering: Numbering,
-    seen: Option<&'s Seen>,
+    seen: Option<&'s ExecutionProgress>,
 }
 
 impl Pen<'_> {

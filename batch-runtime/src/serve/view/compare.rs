@@ -11,9 +11,13 @@ use crate::observe::words;
 use crate::operator::ExecutionDetails;
 use crate::repository::StepExecution;
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
-pub(in crate::serve) fn show(page: &Page, one: ExecutionId, other: ExecutionId) -> Result<View, Trouble> {
+pub(in crate::serve) fn show(
+    page: &Page,
+    one: ExecutionId,
+    other: ExecutionId,
+) -> Result<View, RequestError> {
     let both = [page.operator.show(one)?, page.operator.show(other)?];
     let live = html! {
         div.table {

@@ -12,9 +12,9 @@ use crate::observe::{Summary, words};
 use crate::operator::ExecutionDetails;
 use crate::repository::{BatchStatus, Counters, Did, ExecutionFilter, JobExecution, Operation, OwnerState};
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
-pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
+pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, RequestError> {
     let details = page.operator.show(id)?;
     let execution = &details.execution;
     let filter = ExecutionFilter {

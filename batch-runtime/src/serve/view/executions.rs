@@ -5,14 +5,14 @@ use maud::{Markup, html};
 
 use super::parts::{self, duration};
 use super::{Place, View};
-use crate::cli::executions::Found;
+use crate::cli::executions::ExecutionPage;
 use crate::cli::refusal::Refusal;
 use crate::cli::times;
 use crate::definition::ExecutionId;
 use crate::repository::{BatchStatus, Between, ExecutionFilter};
 use crate::serve::page::Page;
 use crate::serve::query::Query;
-use crate::serve::request::{Asked, Trouble};
+use crate::serve::request::{Asked, RequestError};
 
 /// The number of executions on a page if the address does not say it.
 const PAGE: u32 = 50;
@@ -58,7 +58,7 @@ impl Wanted {
     }
 }
 
-pub(in crate::serve) fn show(page: &Page, asked: &Asked) -> Result<View, Trouble> {
+pub(in crate::serve) fn show(page: &Page, asked: &Asked) -> Result<View, RequestError> {
     let operator = &page.operator;
     let query = &asked.query;
     let now = operator.now()?;
@@ -66,7 +66,7 @@ pub(in crate::serve) fn show(page: &Page, asked: &Asked) -> Result<View, Trouble
     let (live, follows) = match wanted {
         Ok(wanted) => {
             let is_first = wanted.filter.after.is_none();
-            let found = Found::of(operator, wanted.filter, wanted.limit)?;
+            let found = ExecutionPage::of(operator, wanted.filter, wanted.limit)?;
             (list(&found, asked, now), is_first)
         }
         Err(refusal) => (html! { p.cause role="alert" { (parts::coded(&refusal.to_string())) } }, false),
@@ -122,7 +122,7 @@ fn form(query: &Query, jobs: &[String]) -> Markup {
     }
 }
 
-fn list(found: &Found, asked: &Asked, now: Timestamp) -> Markup {
+fn list(found: &ExecutionPage, asked: &Asked, now: Timestamp) -> Markup {
     let has_job = asked.query.get("job").is_some();
     let last = found.executions.last().filter(|_| found.more);
     let is_first = asked.query.get("after").is_none();

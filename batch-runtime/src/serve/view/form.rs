@@ -17,7 +17,7 @@ use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, JobExecution, Outlook};
 use crate::serve::page::Page;
 use crate::serve::query::Query;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
 /// The prefix of the fields of parameters, so that no parameter has the name of another field.
 const FIELD: &str = "p.";
@@ -124,7 +124,7 @@ pub(in crate::serve) fn show(
     form: Form,
     fields: &Query,
     refused: Option<&Refused>,
-) -> Result<View, Trouble> {
+) -> Result<View, RequestError> {
     let job = form.job();
     let like = match form {
         Form::Restart(_, execution) => Some(page.operator.execution(execution)?),
@@ -207,7 +207,7 @@ pub(in crate::serve) fn outlook(outlook: &Result<Outlook, Refused>) -> Markup {
 }
 
 /// The execution whose parameters fill the form: the one that the address names, else the last one.
-fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecution>, Trouble> {
+fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecution>, RequestError> {
     if let Some(like) = fields.get("like").and_then(|id| id.parse().ok()) {
         let like = page.operator.execution(ExecutionId(like))?;
         return Ok(Some(like).filter(|like| like.instance.job == job.name));

@@ -8,10 +8,10 @@ use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::graph::{GraphFormat, render, styles};
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
 /// The graph of an execution.
-pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
+pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<View, RequestError> {
     let details = page.operator.show(id)?;
     let execution = &details.execution;
     let is_ours = page.operator.jobs().iter().any(|job| job.name == execution.instance.job);
@@ -30,7 +30,7 @@ pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<Vie
 }
 
 /// The graph of a job.
-pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, Trouble> {
+pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, RequestError> {
     let job = page.operator.job(job)?;
     let fixed = html! {
         h1 { "Graph of " a href={ "/executions?job=" (encoded(job.name)) } { (job.name) } }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::parts::{self, class, duration, encoded};
 use super::{Place, View};
-use crate::cli::executions::Found;
+use crate::cli::executions::ExecutionPage;
 use crate::cli::parameter::first_paragraph;
 use crate::observe::words;
 use crate::operator::OperatorError;
@@ -23,7 +23,7 @@ struct Job<'a> {
     about: String,
     /// Whether the job is one of this program.
     is_ours: bool,
-    found: Found,
+    found: ExecutionPage,
     /// The next scheduled time, and its zone.
     next: Option<(String, &'static str)>,
 }
@@ -36,7 +36,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
     let now = operator.now()?;
     let found = |name: &str| {
         let filter = ExecutionFilter { job: Some(name.to_owned()), ..ExecutionFilter::default() };
-        Found::of(operator, filter, LAST)
+        ExecutionPage::of(operator, filter, LAST)
     };
     let mut jobs = Vec::new();
     for job in ours {
@@ -108,7 +108,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, OperatorError> {
 }
 
 /// The last executions, oldest first: the height of each is its time.
-fn bars(found: &Found, now: jiff::Timestamp) -> Markup {
+fn bars(found: &ExecutionPage, now: jiff::Timestamp) -> Markup {
     let all = found.executions.iter().zip(&found.owners);
     let times: Vec<u128> = all
         .clone()

@@ -12,15 +12,15 @@ use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::serve::child::log_file;
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
 /// The most lines that are shown.
 const LINES: usize = 200;
 /// The size of the file's end that is searched for them.
 const BYTES: u64 = 256 << 10;
 
-pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
-    let Some(folder) = &page.logs else { return Err(Trouble::Missing) };
+pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, RequestError> {
+    let Some(folder) = &page.logs else { return Err(RequestError::Missing) };
     let details = page.operator.show(id)?;
     let job = &details.execution.instance.job;
     let file = log_file(folder, job, id);

@@ -4,23 +4,23 @@ use maud::{Markup, html};
 
 use super::parts::{self, encoded};
 use super::{Place, View};
-use crate::cli::schedule::list::{Found, NEXT, shown};
+use crate::cli::schedule::list::{NEXT, ScheduleState, shown};
 use crate::cli::schedule::scheduled;
 use crate::operator::OperatorError;
 use crate::repository::{FireOutcome, FireRow};
 use crate::schedule::ScheduledJob;
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
 /// The outcomes that are counted.
 const COUNTS: [&str; 4] = ["Waiting", "Missed", "Skipped", "Held"];
 
-pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {
+pub(in crate::serve) fn show(page: &Page) -> Result<View, RequestError> {
     let jobs = scheduled(page.operator.jobs())?;
     let now = page.operator.now()?;
     let mut rows = Vec::new();
     for job in &jobs {
-        let found = Found::of(job, page.operator.repository())?;
+        let found = ScheduleState::of(job, page.operator.repository())?;
         let next: Vec<String> = job.times.after(now).take(NEXT).map(shown).collect();
         rows.push(row(page, job, &found, &next));
     }
@@ -46,7 +46,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, Trouble> {
     Ok(View { title: "Schedule".to_owned(), place: Place::Schedule, fixed, live, follows: true })
 }
 
-fn row(page: &Page, job: &ScheduledJob, found: &Found, next: &[String]) -> Markup {
+fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[String]) -> Markup {
     let name = encoded(job.job.name);
     let is_paused = found.row.as_ref().is_some_and(|row| row.paused.is_some());
     let (word, label) = if is_paused { ("resume", "Resume") } else { ("pause", "Pause") };

@@ -5,12 +5,12 @@ use maud::{Markup, html};
 
 use super::execution::head;
 use super::{Place, View, parts};
-use crate::cli::skipped::{CSV_HEADER, Found, csv_lines};
+use crate::cli::skipped::{CSV_HEADER, SkippedPage, csv_lines};
 use crate::definition::ExecutionId;
 use crate::operator::JobOperator;
 use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedOf, SkippedRow};
 use crate::serve::page::Page;
-use crate::serve::request::{Asked, Trouble};
+use crate::serve::request::{Asked, RequestError};
 
 /// The items on a page.
 const PAGE: u32 = 100;
@@ -29,9 +29,9 @@ pub(in crate::serve) fn wanted(asked: &Asked, id: ExecutionId) -> SkippedFilter 
     }
 }
 
-pub(in crate::serve) fn show(page: &Page, asked: &Asked, id: ExecutionId) -> Result<View, Trouble> {
+pub(in crate::serve) fn show(page: &Page, asked: &Asked, id: ExecutionId) -> Result<View, RequestError> {
     let details = page.operator.show(id)?;
-    let found = Found::of(&page.operator, &wanted(asked, id))?;
+    let found = SkippedPage::of(&page.operator, &wanted(asked, id))?;
     let is_first = asked.query.get("after").is_none();
     let job = page.operator.jobs().iter().find(|job| job.name == details.execution.instance.job);
     // The pages of earlier executions replay the other items.
@@ -123,7 +123,7 @@ pub(in crate::serve) fn csv(operator: JobOperator, id: ExecutionId) -> Body {
         };
         let filter = SkippedFilter { of: SkippedOf::InstanceOf(id), after, limit: Some(AT_ONCE) };
         let read = tokio::task::spawn_blocking(move || {
-            let found = Found::of(&operator, &filter);
+            let found = SkippedPage::of(&operator, &filter);
             (found, operator)
         });
         match read.await {

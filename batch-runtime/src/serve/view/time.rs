@@ -14,13 +14,13 @@ use crate::observe::advice::words::{advice, followed};
 use crate::observe::words;
 use crate::repository::{ExecutionFilter, JobExecution, StepExecution};
 use crate::serve::page::Page;
-use crate::serve::request::Trouble;
+use crate::serve::request::RequestError;
 
 /// The number of executions that are drawn.
 const LAST: u32 = 50;
 
 /// The time of the steps of an execution.
-pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<View, Trouble> {
+pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<View, RequestError> {
     let details = page.operator.show(id)?;
     let job = &details.execution.instance.job;
     let steps = details.steps.iter().filter(|step| !step.name.contains(":partition"));
@@ -78,19 +78,19 @@ fn took(step: &StepExecution) -> Option<Duration> {
 }
 
 /// A step with its executions, oldest first.
-struct Of {
+struct StepRuns {
     name: String,
     ran: Vec<(JobExecution, StepExecution)>,
 }
 
 /// The time of the steps of a job in its last executions.
-pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, Trouble> {
+pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, RequestError> {
     let operator = &page.operator;
     let filter =
         ExecutionFilter { job: Some(job.to_owned()), limit: Some(LAST), ..ExecutionFilter::default() };
     let mut executions = operator.executions(&filter)?;
     executions.reverse();
-    let mut steps: Vec<Of> = Vec::new();
+    let mut steps: Vec<StepRuns> = Vec::new();
     for execution in &executions {
         for step in operator.repository().steps(execution.id)? {
             if step.profile.is_none() || step.name.contains(":partition") {
@@ -99,7 +99,7 @@ pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, Trouble> 
             let ran = (execution.clone(), step);
             match steps.iter_mut().find(|of| of.name == ran.1.name) {
                 Some(of) => of.ran.push(ran),
-                None => steps.push(Of { name: ran.1.name.clone(), ran: vec![ran] }),
+                None => steps.push(StepRuns { name: ran.1.name.clone(), ran: vec![ran] }),
             }
         }
     }
@@ -115,7 +115,7 @@ pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, Trouble> 
     Ok(View { title: format!("Time of {job}"), place: Place::Elsewhere, fixed, live, follows: false })
 }
 
-fn of_step(step: &Of, job: Option<&&'static JobInfo>) -> Markup {
+fn of_step(step: &StepRuns, job: Option<&&'static JobInfo>) -> Markup {
     let columns: Vec<Column<'_>> = step
         .ran
         .iter()
@@ -155,7 +155,7 @@ fn settings(job: &JobInfo, name: &str) -> Option<String> {
     Some(settings.join(", "))
 }
 
-fn figures(step: &Of) -> Markup {
+fn figures(step: &StepRuns) -> Markup {
     html! {
         div.table {
             table {
