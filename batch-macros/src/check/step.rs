@@ -5,7 +5,7 @@ use syn::{Expr, ExprLit, ItemFn, Lit, Pat};
 
 use crate::errors::Errors;
 use crate::model::step::StepOptions;
-use crate::syntax::options::Given;
+use crate::syntax::options::WrittenOption;
 use crate::syntax::step::{Element, Route, is_pipe};
 
 /// Checks the options' values, as far as they are literals.
@@ -86,7 +86,7 @@ fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
 }
 
 /// Reports `chunk` on a function with its own body; no other check reports it.
-pub(crate) fn chunk_on_tasklet(given: &[Given], function: &ItemFn, errors: &mut Errors) -> bool {
+pub(crate) fn chunk_on_tasklet(given: &[WrittenOption], function: &ItemFn, errors: &mut Errors) -> bool {
     let Some(chunk) = given.iter().find(|option| option.name == "chunk") else { return false };
     let has_head =
         !function.sig.inputs.is_empty() || !matches!(function.sig.output, syn::ReturnType::Default);

@@ -71,7 +71,7 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
 }
 
 /// A processor of the step: its alias, and the trait that holds its constants and types.
-pub(super) struct Keeping {
+pub(super) struct StepProcessor {
     pub(super) alias: Ident,
     pub(super) definition: TokenStream,
 }
@@ -91,9 +91,9 @@ impl Aggregated {
     }
 
     /// For the step `step` with these processors; `alias` refers to the aggregator, which is named at `span`.
-    pub(super) fn of(step: &Ident, alias: &Ident, span: Span, processors: &[Keeping]) -> Self {
+    pub(super) fn of(step: &Ident, alias: &Ident, span: Span, processors: &[StepProcessor]) -> Self {
         let definition = quote!(<#alias as __batch::AggregatorDefinition>);
-        let keeping = processors.iter().map(|Keeping { alias, definition: of }| {
+        let keeping = processors.iter().map(|StepProcessor { alias, definition: of }| {
             quote! {
                 __batch::Keeping {
                     name: <#alias as #of>::NAME,

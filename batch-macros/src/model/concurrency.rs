@@ -5,7 +5,7 @@ use syn::Expr;
 
 use super::fault::duration;
 use crate::errors::Errors;
-use crate::syntax::options::{self, Given};
+use crate::syntax::options::{self, WrittenOption};
 
 /// The options of a processor.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Timeout {
 }
 
 impl ProcessorOptions {
-    pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
+    pub(crate) fn read(given: &[WrittenOption], errors: &mut Errors) -> Self {
         let mut read = Self::default();
         for option in given {
             match option.name.to_string().as_str() {

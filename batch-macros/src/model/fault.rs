@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::syntax::duration::nanoseconds;
 use crate::syntax::fault::{NamedError, clause};
 use crate::syntax::nearest::nearest;
-use crate::syntax::options::{self, Given};
+use crate::syntax::options::{self, WrittenOption};
 
 /// The rules of a step, in source order.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl Faults {
     }
 
     /// Adds the rules of `skip(..)` or `no_skip(..)`.
-    pub(crate) fn add_skip(&mut self, option: &Given, skips: bool, errors: &mut Errors) {
+    pub(crate) fn add_skip(&mut self, option: &WrittenOption, skips: bool, errors: &mut Errors) {
         let before = errors.count();
         let example = if skips { SKIP } else { NO_SKIP };
         let known: &[&str] = if skips { &["limit", "policy"] } else { &[] };
@@ -111,7 +111,7 @@ impl Faults {
     }
 
     /// Adds the rules of `retry(..)` or `no_retry(..)`.
-    pub(crate) fn add_retry(&mut self, option: &Given, repeats: bool, errors: &mut Errors) {
+    pub(crate) fn add_retry(&mut self, option: &WrittenOption, repeats: bool, errors: &mut Errors) {
         let before = errors.count();
         let example = if repeats { RETRY } else { NO_RETRY };
         let known: &[&str] = if repeats { &["limit", "backoff", "policy"] } else { &[] };
@@ -154,7 +154,7 @@ struct Read {
 }
 
 impl Read {
-    fn of(option: &Given, example: &str, known: &[&str], errors: &mut Errors) -> Option<Self> {
+    fn of(option: &WrittenOption, example: &str, known: &[&str], errors: &mut Errors) -> Option<Self> {
         let arguments = options::arguments(option, example, errors)?;
         let before = errors.count();
         let clause = clause(&arguments.inside, errors);
@@ -178,7 +178,14 @@ impl Read {
         Some(read)
     }
 
-    fn set(&mut self, option: &Given, known: &[&str], name: &Ident, value: Expr, errors: &mut Errors) {
+    fn set(
+        &mut self,
+        option: &WrittenOption,
+        known: &[&str],
+        name: &Ident,
+        value: Expr,
+        errors: &mut Errors,
+    ) {
         let word = name.to_string();
         if !known.contains(&word.as_str()) {
             errors.at(name, unknown(&option.name, &word, known));

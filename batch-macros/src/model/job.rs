@@ -11,7 +11,7 @@ use super::types::{as_reference, impl_trait, is_named, only_argument, shown};
 use crate::errors::Errors;
 use crate::syntax::component::doc;
 use crate::syntax::name::plain;
-use crate::syntax::options::{self, Given, Table};
+use crate::syntax::options::{self, Table, WrittenOption};
 
 const JOB: Table = Table::new(
     "job",
@@ -112,7 +112,7 @@ fn signature(noun: &str, function: &ItemFn, errors: &mut Errors) {
     }
 }
 
-fn job_options(given: &[Given], errors: &mut Errors) -> Options {
+fn job_options(given: &[WrittenOption], errors: &mut Errors) -> Options {
     let mut read = Options::default();
     for option in given {
         match option.name.to_string().as_str() {
@@ -129,7 +129,7 @@ fn job_options(given: &[Given], errors: &mut Errors) -> Options {
     read
 }
 
-fn truth(option: &Given, example: &str, errors: &mut Errors) -> Option<bool> {
+fn truth(option: &WrittenOption, example: &str, errors: &mut Errors) -> Option<bool> {
     match options::value(option, example, errors)? {
         Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Some(value.value),
         other => {
@@ -139,7 +139,7 @@ fn truth(option: &Given, example: &str, errors: &mut Errors) -> Option<bool> {
     }
 }
 
-fn count(option: &Given, errors: &mut Errors) -> Option<Expr> {
+fn count(option: &WrittenOption, errors: &mut Errors) -> Option<Expr> {
     let value = options::value(option, "max_recoveries = 3", errors)?;
     let fits = match &value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u32>().is_ok(),
@@ -209,7 +209,7 @@ pub(crate) fn lints(attributes: &[Attribute]) -> Vec<Attribute> {
 }
 
 /// The function of `check = positive`.
-fn check(option: &Given, errors: &mut Errors) -> Option<Path> {
+fn check(option: &WrittenOption, errors: &mut Errors) -> Option<Path> {
     match options::value(option, "check = positive", errors)? {
         Expr::Path(path) if path.qself.is_none() => Some(path.path),
         other => {
@@ -237,7 +237,7 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
             errors.at(attribute, "a parameter accepts only a doc comment and `#[param(..)]`; leave this out");
         }
     }
-    let find = |name: &str| given.iter().find(|option: &&Given| option.name == name);
+    let find = |name: &str| given.iter().find(|option: &&WrittenOption| option.name == name);
     if let Some(option) = find("secret") {
         options::flag(option, errors);
         parameter.secret = true;

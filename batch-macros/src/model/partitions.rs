@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Path};
 
 use crate::errors::Errors;
-use crate::syntax::options::{self, Given};
+use crate::syntax::options::{self, WrittenOption};
 use crate::syntax::step::Part;
 
 /// `partitions = 8`, `partitioner = regions`, `aggregator = total`, `threads = 4`.
@@ -21,12 +21,12 @@ pub(crate) struct Partitions {
 
 impl Partitions {
     /// Reads the options; `None` if the step has no partitions.
-    pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Option<Self> {
+    pub(crate) fn read(given: &[WrittenOption], errors: &mut Errors) -> Option<Self> {
         let named = |name: &str| given.iter().find(|option| option.name == name);
         let (count, partitioner, threads) = (named("partitions"), named("partitioner"), named("threads"));
         let aggregator = named("aggregator");
         let first = count.or(partitioner)?;
-        let value = |option: Option<&Given>, example: &str, errors: &mut Errors| {
+        let value = |option: Option<&WrittenOption>, example: &str, errors: &mut Errors| {
             option.and_then(|option| options::value(option, example, errors))
         };
         let count = value(count, "partitions = 8", errors);

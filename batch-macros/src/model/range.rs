@@ -7,12 +7,12 @@ use syn::{Expr, ExprRange, Lit, RangeLimits};
 use super::types::shown;
 use crate::errors::Errors;
 use crate::syntax::binding::literal;
-use crate::syntax::options::{self, Given};
+use crate::syntax::options::{self, WrittenOption};
 
 const EXAMPLE: &str = "range = 1..=100";
 
 /// Reads the bounds; anything else is reported.
-pub(crate) fn range(option: &Given, errors: &mut Errors) -> Option<ExprRange> {
+pub(crate) fn range(option: &WrittenOption, errors: &mut Errors) -> Option<ExprRange> {
     match options::value(option, EXAMPLE, errors)? {
         Expr::Range(range) if range.start.is_some() || range.end.is_some() => {
             if is_empty(&range) {

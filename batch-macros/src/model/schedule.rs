@@ -8,7 +8,7 @@ use crate::errors::Errors;
 use crate::model::types::shown;
 use crate::syntax::duration::nanoseconds;
 use crate::syntax::nearest::nearest;
-use crate::syntax::options::{self, Given, Table};
+use crate::syntax::options::{self, Table, WrittenOption};
 
 const SCHEDULE: Table = Table::new("job", &["zone", "missed", "overlap", "restarts", "on_failure"], &[]);
 const OVERLAP: [(&str, &str); 3] = [("wait", "Wait"), ("skip", "Skip"), ("allow", "Allow")];
@@ -40,7 +40,7 @@ pub(crate) enum Missed {
 }
 
 /// Reads the option; `None` if it cannot be read, which is reported.
-pub(crate) fn schedule(option: &Given, errors: &mut Errors) -> Option<Schedule> {
+pub(crate) fn schedule(option: &WrittenOption, errors: &mut Errors) -> Option<Schedule> {
     let arguments = options::arguments(option, EXAMPLE, errors)?;
     let split = |input: ParseStream<'_>| {
         let expression = input.parse::<Expr>()?;
@@ -82,7 +82,7 @@ pub(crate) fn schedule(option: &Given, errors: &mut Errors) -> Option<Schedule> 
     Some(read)
 }
 
-fn zone(given: &Given, errors: &mut Errors) -> Option<LitStr> {
+fn zone(given: &WrittenOption, errors: &mut Errors) -> Option<LitStr> {
     match options::value(given, "zone = \"Asia/Seoul\"", errors)? {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
         other => {
@@ -92,7 +92,7 @@ fn zone(given: &Given, errors: &mut Errors) -> Option<LitStr> {
     }
 }
 
-fn missed(given: &Given, errors: &mut Errors) -> Option<Missed> {
+fn missed(given: &WrittenOption, errors: &mut Errors) -> Option<Missed> {
     const WORDS: [&str; 3] = ["latest", "all", "none"];
     let value = options::value(given, "missed = latest", errors)?;
     match &value {
@@ -150,7 +150,7 @@ fn within(call: &syn::ExprCall, errors: &mut Errors) -> Option<u64> {
 
 /// The variant that one of these words stands for.
 fn word(
-    given: &Given,
+    given: &WrittenOption,
     example: &str,
     words: &[(&str, &'static str)],
     errors: &mut Errors,
@@ -172,7 +172,7 @@ fn unknown(word: &str, option: &str, known: &[&str]) -> String {
     }
 }
 
-fn restarts(given: &Given, errors: &mut Errors) -> Option<u32> {
+fn restarts(given: &WrittenOption, errors: &mut Errors) -> Option<u32> {
     let value = options::value(given, "restarts = 2", errors)?;
     let number = match &value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u32>().ok(),

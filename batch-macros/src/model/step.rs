@@ -7,7 +7,7 @@ use super::fault::{Faults, duration};
 use super::partitions::{Partitions, part};
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
-use crate::syntax::options::{self, Given};
+use crate::syntax::options::{self, WrittenOption};
 use crate::syntax::step::{Element, Part, is_pipe, pipe};
 
 /// A previous name of the step: `"load"`, or `"load as load_eu"`.
@@ -47,7 +47,7 @@ pub(crate) struct StepOptions {
 }
 
 impl StepOptions {
-    pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Self {
+    pub(crate) fn read(given: &[WrittenOption], errors: &mut Errors) -> Self {
         let mut read = Self { partitions: Partitions::read(given, errors), ..Self::default() };
         for option in given {
             read.given.push(option.name.clone());
@@ -97,15 +97,15 @@ impl StepOptions {
 }
 
 /// Reads an option that means `true` if it has no value.
-fn yes_unless_said(option: &Given) -> Expr {
+fn yes_unless_said(option: &WrittenOption) -> Expr {
     option.value.clone().unwrap_or_else(|| syn::parse_quote!(true))
 }
 
-fn time(option: &Given, example: &str, errors: &mut Errors) -> Option<u64> {
+fn time(option: &WrittenOption, example: &str, errors: &mut Errors) -> Option<u64> {
     duration(&options::value(option, example, errors)?, example, errors)
 }
 
-fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
+fn earlier_name(option: &WrittenOption, errors: &mut Errors) -> Option<EarlierName> {
     const EXAMPLE: &str = "renamed_from = \"load\"";
     let value = options::value(option, EXAMPLE, errors)?;
     let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value else {
@@ -130,20 +130,20 @@ fn earlier_name(option: &Given, errors: &mut Errors) -> Option<EarlierName> {
 }
 
 /// Reads `isolate = allow`; the option has no other value.
-fn isolate(option: &Given, errors: &mut Errors) -> bool {
+fn isolate(option: &WrittenOption, errors: &mut Errors) -> bool {
     let meaning =
         "lets parts of a chunk be written twice to find a bad item: write it like this, or leave it out";
     one_word(option, "allow", meaning, errors)
 }
 
 /// Reads `order = none`; the order of the input is the default and cannot be written.
-fn is_unordered(option: &Given, errors: &mut Errors) -> bool {
+fn is_unordered(option: &WrittenOption, errors: &mut Errors) -> bool {
     let meaning = "commits chunks in the order in which they finish: write it like this, or leave `order` out to keep the order of the input";
     one_word(option, "none", meaning, errors)
 }
 
 /// Checks that the value of the option is the word `only`. Any other value is reported with the meaning of the option.
-fn one_word(option: &Given, only: &str, meaning: &str, errors: &mut Errors) -> bool {
+fn one_word(option: &WrittenOption, only: &str, meaning: &str, errors: &mut Errors) -> bool {
     let name = &option.name;
     let example = format!("{name} = {only}");
     let Some(value) = options::value(option, &example, errors) else { return false };
@@ -170,7 +170,7 @@ pub(crate) struct Pipe {
 }
 
 /// Returns whether the function is a pipe, by its options or by its body.
-pub(crate) fn is_pipe_step(given: &[Given], function: &ItemFn) -> bool {
+pub(crate) fn is_pipe_step(given: &[WrittenOption], function: &ItemFn) -> bool {
     given.iter().any(|option| option.name == "chunk")
         || (is_pipe(&function.block) && matches!(function.sig.output, syn::ReturnType::Default))
 }

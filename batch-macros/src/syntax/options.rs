@@ -74,7 +74,7 @@ pub(crate) const STEP: Table = Table {
 };
 
 /// One option as written: `chunk = 100`, `bulk`.
-pub(crate) struct Given {
+pub(crate) struct WrittenOption {
     pub(crate) name: Ident,
     pub(crate) value: Option<Expr>,
     /// The `(..)` after the name.
@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
     pub(crate) inside: TokenStream,
 }
 
-impl Parse for Given {
+impl Parse for WrittenOption {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name: Ident = input.call(syn::ext::IdentExt::parse_any)?;
         let mut given = Self { name, value: None, arguments: None };
@@ -110,15 +110,15 @@ impl Parse for Given {
 }
 
 /// Reads the options of an attribute; unknown, reserved and repeated ones are reported and left out.
-pub(crate) fn read(table: &Table, tokens: TokenStream, errors: &mut Errors) -> Vec<Given> {
-    let given = match Punctuated::<Given, Token![,]>::parse_terminated.parse2(tokens) {
+pub(crate) fn read(table: &Table, tokens: TokenStream, errors: &mut Errors) -> Vec<WrittenOption> {
+    let given = match Punctuated::<WrittenOption, Token![,]>::parse_terminated.parse2(tokens) {
         Ok(given) => given,
         Err(error) => {
             errors.push(error);
             return Vec::new();
         }
     };
-    let mut read: Vec<Given> = Vec::new();
+    let mut read: Vec<WrittenOption> = Vec::new();
     for option in given {
         let name = option.name.to_string();
         if table.later.contains(&name.as_str()) {
@@ -149,7 +149,7 @@ fn unknown(table: &Table, name: &str) -> String {
 }
 
 /// Checks that the option has no value.
-pub(crate) fn flag(option: &Given, errors: &mut Errors) {
+pub(crate) fn flag(option: &WrittenOption, errors: &mut Errors) {
     if let Some(value) = &option.value {
         errors.at(value, format!("`{0}` takes no value: write `{0}` alone", option.name));
     }
@@ -157,7 +157,7 @@ pub(crate) fn flag(option: &Given, errors: &mut Errors) {
 }
 
 /// Returns the option's value, which is required.
-pub(crate) fn value(option: &Given, example: &str, errors: &mut Errors) -> Option<Expr> {
+pub(crate) fn value(option: &WrittenOption, example: &str, errors: &mut Errors) -> Option<Expr> {
     no_arguments(option, &format!("write `{example}`"), errors);
     if option.value.is_none() && option.arguments.is_none() {
         errors.at(&option.name, format!("`{}` needs a value: write `{example}`", option.name));
@@ -166,7 +166,11 @@ pub(crate) fn value(option: &Given, example: &str, errors: &mut Errors) -> Optio
 }
 
 /// Returns the parentheses after the option's name, which are required.
-pub(crate) fn arguments<'o>(option: &'o Given, example: &str, errors: &mut Errors) -> Option<&'o Arguments> {
+pub(crate) fn arguments<'o>(
+    option: &'o WrittenOption,
+    example: &str,
+    errors: &mut Errors,
+) -> Option<&'o Arguments> {
     match (&option.arguments, &option.value) {
         (Some(arguments), _) if !arguments.inside.is_empty() => return Some(arguments),
         (None, Some(value)) => {
@@ -180,14 +184,14 @@ pub(crate) fn arguments<'o>(option: &'o Given, example: &str, errors: &mut Error
     None
 }
 
-fn no_arguments(option: &Given, remedy: &str, errors: &mut Errors) {
+fn no_arguments(option: &WrittenOption, remedy: &str, errors: &mut Errors) {
     if let Some(arguments) = &option.arguments {
         errors.at_span(arguments.span, format!("`{}` takes no parentheses: {remedy}", option.name));
     }
 }
 
 /// Reads the functions that an option names: `listeners(a, b)`.
-pub(crate) fn names(option: &Given, example: &str, errors: &mut Errors) -> Vec<Path> {
+pub(crate) fn names(option: &WrittenOption, example: &str, errors: &mut Errors) -> Vec<Path> {
     let Some(given) = arguments(option, example, errors) else { return Vec::new() };
     let given = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(given.inside.clone()) {
         Ok(given) => given,

@@ -28,7 +28,7 @@ const EXAMPLE: &str = "`split! { load, { clean; report } }`";
 pub(crate) fn split(mac: &Macro, errors: &mut Errors) -> Split {
     let mut split = Split::default();
     let parser = |input: ParseStream<'_>| {
-        split.complete = fill(&mut split, input, errors).is_some();
+        split.complete = parse_split(&mut split, input, errors).is_some();
         // A mistake has been reported by now. Consume the rest, or syn would report it as a second error.
         input.parse::<TokenStream>()
     };
@@ -56,7 +56,7 @@ impl Split {
 }
 
 /// Reads the option and the branches. If parsing cannot continue, reports why and returns `None`.
-fn fill(split: &mut Split, input: ParseStream<'_>, errors: &mut Errors) -> Option<()> {
+fn parse_split(split: &mut Split, input: ParseStream<'_>, errors: &mut Errors) -> Option<()> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         split.max = Some(limit(input, errors)?);
     }

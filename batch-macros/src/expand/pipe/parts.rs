@@ -4,10 +4,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, ItemFn};
 
-use crate::expand::aggregator::{Aggregated, Keeping};
+use crate::expand::aggregator::{Aggregated, StepProcessor};
 use crate::expand::frame::checked;
 use crate::expand::names::Roles;
-use crate::expand::partitions::question;
+use crate::expand::partitions::check_support;
 use crate::expand::{bindings, names};
 use crate::model::step::StepOptions;
 use crate::syntax::step::Part;
@@ -25,7 +25,7 @@ pub(super) struct Parts<'f> {
     spans: Vec<Span>,
     /// Checks that no alias depends on.
     pub(super) constants: TokenStream,
-    pub(super) keeping: Vec<Keeping>,
+    pub(super) processors: Vec<StepProcessor>,
     /// For each listener, whether it wants to see the item that a processor failed on.
     pub(super) wanting: Vec<TokenStream>,
     pub(super) source: Option<Source>,
@@ -80,7 +80,7 @@ impl<'f> Parts<'f> {
             uses: TokenStream::new(),
             spans: Vec::new(),
             constants: TokenStream::new(),
-            keeping: Vec::new(),
+            processors: Vec::new(),
             wanting: Vec::new(),
             source: None,
             aliases: 0,
@@ -151,7 +151,7 @@ impl<'f> Parts<'f> {
         let Some(part) = part else { return Aggregated::not() };
         let definition = quote!(__batch::AggregatorDefinition);
         let alias = self.place(part, "aggregator", &definition, &[]).alias;
-        Aggregated::of(&self.function.sig.ident, &alias, part.span(), &self.keeping)
+        Aggregated::of(&self.function.sig.ident, &alias, part.span(), &self.processors)
     }
 
     /// In a step with the option `word`, checks that the component supports it.
@@ -169,7 +169,7 @@ impl<'f> Parts<'f> {
         let (fits, function) = (self.alias("Part", span), Ident::new(function, span));
         let definition = respan(definition, span);
         let function = quote_spanned!(span=> <#alias as #definition>::#function);
-        self.types.extend(checked(&fits, &alias, question(word, what, &function, span)));
+        self.types.extend(checked(&fits, &alias, check_support(word, what, &function, span)));
         fits
     }
 

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Ident;
 
 use super::parts::{Parts, Placed, Source, respan, standalone};
-use crate::expand::aggregator::Keeping;
+use crate::expand::aggregator::StepProcessor;
 use crate::expand::frame::checked;
 use crate::syntax::step::Part;
 
@@ -20,7 +20,7 @@ impl Parts<'_> {
             let out = self.alias("Item", Span::call_site());
             self.types.extend(quote!(type #out = <#alias as #definition>::Out;));
             bound.push(self.bound(part, &alias, &scope, &definition, &item));
-            self.keeping.push(Keeping { alias, definition });
+            self.processors.push(StepProcessor { alias, definition });
             let (name, span) = (part.name(), part.span());
             self.source = Some(Source { role: "processor", name, span, item: out.clone() });
             item = out;
@@ -79,7 +79,7 @@ impl Parts<'_> {
             self.shows_item(&quote!(true), item, word.span());
         }
         let asks = self.options.keep_items.is_some() || !self.wanting.is_empty();
-        if self.keeping.is_empty() || (!asks && self.options.faults.skip.is_empty()) {
+        if self.processors.is_empty() || (!asks && self.options.faults.skip.is_empty()) {
             return processor.clone();
         }
         let wanted = match &self.wanting[..] {
@@ -95,7 +95,7 @@ impl Parts<'_> {
 
     /// Checks that the item on which a processor failed can be shown in the form that is wanted.
     pub(super) fn shows_item(&mut self, wants: &TokenStream, item: &Ident, span: Span) {
-        let Some(Keeping { alias, definition }) = self.keeping.first() else { return };
+        let Some(StepProcessor { alias, definition }) = self.processors.first() else { return };
         let check = quote! {
             let _ = <<#alias as #definition>::Passing as __batch::ShowsItem<#item, { #wants }>>::IS;
         };
