@@ -17,7 +17,7 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     let mut body = job::flow(given, function, errors);
     check::recursion::check("flow", &function.sig.ident, &mut body, errors);
     check::reachable::check(&body, errors);
-    check::texts::check("flow", &[], &mut body, errors);
+    check::end_texts::check("flow", &[], &mut body, errors);
     let Tree { items, nodes, checks, imports } = tree(&body, &[]);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&body));

@@ -23,7 +23,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let sound = before == errors.count();
     check::recursion::check("job", &function.sig.ident, &mut job.body, errors);
     check::reachable::check(&job.body, errors);
-    check::texts::check("job", &job.parameters, &mut job.body, errors);
+    check::end_texts::check("job", &job.parameters, &mut job.body, errors);
     check::schedule::check(&job, errors);
     let Tree { items, nodes, checks, imports } = tree(&job.body, &job.parameters);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));

@@ -7,8 +7,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Attribute, Lit};
 
 use super::bindings;
+use super::end_texts::{self, TextValue};
 use super::names::{self, Roles};
-use super::texts::{self, TextValue};
 use crate::model::job::Parameter;
 use crate::model::named::Named;
 use crate::model::statement::{Body, Kind, Match, Statement};
@@ -152,7 +152,7 @@ impl Growing<'_> {
     /// A text. A text with values takes a place in the body, because its values must come from something
     /// before it.
     fn text(&mut self, text: Option<&Text>, conditions: &[Attribute]) -> TokenStream {
-        let Some(text) = text.filter(|text| !text.names.is_empty()) else { return texts::plain(text) };
+        let Some(text) = text.filter(|text| !text.names.is_empty()) else { return end_texts::plain(text) };
         let (index, at) = (self.names, text.literal.span());
         self.names += 1;
         let used = format_ident!("__TEXT_{index}");
@@ -169,7 +169,7 @@ impl Growing<'_> {
             }
         });
         let values: Vec<_> = values.collect();
-        self.items.extend(texts::text_with_values(text, &used, values, &mut self.roles, conditions));
+        self.items.extend(end_texts::text_with_values(text, &used, values, &mut self.roles, conditions));
         let word = text.word;
         self.advance(index, &used, word, conditions);
         let place = format_ident!("__PLACE_{index}");

@@ -10,6 +10,7 @@ mod concurrent;
 mod database;
 mod decider;
 mod definition;
+mod end_texts;
 mod failure;
 mod faults;
 mod flow;
@@ -34,7 +35,6 @@ mod resource;
 mod step;
 mod step_options;
 mod tasklet;
-mod texts;
 mod writer;
 
 pub(crate) use aggregator::aggregator;

@@ -8,7 +8,7 @@ use super::arguments::Globals;
 use super::console::Console;
 use super::refusal::{Refusal, exit};
 use super::run::code_of;
-use super::{json, look};
+use super::{json, show};
 use crate::definition::{ExecutionId, StepExecutionId, StopSignal};
 use crate::observe::progress::Show;
 use crate::observe::step_progress::ended;
@@ -42,7 +42,7 @@ pub(super) fn follow(
         if is_over {
             shown.end(&details, console);
             if !globals.json {
-                look::print(&details, console);
+                show::print(&details, console);
             }
             return Ok(match details.owner_state {
                 None => code_of(details.execution.status),

@@ -64,7 +64,6 @@ pub(crate) mod executions;
 mod follow;
 pub(crate) mod json;
 mod log;
-mod look;
 mod metrics;
 mod on_end;
 pub(crate) mod parameter;
@@ -79,6 +78,7 @@ mod run;
 pub(crate) mod schedule;
 #[cfg(feature = "serve")]
 mod serve;
+mod show;
 mod signals;
 pub(crate) mod skipped;
 mod telemetry;
@@ -196,7 +196,7 @@ fn dispatch(
         Ok::<_, Refusal>(JobOperator::new(repository).with_jobs(jobs))
     };
     match invocation {
-        Invocation::Jobs => look::jobs(jobs, globals, console),
+        Invocation::Jobs => show::jobs(jobs, globals, console),
         Invocation::Worker { slots, idle_exit, broker, telemetry } => {
             let telemetry = telemetry.open_for_worker(program, HashMap::new(), console)?;
             let ended = workers::work(*slots, *idle_exit, broker.as_deref(), jobs, globals, console);
@@ -296,7 +296,7 @@ fn dispatch(
         }
         Invocation::ProfileDiff(diff) => diff.show(jobs, globals, console)?,
         Invocation::Show(execution) => {
-            look::show(&operator(Open::Existing)?, *execution, globals, console)?;
+            show::show(&operator(Open::Existing)?, *execution, globals, console)?;
         }
         Invocation::Compare(one, other) => {
             compare::show(&operator(Open::Existing)?, *one, *other, globals, console)?;

@@ -14,7 +14,6 @@ mod faults;
 mod grouping;
 mod job;
 mod job_listener;
-mod kind;
 mod lazy_values;
 mod listener;
 mod listener_fn;
@@ -35,7 +34,9 @@ mod parameter_types;
 mod parameter_value;
 mod partition;
 mod path;
+mod position_kinds;
 mod processor;
+mod processor_chain;
 mod processor_fn;
 #[cfg(test)]
 mod processor_tests;
@@ -47,15 +48,14 @@ mod resource;
 mod return_kinds;
 mod schedule;
 mod scope;
-mod sizes;
 mod splitting;
 mod sqlite;
 mod state;
 mod state_cell;
 mod step;
 mod step_options;
+mod step_sizes;
 mod stop_signal;
-mod then;
 mod time_limit;
 #[cfg(feature = "async")]
 mod timed_out;
@@ -83,7 +83,6 @@ pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};
-pub use kind::{PositionKinds, position_kinds};
 pub use listener::{Listeners, StepListener};
 #[doc(hidden)]
 pub use listener_fn::{
@@ -105,9 +104,11 @@ pub use parameter_value::{BigInteger, BigIntegerError, ParameterValue};
 pub use partition::{
     IsRange, IsShared, Partition, Partitioned, PartitionerDefinition, Partitioning, Splits, TakesPartition,
 };
+pub use position_kinds::{PositionKinds, position_kinds};
 pub use processor::{
     AtOnce, ByReference, ByValue, Holds, InWindow, Many, Process, ProcessorDefinition, Sink, Slot,
 };
+pub use processor_chain::{Then, Through};
 pub use processor_fn::{ItemFn, ProcessorFn, ReferenceFn};
 pub use raises::{Raises, RaisesAny, RaisesOf, ResultOf};
 #[cfg(feature = "http")]
@@ -127,25 +128,24 @@ pub use state::{STATE_LIMIT, State, States};
 pub use step::{Ended, Exit, Pipe, Piped, Repeat, StepDefinition, StepInfo, StepKind, Tasklet, TaskletCall};
 pub use step_options::{EarlierName, SizedBy, StepOptions};
 pub use stop_signal::{StopSignal, Stopped};
-pub use then::{Then, Through};
 pub use time_limit::TimeLimit;
 #[cfg(feature = "async")]
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
 pub(crate) use context::Values;
-pub(crate) use kind::without_modules;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use panic_origin::{naming, take_passed};
 pub(crate) use parameter_times::{Kind, expected};
 pub(crate) use partition::{Assigned, decoded, encoded};
 pub(crate) use path::{file_uri, path_of_text, path_to_text, resolved_path, resource_name, shown};
+pub(crate) use position_kinds::without_modules;
 pub(crate) use processor::{forward_process, forward_state};
 #[cfg(feature = "serve")]
 pub(crate) use resolve_parameters::resolve_without_secrets;
 pub(crate) use resolve_parameters::{is_of_ours, resolve_beside};
 pub(crate) use scope::{Environment, StepEnvironment};
-pub(crate) use sizes::Sizes;
 pub(crate) use splitting::evenly;
+pub(crate) use step_sizes::Sizes;
 pub(crate) use transaction_watch::TransactionWatch;

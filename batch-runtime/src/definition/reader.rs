@@ -1,7 +1,7 @@
 //! [`Reader`], the trait that a custom reader implements, and [`ReaderDefinition`], which `#[reader]`
 //! implements for the marker of the function.
 
-use super::kind::type_kind;
+use super::position_kinds::type_kind;
 use super::{BoxError, Failure, Need, Raises, Scope, StopSignal};
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,9 +1,9 @@
 //! The traits that `#[step]` implements for the marker of a function: the statically typed pipe of a chunk
 //! step ([`Pipe`]) or the call of a tasklet ([`Tasklet`]), and both as constants ([`StepInfo`]).
 
-use super::kind::PositionKinds;
 use super::listener::StepListener;
 use super::need::{ComponentUse, NeedKind};
+use super::position_kinds::PositionKinds;
 use super::step_options::StepOptions;
 use super::{ChunkTransaction, DatabaseInfo, DatabaseKind, Failure, Of, Process, Reader, Scope, Writer};
 use crate::engine::{StepEnd, StepRun};

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::kind::type_kind;
+use super::position_kinds::type_kind;
 use super::{BoxError, ChunkTransaction, Failure, Mark, Need, Of, Raises, Scope};
 use serde::{Serialize, de::DeserializeOwned};
 

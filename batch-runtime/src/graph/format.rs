@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::status::ExecutionProgress;
-use super::{canvas, dot, drawing, mermaid, svg};
+use super::{dot, drawing, mermaid, svg, terminal};
 use crate::definition::JobInfo;
 
 /// The format of a drawing.
@@ -108,7 +108,7 @@ pub(crate) fn render_progress(
 
 fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&ExecutionProgress>, title: &str) -> String {
     match format {
-        GraphFormat::Text => canvas::drawn(job, seen),
+        GraphFormat::Text => terminal::drawn(job, seen),
         GraphFormat::Svg => svg::svg(job, seen, title),
         GraphFormat::Mermaid => mermaid::mermaid(&drawing::draw(job, seen)),
         GraphFormat::Dot => dot::dot(job.name, &drawing::draw(job, seen)),

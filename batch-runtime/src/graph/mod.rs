@@ -1,6 +1,5 @@
 //! The body of a job as a constant tree, the checks of its wiring, and its drawings.
 
-mod canvas;
 mod dot;
 mod drawing;
 mod end_text;
@@ -8,9 +7,10 @@ mod format;
 mod layout;
 mod mermaid;
 mod node;
+mod outline;
 pub(crate) mod status;
 mod svg;
-mod text;
+mod terminal;
 #[doc(hidden)]
 pub mod wiring;
 mod words;
@@ -19,6 +19,6 @@ pub use end_text::{Text, TextInfo};
 pub(crate) use format::render_progress;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};
+pub use outline::render_text;
 #[cfg(feature = "serve")]
 pub(crate) use svg::styles;
-pub use text::render_text;

@@ -17,7 +17,7 @@ mod error;
 mod fail_point;
 mod failing;
 mod filter;
-mod key;
+mod job_key;
 mod launch;
 mod manage_partitions;
 mod mirror;
@@ -30,9 +30,9 @@ pub(crate) use owner::in_words as owner_in_words;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod profile;
+mod progress;
 mod purge;
-mod request;
-mod running;
+mod requests;
 mod schedule;
 pub mod sqlite;
 mod statistics;
@@ -51,7 +51,7 @@ pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
 pub use fail_point::{Commit, FailPoint, Records, Side};
 pub(crate) use failing::Failing;
-pub use key::job_key;
+pub use job_key::job_key;
 pub use model::{
     BatchStatus, ContextMap, Counters, ExitStatus, JobExecution, JobInstance, JournalEntry, NewPartition,
     Owner, OwnerState, PartitionExecution, Renamed, SkipPhase, SkippedItem, SkippedRow, StepExecution,
@@ -65,15 +65,15 @@ pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, Skippe
 pub use operation::{Did, Operation};
 pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
 pub use purge::{PurgeFilter, PurgePage, Purgeable};
-pub(crate) use request::RUN_AGAIN;
-pub use request::{
+pub(crate) use requests::RUN_AGAIN;
+pub use requests::{
     Again, ExecutionFinish, ExecutionLock, HeldLock, Holds, Intervals, LaunchRequest, Launched, Outlook,
     Ownership, Recovery, SoFar, StepCopy, StepFinish, StepRow, StepStart,
 };
 
 pub use schedule::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleRow};
 
-pub use running::{Reached, RunningPartitions, RunningStep};
+pub use progress::{Reached, RunningPartitions, RunningStep};
 pub use statistics::{JobStatistics, Statistics, StepStatistics, Times, WorkStatistics};
 
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};

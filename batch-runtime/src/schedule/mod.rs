@@ -12,13 +12,13 @@ pub(crate) mod daemon;
 mod due;
 mod error;
 pub(crate) mod export;
-mod fires;
 mod job;
 mod run;
+mod times;
 
 pub use due::{Held, OpenFire, Plan, due};
 pub use error::ScheduleError;
-pub use fires::{ScheduledTime, Times};
 pub use job::{Fire, ScheduledJob};
 pub use run::Due;
 pub(crate) use run::waiting_for_a_person;
+pub use times::{ScheduledTime, Times};

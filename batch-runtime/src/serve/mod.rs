@@ -1,6 +1,6 @@
 //! The web page for operators, which the command `serve` offers: what ran, why it failed, and buttons to act on it.
 
-mod act;
+mod actions;
 mod child;
 mod connection;
 mod guard;

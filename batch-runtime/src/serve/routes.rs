@@ -11,7 +11,7 @@ use axum::{Router, middleware};
 use super::page::Page;
 use super::reply::{Shared, answer, document, refused, shown};
 use super::request::{Asked, RequestError, number};
-use super::{act, guard, view};
+use super::{actions, guard, view};
 use crate::cli::executions::ExecutionPage;
 use crate::cli::refusal::Refusal;
 use crate::cli::{json, skipped};
@@ -26,24 +26,24 @@ pub(super) fn router(page: &Arc<Page>) -> Router {
         .route("/executions", get(executions))
         .route("/executions.json", get(executions))
         .route("/executions/{id}", get(execution))
-        .route("/executions/{id}/restart", get(act::restart_form).post(act::restart))
+        .route("/executions/{id}/restart", get(actions::restart_form).post(actions::restart))
         .route("/executions/{id}/graph", get(graph_of))
         .route("/executions/{id}/graph.json", get(graph_of))
         .route("/executions/{id}/skipped", get(skipped))
         .route("/executions/{id}/skipped.json", get(skipped))
         .route("/executions/{id}/skipped.csv", get(skipped_csv))
-        .route("/executions/{id}/replay", post(act::replay))
+        .route("/executions/{id}/replay", post(actions::replay))
         .route("/executions/{id}/time", get(time_of))
         .route("/executions/{id}/compare", get(compare))
         .route("/executions/{id}/compare.json", get(compare))
         .route("/executions/{id}/log", get(log))
-        .route("/executions/{id}/stop", post(act::stop))
-        .route("/executions/{id}/abandon", post(act::abandon))
-        .route("/executions/{id}/recover", post(act::recover))
+        .route("/executions/{id}/stop", post(actions::stop))
+        .route("/executions/{id}/abandon", post(actions::abandon))
+        .route("/executions/{id}/recover", post(actions::recover))
         .route("/jobs/{job}/graph", get(graph))
         .route("/jobs/{job}/graph.json", get(graph))
         .route("/jobs/{job}/time", get(time))
-        .route("/jobs/{job}/start", get(act::start_form).post(act::start))
+        .route("/jobs/{job}/start", get(actions::start_form).post(actions::start))
         .route("/page.css", get(css))
         .route("/graph.css", get(graph_css))
         .route("/page.js", get(js))
@@ -52,8 +52,8 @@ pub(super) fn router(page: &Arc<Page>) -> Router {
     let router = router
         .route("/schedule", get(schedule))
         .route("/schedule.json", get(schedule))
-        .route("/schedule/{job}/pause", post(act::pause))
-        .route("/schedule/{job}/resume", post(act::resume));
+        .route("/schedule/{job}/pause", post(actions::pause))
+        .route("/schedule/{job}/resume", post(actions::resume));
     router
         .fallback(missing)
         .layer(middleware::from_fn_with_state(Arc::clone(&page.guard), guard::guard))

@@ -10,8 +10,8 @@
 //! | that a job loses and doubles nothing, wherever it dies | [`survives`] |
 //! | code that depends on the time | [`TestClock`] |
 
-mod at;
 mod difference;
+mod fail_at;
 mod sandbox;
 mod sandbox_error;
 mod step_database;
@@ -19,7 +19,7 @@ mod step_test;
 mod survival;
 mod test_clock;
 
-pub use at::FailAt;
+pub use fail_at::FailAt;
 pub use sandbox::Sandbox;
 pub use sandbox_error::SandboxError;
 pub use step_test::{Ran, StepTest};

@@ -11,10 +11,10 @@ use super::error::InnerError;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
 use super::steps::check_owner;
-use super::{running, skipped};
+use super::{progress, skipped};
 use crate::definition::StepExecutionId;
 use crate::postgres::{CommitError, Postgres, Row, Session};
-use crate::repository::running::Throttle;
+use crate::repository::progress::Throttle;
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, LockWait, Ownership, RepositoryError,
     SkippedItem, StepCopy, StepRow,
@@ -110,7 +110,7 @@ impl Guarded for Target {
             && let now = Timestamp::now()
             && self.progress.is_due(now)
         {
-            running::put(tx, self.step, reached)?;
+            progress::put(tx, self.step, reached)?;
             self.storing.set(Some(now));
         }
         set_context(tx, self.step, &record.context)
@@ -258,7 +258,7 @@ pub(super) fn follow(
             }
             set_context(tx, copy.step, copy.context)?;
             if let Some(reached) = &copy.reached {
-                running::put(tx, copy.step, reached)?;
+                progress::put(tx, copy.step, reached)?;
             }
             if let Some(context) = copy.job_context {
                 rows::change_job_context(tx, owner.execution, context)?;

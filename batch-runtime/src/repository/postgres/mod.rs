@@ -10,16 +10,16 @@ mod error;
 mod executions;
 mod journal;
 mod launch;
-mod locked;
+mod lock_waits;
 mod operations;
 mod options;
 mod other_database;
 mod partitions;
 mod process;
+mod progress;
 mod purge;
 mod queries;
 mod rows;
-mod running;
 mod schedule;
 mod schema;
 mod shared;
@@ -318,7 +318,7 @@ impl Repository for PostgresRepository {
     }
 
     fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError> {
-        self.named(running::steps(&self.shared, executions))
+        self.named(progress::steps(&self.shared, executions))
     }
 
     fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError> {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::InnerError;
-use super::locked;
+use super::lock_waits;
 use super::options::Options;
 use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
@@ -293,7 +293,7 @@ impl Shared {
             unknown |= error.unknown;
             if !error.cause.is_transient() && !error.unknown {
                 return Err(if error.cause.is_lock_timeout() {
-                    locked::explain(self, error.cause)
+                    lock_waits::explain(self, error.cause)
                 } else {
                     error.cause
                 });
@@ -347,8 +347,8 @@ impl Shared {
 /// The settings of a transaction. A commit that need only survive the process does not wait for the server's disk.
 fn settings(durability: Durability) -> &'static str {
     match durability {
-        Durability::Machine => locked::PATIENT,
-        Durability::Process => concat!(locked::patient!(), "; SET LOCAL synchronous_commit = off"),
+        Durability::Machine => lock_waits::PATIENT,
+        Durability::Process => concat!(lock_waits::patient!(), "; SET LOCAL synchronous_commit = off"),
     }
 }
 

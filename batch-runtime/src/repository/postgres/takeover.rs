@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::InnerError;
 use super::launch::next_epoch;
-use super::locked;
+use super::lock_waits;
 use super::partitions;
 use super::process::{Liveness, declare_lost, end_connections, process_columns};
 use super::rows::{self, durability_text, get, int, now, owner_columns, running};
@@ -239,7 +239,7 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
         end_connections(shared, tx, process)?;
     }
     // Others lock these rows only for a short time.
-    tx.session.send_batch(locked::IMPATIENT)?;
+    tx.session.send_batch(lock_waits::IMPATIENT)?;
     let epoch = int(next_epoch(tx, running.instance)?);
     let raised = tx.execute(
         concat!(
@@ -272,7 +272,7 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
         ),
         &[&OWNER_LOST, &lost, &running.id.0],
     )?;
-    tx.session.send_batch(locked::PATIENT)?;
+    tx.session.send_batch(lock_waits::PATIENT)?;
     guard(&shared.durabilities).remove(&running.id);
     Ok(())
 }

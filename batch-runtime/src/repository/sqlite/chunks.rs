@@ -7,9 +7,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::connections::{Lent, Shared};
 use super::error::InnerError;
 use super::rows::{self, ContextColumns, int, stamp};
-use super::{queries, running, skipped, work_queue};
+use super::{progress, queries, skipped, work_queue};
 use crate::definition::{ChunkTransaction, Failure, Phase, StepExecutionId, StopSignal};
-use crate::repository::running::Throttle;
+use crate::repository::progress::Throttle;
 use crate::repository::{
     ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, Counters, Ownership, RepositoryError,
     SkippedItem, StepCopy,
@@ -128,7 +128,7 @@ impl ChunkSession for OwnSession {
                 .map_err(name)?;
             let reached = record.reached.filter(|_| progress.is_due(now));
             if let Some(reached) = reached {
-                running::put(connection, target.step, &reached, &stamp(now))
+                progress::put(connection, target.step, &reached, &stamp(now))
                     .map_err(|error| name(error.into()))?;
             }
             for (sequence, item) in numbered(target.skipped, record) {
@@ -161,7 +161,7 @@ pub(super) fn follow(
     let now = stamp(shared.now());
     let stop_requested = target.write(&transaction, copy.counters, copy.context, copy.job_context, &now)?;
     if let Some(reached) = &copy.reached {
-        running::put(&transaction, copy.step, reached, &now)?;
+        progress::put(&transaction, copy.step, reached, &now)?;
     }
     transaction.commit()?;
     Ok(stop_requested)

@@ -18,10 +18,10 @@ mod open;
 mod operations;
 mod other_database;
 mod partitions;
+mod progress;
 mod purge;
 mod queries;
 mod rows;
-mod running;
 mod schedule;
 mod schema;
 mod skipped;
@@ -310,7 +310,7 @@ impl Repository for SqliteRepository {
     }
 
     fn running_steps(&self, executions: &[ExecutionId]) -> Result<Vec<RunningStep>, RepositoryError> {
-        self.named(running::steps(&self.shared, executions))
+        self.named(progress::steps(&self.shared, executions))
     }
 
     fn step_form(&self, step: StepExecutionId) -> Result<Option<String>, RepositoryError> {

@@ -1,4 +1,4 @@
-//! Commands that only look: they print jobs and executions as tables, or as JSON.
+//! `jobs` and `show`: print the jobs of the program, or an execution, as tables or as JSON.
 
 use super::arguments::Globals;
 use super::console::Console;
