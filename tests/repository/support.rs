@@ -1,6 +1,5 @@
 //! Launches, steps and chunks as the engine asks for them.
 
-
 use batch_runtime::repository::{
     BatchStatus, BegunStep, ChunkError, ChunkRecord, Committed, ContextMap, Counters, ExecutionFinish,
     ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, PartitionExecution, Recovery,
