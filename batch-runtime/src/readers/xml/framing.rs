@@ -82,6 +82,7 @@ impl Scan {
 
     fn go_on(&mut self, bytes: &[u8]) -> Scanned {
         loop {
+            let begin = self.lexer.done;
             match self.lexer.next(bytes) {
                 Token::Open { name, empty, .. } => {
                     if self.depth == 0 {
@@ -102,7 +103,7 @@ impl Scan {
                 }
                 Token::Close { .. } | Token::Text(_) | Token::CData | Token::Other => {}
                 Token::Doctype => {
-                    return Scanned::Broken(self.lexer.done, "a DOCTYPE is inside an element".into());
+                    return Scanned::Broken(begin, "a DOCTYPE is inside an element".into());
                 }
                 Token::More => return Scanned::More,
                 Token::Broken(at, problem) => return Scanned::Broken(at, problem.into()),
@@ -171,7 +172,11 @@ impl XmlFraming {
                     ),
                 )
             }
-            Scanned::Broken(at, problem) => broken(input, at, problem),
+            Scanned::Broken(at, problem) => {
+                // The next read begins again, and fails alike.
+                self.record = None;
+                broken(input, at, problem)
+            }
         }
     }
 

@@ -124,3 +124,17 @@ fn each_flipped_byte_and_each_cut_is_noticed_or_changes_one_item() {
         }
     }
 }
+
+/// The error that ends the reading of a document with records `b`, also if it refuses to open.
+fn ends_with(text: &str) -> Option<String> {
+    match open::<u32>(&document(text), "b") {
+        Ok(mut reader) => read_on(&mut reader).2,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+#[test]
+fn a_doctype_in_a_record_ends_the_reading_however_often_it_is_tried() {
+    let error = ends_with("<a><b>1<!DOCTYPE a></b><b>2</b></a>").unwrap();
+    assert!(error.contains("(byte 7): a DOCTYPE is inside an element"), "{error}");
+}
