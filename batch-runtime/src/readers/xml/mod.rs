@@ -17,6 +17,7 @@ use quick_xml::events::BytesStart;
 use serde::de::DeserializeOwned;
 
 use self::framing::{Wanted, XmlFraming};
+use self::lexer::{Lexer, Token};
 use super::framed::{Encoding, Found, Framed, RecordPlace, forward_to_framed, split_framed};
 use super::json_text;
 use super::source::Source;
@@ -148,16 +149,30 @@ pub(crate) fn bad_character(text: &str) -> Option<String> {
     Some(format!("XML cannot hold the character {}", bad.escape_unicode()))
 }
 
-/// Names a reference to a character that XML cannot hold.
-fn bad_reference(text: &str) -> Option<String> {
-    memchr::memmem::find_iter(text.as_bytes(), b"&#").find_map(|at| {
-        let digits = text[at + 2..].split(';').next()?;
-        let code = match digits.strip_prefix('x') {
-            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-            None => digits.parse().ok()?,
+/// Names a reference to a character that XML cannot hold. In a comment or a CDATA section, it is no reference.
+fn bad_reference(element: &str) -> Option<String> {
+    memchr::memmem::find(element.as_bytes(), b"&#")?;
+    let mut lexer = Lexer::default();
+    loop {
+        let text = match lexer.next(element.as_bytes()) {
+            Token::Text(text) | Token::Open { tag: text, .. } => text,
+            Token::More | Token::Broken(..) => return None,
+            _ => continue,
         };
-        (!allows(code)).then(|| format!("XML cannot hold the character `&#{digits};`"))
-    })
+        let bad = memchr::memmem::find_iter(text, b"&#").find_map(|at| {
+            let digits = &text[at + 2..];
+            let end = digits.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(digits.len());
+            let digits = std::str::from_utf8(&digits[..end]).ok()?;
+            let code = match digits.strip_prefix('x') {
+                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+                None => digits.parse().ok()?,
+            };
+            (!allows(code)).then(|| format!("XML cannot hold the character `&#{digits};`"))
+        });
+        if bad.is_some() {
+            return bad;
+        }
+    }
 }
 
 impl<T: Deserializes> Reader for XmlReader<T> {

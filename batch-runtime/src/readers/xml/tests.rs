@@ -138,3 +138,12 @@ fn a_doctype_in_a_record_ends_the_reading_however_often_it_is_tried() {
     let error = ends_with("<a><b>1<!DOCTYPE a></b><b>2</b></a>").unwrap();
     assert!(error.contains("(byte 7): a DOCTYPE is inside an element"), "{error}");
 }
+
+#[test]
+fn a_reference_is_one_only_in_texts_and_attributes() {
+    let read = |text: &str| read_on(&mut open::<String>(&document(text), "b").unwrap());
+    let (items, errors, _) =
+        read("<a><b><![CDATA[&#0;]]></b><b><!--&#0;-->1</b><b>&#x0;</b><b c='&#1;'>2</b><b>&#0</b></a>");
+    assert_eq!(items, ["&#0;", "1"]);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+}
