@@ -15,6 +15,10 @@ const DEEPEST: usize = 128;
 /// The number of bytes that the names and namespaces of these elements may take.
 const LONGEST_AROUND: usize = 16 * 1024;
 
+/// The length of a byte order mark. So few bytes may also be white space, but then the declaration is refused when the
+/// file is opened; or a tag, which begins the document.
+const MARK: u64 = 3;
+
 /// The part of an [`XmlReader`](super::XmlReader)'s position besides its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct XmlState {
@@ -105,6 +109,9 @@ impl Scan {
                 Token::Doctype => {
                     return Scanned::Broken(begin, "a DOCTYPE is inside an element".into());
                 }
+                Token::Declaration => {
+                    return Scanned::Broken(begin, "an XML declaration is inside an element".into());
+                }
                 Token::More => return Scanned::More,
                 Token::Broken(at, problem) => return Scanned::Broken(at, problem.into()),
             }
@@ -180,8 +187,9 @@ impl XmlFraming {
         }
     }
 
-    /// Takes a token between two records. Returns whether a record begins, or what is wrong.
-    fn between(&mut self, token: &Token<'_>) -> Result<bool, String> {
+    /// Takes a token between two records. Returns whether a record begins, or what is wrong. `first` is true if
+    /// nothing is before the token.
+    fn between(&mut self, token: &Token<'_>, first: bool) -> Result<bool, String> {
         let XmlState { open, begun } = &mut self.state;
         match token {
             Token::Open { name, tag, empty } => {
@@ -232,8 +240,18 @@ impl XmlFraming {
             Token::Doctype if *begun => {
                 return Err("a DOCTYPE is inside an element or after the document".into());
             }
+            Token::Declaration if *begun || !first => {
+                return Err(
+                    "an XML declaration is not at the start; was the file joined from several?".into()
+                );
+            }
             Token::Broken(_, problem) => return Err((*problem).to_owned()),
-            Token::Text(_) | Token::CData | Token::Other | Token::Doctype | Token::More => {}
+            Token::Text(_)
+            | Token::CData
+            | Token::Other
+            | Token::Declaration
+            | Token::Doctype
+            | Token::More => {}
         }
         Ok(false)
     }
@@ -326,7 +344,7 @@ impl Framing for XmlFraming {
                 break;
             }
             let at = if let Token::Broken(at, _) = token { at } else { begin };
-            match self.between(&token) {
+            match self.between(&token, whole == 0 && input.byte() <= MARK) {
                 Ok(false) => whole = self.lexer.done,
                 Ok(true) if begin == 0 => {
                     self.lexer = Lexer::default();

@@ -10,6 +10,7 @@ enum Within {
     Comment,
     CData,
     Instruction,
+    Declaration,
 }
 
 /// Finds one token after another.
@@ -33,12 +34,26 @@ pub(super) enum Token<'b> {
     CData,
     /// A comment or a processing instruction.
     Other,
+    /// An XML declaration, `<?xml ..?>`, which only the start of a document can have.
+    Declaration,
     /// A DOCTYPE.
     Doctype,
     /// More bytes are needed.
     More,
     /// No token begins at this offset.
     Broken(usize, &'static str),
+}
+
+const DECLARATION: &[u8] = b"<?xml";
+
+/// True if an XML declaration begins here, in letters of any case: an instruction cannot have its name. `None` if more
+/// bytes are needed.
+pub(super) fn begins_a_declaration(bytes: &[u8]) -> Option<bool> {
+    let name = &bytes[..bytes.len().min(DECLARATION.len())];
+    if !name.eq_ignore_ascii_case(&DECLARATION[..name.len()]) {
+        return Some(false);
+    }
+    bytes.get(DECLARATION.len()).map(|next| is_blank(*next) || *next == b'?')
 }
 
 pub(super) fn is_blank(byte: u8) -> bool {
@@ -78,8 +93,11 @@ impl Lexer {
                     None => self.done += rest.len().saturating_sub(2),
                     Some(at) => return self.end(at + 3, Token::CData),
                 },
-                Within::Instruction => match memmem::find(rest, b"?>") {
+                Within::Instruction | Within::Declaration => match memmem::find(rest, b"?>") {
                     None => self.done += rest.len().saturating_sub(1),
+                    Some(at) if self.within == Within::Declaration => {
+                        return self.end(at + 2, Token::Declaration);
+                    }
                     Some(at) => return self.end(at + 2, Token::Other),
                 },
             }
@@ -99,6 +117,14 @@ impl Lexer {
             [(&b"<!--"[..], Within::Comment), (b"<![CDATA[", Within::CData), (b"<?", Within::Instruction)]
         {
             if rest.starts_with(begin) {
+                let within = match within {
+                    Within::Instruction => match begins_a_declaration(rest) {
+                        None => return Some(Token::More),
+                        Some(true) => Within::Declaration,
+                        Some(false) => within,
+                    },
+                    _ => within,
+                };
                 (self.within, self.done) = (within, self.done + begin.len());
                 return None;
             }

@@ -46,7 +46,7 @@ pub use options::XmlOptions;
 /// fit the item, tags within the element that do not match, an unknown entity, invalid UTF-8, an element that is
 /// too long. Only the five predefined entities and character references are expanded: a DOCTYPE is passed over,
 /// and what it declares is not used. Reading ends where the document itself is broken ([`ReadError::Broken`]): a
-/// tag without its end, elements around the records that do not match or are not closed.
+/// tag without its end, elements around the records that do not match or are not closed, a second XML declaration.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::XmlReader};

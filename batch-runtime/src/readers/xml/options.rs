@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use super::XmlReader;
 use super::framing::Wanted;
+use super::lexer::{begins_a_declaration, is_blank};
 use crate::definition::resource_name;
 use crate::readers::ReadError;
 use crate::readers::framed::LONGEST;
+use crate::readers::shown;
 
-/// The number of bytes in which the declaration is looked for.
+/// The maximum length of the declaration in bytes, with what is before it.
 pub(super) const DECLARATION: usize = 1024;
 
 /// Names the elements that are read; [`XmlReader::options`] creates it.
@@ -88,26 +90,68 @@ impl<T> fmt::Debug for XmlOptions<T> {
     }
 }
 
-/// Refuses a document that declares another encoding or version.
+/// Refuses a document whose declaration is of another encoding or version, is malformed, or follows white space.
 pub(super) fn check_declaration(front: &[u8], resource: &Arc<str>) -> Result<(), ReadError> {
-    let Some(declaration) = front.strip_prefix(b"<?xml") else { return Ok(()) };
-    let end = memchr::memmem::find(declaration, b"?>").unwrap_or(declaration.len().min(DECLARATION));
-    let declaration = String::from_utf8_lossy(&declaration[..end]).into_owned();
-    let value = |key: &str| {
-        let after = declaration.split_once(key)?.1.trim_start().strip_prefix('=')?.trim_start();
-        let quote = after.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        after[1..].split(quote).next()
+    let blanks = front.iter().take_while(|byte| is_blank(**byte)).count();
+    if begins_a_declaration(&front[blanks..]) != Some(true) {
+        return Ok(());
+    }
+    let problem = if blanks > 0 {
+        Some("white space is before the XML declaration; remove it".to_owned())
+    } else {
+        problem_with(&front[..front.len().min(DECLARATION)])
     };
-    let problem = match (value("encoding"), value("version")) {
-        (Some(encoding), _)
-            if !["utf-8", "utf8", "us-ascii", "ascii"].contains(&&*encoding.to_ascii_lowercase()) =>
-        {
-            format!(
-                "it is declared to be in the encoding {encoding}; convert the input to UTF-8, and its declaration"
-            )
+    problem.map_or(Ok(()), |problem| {
+        Err(ReadError::Options { resource: Arc::clone(resource), problem: problem.into() })
+    })
+}
+
+fn problem_with(front: &[u8]) -> Option<String> {
+    let end = memchr::memmem::find(front, b"?>").unwrap_or(front.len());
+    let declaration = String::from_utf8_lossy(&front[..end]);
+    let pairs = declaration.strip_prefix("<?xml").and_then(pairs).unwrap_or_default();
+    let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let (encoding, standalone) = match keys[..] {
+        ["version"] => (None, None),
+        ["version", "encoding"] => (Some(values[1]), None),
+        ["version", "standalone"] => (None, Some(values[1])),
+        ["version", "encoding", "standalone"] => (Some(values[1]), Some(values[2])),
+        _ => return Some(malformed(&declaration)),
+    };
+    if standalone.is_some_and(|standalone| !matches!(standalone, "yes" | "no")) || end == front.len() {
+        return Some(malformed(&declaration));
+    }
+    if let Some(encoding) = encoding
+        && !["utf-8", "utf8", "us-ascii", "ascii"].contains(&&*encoding.to_ascii_lowercase())
+    {
+        return Some(format!(
+            "it is declared to be in the encoding {}; convert the input to UTF-8, and its declaration",
+            shown(encoding)
+        ));
+    }
+    (values[0] != "1.0").then(|| format!("it is XML {}; XML 1.0 was expected", shown(values[0])))
+}
+
+fn malformed(declaration: &str) -> String {
+    format!(
+        "its XML declaration is malformed: `{}?>`; `<?xml version=\"1.0\" encoding=\"UTF-8\"?>` was expected",
+        shown(declaration)
+    )
+}
+
+/// The keys and values in a declaration; each must have white space before it.
+fn pairs(mut text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut pairs = Vec::new();
+    loop {
+        let pair = text.trim_ascii_start();
+        if pair.is_empty() {
+            return Some(pairs);
         }
-        (_, Some(version)) if version != "1.0" => format!("it is XML {version}; XML 1.0 was expected"),
-        _ => return Ok(()),
-    };
-    Err(ReadError::Options { resource: Arc::clone(resource), problem: problem.into() })
+        let (key, value) = pair.split_once('=').filter(|_| pair.len() < text.len())?;
+        let value = value.trim_ascii_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let (value, rest) = value[1..].split_once(quote)?;
+        pairs.push((key.trim_ascii_end(), value));
+        text = rest;
+    }
 }

@@ -147,3 +147,56 @@ fn a_reference_is_one_only_in_texts_and_attributes() {
     assert_eq!(items, ["&#0;", "1"]);
     assert_eq!(errors.len(), 3, "{errors:?}");
 }
+
+#[test]
+fn an_xml_declaration_is_read_strictly_at_the_start_and_refused_elsewhere() {
+    for declaration in [
+        "",
+        "\u{feff}",
+        "<?xml version=\"1.0\"?>",
+        "<?xml\tversion = '1.0'\r\nencoding='us-ascii' standalone=\"yes\" ?>",
+        "\u{feff}<?xml version='1.0' encoding='UTF-8'?>",
+        "<?xml-stylesheet version='2.0' encoding='x'?>",
+        "<?x?>",
+        " <?xm l?>",
+    ] {
+        assert_eq!(ends_with(&format!("{declaration}<a><b>1</b></a>")), None, "{declaration}");
+    }
+    let long = format!("<?xml version='1.0'{}?>", " ".repeat(2_000));
+    for (declaration, problem) in [
+        (" <?xml version='1.0'?>", "white space is before"),
+        ("\n<?xml version='1.0' encoding='iso-2022-jp'?>", "white space is before"),
+        ("<!----><?xml version='1.0' encoding='iso-2022-jp'?>", "not at the start"),
+        ("<?xml version='1.0'?><?xml version='1.0'?>", "not at the start"),
+        ("<?XML version='1.0'?>", "malformed"),
+        ("<?xml?>", "malformed"),
+        ("<?xml version='1.0' encoding 'iso-2022-jp'?>", "malformed"),
+        ("<?xml version='1.0' encoding=iso-2022-jp?>", "malformed"),
+        ("<?xml version='1.0'encoding='iso-2022-jp'?>", "malformed"),
+        ("<?xml encoding='UTF-8' version='1.0'?>", "malformed"),
+        ("<?xml version='1.0' standalone='maybe'?>", "malformed"),
+        (&long, "malformed"),
+        ("<?xml version='1.0' encoding='iso-2022-jp'?>", "the encoding iso-2022-jp"),
+        ("<?xml version='1.1'?>", "it is XML 1.1"),
+    ] {
+        let error = ends_with(&format!("{declaration}<a><b>1</b></a>")).unwrap();
+        assert!(error.contains(problem), "{declaration}: {error}");
+    }
+    for before in ["<a>", "<a><b>1</b>"] {
+        let error = ends_with(&format!("{before}<?xml version='1.0'?><b>2</b></a>")).unwrap();
+        assert!(error.contains("not at the start"), "{error}");
+    }
+    let error = ends_with("<a><b>1<?xml version='1.0'?></b></a>").unwrap();
+    assert!(error.contains("(byte 7): an XML declaration is inside an element"), "{error}");
+    assert_eq!(ends_with("<a/><?x?>"), None);
+}
+
+#[test]
+fn a_restart_at_the_first_position_reads_the_declaration_again() {
+    let input = document("<?xml version='1.0'?><a><b>7</b></a>");
+    let mut reader = open::<u32>(&input, "b").unwrap();
+    let position = serde_json::to_string(&reader.position()).unwrap();
+    assert_eq!(reader.read().unwrap(), Some(7));
+    reader.resume(serde_json::from_str(&position).unwrap()).unwrap();
+    assert_eq!(reader.read().unwrap(), Some(7));
+}
