@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::lexer::{Lexer, Token, is_blank};
+use super::bad_character;
+use super::lexer::{Lexer, Token, is_blank, is_name};
 use crate::readers::ReadError;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::shown;
@@ -196,6 +197,9 @@ impl XmlFraming {
                 if *begun && open.is_empty() {
                     return Err(format!("the document has ended, but `<{}>` follows", lossy(name)));
                 }
+                if !is_name(name) {
+                    return Err(format!("`{}` is no name of an element", lossy(name)));
+                }
                 if self.wanted.is_record(name, open) {
                     return Ok(true);
                 }
@@ -234,6 +238,11 @@ impl XmlFraming {
                 let text = shown(String::from_utf8_lossy(text).trim());
                 return Err(format!("{where_}: `{text}`"));
             }
+            Token::Text(text) => {
+                if let Some(problem) = bad_character(&String::from_utf8_lossy(text)) {
+                    return Err(problem);
+                }
+            }
             Token::CData if open.is_empty() => {
                 return Err("a CDATA section is outside of all elements".into());
             }
@@ -246,12 +255,7 @@ impl XmlFraming {
                 );
             }
             Token::Broken(_, problem) => return Err((*problem).to_owned()),
-            Token::Text(_)
-            | Token::CData
-            | Token::Other
-            | Token::Declaration
-            | Token::Doctype
-            | Token::More => {}
+            Token::CData | Token::Other | Token::Declaration | Token::Doctype | Token::More => {}
         }
         Ok(false)
     }

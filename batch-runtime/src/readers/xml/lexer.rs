@@ -56,6 +56,29 @@ pub(super) fn begins_a_declaration(bytes: &[u8]) -> Option<bool> {
     bytes.get(DECLARATION.len()).map(|next| is_blank(*next) || *next == b'?')
 }
 
+/// True for the name of an element, by the fifth edition of XML 1.0.
+pub(super) fn is_name(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    if name.iter().all(is_plain) {
+        return name.first().is_some_and(|first| !matches!(first, b'-' | b'.' | b'0'..=b'9'));
+    }
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    name.starts_with(begins_a_name)
+        && name.chars().all(|character| {
+            begins_a_name(character)
+                || matches!(character, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}' | '\u{2040}')
+        })
+}
+
+fn begins_a_name(character: char) -> bool {
+    matches!(character,
+        ':' | '_' | 'A'..='Z' | 'a'..='z'
+        | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}' | '\u{370}'..='\u{37D}'
+        | '\u{37F}'..='\u{1FFF}' | '\u{200C}' | '\u{200D}' | '\u{2070}'..='\u{218F}'
+        | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}'
+        | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
+}
+
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }

@@ -34,8 +34,8 @@ pub use options::XmlOptions;
 /// compressed file it decompresses everything before its position.
 ///
 /// serde names an attribute `@id`, the text of an element `$text`, and its content `$value`; `quick_xml::de`
-/// describes the mapping. Prefixes of names are left out. An element of the same name within a record belongs to
-/// that record. A document without any such element has no items.
+/// describes the mapping. Prefixes of names are left out, except in `@xml:lang` and its like, and in `@xmlns:a`. An
+/// element of the same name within a record belongs to that record. A document without any such element has no items.
 ///
 /// White space counts as layout where it is the only text between two tags, however it is written (also `&#32;`): the
 /// `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, it is the text;
@@ -44,9 +44,11 @@ pub use options::XmlOptions;
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
 /// fit the item, tags within the element that do not match, an unknown entity, invalid UTF-8, an element that is
-/// too long. Only the five predefined entities and character references are expanded: a DOCTYPE is passed over,
-/// and what it declares is not used. Reading ends where the document itself is broken ([`ReadError::Broken`]): a
-/// tag without its end, elements around the records that do not match or are not closed, a second XML declaration.
+/// too long. Only the five predefined entities and character references are expanded: a DOCTYPE is passed over, and
+/// what it declares is not used, so an attribute that is not written has no value, even if the DOCTYPE has a default for
+/// it. Reading ends where the document itself is broken ([`ReadError::Broken`]): a tag without its end, a name or a
+/// character between records that XML does not allow, elements around the records that do not match or are not closed,
+/// a second XML declaration.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::XmlReader};
