@@ -7,9 +7,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-${BATCH_TEST_CORPORA:-$here/../../target/corpora}}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+packed=
+trap '[ -z "$packed" ] || rm -rf "$packed"' EXIT
 
 fetch() {
-    local name=$1 version=$2 sum=$3 packed
+    local name=$1 version=$2 sum=$3
     [ "$(cat "$folder/$name/.sha256" 2>/dev/null)" = "$sum" ] && return
     packed=$(mktemp -d "$folder/.$name.XXXXXX")
     (cd "$packed" && npm pack --silent "$name@$version" >/dev/null)
