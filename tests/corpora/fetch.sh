@@ -14,7 +14,7 @@ fetch() {
     local name=$1 version=$2 sum=$3
     [ "$(cat "$folder/$name/.sha256" 2>/dev/null)" = "$sum" ] && return
     packed=$(mktemp -d "$folder/.$name.XXXXXX")
-    (cd "$packed" && npm pack --silent "$name@$version" >/dev/null)
+    (cd "$packed" && npm pack --silent --fetch-retries 5 "$name@$version" >/dev/null)
     printf '%s  %s\n' "$sum" "$packed/$name-$version.tgz" | sha256sum --check --quiet
     tar -xzf "$packed/$name-$version.tgz" -C "$packed"
     printf '%s\n' "$sum" > "$packed/package/.sha256"
