@@ -22,6 +22,9 @@ const WORTH_MEASURING: u64 = 20_000;
 const ITEMS_ONE_IN: u32 = 16;
 /// One in this many measured chunks is timed by its CPU time too.
 const CPU_ONE_IN: u32 = 64;
+/// Timing single items takes at most one part in this many of a thread's time, for each of the two clocks: a chunk of
+/// cheap items is timed item by item less often.
+const COST_ONE_IN: u64 = 400;
 
 /// The activity of a thread of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +113,9 @@ pub(crate) struct Profiler {
     /// For how many chunks the time of the next measured one counts.
     weight: u32,
     measured: u32,
+    /// How many nanoseconds must pass before items are timed again, by the wall clock and by CPU time.
+    until_items: u64,
+    until_cpu: u64,
     /// True if some chunks were not measured.
     is_sampled: bool,
     wall: Clocked,
@@ -145,8 +151,10 @@ impl Profiler {
             self.is_sampled = true;
             return ChunkTimes::default();
         }
-        let cpu = (self.measured % CPU_ONE_IN == 1).then(|| (Stopwatch::cpu(), Times::default()));
-        let closely = cpu.is_some() || self.measured.is_multiple_of(ITEMS_ONE_IN);
+        let is_cpu_due = self.measured % CPU_ONE_IN == 1 && self.until_cpu == 0;
+        let are_items_due = self.measured.is_multiple_of(ITEMS_ONE_IN) && self.until_items == 0;
+        let cpu = is_cpu_due.then(|| (Stopwatch::cpu(), Times::default()));
+        let closely = is_cpu_due || are_items_due;
         let watch = Stopwatch::wall();
         let of_laps = cpu.map_or(watch, |(watch, _)| watch);
         ChunkTimes {
@@ -178,7 +186,15 @@ impl Profiler {
         if let Some((_, times)) = &chunk.cpu {
             self.cpu.times.add_all(times, 1);
         }
-        self.wall.times.add_all(&times, u64::from(std::mem::take(&mut self.weight)));
+        let weight = u64::from(std::mem::take(&mut self.weight));
+        self.wall.times.add_all(&times, weight);
+        let passed = times.sum().saturating_mul(weight);
+        self.until_items = self.until_items.saturating_sub(passed);
+        self.until_cpu = self.until_cpu.saturating_sub(passed);
+        if let Some(laps) = &chunk.items {
+            let until = if chunk.cpu.is_some() { &mut self.until_cpu } else { &mut self.until_items };
+            *until = laps.total_cost().saturating_mul(COST_ONE_IN);
+        }
         self.wait = u32::try_from(WORTH_MEASURING / times.sum().max(1)).unwrap_or(u32::MAX);
     }
 

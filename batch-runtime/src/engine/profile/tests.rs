@@ -56,6 +56,29 @@ fn the_parts_of_a_thread_with_sampled_chunks_add_up_to_its_time() {
 }
 
 #[test]
+fn timing_cheap_items_one_by_one_costs_a_small_part_of_the_time() {
+    let mut profiler = Profiler::default();
+    let (mut costs, mut highest) = (0, 0);
+    for _ in 0..10_000 {
+        let mut chunk = profiler.next(Detail { items: 100, writers: false });
+        if let Some(laps) = &mut chunk.items {
+            for _ in 0..100 {
+                laps.next_item();
+                laps.enter(0);
+                laps.leave(0);
+            }
+            costs += laps.total_cost();
+            highest = highest.max(laps.total_cost());
+        }
+        chunk.times.add(Activity::Fill, WORTH_MEASURING);
+        profiler.add(&chunk);
+    }
+    // For each of the two clocks: the costs before the last ones have been earned.
+    let earned = 10_000 * WORTH_MEASURING / COST_ONE_IN;
+    assert!(costs <= 2 * (earned + highest), "{costs} of {earned}");
+}
+
+#[test]
 fn the_cpu_time_of_a_thread_is_divided_as_the_samples_say() {
     let mut profiler = profiler(&[&[(Activity::Read, 80_000), (Activity::Process, 20_000)]]);
     profiler.cpu.times.add(Activity::Read, 10);
