@@ -156,7 +156,7 @@ fn token(file: Option<&Path>, console: &Console) -> Result<(Token, Option<PathBu
     };
     let token = Token::of_file(file)
         .map_err(|why| Refusal::usage(format!("the token file {} cannot be used: {why}", file.display())))?;
-    if Token::is_shown_by(file) {
+    if Token::is_readable_by_others(file) {
         console.err.line(format!(
             "other users of this machine can read the token: `chmod 600 {}` keeps it from them",
             file.display()

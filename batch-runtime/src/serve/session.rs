@@ -56,7 +56,7 @@ impl Token {
     }
 
     /// Returns whether other users of this machine can read a file.
-    pub(crate) fn is_shown_by(path: &Path) -> bool {
+    pub(crate) fn is_readable_by_others(path: &Path) -> bool {
         fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
     }
 
@@ -193,9 +193,9 @@ mod tests {
         let created = Token::of_file(&file).unwrap();
         assert_eq!(created.text().len(), 64);
         assert!(Token::of_file(&file).unwrap().is(created.text()));
-        assert!(!Token::is_shown_by(&file));
+        assert!(!Token::is_readable_by_others(&file));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(Token::is_shown_by(&file));
+        assert!(Token::is_readable_by_others(&file));
         fs::write(&file, "hunter2").unwrap();
         let wrong = Token::of_file(&file).err().unwrap();
         assert!(wrong.contains("at least 32") && !wrong.contains("hunter2"), "{wrong}");

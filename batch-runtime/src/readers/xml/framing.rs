@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bad_character;
 use super::lexer::{Lexer, Token, is_blank, is_name};
 use crate::readers::ReadError;
-use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
+use crate::readers::framed::{BYTE_ORDER_MARK, Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::shown;
 
 /// The number of elements that may be open around a record.
@@ -15,10 +15,6 @@ const DEEPEST: usize = 128;
 
 /// The number of bytes that the names and namespaces of these elements may take.
 const LONGEST_AROUND: usize = 16 * 1024;
-
-/// The length of a byte order mark. So few bytes may also be white space, but then the declaration is refused when the
-/// file is opened; or a tag, which begins the document.
-const MARK: u64 = 3;
 
 /// The part of an [`XmlReader`](super::XmlReader)'s position besides its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -339,6 +335,9 @@ impl Framing for XmlFraming {
             return self.record(input);
         }
         let bytes = input.rest();
+        // Instead of a byte order mark, so few bytes may be white space, but then the declaration is refused when the
+        // file is opened; or a tag, which begins the document.
+        let is_start = input.byte() <= BYTE_ORDER_MARK.len() as u64;
         // The end of the last complete token.
         let mut whole = 0;
         loop {
@@ -348,7 +347,7 @@ impl Framing for XmlFraming {
                 break;
             }
             let at = if let Token::Broken(at, _) = token { at } else { begin };
-            match self.between(&token, whole == 0 && input.byte() <= MARK) {
+            match self.between(&token, is_start && whole == 0) {
                 Ok(false) => whole = self.lexer.done,
                 Ok(true) if begin == 0 => {
                     self.lexer = Lexer::default();

@@ -100,7 +100,7 @@ impl<T> XmlReader<T> {
     fn with_options(path: &Path, wanted: Wanted, longest: usize) -> Result<Self, ReadError> {
         let mut elements = Framed::new(Source::open(path)?, longest, XmlFraming::new(wanted, longest));
         elements.begin(Encoding::Utf8)?;
-        elements.look_ahead(options::DECLARATION)?;
+        elements.look_ahead(options::LONGEST_DECLARATION)?;
         options::check_declaration(elements.input.rest(), &elements.resource())?;
         Ok(Self { elements, last: 0, item: PhantomData })
     }

@@ -14,7 +14,7 @@ use crate::readers::framed::LONGEST;
 use crate::readers::shown;
 
 /// The maximum length of the declaration in bytes, with what is before it.
-pub(super) const DECLARATION: usize = 1024;
+pub(super) const LONGEST_DECLARATION: usize = 1024;
 
 /// Names the elements that are read; [`XmlReader::options`] creates it.
 ///
@@ -99,7 +99,7 @@ pub(super) fn check_declaration(front: &[u8], resource: &Arc<str>) -> Result<(),
     let problem = if blanks > 0 {
         Some("white space is before the XML declaration; remove it".to_owned())
     } else {
-        problem_with(&front[..front.len().min(DECLARATION)])
+        problem_with(&front[..front.len().min(LONGEST_DECLARATION)])
     };
     problem.map_or(Ok(()), |problem| {
         Err(ReadError::Options { resource: Arc::clone(resource), problem: problem.into() })

@@ -127,15 +127,8 @@ impl<'a> Record<'a> {
 
     #[inline]
     fn learn(&mut self, name: &str) {
-        if self.learn.is_some() {
-            self.learn_one(name);
-        }
-    }
-
-    #[cold]
-    fn learn_one(&mut self, name: &str) {
         if let Some(names) = &mut self.learn {
-            names.push(name.to_owned());
+            push(names, name);
         }
     }
 
@@ -143,6 +136,12 @@ impl<'a> Record<'a> {
         self.append(value)?;
         Ok(self.count)
     }
+}
+
+/// Only the first item's names are learnt, so this stays out of the code that is compiled for each field.
+#[cold]
+fn push(names: &mut Vec<String>, name: &str) {
+    names.push(name.to_owned());
 }
 
 impl SerializeStruct for Record<'_> {
