@@ -26,6 +26,7 @@ use super::{ReadError, TextPart, TextPosition};
 use crate::Reader;
 use crate::definition::{BoxError, Splittable};
 
+pub(super) use framing::CsvFields;
 pub use framing::CsvState;
 pub use item::CsvItem;
 pub use options::CsvOptions;
@@ -85,7 +86,6 @@ pub struct CsvReader<T> {
     records: Framed<CsvFraming>,
     decoder: Decoder,
     flexible: bool,
-    encoding: Encoding,
     decoded: Decoded,
     lending: Lending,
     /// True once the header is known to have what the item needs, as far as that can be determined.
@@ -115,7 +115,7 @@ impl<T> CsvReader<T> {
 
     fn with_options(path: &Path, encoding: Encoding, options: CsvOptions<T>) -> Result<Self, ReadError> {
         let mut records =
-            Framed::new(Source::open(path)?, options.longest, CsvFraming::new(options.syntax()));
+            Framed::new(Source::open(path)?, options.longest, CsvFraming::new(options.syntax(encoding)));
         records.begin(encoding)?;
         for _ in 0..options.first_lines {
             records.pass()?;
@@ -127,7 +127,6 @@ impl<T> CsvReader<T> {
         Ok(Self {
             records,
             flexible: options.flexible,
-            encoding,
             decoded: Decoded::default(),
             lending: Lending::default(),
             decoder: options.decoder(header),
@@ -146,9 +145,11 @@ impl<T: CsvItem> Reader for CsvReader<T> {
         if !self.is_checked {
             self.check_header()?;
         }
-        let Some(found) = self.records.advance()? else { return Ok(None) };
-        let (record, columns) = (record(&self.records, &found), self.records.framing.columns);
-        let fields = record.ends.len();
+        if !self.records.find()? {
+            return Ok(None);
+        }
+        let (record, columns) = (record(&self.records), self.records.framing.columns);
+        let (fields, encoding) = (record.ends.len(), self.encoding());
         if columns != Some(fields)
             && !self.flexible
             && let Some(expected) = columns
@@ -156,7 +157,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
             let (resource, Record { line, byte, .. }) = (self.records.resource(), record);
             return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
         }
-        let values = match record.fields(self.encoding, &mut self.decoded) {
+        let values = match record.fields(encoding, &mut self.decoded) {
             Ok(values) => values,
             Err((column, error)) => {
                 let (resource, name) = (self.records.resource(), self.decoder.name(column));
@@ -167,11 +168,22 @@ impl<T: CsvItem> Reader for CsvReader<T> {
         let resource = self.records.input.source.resource();
         let is_whole = columns == Some(fields);
         // A lent record keeps its own text for reports; the text of any other record is still in the buffer.
-        let raw = (T::IS_LENT && (found.record.unquoted || self.encoding != Encoding::Utf8))
-            .then(|| text_of(self.encoding, &self.records.input.bytes()[found.start..found.end]));
+        let found = &self.records.found;
+        let differs = T::IS_LENT && (found.record.unquoted || encoding != Encoding::Utf8);
+        let raw = if differs { &self.records.input.bytes()[found.start..found.end] } else { &[] };
         let decoder = &mut self.decoder;
         let lending = &mut self.lending;
-        match T::decode(Fielded { fields: values, decoder, lending, resource, raw, line, byte, is_whole }) {
+        match T::decode(Fielded {
+            fields: &values,
+            decoder,
+            lending,
+            resource,
+            raw,
+            encoding,
+            line,
+            byte,
+            is_whole,
+        }) {
             Ok(item) => {
                 if columns.is_none() && !self.flexible {
                     // Without a header, the first record that is an item determines the number of columns.
@@ -182,9 +194,9 @@ impl<T: CsvItem> Reader for CsvReader<T> {
             Err(refused) => {
                 let place = RecordPlace { resource, line, byte };
                 let lacks = |name: &str| header::lacks(name, &self.decoder);
-                let error = self.decoder.refused(&place, values, is_whole, &refused.0, lacks);
+                let error = self.decoder.refused(&place, &values, is_whole, &refused, lacks);
                 if !error.is_about_a_record() {
-                    self.records.put_back(&found);
+                    self.records.put_back();
                 }
                 Err(error)
             }
@@ -201,7 +213,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
     forward_to_framed!(self => self.records);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.records.line_at(error.record_byte()?).map(|record| text_of(self.encoding, record))
+        self.records.line_at(error.record_byte()?).map(|record| text_of(self.encoding(), record))
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
@@ -222,7 +234,6 @@ impl<T: CsvItem> Reader for CsvReader<T> {
             records: self.records.nothing(),
             decoder: self.decoder.clone(),
             flexible: self.flexible,
-            encoding: self.encoding,
             decoded: Decoded::default(),
             lending: Lending::default(),
             is_checked: true,
@@ -276,6 +287,10 @@ impl<T: CsvItem> CsvReader<T> {
 }
 
 impl<T> CsvReader<T> {
+    fn encoding(&self) -> Encoding {
+        self.records.framing.syntax.encoding
+    }
+
     /// True if the number of columns is still to be determined.
     fn lacks_columns(&self) -> bool {
         self.records.framing.columns.is_none() && !self.flexible

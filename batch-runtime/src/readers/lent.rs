@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::ReadError;
 use super::columns::{Decoder, Fields};
-use super::framed::RecordPlace;
+use super::csv::CsvFields;
+use super::framed::{Encoding, RecordPlace, text_of};
 use crate::definition::Failure;
 
 /// A record whose item the step's first processor borrows: the item of a `CsvReader<Flight<'_>>`.
@@ -71,7 +72,7 @@ pub trait Borrows<'r>: Sized {
 impl<'r, T: Deserialize<'r>> Borrows<'r> for T {
     #[inline]
     fn borrow(lender: &mut Lender, record: &'r LentRecord) -> Result<Self, Failure> {
-        lender.decoder(record).decode(record).map_err(|refusal| {
+        lender.decoder(record).decode(&record.csv()).map_err(|refusal| {
             let decoder = &record.source.decoder;
             let lacks = |name: &str| (record.source.lacks)(name, decoder);
             record.unreadable(decoder.refused(&record.place(), record, record.is_whole, &refusal, lacks))
@@ -131,6 +132,8 @@ pub(crate) struct LentSource {
     pub(crate) decoder: Decoder,
     /// Formats the message that there is no column with this name.
     pub(crate) lacks: fn(&str, &Decoder) -> String,
+    /// The encoding of the input.
+    pub(crate) encoding: Encoding,
 }
 
 /// A record, taken out of its reader's buffer.
@@ -138,12 +141,14 @@ pub(crate) struct LentSource {
 pub struct LentRecord {
     /// The fields, separated by one byte each.
     text: String,
+    /// The offset of `text`, from the same origin as the offsets in `ends`.
+    start: usize,
     /// The end of each field.
     ends: Vec<u32>,
     /// Which fields were quoted; empty if none was.
     quoted: Vec<bool>,
-    /// The record as it is in the input; empty if `text` is the same.
-    raw: String,
+    /// The bytes of the record in the input; empty if they are those of `text`.
+    raw: Vec<u8>,
     line: u64,
     byte: u64,
     /// True if the record has as many fields as there are columns.
@@ -165,8 +170,14 @@ impl LentRecord {
             return failure.fatal();
         }
         let failure = failure.at(format!("{}, line {}", self.source.resource, self.line));
-        let raw = if self.raw.is_empty() { &self.text } else { &self.raw };
-        failure.carrying(Some(raw.clone()))
+        let raw =
+            if self.raw.is_empty() { self.text.clone() } else { text_of(self.source.encoding, &self.raw) };
+        failure.carrying(Some(raw))
+    }
+
+    #[inline]
+    fn csv(&self) -> CsvFields<'_> {
+        CsvFields { text: &self.text, start: self.start, ends: &self.ends, quoted: &self.quoted }
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
@@ -218,14 +229,12 @@ impl<'r> Fields<'r> for &'r LentRecord {
 
     #[inline]
     fn text(self, column: usize) -> Option<&'r str> {
-        let end = *self.ends.get(column)? as usize;
-        let begin = if column == 0 { 0 } else { self.ends[column - 1] as usize + 1 };
-        Some(&self.text[begin..end])
+        self.csv().text(column)
     }
 
     #[inline]
     fn is_quoted(self, column: usize) -> bool {
-        !self.quoted.is_empty() && self.quoted.get(column) == Some(&true)
+        self.csv().is_quoted(column)
     }
 }
 
@@ -239,13 +248,9 @@ pub(crate) struct Lending {
 
 /// The parts of a record that is lent.
 pub(crate) struct Parts<'a> {
-    pub(crate) text: &'a str,
-    /// The offset of `text`, from the same origin as the offsets in `ends`.
-    pub(crate) start: usize,
-    pub(crate) ends: &'a [u32],
-    pub(crate) quoted: &'a [bool],
-    /// The record as it is in the input, if `text` differs.
-    pub(crate) raw: Option<String>,
+    pub(crate) fields: CsvFields<'a>,
+    /// The bytes of the record in the input, if `text` differs; otherwise none.
+    pub(crate) raw: &'a [u8],
     pub(crate) line: u64,
     pub(crate) byte: u64,
     pub(crate) is_whole: bool,
@@ -256,14 +261,15 @@ impl Lending {
     #[inline]
     pub(crate) fn lend<T>(&mut self, parts: Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
         let source = self.source.get_or_insert_with(|| Arc::new(source()));
-        let Parts { text, start, ends, quoted, raw, line, byte, is_whole } = parts;
+        let Parts { fields: CsvFields { text, start, ends, quoted }, raw, line, byte, is_whole } = parts;
         let mut record = match mem::take(&mut self.spare) {
             Some(record) if Arc::ptr_eq(&record.source, source) => record,
             _ => Box::new(LentRecord {
                 text: String::new(),
+                start,
                 ends: Vec::new(),
                 quoted: Vec::new(),
-                raw: String::new(),
+                raw: Vec::new(),
                 line,
                 byte,
                 is_whole,
@@ -273,13 +279,12 @@ impl Lending {
         record.text.clear();
         record.text.push_str(text);
         record.ends.clear();
-        let (start, last) = (narrow(start), narrow(text.len()));
-        // The last field ends with the text, before a carriage return.
-        record.ends.extend(ends.iter().map(|end| (end - start).min(last)));
+        record.ends.extend_from_slice(ends);
         record.quoted.clear();
         record.quoted.extend_from_slice(quoted);
-        record.raw = raw.unwrap_or_default();
-        (record.line, record.byte, record.is_whole) = (line, byte, is_whole);
+        record.raw.clear();
+        record.raw.extend_from_slice(raw);
+        (record.start, record.line, record.byte, record.is_whole) = (start, line, byte, is_whole);
         Lent { record, item: PhantomData }
     }
 
@@ -288,11 +293,6 @@ impl Lending {
     pub(crate) fn give_back<T>(&mut self, record: Lent<T>) {
         self.spare = Some(record.record);
     }
-}
-
-#[inline]
-fn narrow(offset: usize) -> u32 {
-    u32::try_from(offset).expect("a record is at most 1 GiB long, and so is the buffer")
 }
 
 impl<T> Clone for Lent<T> {

@@ -30,13 +30,6 @@ pub(crate) struct Decoder {
     pub(crate) untyped_as_text: bool,
 }
 
-/// The reason why a record cannot be decoded, and the place.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(super) error: ValueError,
-    pub(super) column: Option<usize>,
-}
-
 impl Decoder {
     /// Decodes fields that are matched by name, or by position if there are no names.
     pub(crate) fn new(names: Option<Vec<Box<str>>>) -> Self {
@@ -71,21 +64,25 @@ impl Decoder {
 
     /// Decodes a record into an item.
     #[inline]
-    pub(crate) fn decode<'a, T: Deserialize<'a>>(&mut self, fields: impl Fields<'a>) -> Result<T, Refusal> {
-        if let Plan::Sequence { columns, widest } = &self.plan
-            && *widest <= fields.count()
-        {
-            let trace = Trace::default();
-            match T::deserialize(self.row(fields, Form::Sequence(columns), &trace)) {
-                Ok(item) => return Ok(item),
-                Err(error) if !matches!(*error.0, Problem::Null) => {
-                    return Err(Refusal { error, column: trace.column.get() });
-                }
-                // The field may have a default, which serde uses only if it sees the names.
-                Err(_) => {}
-            }
+    pub(crate) fn decode<'a, T: Deserialize<'a>>(
+        &mut self,
+        fields: impl Fields<'a>,
+    ) -> Result<T, ValueError> {
+        let columns = match &self.plan {
+            Plan::Sequence { columns, widest } if *widest <= fields.count() => Some(columns),
+            _ => None,
+        };
+        let trace = Trace::default();
+        // One variable holds all results: the item is then made in place and not moved.
+        let mut item = match columns {
+            Some(columns) => T::deserialize(&self.row(fields, Form::Sequence(columns), &trace)),
+            None => return self.decode_by_name(fields),
+        };
+        // The field may have a default, which serde uses only if it sees the names.
+        if matches!(&item, Err(error) if matches!(error.problem(), Problem::Null)) {
+            item = self.decode_by_name(fields);
         }
-        self.decode_by_name(fields)
+        item
     }
 
     /// Decodes one field of a record.
@@ -93,10 +90,10 @@ impl Decoder {
         &self,
         fields: impl Fields<'a>,
         column: usize,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, ValueError> {
         let trace = Trace::default();
         let value = self.row(fields, Form::Positions, &trace).value(column).ok_or_else(ValueError::null);
-        value.and_then(T::deserialize).map_err(|error| Refusal { error, column: Some(column) })
+        value.and_then(T::deserialize).map_err(|error| error.in_column(column))
     }
 
     #[inline]
@@ -104,31 +101,30 @@ impl Decoder {
         Row { fields, decoder: self, form, trace }
     }
 
-    fn decode_by_name<'a, T: Deserialize<'a>>(&mut self, fields: impl Fields<'a>) -> Result<T, Refusal> {
+    fn decode_by_name<'a, T: Deserialize<'a>>(&mut self, fields: impl Fields<'a>) -> Result<T, ValueError> {
         let trace = Trace::default();
-        let attempt = |form| T::deserialize(self.row(fields, form, &trace));
+        let attempt = |form| T::deserialize(&self.row(fields, form, &trace));
         let ((Plan::Names(columns), _) | (_, Some(columns))) = (&self.plan, &self.header) else {
-            let item = attempt(Form::Positions);
-            return item.map_err(|error| Refusal { error, column: trace.column.get() });
+            return attempt(Form::Positions);
         };
-        match attempt(Form::Names { columns, omit_nulls: false }) {
-            Ok(item) => {
-                if matches!(self.plan, Plan::Unknown) {
-                    self.plan = self.learn::<T>(fields, trace.fields.get());
-                }
-                Ok(item)
+        let item = attempt(Form::Names { columns, omit_nulls: false });
+        match &item {
+            Ok(_) if matches!(self.plan, Plan::Unknown) => {
+                self.plan = self.learn::<T>(fields, trace.fields.get());
             }
-            Err(error) if matches!(*error.0, Problem::Null) => {
-                let null = trace.column.get();
-                attempt(Form::Names { columns, omit_nulls: true }).map_err(|again| match &*again.0 {
-                    Problem::Missing(name) if self.column(name).is_some() => {
-                        Refusal { error: ValueError::null(), column: self.column(name) }
+            Err(null) if matches!(null.problem(), Problem::Null) => {
+                return attempt(Form::Names { columns, omit_nulls: true }).map_err(|error| {
+                    match error.problem() {
+                        Problem::Missing(name) if self.column(name).is_some() => {
+                            ValueError::null().in_column(self.column(name))
+                        }
+                        _ => error.in_column(null.column()),
                     }
-                    _ => Refusal { error: again, column: trace.column.get().or(null) },
-                })
+                });
             }
-            Err(error) => Err(Refusal { error, column: trace.column.get() }),
+            _ => {}
         }
+        item
     }
 
     /// Makes the plan for the type `T`, after `record` was decoded by name. `fields` are the names of the type's
@@ -145,7 +141,7 @@ impl Decoder {
             let widest = columns.iter().max().map_or(0, |last| last + 1);
             let trace = Trace::default();
             let form = Form::Sequence(&columns);
-            let proof = T::deserialize(self.row(record, form, &trace));
+            let proof = T::deserialize(&self.row(record, form, &trace));
             // A hand-written `Deserialize` may accept names only.
             if proof.is_ok() && trace.taken.get() == columns.len() {
                 return Plan::Sequence { columns, widest };

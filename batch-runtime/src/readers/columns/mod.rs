@@ -7,7 +7,7 @@ mod row;
 mod value;
 
 pub(crate) use decode::Decoder;
-#[cfg(feature = "csv")]
-pub(crate) use decode::Refusal;
 pub(crate) use refusal::lacks;
 pub(crate) use row::Fields;
+#[cfg(feature = "csv")]
+pub(crate) use value::ValueError;

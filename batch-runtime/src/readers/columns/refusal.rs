@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::decode::{Decoder, Refusal};
+use super::decode::Decoder;
 use super::row::Fields;
-use super::value::Problem;
+use super::value::{Problem, ValueError};
 use crate::readers::framed::RecordPlace;
 use crate::readers::{ReadError, shown};
 
@@ -23,16 +23,15 @@ impl Decoder {
         place: &RecordPlace<'_>,
         fields: impl Fields<'a>,
         is_whole: bool,
-        refusal: &Refusal,
+        error: &ValueError,
         lacks: impl Fn(&str) -> String,
     ) -> ReadError {
         let RecordPlace { resource, line, byte } = *place;
         let resource = Arc::clone(resource);
-        let Refusal { error, column } = refusal;
         let header =
             |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
-        let mut column = *column;
-        match &*error.0 {
+        let mut column = error.column();
+        match error.problem() {
             Problem::Missing(name) => {
                 // In a flexible file, the column may exist although the record is too short to have it.
                 column = self.column(name);
@@ -61,7 +60,7 @@ impl Decoder {
             byte,
             column: column.map(|column| self.name(column)),
             value: shown(field.unwrap_or_default()),
-            problem: match &*error.0 {
+            problem: match error.problem() {
                 Problem::Text(text) | Problem::Length(text) => {
                     let is_quoted = column.is_some_and(|column| fields.is_quoted(column));
                     match field {

@@ -13,7 +13,7 @@ macro_rules! forward_to_only {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             match self.only() {
-                Some(value) => value.$method(visitor),
+                Some(value) => value.$method(visitor).map_err(|error| error.in_column(0)),
                 None => self.deserialize_any(visitor),
             }
         }
@@ -38,8 +38,6 @@ pub(super) enum Form<'a> {
 /// Facts noted while a record is deserialized.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    /// The current column.
-    pub(super) column: Cell<Option<usize>>,
     /// The names of the struct's fields, if it is a struct.
     pub(super) fields: Cell<Option<&'static [&'static str]>>,
     /// The number of sequence values taken.
@@ -61,7 +59,6 @@ pub(crate) trait Fields<'a>: Copy {
 }
 
 /// A record.
-#[derive(Clone, Copy)]
 pub(super) struct Row<'a, F> {
     pub(super) fields: F,
     pub(super) decoder: &'a Decoder,
@@ -86,12 +83,7 @@ impl<'a, F> Row<'a, F> {
     where
         F: Fields<'de>,
     {
-        if self.fields.count() == 1 {
-            self.trace.column.set(Some(0));
-            self.value(0)
-        } else {
-            None
-        }
+        if self.fields.count() == 1 { self.value(0) } else { None }
     }
 }
 
@@ -102,7 +94,8 @@ fn trimmed(text: &str, is_quoted: bool) -> &str {
     if is_quoted { text } else { text.trim() }
 }
 
-impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
+// By reference, because serde moves the deserializer several times.
+impl<'de, F: Fields<'de>> Deserializer<'de> for &Row<'_, F> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -157,7 +150,7 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.only() {
-            Some(value) => value.deserialize_option(visitor),
+            Some(value) => value.deserialize_option(visitor).map_err(|error| error.in_column(0)),
             None => visitor.visit_some(self),
         }
     }
@@ -173,7 +166,9 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self.only() {
-            Some(value) => value.deserialize_enum(name, variants, visitor),
+            Some(value) => {
+                value.deserialize_enum(name, variants, visitor).map_err(|error| error.in_column(0))
+            }
             None => self.deserialize_any(visitor),
         }
     }
@@ -183,7 +178,7 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for Row<'_, F> {
 
 /// Yields the columns of a plan.
 struct Picked<'a, F> {
-    row: Row<'a, F>,
+    row: &'a Row<'a, F>,
     columns: std::slice::Iter<'a, usize>,
 }
 
@@ -198,11 +193,11 @@ impl<'de, F: Fields<'de>> SeqAccess<'de> for Picked<'_, F> {
         let Some(column) = self.columns.next() else { return Ok(None) };
         let Some(value) = self.row.value(*column) else { return Ok(None) };
         let trace = self.row.trace;
-        trace.column.set(Some(*column));
         trace.taken.set(trace.taken.get() + 1);
-        let value = seed.deserialize(value)?;
-        trace.column.set(None);
-        Ok(Some(value))
+        match seed.deserialize(value) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.in_column(*column)),
+        }
     }
 
     #[inline]
@@ -213,7 +208,7 @@ impl<'de, F: Fields<'de>> SeqAccess<'de> for Picked<'_, F> {
 
 /// Yields all columns.
 struct All<'a, F> {
-    row: Row<'a, F>,
+    row: &'a Row<'a, F>,
     next: usize,
 }
 
@@ -226,12 +221,12 @@ impl<'de, F: Fields<'de>> SeqAccess<'de> for All<'_, F> {
         seed: S,
     ) -> Result<Option<S::Value>, ValueError> {
         let Some(value) = self.row.value(self.next) else { return Ok(None) };
-        let trace = self.row.trace;
-        trace.column.set(Some(self.next));
+        let column = self.next;
         self.next += 1;
-        let value = seed.deserialize(value)?;
-        trace.column.set(None);
-        Ok(Some(value))
+        match seed.deserialize(value) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.in_column(column)),
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -241,7 +236,7 @@ impl<'de, F: Fields<'de>> SeqAccess<'de> for All<'_, F> {
 
 /// Yields columns with their names.
 struct Named<'a, F> {
-    row: Row<'a, F>,
+    row: &'a Row<'a, F>,
     columns: std::slice::Iter<'a, Column>,
     omit_nulls: bool,
     at: usize,
@@ -263,12 +258,9 @@ impl<'de, F: Fields<'de>> MapAccess<'de> for Named<'_, F> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
-        let trace = self.row.trace;
-        trace.column.set(Some(self.at));
         // The key was yielded because the field exists.
-        let value = self.row.value(self.at).ok_or_else(ValueError::null)?;
-        let value = seed.deserialize(value)?;
-        trace.column.set(None);
-        Ok(value)
+        let value =
+            self.row.value(self.at).ok_or_else(ValueError::null).and_then(|value| seed.deserialize(value));
+        value.map_err(|error| error.in_column(self.at))
     }
 }

@@ -15,7 +15,13 @@ use super::number::{self, Looks};
 /// The reason why a field or a record does not fit a type. It is one pointer wide because it travels with
 /// every value.
 #[derive(Debug)]
-pub(super) struct ValueError(pub(super) Box<Problem>);
+pub struct ValueError(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
+    problem: Problem,
+    column: Option<usize>,
+}
 
 #[derive(Debug)]
 pub(super) enum Problem {
@@ -37,26 +43,47 @@ pub(super) enum Problem {
 
 impl ValueError {
     #[cold]
+    fn new(problem: Problem) -> Self {
+        Self(Box::new(Refusal { problem, column: None }))
+    }
+
+    #[cold]
     fn text(text: impl Into<String>) -> Self {
-        Self(Box::new(Problem::Text(text.into())))
+        Self::new(Problem::Text(text.into()))
     }
 
     #[cold]
     pub(super) fn null() -> Self {
-        Self(Box::new(Problem::Null))
+        Self::new(Problem::Null)
+    }
+
+    /// The same error, of the value in this column, unless it already has one.
+    #[cold]
+    pub(super) fn in_column(mut self, column: impl Into<Option<usize>>) -> Self {
+        self.0.column = self.0.column.or(column.into());
+        self
+    }
+
+    pub(super) fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// The column whose value was refused.
+    pub(super) fn column(&self) -> Option<usize> {
+        self.0.column
     }
 
     #[cold]
     fn nested(what: &str) -> Self {
-        Self(Box::new(Problem::Nested(format!(
+        Self::new(Problem::Nested(format!(
             "a field of a record is one value, not {what}; flatten it with `#[serde(flatten)]`, or parse it with `#[serde(deserialize_with = \"..\")]`"
-        ))))
+        )))
     }
 }
 
 impl Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match self.problem() {
             Problem::Text(text) | Problem::Length(text) | Problem::Nested(text) => f.write_str(text),
             Problem::Null => f.write_str("expected a value"),
             Problem::Missing(name) => write!(f, "no column `{name}`"),
@@ -82,7 +109,7 @@ impl de::Error for ValueError {
     }
 
     fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
-        Self(Box::new(Problem::Length(format!("expected {expected}, not {found} fields"))))
+        Self::new(Problem::Length(format!("expected {expected}, not {found} fields")))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -91,15 +118,15 @@ impl de::Error for ValueError {
     }
 
     fn unknown_field(name: &str, _: &'static [&'static str]) -> Self {
-        Self(Box::new(Problem::Unknown(name.to_owned())))
+        Self::new(Problem::Unknown(name.to_owned()))
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self(Box::new(Problem::Missing(name)))
+        Self::new(Problem::Missing(name))
     }
 
     fn duplicate_field(name: &'static str) -> Self {
-        Self(Box::new(Problem::Duplicate(name)))
+        Self::new(Problem::Duplicate(name))
     }
 }
 

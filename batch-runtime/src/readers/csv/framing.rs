@@ -28,6 +28,7 @@ pub(super) struct Syntax {
     pub(super) trim: bool,
     /// Misplaced quotes and carriage returns count as text.
     pub(super) lenient: bool,
+    pub(super) encoding: Encoding,
 }
 
 impl Syntax {
@@ -41,6 +42,8 @@ impl Syntax {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
+    /// The block of text that has the record, if it is known.
+    block: Option<&'r Block>,
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
     /// Which fields were quoted; empty if none was.
@@ -65,6 +68,9 @@ impl<'r> Record<'r> {
         decoded: &'r mut Decoded,
     ) -> Result<CsvFields<'r>, (usize, NotText)> {
         let Self { start, ends, quoted, .. } = *self;
+        if let Some(text) = self.block.and_then(|block| block.get(start, start + self.text.len())) {
+            return Ok(CsvFields { text, start, ends, quoted });
+        }
         if encoding == Encoding::Utf8 || self.text.is_ascii() {
             return match std::str::from_utf8(self.text) {
                 Ok(text) => Ok(CsvFields { text, start, ends, quoted }),
@@ -122,16 +128,17 @@ pub(super) struct Decoded {
 
 /// The fields of a record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CsvFields<'r> {
-    pub(super) text: &'r str,
+pub(in crate::readers) struct CsvFields<'r> {
+    pub(in crate::readers) text: &'r str,
     /// The offset of `text`, from the same origin as the offsets in `ends`.
-    pub(super) start: usize,
-    pub(super) ends: &'r [u32],
+    pub(in crate::readers) start: usize,
+    pub(in crate::readers) ends: &'r [u32],
     /// Which fields were quoted; empty if none was.
-    pub(super) quoted: &'r [bool],
+    pub(in crate::readers) quoted: &'r [bool],
 }
 
-impl<'r> Fields<'r> for CsvFields<'r> {
+// By reference, because readers pass it on several times.
+impl<'r> Fields<'r> for &CsvFields<'r> {
     #[inline]
     fn count(self) -> usize {
         self.ends.len()
@@ -152,7 +159,7 @@ impl<'r> Fields<'r> for CsvFields<'r> {
 }
 
 /// The place of a record that was found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Marks {
     /// The first and last of its marks in the index.
     pub(super) first: usize,
@@ -167,17 +174,42 @@ pub struct CsvState {
     columns: Option<usize>,
 }
 
-/// Returns the record that was found.
+/// Returns the record that was found last.
 #[inline]
-pub(super) fn record<'r>(records: &'r Framed<CsvFraming>, found: &Found<Marks>) -> Record<'r> {
-    let Found { start, end, line, byte, record: Marks { first, last, unquoted } } = *found;
+pub(super) fn record(records: &Framed<CsvFraming>) -> Record<'_> {
+    let Found { start, end, line, byte, record: Marks { first, last, unquoted } } = records.found;
     let framing = &records.framing;
     if unquoted {
         let (ends, quoted) = (&framing.scratch_ends, &framing.scratch_quoted);
-        Record { text: &framing.scratch, start: 0, ends, quoted, line, byte }
+        Record { text: &framing.scratch, block: None, start: 0, ends, quoted, line, byte }
     } else {
         let (text, ends) = (&records.input.bytes()[start..end], &framing.index[first..=last]);
-        Record { text, start, ends, quoted: &[], line, byte }
+        Record { text, block: Some(&framing.block), start, ends, quoted: &[], line, byte }
+    }
+}
+
+/// The lines in the buffer as text: to validate them together is faster than to validate each record.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// Empty if one of the lines is not valid UTF-8.
+    text: String,
+    /// The offset of `text` in the buffer.
+    start: usize,
+}
+
+impl Block {
+    /// Takes the lines of a buffer from `start` on.
+    fn fill(&mut self, bytes: &[u8], start: usize) {
+        let end = memchr::memrchr(b'\n', &bytes[start..]).map_or(start, |end| start + end);
+        self.start = start;
+        self.text.clear();
+        self.text.push_str(std::str::from_utf8(&bytes[start..end]).unwrap_or_default());
+    }
+
+    /// Returns the text between two offsets in the buffer, if it is known.
+    #[inline]
+    fn get(&self, start: usize, end: usize) -> Option<&str> {
+        self.text.get(start.checked_sub(self.start)?..end.checked_sub(self.start)?)
     }
 }
 
@@ -192,6 +224,7 @@ pub(super) struct CsvFraming {
     pub(super) next: usize,
     /// The offset in the buffer of the next carriage return, once it has been searched for.
     next_return: usize,
+    block: Block,
     pub(super) scratch: Vec<u8>,
     pub(super) scratch_ends: Vec<u32>,
     pub(super) scratch_quoted: Vec<bool>,
@@ -205,6 +238,7 @@ impl CsvFraming {
             index: Vec::new(),
             next: 0,
             next_return: usize::MAX,
+            block: Block::default(),
             scratch: Vec::new(),
             scratch_ends: Vec::new(),
             scratch_quoted: Vec::new(),
@@ -328,6 +362,9 @@ impl Framing for CsvFraming {
         self.next = 0;
         self.find_return(input.bytes(), input.at());
         index::find(input.rest(), input.at(), self.syntax.marks(), &mut self.index);
+        if self.syntax.encoding == Encoding::Utf8 {
+            self.block.fill(input.bytes(), input.at());
+        }
     }
 
     fn moved(&mut self, input: &Input) {
@@ -350,6 +387,7 @@ impl Framing for CsvFraming {
     fn clear(&mut self) {
         self.index.clear();
         (self.next, self.next_return) = (0, usize::MAX);
+        self.block = Block::default();
     }
 
     fn detach(&self, record: Marks, from: usize, to: usize, into: &mut Self) {

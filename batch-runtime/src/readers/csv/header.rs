@@ -13,21 +13,22 @@ pub(super) fn read(
 ) -> Result<Vec<Box<str>>, ReadError> {
     let resource = records.resource();
     let refused = |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
-    let found = match records.advance() {
-        Ok(Some(found)) => found,
-        Ok(None) => return Err(ReadError::Empty { resource }),
+    match records.find() {
+        Ok(true) => {}
+        Ok(false) => return Err(ReadError::Empty { resource }),
         Err(ReadError::Malformed { .. }) if has_returns_for_lines(records) => {
             return Err(refused("its lines end with CR alone; convert the input to LF or CRLF".to_owned()));
         }
         Err(ReadError::Malformed { problem, .. }) => return Err(refused(problem.into())),
         Err(error) => return Err(error),
-    };
-    let record = record(records, &found);
+    }
+    let record = record(records);
     let mut decoded = Decoded::default();
     let fields = record.fields(encoding, &mut decoded).map_err(|(_, error)| match error.encoding {
         "UTF-8" => refused("invalid UTF-8; convert the input to UTF-8".to_owned()),
         encoding => refused(format!("invalid {encoding}")),
     })?;
+    let fields = &fields;
     if (0..fields.count()).any(|column| fields.text(column).is_some_and(|name| name.contains('\0'))) {
         return Err(refused("it contains a NUL byte; is it a text file in UTF-8?".to_owned()));
     }

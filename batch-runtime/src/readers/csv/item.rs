@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::framing::CsvFields;
 use super::header;
-use crate::readers::columns::{Decoder, Refusal};
+use crate::readers::columns::{Decoder, ValueError};
 use crate::readers::fields;
+use crate::readers::framed::Encoding;
 use crate::readers::lent::{Lending, Lent, LentSource, Parts};
 
 /// What a [`CsvReader`](super::CsvReader) returns: any serde type that owns its data, or a [`Lent`] record, from which
@@ -28,7 +29,7 @@ pub trait CsvItem: Sized {
     fn missing(names: Names<'_>) -> Option<&'static str>;
 
     #[doc(hidden)]
-    fn decode(record: Fielded<'_>) -> Result<Self, Refused>;
+    fn decode(record: Fielded<'_>) -> Result<Self, ValueError>;
 
     #[doc(hidden)]
     fn give_back(self, _to: Lender<'_>) {}
@@ -41,12 +42,13 @@ pub struct Names<'a>(pub(super) &'a Decoder);
 /// A record with its fields and its decoder.
 #[derive(Debug)]
 pub struct Fielded<'a> {
-    pub(super) fields: CsvFields<'a>,
+    pub(super) fields: &'a CsvFields<'a>,
     pub(super) decoder: &'a mut Decoder,
     pub(super) lending: &'a mut Lending,
     pub(super) resource: &'a Arc<str>,
-    /// The record as it is in the input, if it differs from the fields.
-    pub(super) raw: Option<String>,
+    /// The bytes of the record in the input, if a lent record differs from them.
+    pub(super) raw: &'a [u8],
+    pub(super) encoding: Encoding,
     pub(super) line: u64,
     pub(super) byte: u64,
     pub(super) is_whole: bool,
@@ -56,10 +58,6 @@ pub struct Fielded<'a> {
 #[derive(Debug)]
 pub struct Lender<'a>(pub(super) &'a mut Lending);
 
-/// The reason why a record is not an item.
-#[derive(Debug)]
-pub struct Refused(pub(super) Refusal);
-
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> CsvItem for T {
     #[inline]
@@ -68,8 +66,8 @@ impl<T: DeserializeOwned> CsvItem for T {
     }
 
     #[inline]
-    fn decode(record: Fielded<'_>) -> Result<Self, Refused> {
-        record.decoder.decode(record.fields).map_err(Refused)
+    fn decode(record: Fielded<'_>) -> Result<Self, ValueError> {
+        record.decoder.decode(record.fields)
     }
 }
 
@@ -82,12 +80,15 @@ impl<T: FieldNames> CsvItem for Lent<T> {
     }
 
     #[inline]
-    fn decode(record: Fielded<'_>) -> Result<Self, Refused> {
-        let Fielded { fields, decoder, lending, resource, raw, line, byte, is_whole } = record;
-        let CsvFields { text, start, ends, quoted } = fields;
-        let parts = Parts { text, start, ends, quoted, raw, line, byte, is_whole };
-        let source =
-            || LentSource { resource: Arc::clone(resource), decoder: decoder.clone(), lacks: header::lacks };
+    fn decode(record: Fielded<'_>) -> Result<Self, ValueError> {
+        let Fielded { fields, decoder, lending, resource, raw, encoding, line, byte, is_whole } = record;
+        let parts = Parts { fields: *fields, raw, line, byte, is_whole };
+        let source = || LentSource {
+            resource: Arc::clone(resource),
+            decoder: decoder.clone(),
+            lacks: header::lacks,
+            encoding,
+        };
         Ok(lending.lend(parts, source))
     }
 

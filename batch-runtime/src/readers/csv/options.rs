@@ -247,7 +247,7 @@ impl<T> CsvOptions<T> {
         decoder
     }
 
-    pub(super) fn syntax(&self) -> Syntax {
+    pub(super) fn syntax(&self, encoding: Encoding) -> Syntax {
         Syntax {
             delimiter: self.delimiter,
             quote: self.quote,
@@ -255,6 +255,7 @@ impl<T> CsvOptions<T> {
             escape: self.escape,
             trim: self.trim,
             lenient: self.lenient,
+            encoding,
         }
     }
 }

@@ -83,11 +83,14 @@ impl CsvFraming {
         quoted.clear();
         let mut lines = 1;
         let mut from = start;
+        // Fields without quotes are copied together, with their delimiters.
+        let mut copied = start;
         let mut used = 0;
         loop {
             let opened = self.syntax.pass_blanks(buffer, from);
             let is_quoted = buffer.get(opened).copied() == quote;
             if is_quoted {
+                scratch.extend_from_slice(&buffer[copied..from]);
                 marks.next();
                 used += 1;
                 from = opened + 1;
@@ -121,6 +124,7 @@ impl CsvFraming {
                         Some(_) => return Err(Fault::TextAfterQuote { opened, place: rest }),
                     }
                 }
+                copied = from;
             }
             loop {
                 let Some(place) = marks.next() else { return Ok(None) };
@@ -139,13 +143,13 @@ impl CsvFraming {
                 {
                     return Err(Fault::Return { place: from + found });
                 }
-                scratch.extend_from_slice(text);
-                ends.push(index::place(scratch.len()));
+                let end = from + text.len();
+                ends.push(index::place(scratch.len() + (end - copied)));
                 quoted.push(is_quoted);
                 if is_end {
+                    scratch.extend_from_slice(&buffer[copied..end]);
                     return Ok(Some(Unquoted { end: place, lines, marks: used }));
                 }
-                scratch.push(b'\n');
                 from = place + 1;
                 break;
             }

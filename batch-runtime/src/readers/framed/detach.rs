@@ -2,7 +2,7 @@
 //! another thread can parse them.
 
 use super::split::Bounds;
-use super::{Framed, Framing};
+use super::{Found, Framed, Framing};
 use crate::readers::ReadError;
 use crate::readers::source::MOST_TAKEN_OUT;
 
@@ -11,7 +11,7 @@ impl<F: Framing> Framed<F> {
     pub(crate) fn nothing(&self) -> Self {
         let mut framing = self.framing.clone();
         framing.clear();
-        Self { input: self.input.nothing(), framing, bounds: Bounds::NONE }
+        Self { input: self.input.nothing(), framing, bounds: Bounds::NONE, found: Found::default() }
     }
 
     /// Copies up to `most` of the next records to `into` and returns their number. It stops at a gap between two
@@ -29,7 +29,7 @@ impl<F: Framing> Framed<F> {
             } else if next != found.byte {
                 let gap = usize::try_from(found.byte - next).ok().filter(|_| F::DETACHES_GAPS);
                 let Some(start) = gap.and_then(|gap| found.start.checked_sub(gap)) else {
-                    self.put_back(&found);
+                    self.put_back();
                     break;
                 };
                 from = start;

@@ -41,7 +41,7 @@ pub(crate) trait Framing: Clone {
     type State: Clone + PartialEq + fmt::Debug + Serialize + DeserializeOwned;
 
     /// The facts about a record that the framing found while it looked for the record's end.
-    type Record: Copy;
+    type Record: Copy + Default;
 
     /// True if the gaps between records may be copied with detached records.
     const DETACHES_GAPS: bool;
@@ -162,7 +162,7 @@ pub(crate) struct Passed {
 }
 
 /// A record that was found. Offsets are those in the buffer, until the next frame is looked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Found<R> {
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -174,16 +174,18 @@ pub(crate) struct Found<R> {
 }
 
 /// The records of a text input.
-pub(crate) struct Framed<F> {
+pub(crate) struct Framed<F: Framing> {
     pub(crate) input: Input,
     pub(crate) framing: F,
     bounds: Bounds,
+    /// The last record that was found.
+    pub(crate) found: Found<F::Record>,
 }
 
 impl<F: Framing> Framed<F> {
     /// Reads from the start of a source; records are limited to `longest` bytes.
     pub(crate) fn new(source: Source, longest: usize, framing: F) -> Self {
-        Self { input: Input::new(source, longest), framing, bounds: Bounds::NONE }
+        Self { input: Input::new(source, longest), framing, bounds: Bounds::NONE, found: Found::default() }
     }
 
     pub(crate) fn resource(&self) -> Arc<str> {
@@ -218,22 +220,30 @@ impl<F: Framing> Framed<F> {
     /// Finds the next record; `None` at the end of the input or part.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<Option<Found<F::Record>>, ReadError> {
+        Ok(self.find()?.then_some(self.found))
+    }
+
+    /// Finds the next record and keeps it in [`found`](Self::found), which is faster than to return it; `false` at
+    /// the end of the input or part.
+    #[inline]
+    pub(crate) fn find(&mut self) -> Result<bool, ReadError> {
         loop {
             let (start, line, byte) = (self.input.at, self.input.line, self.input.byte());
             if byte >= self.bounds.end {
-                return Ok(None);
+                return Ok(false);
             }
             match self.framing.next(&self.input) {
                 Frame::Record { record, end, to, lines } => {
                     self.input.pass_to(to, lines);
                     self.input.record_line = line;
-                    return Ok(Some(Found { start, end, line, byte, record }));
+                    self.found = Found { start, end, line, byte, record };
+                    return Ok(true);
                 }
                 Frame::Nothing { to, lines } => self.input.pass_to(to, lines),
                 Frame::Comment => self.pass()?,
-                Frame::More if self.input.is_at_end() => return Ok(None),
+                Frame::More if self.input.is_at_end() => return Ok(false),
                 Frame::More => self.fill_for_a_record()?,
-                Frame::End => return Ok(None),
+                Frame::End => return Ok(false),
                 Frame::Bad(bad) => return Err(self.bad(*bad)?),
             }
         }
@@ -295,7 +305,8 @@ impl<F: Framing> Framed<F> {
 
     /// Puts the record just found back, so that it is the next one again.
     #[cold]
-    pub(crate) fn put_back(&mut self, found: &Found<F::Record>) {
+    pub(crate) fn put_back(&mut self) {
+        let found = self.found;
         (self.input.at, self.input.line) = (found.start, found.line);
         self.framing.moved(&self.input);
         self.framing.put_back(found.record);

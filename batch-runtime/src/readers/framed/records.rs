@@ -67,7 +67,7 @@ impl RecordPlace<'_> {
 }
 
 /// The records of a text file as items.
-pub(crate) struct Records<F, D, T> {
+pub(crate) struct Records<F: Framing, D, T> {
     pub(crate) framed: Framed<F>,
     pub(crate) decoder: D,
     trailer: Option<Trailer<T>>,
@@ -90,7 +90,7 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
             Ok(item) => Ok(Some(item)),
             Err(error) => {
                 if !error.is_about_a_record() {
-                    self.framed.put_back(&found);
+                    self.framed.put_back();
                 }
                 Err(error)
             }

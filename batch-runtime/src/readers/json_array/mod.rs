@@ -216,7 +216,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
                     Some(at) => self.uncertain(&found, at),
                 };
                 if uncertain.is_some() {
-                    self.elements.put_back(&found);
+                    self.elements.put_back();
                 }
                 Err(refused)
             }

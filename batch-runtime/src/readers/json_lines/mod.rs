@@ -93,7 +93,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
             Ok(item) => Ok(Some(item)),
             Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(text) => {
                 let resource = self.lines.resource();
-                self.lines.put_back(&line);
+                self.lines.put_back();
                 Err(wrong_format::refused(resource, "it is one JSON array of all items"))
             }
             Err(error) => Err(json_text::refused(&self.place(&line), None, text, &error)),

@@ -129,15 +129,16 @@ impl Format {
         Ok(())
     }
 
-    #[cold]
+    #[inline(never)]
     fn quoted(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.push(self.quote);
-        for byte in bytes {
-            if *byte == self.quote || Some(*byte) == self.escape {
-                out.push(*byte);
-            }
-            out.push(*byte);
+        let mut from = 0;
+        for place in memchr::memchr2_iter(self.quote, self.escape.unwrap_or(self.quote), bytes) {
+            out.extend_from_slice(&bytes[from..=place]);
+            // The next run begins with this byte, which is thereby doubled.
+            from = place;
         }
+        out.extend_from_slice(&bytes[from..]);
         out.push(self.quote);
     }
 }
