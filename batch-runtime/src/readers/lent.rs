@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -242,8 +241,9 @@ impl<'r> Fields<'r> for &'r LentRecord {
 #[derive(Debug, Default)]
 pub(crate) struct Lending {
     source: Option<Arc<LentSource>>,
-    /// A record that was given back, whose memory the next one takes.
-    spare: Option<Box<LentRecord>>,
+    /// The records that were given back, whose memory the next ones take.
+    #[expect(clippy::vec_box, reason = "a lent record is a box, which moves in and out")]
+    spare: Vec<Box<LentRecord>>,
 }
 
 /// The parts of a record that is lent.
@@ -262,7 +262,7 @@ impl Lending {
     pub(crate) fn lend<T>(&mut self, parts: Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
         let source = self.source.get_or_insert_with(|| Arc::new(source()));
         let Parts { fields: CsvFields { text, start, ends, quoted }, raw, line, byte, is_whole } = parts;
-        let mut record = match mem::take(&mut self.spare) {
+        let mut record = match self.spare.pop() {
             Some(record) if Arc::ptr_eq(&record.source, source) => record,
             _ => Box::new(LentRecord {
                 text: String::new(),
@@ -291,7 +291,7 @@ impl Lending {
     /// Takes a record back.
     #[inline]
     pub(crate) fn give_back<T>(&mut self, record: Lent<T>) {
-        self.spare = Some(record.record);
+        self.spare.push(record.record);
     }
 }
 

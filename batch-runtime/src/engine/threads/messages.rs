@@ -16,11 +16,13 @@ pub(crate) struct Buffers<In, Out> {
     pub(super) unread: Vec<(usize, Failure)>,
     /// The outputs of the processors.
     pub(super) outputs: Outputs<Out>,
+    /// The processed items, if the reader uses their memory again.
+    pub(super) used: Option<Vec<In>>,
 }
 
 impl<In, Out> Buffers<In, Out> {
     pub(super) fn new() -> Self {
-        Self { records: Vec::new(), unread: Vec::new(), outputs: Outputs::with_capacity(0, 0) }
+        Self { records: Vec::new(), unread: Vec::new(), outputs: Outputs::with_capacity(0, 0), used: None }
     }
 }
 

@@ -275,6 +275,10 @@ impl<R: Reader> Detached<R> {
     /// Reads the records into their place in the chunk.
     fn read<Out>(&mut self, read_chunk: &mut ReadChunk<R::Item, Out>, common: &Common<'_>) {
         let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
+        if R::RECYCLES {
+            let used = read_chunk.buffers.used.get_or_insert_default();
+            used.drain(..).for_each(|item| reader.recycle(item));
+        }
         let items = &mut read_chunk.buffers.records;
         let after = items.split_off(self.before);
         let read = panic::catch(|| {

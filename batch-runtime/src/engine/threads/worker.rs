@@ -93,7 +93,7 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     let ReadChunk { number, mut buffers, mut end } = read_chunk;
     let _inside = spans::chunk(number);
     let (mut faults, mut repeated) = (Vec::new(), Vec::new());
-    let Buffers { records, unread, outputs } = &mut buffers;
+    let Buffers { records, unread, outputs, used } = &mut buffers;
     let batch = Batch::within(mem::replace(outputs, Outputs::with_capacity(0, 0)), records.len());
     let reader = Records {
         items: records.drain(..),
@@ -101,6 +101,7 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
         unread: mem::take(unread).into_iter().peekable(),
         fatal: end.fatal.take(),
         has_failed: false,
+        used: used.as_mut(),
         common,
     };
     let pipeline = Pipeline::<_, _, CAREFUL> { reader, processor, batch };
@@ -136,6 +137,8 @@ struct Records<'c, 's, In> {
     fatal: Option<Failure>,
     /// True if the last error ends the chunk.
     has_failed: bool,
+    /// Collects the processed items, if the reader uses their memory again.
+    used: Option<&'c mut Vec<In>>,
     common: &'c Common<'s>,
 }
 
@@ -168,6 +171,15 @@ impl<In> Reader for Records<'_, '_, In> {
                 Some(failure) => self.fail(failure),
                 None => Ok(None),
             },
+        }
+    }
+
+    const RECYCLES: bool = true;
+
+    #[inline]
+    fn recycle(&mut self, item: In) {
+        if let Some(used) = &mut self.used {
+            used.push(item);
         }
     }
 
