@@ -9,7 +9,7 @@ use syn::{Ident, ItemFn};
 use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -62,7 +62,7 @@ pub(crate) fn aggregator(given: TokenStream, function: &ItemFn, errors: &mut Err
         },
     );
     let error = error_check(&component.returns);
-    frame(
+    marked_function(
         "aggregator",
         function,
         emitted(function, &component.arguments),

@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, Ident, ItemFn, Pat, Stmt, Type};
 
-use super::frame::checked;
+use super::marked_function::checked;
 use crate::model::argument::{Argument, Asks, Role};
 use crate::model::component::Component;
 use crate::model::types::{as_reference, only_argument, shown, with_inferred_lifetimes};

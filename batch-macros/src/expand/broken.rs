@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ItemFn;
 
-use super::frame::{frame, marker_name};
+use super::marked_function::{marked_function, marker_name};
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::types::impl_trait;
@@ -27,7 +27,7 @@ pub(crate) fn component(role: Role, function: &ItemFn, errors: &mut Errors) -> T
         Role::Aggregator => aggregator(&name, &errors.take_first_as_type()),
         Role::Decider | Role::Tasklet => TokenStream::new(),
     };
-    frame(role.noun(), function, emitted(function), body)
+    marked_function(role.noun(), function, emitted(function), body)
 }
 
 /// The function itself. A generic function cannot be used as a value without its type arguments, so it is emitted in

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{raises, value_or_return};
-use super::frame::{frame, implement};
+use super::marked_function::{implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -49,5 +49,10 @@ pub(crate) fn classifier(given: TokenStream, function: &ItemFn, errors: &mut Err
             }
         },
     );
-    frame("classifier", function, emitted(function, &component.arguments), quote!(#aliases #definition))
+    marked_function(
+        "classifier",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #definition),
+    )
 }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::faults::duration;
-use super::frame::checked;
+use super::marked_function::checked;
 use crate::model::argument::Asks;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -53,5 +53,10 @@ pub(crate) fn database(given: TokenStream, function: &ItemFn, errors: &mut Error
             ::core::result::Result::Ok(__batch::Driver::into_handle(__database))
         }
     };
-    frame("database", function, stripped(function), quote!(#aliases #driver #error #open #definition))
+    marked_function(
+        "database",
+        function,
+        stripped(function),
+        quote!(#aliases #driver #error #open #definition),
+    )
 }

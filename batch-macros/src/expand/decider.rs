@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use super::arguments::{emitted, injected};
 use super::failure::value_or_return;
-use super::frame::{frame, implement};
+use super::marked_function::{implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -55,7 +55,12 @@ pub(crate) fn decider(given: TokenStream, function: &ItemFn, errors: &mut Errors
             ::core::result::Result::Ok(::std::boxed::Box::new(#value))
         }
     };
-    frame("decider", function, emitted(function, &decider.arguments), quote!(#aliases #definition #decide))
+    marked_function(
+        "decider",
+        function,
+        emitted(function, &decider.arguments),
+        quote!(#aliases #definition #decide),
+    )
 }
 
 /// Expands a decider with a mistake: rustc says nothing about jobs that match on it.
@@ -74,5 +79,5 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
             });
         }
     };
-    frame("decider", function, component::stripped(function), code)
+    marked_function("decider", function, component::stripped(function), code)
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Ident, ItemFn};
 
-use super::frame::{implement, marker_name};
+use super::marked_function::{implement, marker_name};
 use super::step_options;
 use crate::model::step::StepOptions;
 use crate::syntax::component::doc;

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit, Pat, Path, Type};
 
-use super::frame::checked;
+use super::marked_function::checked;
 use super::names::{self, Roles};
 use crate::model::fault::{Backoff, Faults, What};
 use crate::syntax::fault::{NamedError, Only};

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use super::frame::{frame, implement};
 use super::job_body::{Tree, is_complete, tree};
+use super::marked_function::{implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::job;
@@ -60,5 +60,5 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
     let (attributes, vis) = (&function.attrs, &function.vis);
     let mut block = TokenStream::new();
     function.block.brace_token.surround(&mut block, |_| {});
-    frame("flow", function, quote!(#(#attributes)* #vis fn #name() #block), code)
+    marked_function("flow", function, quote!(#(#attributes)* #vis fn #name() #block), code)
 }

@@ -6,7 +6,7 @@ use syn::ItemFn;
 
 use super::arguments::{call, emitted, injected};
 use super::broken;
-use super::frame::{frame, implement};
+use super::marked_function::{implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -55,7 +55,7 @@ pub(crate) fn chunk_while(given: TokenStream, function: &ItemFn, errors: &mut Er
         },
     );
     let role = implement(quote!(__batch::IsGrouping), name, quote!());
-    frame(
+    marked_function(
         Role::Grouping.noun(),
         function,
         emitted(function, &component.arguments),

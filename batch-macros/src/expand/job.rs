@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::frame::{checked, frame, implement};
 use super::job_body::{Tree, is_complete, panic_at, tree};
+use super::marked_function::{checked, implement, marked_function};
 use super::names::{self, Roles};
 use super::parameters::{Parameters, parameter_alias, parameters, unused};
 use crate::check;
@@ -95,7 +95,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
         };
         #imports
     };
-    frame("job", function, launch(function, &job.parameters, sound), body)
+    marked_function("job", function, launch(function, &job.parameters, sound), body)
 }
 
 fn options(options: &Options) -> TokenStream {

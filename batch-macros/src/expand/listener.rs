@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{Injected, call, emitted, injected};
 use super::broken;
 use super::failure::{as_result, error_check};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
@@ -44,7 +44,12 @@ pub(crate) fn listener(given: TokenStream, function: &ItemFn, errors: &mut Error
     } else {
         of_step(&component, event, &observed, &asked)
     };
-    frame("listener", function, emitted(function, &component.arguments), quote!(#aliases #error #body))
+    marked_function(
+        "listener",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #error #body),
+    )
 }
 
 /// The call as a `Result<(), Failure>` that names the listener.

@@ -14,13 +14,13 @@ mod end_texts;
 mod failure;
 mod faults;
 mod flow;
-mod frame;
 #[cfg(test)]
 mod golden;
 mod grouping;
 mod job;
 mod job_body;
 mod listener;
+mod marked_function;
 mod names;
 mod parameter_type;
 mod parameters;

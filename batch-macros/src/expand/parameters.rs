@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, ExprRange, Lit, RangeLimits, Type};
 
-use super::frame::checked;
 use super::job_body::panic_at;
+use super::marked_function::checked;
 use crate::model::job::Parameter;
 use crate::model::range;
 use crate::model::types::{is_named, only_argument, shown};

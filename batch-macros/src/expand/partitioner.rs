@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -47,7 +47,7 @@ pub(crate) fn partitioner(given: TokenStream, function: &ItemFn, errors: &mut Er
             }
         },
     );
-    frame(
+    marked_function(
         "partitioner",
         function,
         emitted(function, &component.arguments),

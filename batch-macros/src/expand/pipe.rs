@@ -17,7 +17,7 @@ use syn::{Ident, ItemFn};
 use self::parts::Parts;
 use super::aggregator::broken_output;
 use super::definition::{broken, decides_by_end, definition, key};
-use super::frame::{frame, implement};
+use super::marked_function::{implement, marked_function};
 use super::partitions::{Partitioned, partitioned};
 use super::step_options::sizes;
 use crate::check;
@@ -42,7 +42,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         _ => {
             let definition = broken(function, &kind);
             let output = broken_output(options, function, errors);
-            return frame("step", function, emitted, quote!(#definition #ended #output));
+            return marked_function("step", function, emitted, quote!(#definition #ended #output));
         }
     };
     let mut parts = Parts::new(function, options);
@@ -104,7 +104,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         },
     );
     let checks = parts.checks();
-    frame(
+    marked_function(
         "step",
         function,
         emitted,

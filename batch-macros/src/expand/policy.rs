@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::listener::is_any_error;
@@ -85,5 +85,5 @@ fn policy(
             #covers
         },
     );
-    frame(noun, function, stripped(function), quote!(#types #implemented))
+    marked_function(noun, function, stripped(function), quote!(#types #implemented))
 }

@@ -10,7 +10,7 @@ use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::concurrent::Concurrent;
 use super::failure::{as_result, error_check, failure, raises};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -110,7 +110,12 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
             }
         },
     );
-    frame("processor", function, emitted(function, &component.arguments), quote!(#aliases #error #definition))
+    marked_function(
+        "processor",
+        function,
+        emitted(function, &component.arguments),
+        quote!(#aliases #error #definition),
+    )
 }
 
 /// The kind of `Many<I>`, erroneous if `I` is no collection.

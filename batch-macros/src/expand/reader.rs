@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{error_check, failure, raises_constant, raises_each, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -64,7 +64,7 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
         .as_ref()
         .map(|range| implement(quote!(__batch::TakesPartition<#range>), name, quote!()));
     let error = error_check(&component.returns);
-    frame(
+    marked_function(
         "reader",
         function,
         emitted(function, &component.arguments),

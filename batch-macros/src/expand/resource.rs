@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use super::arguments::{call, injected};
 use super::broken;
 use super::failure::{error_check, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -45,5 +45,5 @@ pub(crate) fn resource(given: TokenStream, function: &ItemFn, errors: &mut Error
             }
         },
     );
-    frame("resource", function, stripped(function), quote!(#aliases #shared #error #definition))
+    marked_function("resource", function, stripped(function), quote!(#aliases #shared #error #definition))
 }

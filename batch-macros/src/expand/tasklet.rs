@@ -7,7 +7,7 @@ use syn::ItemFn;
 use super::arguments::{call, emitted, injected};
 use super::definition::{broken, decides_by_end, definition, no_kinds};
 use super::failure::{error_check, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use super::names::{self, Roles};
 use crate::check;
 use crate::errors::Errors;
@@ -25,7 +25,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
     let kind = quote!(__batch::StepKind::Tasklet);
     if !errors.is_empty() {
         let (definition, ended) = (broken(function, &kind), broken_outcome(function, errors));
-        return frame("step", function, stripped(function), quote!(#definition #ended));
+        return marked_function("step", function, stripped(function), quote!(#definition #ended));
     }
     let name = component.name;
     let text = name.to_string();
@@ -83,7 +83,7 @@ pub(crate) fn tasklet(options: &StepOptions, function: &ItemFn, errors: &mut Err
         Returned::Value { value, .. } => value_outcome(function, value, value),
         _ => decides_by_end(function),
     };
-    frame(
+    marked_function(
         "step",
         function,
         emitted(function, &component.arguments),

@@ -9,7 +9,7 @@ use syn::{ItemFn, Type};
 use super::arguments::{call, emitted, injected};
 use super::broken;
 use super::failure::{as_result, error_check, raises, value_or_return};
-use super::frame::{checked, frame, implement};
+use super::marked_function::{checked, implement, marked_function};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -34,7 +34,7 @@ pub(crate) fn writer(given: TokenStream, function: &ItemFn, errors: &mut Errors)
                 Role::Writer => function_writer(&component),
                 _ => object_writer(&component),
             };
-            frame("writer", function, emitted(function, &component.arguments), body)
+            marked_function("writer", function, emitted(function, &component.arguments), body)
         }
         _ => broken::component(Role::Writer, function, errors),
     }

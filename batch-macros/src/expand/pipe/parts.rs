@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, ItemFn};
 
 use crate::expand::aggregator::{Aggregated, StepProcessor};
-use crate::expand::frame::checked;
+use crate::expand::marked_function::checked;
 use crate::expand::names::Roles;
 use crate::expand::partitions::check_support;
 use crate::expand::{bindings, names};

@@ -6,7 +6,7 @@ use syn::Ident;
 
 use super::parts::{Parts, Placed, Source, respan, standalone};
 use crate::expand::aggregator::StepProcessor;
-use crate::expand::frame::checked;
+use crate::expand::marked_function::checked;
 use crate::syntax::step::Part;
 
 impl Parts<'_> {

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::Ident;
 
 use super::parts::Parts;
-use crate::expand::frame::checked;
+use crate::expand::marked_function::checked;
 use crate::model::step::Pipe;
 use crate::syntax::step::Part;
 

@@ -1,6 +1,6 @@
 //! The levers that could make a step faster, each with the time that the step would then take at best.
 
-use super::demands::{Demands, Settings};
+use super::resource_demands::{Demands, Settings};
 use crate::repository::Lever;
 
 /// A change of a lever.

@@ -5,14 +5,14 @@
 //! reader, the threads that process, the thread of the step, and the cores. Each lever changes how much work a
 //! resource has to do. The predicted time is the largest of the resulting demands, and is therefore a lower bound.
 
-mod demands;
 mod levers;
+mod resource_demands;
 #[cfg(test)]
 mod tests;
 pub(crate) mod words;
 
-use demands::Demands;
-pub(crate) use demands::Settings;
+use resource_demands::Demands;
+pub(crate) use resource_demands::Settings;
 
 use crate::repository::{Advice, Followed, Lever, Profile};
 

@@ -12,7 +12,7 @@ use crate::syntax::component::conditions;
 
 /// The function, its marker and `body`. Generated code in `body` reaches everything through `__batch`. `noun` is
 /// the word that messages use for the function.
-pub(crate) fn frame(
+pub(crate) fn marked_function(
     noun: &str,
     function: &ItemFn,
     emitted: impl ToTokens,
