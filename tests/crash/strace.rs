@@ -5,7 +5,7 @@
 //! list, which ends with `exit_group`, because between two calls nothing changes that another process could see.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::process::{self, Ended};
 use crate::shape::{Folder, PROGRAM, Shape};
@@ -27,13 +27,6 @@ impl Call {
     pub(crate) fn is_durable(&self) -> bool {
         DURABLE.split(',').any(|name| name == self.name)
     }
-}
-
-/// Returns whether `strace` is installed.
-pub(crate) fn is_there() -> bool {
-    let mut command = Command::new("strace");
-    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
 
 /// The shape under `strace`, with the injection `what` (`name:signal=SIGKILL:when=3`).

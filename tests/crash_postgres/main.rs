@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use batch_runtime::postgres::{Postgres, Session};
+use batch_tests::missing;
 use batch_tests::postgres::{self, Database};
 use tempfile::TempDir;
 
@@ -176,7 +177,7 @@ fn remove(database: &Database) {
 
 /// Kills the shape at its points, and at pairs of them.
 fn survives(shape: Shape) {
-    if !has_strace() {
+    if !missing::has_program("strace") {
         return;
     }
     let Some(world) = World::new(shape) else { return };
@@ -259,15 +260,6 @@ fn counted(trace: &Path) -> BTreeMap<&'static str, usize> {
         *most = (*most).max(*count);
     }
     most
-}
-
-fn has_strace() -> bool {
-    let there = Command::new("strace").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !there {
-        println!("left out: strace is missing (apt-get install strace)");
-        assert!(std::env::var_os("CI").is_none(), "strace is missing: apt-get install strace");
-    }
-    there
 }
 
 fn on_server(job: &'static str) -> Shape {

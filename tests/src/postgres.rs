@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use batch_runtime::postgres::{Postgres, Session};
 
+use crate::missing;
 use crate::watcher::{Watcher, free_port};
 
 /// How long a server may take to accept connections on a busy machine.
@@ -157,9 +158,9 @@ impl Server {
     #[must_use]
     pub fn start(options: &Options) -> Option<Self> {
         let Some(programs) = programs() else {
-            assert!(std::env::var_os("CI").is_none(), "there is no PostgreSQL: apt-get install postgresql");
-            eprintln!(
-                "left out: there is no PostgreSQL (apt-get install postgresql, or set BATCH_TEST_POSTGRES)"
+            missing::leave_out(
+                "there is no PostgreSQL",
+                "apt-get install postgresql, or set BATCH_TEST_POSTGRES",
             );
             return None;
         };
@@ -299,8 +300,7 @@ impl Pooler {
     pub fn before(server: &Server) -> Option<Self> {
         let program = Path::new("/usr/sbin/pgbouncer");
         if !program.exists() {
-            assert!(std::env::var_os("CI").is_none(), "there is no pgbouncer: apt-get install pgbouncer");
-            eprintln!("left out: there is no pgbouncer (apt-get install pgbouncer)");
+            missing::leave_out("there is no pgbouncer", "apt-get install pgbouncer");
             return None;
         }
         let port = free_port();

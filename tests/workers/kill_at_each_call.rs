@@ -2,7 +2,9 @@
 //!
 //! `CRASH=all` tries every call instead of a sample, and prints the number of deaths.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use batch_tests::missing;
 
 use super::world::{Run, World, numbers};
 
@@ -136,17 +138,8 @@ fn dies(shape: &Shape, victim: Victim, call: usize) -> bool {
     has_died
 }
 
-fn has_strace() -> bool {
-    let there = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "strace is missing: apt-get install strace");
-    if !there {
-        eprintln!("left out: strace is missing (apt-get install strace)");
-    }
-    there
-}
-
 fn sweep(victim: Victim) {
-    if !has_strace() {
+    if !missing::has_program("strace") {
         return;
     }
     let all = std::env::var("CRASH").is_ok_and(|crash| crash == "all");

@@ -259,9 +259,9 @@ pub(crate) struct Parts<'a> {
 impl Lending {
     /// Copies a record out of the reader's buffer.
     #[inline]
-    pub(crate) fn lend<T>(&mut self, parts: Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
+    pub(crate) fn lend<T>(&mut self, parts: &Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
         let source = self.source.get_or_insert_with(|| Arc::new(source()));
-        let Parts { fields: CsvFields { text, start, ends, quoted }, raw, line, byte, is_whole } = parts;
+        let Parts { fields: CsvFields { text, start, ends, quoted }, raw, line, byte, is_whole } = *parts;
         let mut record = match self.spare.pop() {
             Some(record) if Arc::ptr_eq(&record.source, source) => record,
             _ => Box::new(LentRecord {

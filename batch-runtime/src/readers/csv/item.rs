@@ -89,7 +89,7 @@ impl<T: FieldNames> CsvItem for Lent<T> {
             lacks: header::lacks,
             encoding,
         };
-        Ok(lending.lend(parts, source))
+        Ok(lending.lend(&parts, source))
     }
 
     #[inline]
