@@ -148,6 +148,9 @@ impl<T: CsvItem> Reader for CsvReader<T> {
         if !self.records.find()? {
             return Ok(None);
         }
+        if self.encoding() == Encoding::Utf8 {
+            self.records.input.know_text(self.records.found.start);
+        }
         let (record, columns) = (record(&self.records), self.records.framing.columns);
         let (fields, encoding) = (record.ends.len(), self.encoding());
         if columns != Some(fields)

@@ -39,11 +39,11 @@ impl Syntax {
 
 /// A record: `text` holds the fields, separated by one byte each; `ends` holds the end of each, counted from
 /// `start`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
-    /// The block of text that has the record, if it is known.
-    block: Option<&'r Block>,
+    /// The input, unless the record was copied from it.
+    input: Option<&'r Input>,
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
     /// Which fields were quoted; empty if none was.
@@ -68,7 +68,7 @@ impl<'r> Record<'r> {
         decoded: &'r mut Decoded,
     ) -> Result<CsvFields<'r>, (usize, NotText)> {
         let Self { start, ends, quoted, .. } = *self;
-        if let Some(text) = self.block.and_then(|block| block.get(start, start + self.text.len())) {
+        if let Some(text) = self.input.and_then(|input| input.text(start, start + self.text.len())) {
             return Ok(CsvFields { text, start, ends, quoted });
         }
         if encoding == Encoding::Utf8 || self.text.is_ascii() {
@@ -181,35 +181,10 @@ pub(super) fn record(records: &Framed<CsvFraming>) -> Record<'_> {
     let framing = &records.framing;
     if unquoted {
         let (ends, quoted) = (&framing.scratch_ends, &framing.scratch_quoted);
-        Record { text: &framing.scratch, block: None, start: 0, ends, quoted, line, byte }
+        Record { text: &framing.scratch, input: None, start: 0, ends, quoted, line, byte }
     } else {
         let (text, ends) = (&records.input.bytes()[start..end], &framing.index[first..=last]);
-        Record { text, block: Some(&framing.block), start, ends, quoted: &[], line, byte }
-    }
-}
-
-/// The lines in the buffer as text: to validate them together is faster than to validate each record.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Block {
-    /// Empty if one of the lines is not valid UTF-8.
-    text: String,
-    /// The offset of `text` in the buffer.
-    start: usize,
-}
-
-impl Block {
-    /// Takes the lines of a buffer from `start` on.
-    fn fill(&mut self, bytes: &[u8], start: usize) {
-        let end = memchr::memrchr(b'\n', &bytes[start..]).map_or(start, |end| start + end);
-        self.start = start;
-        self.text.clear();
-        self.text.push_str(std::str::from_utf8(&bytes[start..end]).unwrap_or_default());
-    }
-
-    /// Returns the text between two offsets in the buffer, if it is known.
-    #[inline]
-    fn get(&self, start: usize, end: usize) -> Option<&str> {
-        self.text.get(start.checked_sub(self.start)?..end.checked_sub(self.start)?)
+        Record { text, input: Some(&records.input), start, ends, quoted: &[], line, byte }
     }
 }
 
@@ -224,7 +199,6 @@ pub(super) struct CsvFraming {
     pub(super) next: usize,
     /// The offset in the buffer of the next carriage return, once it has been searched for.
     next_return: usize,
-    block: Block,
     pub(super) scratch: Vec<u8>,
     pub(super) scratch_ends: Vec<u32>,
     pub(super) scratch_quoted: Vec<bool>,
@@ -238,7 +212,6 @@ impl CsvFraming {
             index: Vec::new(),
             next: 0,
             next_return: usize::MAX,
-            block: Block::default(),
             scratch: Vec::new(),
             scratch_ends: Vec::new(),
             scratch_quoted: Vec::new(),
@@ -362,9 +335,6 @@ impl Framing for CsvFraming {
         self.next = 0;
         self.find_return(input.bytes(), input.at());
         index::find(input.rest(), input.at(), self.syntax.marks(), &mut self.index);
-        if self.syntax.encoding == Encoding::Utf8 {
-            self.block.fill(input.bytes(), input.at());
-        }
     }
 
     fn moved(&mut self, input: &Input) {
@@ -387,7 +357,6 @@ impl Framing for CsvFraming {
     fn clear(&mut self) {
         self.index.clear();
         (self.next, self.next_return) = (0, usize::MAX);
-        self.block = Block::default();
     }
 
     fn detach(&self, record: Marks, from: usize, to: usize, into: &mut Self) {

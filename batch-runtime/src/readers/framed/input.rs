@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::place::{Place, TAIL};
+use super::valid_text::ValidText;
 use crate::readers::ReadError;
 use crate::readers::source::{ENCODED, Source};
 
@@ -32,6 +33,7 @@ pub(crate) struct Input {
     /// The place after the last record while `at` is further ahead: the input between them is dropped as it
     /// is read.
     held: Option<Place>,
+    text: ValidText,
     /// The maximum length of a record in bytes.
     pub(crate) longest: usize,
 }
@@ -49,6 +51,7 @@ impl Input {
             ended: false,
             completed: false,
             held: None,
+            text: ValidText::default(),
             longest,
         }
     }
@@ -61,6 +64,7 @@ impl Input {
     /// Empties the buffer, for bytes that begin at the given place of the input.
     pub(super) fn begin_at(&mut self, line: u64, byte: u64) {
         self.buffer.clear();
+        self.text.forget();
         (self.base, self.line, self.at, self.filled) = (byte, line, 0, 0);
     }
 
@@ -84,6 +88,24 @@ impl Input {
     #[inline]
     pub(crate) fn rest(&self) -> &[u8] {
         &self.buffer[self.at..self.filled]
+    }
+
+    /// Checks the bytes in the buffer from `start` on as UTF-8, unless that was done before.
+    #[inline]
+    pub(crate) fn know_text(&mut self, start: usize) {
+        self.text.know(&self.buffer[..self.filled], start);
+    }
+
+    /// Returns the text between two offsets in the buffer, if [`know_text`](Self::know_text) found that it is text.
+    #[inline]
+    pub(crate) fn text(&self, start: usize, end: usize) -> Option<&str> {
+        self.text.between(start, end)
+    }
+
+    /// Returns the text from an offset in the buffer on, if [`know_text`](Self::know_text) found that it is text.
+    #[inline]
+    pub(crate) fn text_from(&self, start: usize) -> Option<&str> {
+        self.text.from(start)
     }
 
     /// The bytes in the buffer up to the place after the last record.
@@ -168,6 +190,7 @@ impl Input {
     /// Reads on, and keeps everything after the place and the tail before it. If the input ends and `lines` is
     /// true, its last line is given a line ending.
     pub(super) fn fill(&mut self, lines: bool) -> Result<(), ReadError> {
+        self.text.forget();
         let dropped = self.at.saturating_sub(TAIL);
         self.buffer.copy_within(dropped..self.filled, 0);
         self.base += dropped as u64;

@@ -13,6 +13,7 @@ mod position;
 mod records;
 mod split;
 mod trailer;
+mod valid_text;
 
 use std::fmt;
 use std::sync::Arc;

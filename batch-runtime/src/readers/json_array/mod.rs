@@ -172,21 +172,20 @@ impl<T: Deserializes> JsonArrayReader<T> {
         if self.elements.is_at_the_end_of_the_part() {
             return None;
         }
+        let at = self.elements.input.at();
+        self.elements.input.know_text(at);
         let (input, framing) = (&self.elements.input, &self.elements.framing);
-        let bytes = input.rest();
-        let before = framing.before_element(bytes)?;
-        let bytes = &bytes[before.0..];
-        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
+        let before = framing.before_element(input.rest())?;
+        let text = input.text_from(at + before.0)?;
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
         let item = values.next()?.ok()?;
         let length = values.byte_offset();
-        // A number at the end of the buffer may go on.
-        let is_whole = length < bytes.len() || framing.is_detached();
-        // serde does not look at the text of fields that the item ignores.
-        let is_text = std::str::from_utf8(&bytes[..length]).is_ok();
-        if !is_whole || !is_text || length > input.longest {
+        // A number at the end of the text may go on.
+        let is_whole = length < text.len() || framing.is_detached();
+        if !is_whole || length > input.longest {
             return None;
         }
-        let lines = lines_in(&bytes[..length]);
+        let lines = lines_in(&text.as_bytes()[..length]);
         self.elements.take(before, (length, lines));
         self.elements.framing.took_element();
         Some(item)

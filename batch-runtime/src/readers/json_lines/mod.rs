@@ -84,10 +84,10 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
         let Some(line) = self.lines.advance()? else { return Ok(None) };
-        let bytes = &self.lines.input.bytes()[line.start..line.end];
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => return Err(json_text::invalid_utf8(&self.place(&line), None, bytes, error)),
+        self.lines.input.know_text(line.start);
+        let text = match self.lines.input.text(line.start, line.end) {
+            Some(text) => text,
+            None => self.text_of_bytes(&line)?,
         };
         match serde_json::from_str(text) {
             Ok(item) => Ok(Some(item)),
@@ -119,6 +119,14 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 split_framed!(JsonLinesReader, lines, LinePart);
 
 impl<T> JsonLinesReader<T> {
+    /// The text of a line in a block with bytes that are not text.
+    #[cold]
+    fn text_of_bytes(&self, line: &Found<()>) -> Result<&str, ReadError> {
+        let bytes = &self.lines.input.bytes()[line.start..line.end];
+        std::str::from_utf8(bytes)
+            .map_err(|error| json_text::invalid_utf8(&self.place(line), None, bytes, error))
+    }
+
     fn place(&self, line: &Found<()>) -> RecordPlace<'_> {
         RecordPlace { resource: self.lines.input.source.resource(), line: line.line, byte: line.byte }
     }

@@ -105,6 +105,14 @@ impl<T> XmlReader<T> {
         Ok(Self { elements, last: 0, item: PhantomData })
     }
 
+    /// The text of an element in a block with bytes that are not text.
+    #[cold]
+    fn text_of_bytes(&self, found: &Found<()>) -> Result<&str, ReadError> {
+        let bytes = &self.elements.input.bytes()[found.start..found.end];
+        std::str::from_utf8(bytes)
+            .map_err(|error| json_text::invalid_utf8(&self.place(found), None, bytes, error))
+    }
+
     fn place(&self, found: &Found<()>) -> RecordPlace<'_> {
         RecordPlace { resource: self.elements.input.source.resource(), line: found.line, byte: found.byte }
     }
@@ -142,9 +150,14 @@ fn allows(code: u32) -> bool {
 
 /// Names a character of the text that XML cannot hold, such as a control character.
 pub(crate) fn bad_character(text: &str) -> Option<String> {
-    let is_bad = text.bytes().any(|byte| byte < 0x20 && !lexer::is_blank(byte))
-        || text.contains(['\u{FFFE}', '\u{FFFF}']);
-    if !is_bad {
+    let bytes = text.as_bytes();
+    // This loop does not end early: it then compiles to vector instructions.
+    let is_control =
+        bytes.iter().fold(false, |is_control, byte| is_control | (*byte < 0x20 && !lexer::is_blank(*byte)));
+    // Both other characters begin with this byte, which few texts contain.
+    let is_no_character = memchr::memchr_iter(0xEF, bytes)
+        .any(|at| matches!(bytes.get(at..at + 3), Some([_, 0xBF, 0xBE | 0xBF])));
+    if !is_control && !is_no_character {
         return None;
     }
     let bad = text.chars().find(|character| !allows(u32::from(*character)))?;
@@ -185,10 +198,10 @@ impl<T: Deserializes> Reader for XmlReader<T> {
     fn read(&mut self) -> Result<Option<T>, ReadError> {
         let Some(found) = self.elements.advance()? else { return Ok(None) };
         self.last = found.byte;
-        let bytes = &self.elements.input.bytes()[found.start..found.end];
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => return Err(json_text::invalid_utf8(&self.place(&found), None, bytes, error)),
+        self.elements.input.know_text(found.start);
+        let text = match self.elements.input.text(found.start, found.end) {
+            Some(text) => text,
+            None => self.text_of_bytes(&found)?,
         };
         if let Some(problem) = bad_character(text).or_else(|| bad_reference(text)) {
             return Err(self.refused(&found, text, &problem));
