@@ -5,6 +5,7 @@ mod execution;
 mod form;
 mod list;
 mod login;
+mod schedule;
 mod views;
 mod without_scripts;
 mod world;

@@ -16,7 +16,7 @@ const BEFORE: [&str; 4] = [
 ];
 
 /// The addresses of all views.
-const VIEWS: [&str; 18] = [
+const VIEWS: [&str; 19] = [
     "/",
     "/executions",
     "/executions?job=load_orders&status=completed&after=2",
@@ -35,6 +35,7 @@ const VIEWS: [&str; 18] = [
     "/jobs/report_orders/start",
     "/jobs/send_orders/start",
     "/schedule",
+    "/schedule/count_orders/backfill",
 ];
 
 #[test]

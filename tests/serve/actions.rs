@@ -127,6 +127,98 @@ fn a_schedule_is_paused_and_resumed() {
     assert_eq!(server.post("/schedule/load_orders/pause", "").status, 400);
 }
 
+/// The next time of the schedule, as the parameter of a run holds it.
+fn next_time(world: &World) -> String {
+    let document: Value = serde_json::from_str(&world.printed("schedule list --json")).unwrap();
+    document["schedules"][0]["next"][0]["scheduled"].as_str().unwrap().to_owned()
+}
+
+/// The number of executions.
+fn executions(world: &World) -> usize {
+    let document: Value = serde_json::from_str(&world.printed("executions --json")).unwrap();
+    document["executions"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn the_next_scheduled_time_is_run_at_once_and_only_once() {
+    on_both(|world| {
+        let server = world.serve("");
+        let next = next_time(&world);
+        let form = format!("scheduled={next}");
+        let id = server.started("/schedule/count_orders/trigger", &form);
+        world.wait_until(id, "COMPLETED");
+        assert_eq!(shown(&world, id)["parameters"]["schedule.time"]["value"], next.as_str());
+        let again = server.post("/schedule/count_orders/trigger", &form);
+        assert_eq!(again.status, 409, "{again:?}");
+        assert!(again.body.contains("already COMPLETED"), "{again:?}");
+        let page = server.get("/schedule").body;
+        assert!(page.contains("<b>Run next now</b>: ") && page.contains("already COMPLETED"), "{page}");
+        assert_eq!(executions(&world), 1);
+        assert!(server.get(&format!("/executions/{id}")).body.contains("<dt class=\"own\">Start</dt>"));
+        assert!(server.end().contains(&format!("started count_orders, execution {id}")));
+    });
+}
+
+#[test]
+fn a_stale_page_runs_no_other_time_than_it_shows() {
+    let world = World::new();
+    let server = world.serve("");
+    let stale = server.post("/schedule/count_orders/trigger", "scheduled=2024-01-07T18:00:00Z");
+    assert_eq!(stale.status, 409, "{stale:?}");
+    assert!(stale.body.contains(&format!("is now {}", next_time(&world))), "{stale:?}");
+    assert_eq!(executions(&world), 0);
+}
+
+#[test]
+fn the_scheduled_times_of_past_days_are_run() {
+    on_both(|world| {
+        let server = world.serve("");
+        let path = "/schedule/count_orders/backfill";
+        let form = "first=2024-01-01&last=2024-01-31";
+        let checked = server.post(path, &format!("{form}&do=check")).body;
+        assert!(checked.contains("count_orders for 5 scheduled times"), "{checked}");
+        assert!(checked.contains("<li>2024-01-28T18:00:00Z</li>"), "{checked}");
+        assert_eq!(executions(&world), 0, "a check runs nothing");
+
+        let answer = server.post(path, &format!("{form}&do=start"));
+        assert_eq!(answer.location(), "/executions?job=count_orders");
+        world.wait_until(5, "COMPLETED");
+        let again = server.post(path, &format!("{form}&do=start"));
+        assert_eq!(again.status, 409, "{again:?}");
+        assert!(again.body.contains("there is nothing to run"), "{again:?}");
+        assert_eq!(executions(&world), 5);
+        let said = server.end();
+        assert!(said.contains("started a backfill of count_orders, 2024-01-01..2024-01-31"), "{said}");
+    });
+}
+
+#[test]
+fn a_backfill_refuses_days_that_cannot_be_run() {
+    let world = World::new();
+    let server = world.serve("");
+    let path = "/schedule/count_orders/backfill";
+    for (form, status, why) in [
+        ("", 400, "needs two dates"),
+        ("first=2024-01-01", 400, "needs two dates"),
+        ("first=2024-01-08&last=2024-01-01", 400, "later than the last"),
+        ("first=Monday&last=2024-01-01", 400, "expected two dates"),
+        ("first=1990-01-01&last=2024-01-01", 400, "more than 1,000 scheduled times"),
+        ("first=2024-01-02&last=2024-01-03", 409, "nothing to run"),
+        ("first=9998-01-01&last=9999-01-01", 409, "nothing to run"),
+        ("first=2024-01-01&last=2024-01-31&failed_only=1", 409, "nothing to run"),
+    ] {
+        let answer = server.post(path, &format!("{form}&do=start"));
+        assert_eq!(answer.status, status, "{form}: {answer:?}");
+        assert!(answer.body.contains(why), "{form}: {answer:?}");
+    }
+    let form = "first=2024-01-01&last=2024-01-31&do=start";
+    for action in ["backfill", "trigger"] {
+        assert_eq!(server.post(&format!("/schedule/load_orders/{action}"), form).status, 400);
+        assert_eq!(server.post(&format!("/schedule/nothing/{action}"), form).status, 404);
+    }
+    assert_eq!(executions(&world), 0);
+}
+
 #[test]
 fn a_job_that_the_page_starts_has_a_log_there() {
     let world = World::new();

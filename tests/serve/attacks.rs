@@ -7,7 +7,7 @@ use crate::client::{Answer, ask, connect};
 use crate::world::{Server, World};
 
 /// Every address that is read.
-const READ: [&str; 24] = [
+const READ: [&str; 25] = [
     "/",
     "/jobs.json",
     "/executions",
@@ -29,22 +29,28 @@ const READ: [&str; 24] = [
     "/jobs/load_orders/start",
     "/schedule",
     "/schedule.json",
+    "/schedule/count_orders/backfill",
     "/page.css",
     "/graph.css",
     "/page.js",
 ];
 
 /// Every address that changes something.
-const CHANGE: [&str; 8] = [
+const CHANGE: [&str; 10] = [
     "/jobs/load_orders/start",
     "/executions/1/restart",
     "/executions/1/stop",
     "/executions/1/abandon",
     "/executions/1/recover",
     "/executions/1/replay",
+    "/schedule/count_orders/trigger",
+    "/schedule/count_orders/backfill",
     "/schedule/count_orders/pause",
     "/schedule/count_orders/resume",
 ];
+
+/// A form that each of them would accept.
+const FORM: &str = "first=2024-01-01&last=2024-01-31&do=start";
 
 /// A world with one execution, which every route can show.
 fn world() -> World {
@@ -81,7 +87,8 @@ fn refuses(answer: &Answer, status: u16, of: &str) {
 
 fn with(server: &Server, first: &str, headers: &[&str]) -> Answer {
     let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
-    ask(server.port, first, &headers, b"")
+    let form = if first.starts_with("POST") { FORM.as_bytes() } else { b"" };
+    ask(server.port, first, &headers, form)
 }
 
 #[test]
@@ -187,7 +194,7 @@ fn no_get_changes_anything() {
     let world = world();
     let server = world.serve("");
     for path in CHANGE {
-        server.get(path);
+        server.get(&format!("{path}?{FORM}"));
     }
     nothing_has_changed(&world);
 }
@@ -200,7 +207,7 @@ fn a_read_only_page_shows_everything_and_changes_nothing() {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
     for path in CHANGE {
-        refuses(&server.post(path, ""), 403, &format!("POST {path}"));
+        refuses(&server.post(path, FORM), 403, &format!("POST {path}"));
     }
     nothing_has_changed(&world);
 }

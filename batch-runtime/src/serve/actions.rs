@@ -1,5 +1,7 @@
 //! Does what buttons and forms ask.
 
+#[cfg(feature = "schedule")]
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -12,7 +14,11 @@ use super::reply::{Shared, answer, see, shown};
 use super::request::{Asked, RequestError, number};
 use super::view;
 use super::view::form::{Form, Refused};
+#[cfg(feature = "schedule")]
+use crate::cli::refusal::Refusal;
 use crate::definition::ExecutionId;
+#[cfg(feature = "schedule")]
+use crate::definition::JobInfo;
 use crate::operator::OperatorError;
 use crate::repository::Did;
 
@@ -176,6 +182,87 @@ pub(super) async fn pause(State(page): Shared, Path(job): Path<String>, asked: A
 #[cfg(feature = "schedule")]
 pub(super) async fn resume(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
     set_paused(page, job, asked, false).await
+}
+
+/// Runs the next scheduled time of a job at once. The run is that of the schedule, which does not run the time again.
+#[cfg(feature = "schedule")]
+pub(super) async fn trigger(
+    State(page): Shared,
+    Path(job): Path<String>,
+    asked: Asked,
+    body: String,
+) -> Response {
+    answer(page, asked, move |page, _| {
+        let job = page.operator.job(&job)?;
+        let next = view::schedule::Next::of(page, job)?;
+        let scheduled = next.fire.scheduled.as_str();
+        if Query::of(Some(&body)).get("scheduled").is_some_and(|shown| shown != scheduled) {
+            let what =
+                format!("the next scheduled time of {} is now {scheduled}: load the page again", job.name);
+            return Err(Refusal::refused("other_time", what).into());
+        }
+        next.check(page, job)?;
+        let given = vec![(next.parameter.to_owned(), scheduled.to_owned())];
+        let started = Run { job: job.name, words: vec!["run".into(), job.name.into()], given }.start(page)?;
+        Ok(see(&told(page, job.name, started, Did::Start)?))
+    })
+    .await
+}
+
+#[cfg(feature = "schedule")]
+pub(super) async fn backfill_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
+    answer(page, asked, move |page, asked| {
+        let job = page.operator.job(&job)?;
+        Ok(shown(page, asked, &view::backfill::show(page, job, &asked.query, None)?))
+    })
+    .await
+}
+
+/// Runs the scheduled times of some days in one process, unless only the check was wanted.
+#[cfg(feature = "schedule")]
+pub(super) async fn backfill(
+    State(page): Shared,
+    Path(job): Path<String>,
+    asked: Asked,
+    body: String,
+) -> Response {
+    answer(page, asked, move |page, asked| {
+        let (job, fields) = (page.operator.job(&job)?, Query::of(Some(&body)));
+        if fields.get("do") == Some("check") {
+            if asked.is_fragment() {
+                return Ok(asked.html(view::backfill::outlook(page, job, &fields)));
+            }
+            return Ok(shown(page, asked, &view::backfill::show(page, job, &fields, None)?));
+        }
+        match run_days(page, job, &fields) {
+            Ok(()) => Ok(see(&format!("/executions?job={}", job.name))),
+            Err(RequestError::Refused(refusal)) => {
+                let mut response =
+                    shown(page, asked, &view::backfill::show(page, job, &fields, Some(&refusal))?);
+                *response.status_mut() = RequestError::Refused(refusal).status();
+                Ok(response)
+            }
+            Err(error @ RequestError::Missing) => Err(error),
+        }
+    })
+    .await
+}
+
+#[cfg(feature = "schedule")]
+fn run_days(page: &Page, job: &'static JobInfo, fields: &Query) -> Result<(), RequestError> {
+    let days = view::backfill::Days::of(fields)?
+        .ok_or_else(|| Refusal::usage("a backfill needs two dates, the first day and the last one"))?;
+    days.times(page, job)?;
+    let range = days.dates.to_string();
+    let failed_only = days.failed_only.then(|| "--failed-only".into());
+    let words = ["run", job.name, "--backfill", &range, "--yes"].map(OsString::from);
+    let words = words.into_iter().chain(failed_only).collect();
+    let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
+    (page.say)(&format!("serve: started a backfill of {}, {range}", job.name));
+    if let Some(first) = started {
+        page.operator.did(first, Did::Start, PAGE)?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "schedule")]

@@ -151,7 +151,12 @@ fn outcome(printed: &str) -> Result<Option<ExecutionId>, RequestError> {
         refusal.code = code;
         return Err(refusal.into());
     }
-    match document["execution"].as_i64() {
+    // A backfill prints a list of runs, and of the times that it could not run.
+    let run = if document["runs"].is_array() { &document["runs"][0] } else { &document };
+    if let Some(message) = document["refused"][0]["message"].as_str().filter(|_| run.is_null()) {
+        return Err(Refusal::refused("refused", message).into());
+    }
+    match run["execution"].as_i64() {
         Some(execution) => Ok(Some(ExecutionId(execution))),
         None => Err(Refusal::refused(
             "ended",
@@ -226,6 +231,18 @@ mod tests {
         }
         assert!(matches!(outcome(r#"{"execution": 7}"#), Ok(Some(ExecutionId(7)))));
         assert!(outcome("").is_err());
+    }
+
+    #[test]
+    fn a_backfill_is_known_by_its_first_run_or_by_what_refused_it() {
+        let ran = r#"{"job": "count", "runs": [{"execution": 7}, {"execution": 8}], "refused": []}"#;
+        assert!(matches!(outcome(ran), Ok(Some(ExecutionId(7)))));
+        let refused = r#"{"job": "count", "runs": [], "refused": [{"message": "it runs"}]}"#;
+        match outcome(refused) {
+            Err(RequestError::Refused(refusal)) => assert_eq!(refusal.to_string(), "it runs"),
+            other => panic!("{other:?}"),
+        }
+        assert!(outcome(r#"{"job": "count", "runs": [], "refused": []}"#).is_err());
     }
 
     #[test]

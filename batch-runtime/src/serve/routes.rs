@@ -52,6 +52,8 @@ pub(super) fn router(page: &Arc<Page>) -> Router {
     let router = router
         .route("/schedule", get(schedule))
         .route("/schedule.json", get(schedule))
+        .route("/schedule/{job}/trigger", post(actions::trigger))
+        .route("/schedule/{job}/backfill", get(actions::backfill_form).post(actions::backfill))
         .route("/schedule/{job}/pause", post(actions::pause))
         .route("/schedule/{job}/resume", post(actions::resume));
     router

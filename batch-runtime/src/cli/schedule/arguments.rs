@@ -1,6 +1,7 @@
 //! The command line of schedules.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
@@ -34,9 +35,15 @@ pub(in crate::cli) struct Backfill {
 
 /// The first and the last date of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct Dates {
-    pub(super) first: Date,
-    pub(super) last: Date,
+pub(crate) struct Dates {
+    pub(crate) first: Date,
+    pub(crate) last: Date,
+}
+
+impl fmt::Display for Dates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.first, self.last)
+    }
 }
 
 impl FromStr for Dates {

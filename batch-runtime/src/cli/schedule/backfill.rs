@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 
+use super::arguments::Dates;
 use super::document::{Offered, Ran, Time, Waits};
 use super::{Backfill, Runs, extra_parameters};
 use crate::cli::arguments::{Globals, RunArguments};
@@ -26,7 +27,7 @@ pub(in crate::cli) fn backfill(
     console: &Console,
 ) -> Result<u8, Refusal> {
     let given = extra_parameters(job, run, console)?;
-    let fires = fires(operator, job, backfill)?;
+    let fires = fires(operator, job, backfill.range, backfill.failed_only)?;
     if fires.is_empty() {
         if globals.json {
             print_json(&Ran::of(job, &Runs::default(), Waits::default()), console);
@@ -66,13 +67,18 @@ pub(in crate::cli) fn backfill(
 }
 
 /// The times to run, oldest first.
-fn fires(operator: &JobOperator, job: &'static JobInfo, backfill: &Backfill) -> Result<Vec<Fire>, Refusal> {
+pub(crate) fn fires(
+    operator: &JobOperator,
+    job: &'static JobInfo,
+    range: Dates,
+    failed_only: bool,
+) -> Result<Vec<Fire>, Refusal> {
     let scheduled = ScheduledJob::of(job).map_err(OperatorError::from)?;
     let repository = operator.repository();
     let now = repository.now()?;
     let times = scheduled
         .times
-        .between_dates(backfill.range.first, backfill.range.last)
+        .between_dates(range.first, range.last)
         .map_err(|error| Refusal::usage(format!("these days cannot be run: {error}")))?;
     let mut fires = Vec::new();
     for time in times.take_while(|time| time.instant <= now) {
@@ -80,7 +86,7 @@ fn fires(operator: &JobOperator, job: &'static JobInfo, backfill: &Backfill) -> 
         let is_wanted = match repository.last_run(job.name, &fire.key)?.map(|run| run.status) {
             Some(BatchStatus::Completed | BatchStatus::Abandoned) => false,
             Some(status) => !status.is_running(),
-            None => !backfill.failed_only,
+            None => !failed_only,
         };
         if is_wanted {
             fires.push(fire);

@@ -1,7 +1,7 @@
 //! The commands of schedules: `run --due`, `run --backfill`, `schedule` and its subcommands.
 
 mod arguments;
-mod backfill;
+pub(crate) mod backfill;
 mod document;
 mod export;
 mod follow;
@@ -20,6 +20,8 @@ use crate::observe::words::line;
 use crate::operator::JobOperator;
 use crate::schedule::ScheduledJob;
 
+#[cfg(feature = "serve")]
+pub(crate) use arguments::Dates;
 pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
 pub(super) use backfill::backfill;
 use document::{PauseOrResume, Ran, Waits};

@@ -1,6 +1,8 @@
 //! The pages. Each view is a function from the repository's data to HTML.
 
 mod actions;
+#[cfg(feature = "schedule")]
+pub(super) mod backfill;
 mod chart;
 pub(super) mod compare;
 pub(super) mod execution;

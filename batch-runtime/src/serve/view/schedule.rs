@@ -1,14 +1,16 @@
-//! The schedules: their next times, the last outcome, and a button that pauses them.
+//! The schedules: their next times, the last outcome, and the buttons that run a time, run past days again, or pause them.
 
 use maud::{Markup, html};
 
 use super::parts::{self, encoded};
 use super::{Place, View};
+use crate::cli::refusal::Refusal;
 use crate::cli::schedule::list::{NEXT, ScheduleState, shown};
 use crate::cli::schedule::scheduled;
+use crate::definition::{JobInfo, Launch, parse_parameters};
 use crate::operator::OperatorError;
 use crate::repository::{FireOutcome, FireRow};
-use crate::schedule::ScheduledJob;
+use crate::schedule::{Fire, ScheduledJob, ScheduledTime};
 use crate::serve::page::Page;
 use crate::serve::request::RequestError;
 
@@ -21,7 +23,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, RequestError> {
     let mut rows = Vec::new();
     for job in &jobs {
         let found = ScheduleState::of(job, page.operator.repository())?;
-        let next: Vec<String> = job.times.after(now).take(NEXT).map(shown).collect();
+        let next: Vec<ScheduledTime> = job.times.after(now).take(NEXT).collect();
         rows.push(row(page, job, &found, &next));
     }
     let live = html! {
@@ -46,10 +48,42 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, RequestError> {
     Ok(View { title: "Schedule".to_owned(), place: Place::Schedule, fixed, live, follows: true })
 }
 
-fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[String]) -> Markup {
+/// The next time of a job, which a button runs at once.
+pub(in crate::serve) struct Next {
+    pub(in crate::serve) fire: Fire,
+    /// The parameter that holds the time.
+    pub(in crate::serve) parameter: &'static str,
+    time: ScheduledTime,
+}
+
+impl Next {
+    /// The first time after now.
+    pub(in crate::serve) fn of(page: &Page, job: &'static JobInfo) -> Result<Self, RequestError> {
+        let job = ScheduledJob::of(job).map_err(OperatorError::from)?;
+        let time = job.times.after(page.operator.now()?).next();
+        time.map(|time| Self::at(&job, time)).ok_or_else(|| {
+            Refusal::refused("no_next_time", format!("{} has no further scheduled time", job.job.name)).into()
+        })
+    }
+
+    fn at(job: &ScheduledJob, time: ScheduledTime) -> Self {
+        Self { fire: job.fire(time), parameter: job.parameter(), time }
+    }
+
+    /// Makes the checks of a launch for that time. Secrets may be missing here.
+    pub(in crate::serve) fn check(&self, page: &Page, job: &'static JobInfo) -> Result<(), OperatorError> {
+        let parameters = parse_parameters(job, [(self.parameter, self.fire.scheduled.as_str())])?;
+        page.operator.resolve_without_secrets(&Launch { job, parameters }).map(|_| ())
+    }
+}
+
+fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[ScheduledTime]) -> Markup {
     let name = encoded(job.job.name);
     let is_paused = found.row.as_ref().is_some_and(|row| row.paused.is_some());
     let (word, label) = if is_paused { ("resume", "Resume") } else { ("pause", "Pause") };
+    let first = next.first().map(|time| Next::at(job, *time));
+    let checked = first.as_ref().map(|first| first.check(page, job.job));
+    let why_not = checked.and_then(Result::err).map(|error| Refusal::of(&error).to_string());
     html! {
         tr {
             th scope="row" { a href={ "/executions?job=" (name) } { (job.job.name) } }
@@ -58,18 +92,35 @@ fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[String]) 
                 @if is_paused {
                     span.status.stopped { "paused" }
                 } @else {
-                    @for (at, time) in next.iter().enumerate() { p.about[at > 0] { (time) } }
+                    @for (at, time) in next.iter().enumerate() { p.about[at > 0] { (shown(*time)) } }
                 }
+                @if let Some(why_not) = &why_not { p.why { b { "Run next now" } ": " (parts::coded(why_not)) } }
             }
             td data-label="Last" { @if let Some(last) = &found.last { (outcome(last)) } @else { span.soft { "none" } } }
             @for (label, count) in COUNTS.iter().zip(found.counts) {
                 td.number.soft[count == 0] data-label=(label) { (count) }
             }
             td.actions {
+                @if let Some(first) = &first { (trigger(page, job, first, why_not.is_none())) }
+                a.button #{ "backfill-" (job.job.name) } href={ "/schedule/" (name) "/backfill" } { "Backfill…" }
                 form method="post" action={ "/schedule/" (name) "/" (word) } {
                     button #{ "schedule-" (job.job.name) } disabled[page.guard.is_read_only()] { (label) }
                 }
             }
+        }
+    }
+}
+
+/// The button that runs the next time now. The form names the time, so that a stale page runs no other one.
+fn trigger(page: &Page, job: &ScheduledJob, next: &Next, is_possible: bool) -> Markup {
+    let name = job.job.name;
+    let hint = format!("runs {name} for {} now; it does not run again at that time", shown(next.time));
+    let ask = format!("Run {name} for {} now? It does not run again at that time.", shown(next.time));
+    html! {
+        form method="post" action={ "/schedule/" (encoded(name)) "/trigger" } {
+            input type="hidden" name="scheduled" value=(next.fire.scheduled);
+            button #{ "trigger-" (name) } title=(hint) data-ask=(ask)
+                disabled[page.guard.is_read_only() || !is_possible] { "Run next now" }
         }
     }
 }
