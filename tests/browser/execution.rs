@@ -75,6 +75,20 @@ fn a_question_is_asked_before_an_execution_is_abandoned() {
 }
 
 #[test]
+fn a_step_of_the_graph_is_reached_by_keyboard_and_leads_to_its_row() {
+    let world = World::after(&["run report_orders --to 10"]);
+    let Some(browser) = logged_in(&world) else { return };
+    browser.open("/executions/1/graph");
+    assert_eq!(browser.count(".graph a"), 2);
+    browser.execute("document.querySelector('.graph a').focus()");
+    assert_eq!(browser.execute("return document.activeElement.tagName"), "a");
+    browser.click(".graph a");
+    browser.wait_for_address("/executions/1");
+    browser.wait_for("tr:target", "load");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+#[test]
 fn a_skipped_item_is_read_with_its_reason() {
     let world = World::after(&["run load_orders --to 20 --every 8"]);
     let Some(browser) = logged_in(&world) else { return };

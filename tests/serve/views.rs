@@ -83,6 +83,24 @@ fn a_running_execution_shows_how_far_it_is() {
 }
 
 #[test]
+fn each_step_of_a_graph_is_a_link_to_its_row() {
+    let (world, _running) = world();
+    let server = world.serve("");
+    let graph = server.get("/executions/3/graph").body;
+    let links = graph.split("<a id=\"graph-step-").skip(1);
+    let links: Vec<&str> = links.filter_map(|link| link.split("href=\"").nth(1)?.split('"').next()).collect();
+    // Execution 2 has completed the first step, and 3 has only repeated the second one.
+    assert_eq!(links.len(), 2, "{graph}");
+    for (link, execution) in links.iter().zip(["/executions/2", "/executions/3"]) {
+        let (page, row) = link.split_once('#').unwrap();
+        assert_eq!(page, execution, "{links:?}");
+        assert!(server.get(page).body.contains(&format!("<tr id=\"{row}\"")), "{link}");
+    }
+    let picture = world.printed("graph --execution 3 --format svg");
+    assert!(!picture.contains("<a "), "a file does not know where the page is: {picture}");
+}
+
+#[test]
 fn only_what_has_changed_is_sent_again() {
     let (world, _running) = world();
     let server = world.serve("");

@@ -106,10 +106,21 @@ pub(crate) fn render_progress(
     draw(job, format, Some(seen), title)
 }
 
+/// Draws a job with the progress of one of its executions as SVG, in which each step that has begun is a link.
+#[cfg(feature = "serve")]
+pub(crate) fn render_linked(
+    job: &JobInfo,
+    seen: &ExecutionProgress,
+    title: &str,
+    address: svg::Address,
+) -> String {
+    svg::svg(job, Some(seen), title, Some(address))
+}
+
 fn draw(job: &JobInfo, format: GraphFormat, seen: Option<&ExecutionProgress>, title: &str) -> String {
     match format {
         GraphFormat::Text => terminal::drawn(job, seen),
-        GraphFormat::Svg => svg::svg(job, seen, title),
+        GraphFormat::Svg => svg::svg(job, seen, title, None),
         GraphFormat::Mermaid => mermaid::mermaid(&drawing::draw(job, seen)),
         GraphFormat::Dot => dot::dot(job.name, &drawing::draw(job, seen)),
     }

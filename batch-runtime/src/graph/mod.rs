@@ -16,6 +16,8 @@ pub mod wiring;
 mod words;
 
 pub use end_text::{Text, TextInfo};
+#[cfg(feature = "serve")]
+pub(crate) use format::render_linked;
 pub(crate) use format::render_progress;
 pub use format::{GraphFormat, UnknownFormat, render};
 pub use node::{Activity, Arm, Node, Subject, Use};

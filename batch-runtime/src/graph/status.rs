@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Use;
 use super::words::title;
+use crate::definition::{ExecutionId, StepExecutionId};
 use crate::engine::flow::journal::Journal;
 use crate::observe::StepProgress;
 use crate::observe::words::count;
@@ -29,6 +30,8 @@ pub(crate) struct StepStatus {
     percent: Option<u64>,
     /// True if the step completed in an earlier execution of the instance.
     was_before: bool,
+    /// The step execution that has this state, the last one if there are several.
+    shown: Option<(ExecutionId, StepExecutionId)>,
 }
 
 /// The state of a step.
@@ -92,6 +95,8 @@ pub(crate) struct Status {
     pub(crate) state: State,
     /// The words after the sign.
     words: String,
+    /// The step execution that has this state; `None` if the step was not reached.
+    pub(super) step: Option<(ExecutionId, StepExecutionId)>,
 }
 
 impl Status {
@@ -124,7 +129,7 @@ impl StepStatus {
             },
             State::Failed => "failed".to_owned(),
         };
-        Status { state: self.state, words }
+        Status { state: self.state, words, step: self.shown }
     }
 
     /// The counters of the step in words, if it has read or written anything.
@@ -225,11 +230,12 @@ impl StepStatus {
             }
             _ => State::Failed,
         };
-        Self { state, counters, times: 1, percent: None, was_before }
+        let shown = Some((step.execution, step.id));
+        Self { state, counters, times: 1, percent: None, was_before, shown }
     }
 
     fn add(&mut self, one: Self) {
-        self.state = self.state.max(one.state);
+        (self.state, self.shown) = (self.state, self.shown).max((one.state, one.shown));
         self.counters += one.counters;
         self.times += 1;
         self.percent = self.percent.or(one.percent);
@@ -335,6 +341,28 @@ mod tests {
         for shown in ["page × 3", "30 read", "✓ ok", "┃", "▽"] {
             assert!(drawn.contains(shown), "{shown}: {drawn}");
         }
+    }
+
+    #[cfg(feature = "serve")]
+    #[test]
+    fn a_step_in_a_loop_links_to_the_last_step_execution_whose_state_it_shows() {
+        use BatchStatus::{Completed, Failed};
+
+        let drawn = |statuses: [BatchStatus; 3]| {
+            let numbered = statuses.into_iter().zip(1..);
+            let steps: Vec<_> = numbered
+                .map(|(status, at)| StepExecution {
+                    id: StepExecutionId(at),
+                    ..step(&format!("page[{at}]"), status, 10)
+                })
+                .collect();
+            let seen = ExecutionProgress::of(Failed, false, [], &steps, &[], []);
+            crate::graph::render_linked(&JOB, &seen, "", |execution, step| format!("/{execution}#{step}"))
+        };
+        assert!(drawn([Completed, Failed, Completed]).contains(" href=\"/1#2\""));
+        let complete = drawn([Completed; 3]);
+        assert!(complete.contains("<a id=\"graph-step-3\" href=\"/1#3\">"), "{complete}");
+        assert_eq!(complete.matches("<a ").count(), 1, "{complete}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::layout::{Area, Card, Frame, Kind, Label, Line, Picture, columns, lay_out};
 use super::status::{ExecutionProgress, State};
-use crate::definition::JobInfo;
+use crate::definition::{ExecutionId, JobInfo, StepExecutionId};
 
 /// The size of a cell. The font size is 13 pixels, and a character is at most 0.6 times as wide.
 const WIDE: usize = 8;
@@ -21,45 +21,58 @@ const DARK: [&str; 10] = [
     "#11161d",
 ];
 
-/// A job as SVG, with the progress of one of its executions.
-pub(super) fn svg(job: &JobInfo, seen: Option<&ExecutionProgress>, title: &str) -> String {
-    Svg::of(&lay_out(job, seen), title, seen.is_some()).0
+/// The address of a step execution.
+pub(crate) type Address = fn(ExecutionId, StepExecutionId) -> String;
+
+/// A job as SVG, with the progress of one of its executions. With `address`, each step that has begun is a link.
+pub(super) fn svg(
+    job: &JobInfo,
+    seen: Option<&ExecutionProgress>,
+    title: &str,
+    address: Option<Address>,
+) -> String {
+    let mut svg = Svg { text: String::with_capacity(16_384), address };
+    svg.picture(&lay_out(job, seen), title, seen.is_some());
+    svg.text
 }
 
-struct Svg(String);
+struct Svg {
+    text: String,
+    address: Option<Address>,
+}
 
 impl Svg {
-    fn of(picture: &Picture, title: &str, is_run: bool) -> Self {
+    fn picture(&mut self, picture: &Picture, title: &str, is_run: bool) {
+        // A browser hides everything within an image from screen readers, and so the links as well.
+        let role = if self.address.is_some() { "group" } else { "img" };
         let (width, height) = (picture.width * WIDE, picture.height * HIGH);
-        let mut svg = Self(String::with_capacity(16_384));
-        svg.put(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xml:space=\"preserve\" role=\"img\">"
+        self.put(format_args!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xml:space=\"preserve\" role=\"{role}\">"
         ));
-        svg.put(format_args!("<title>{}</title>", escaped(title)));
-        svg.put(format_args!("<style>\n{}</style>", styles()));
+        self.put(format_args!("<title>{}</title>", escaped(title)));
+        self.put(format_args!("<style>\n{}</style>", styles()));
         if is_run {
-            svg.put(format_args!("<g class=\"run\">"));
+            self.put(format_args!("<g class=\"run\">"));
         }
-        svg.put(format_args!("<rect class=\"page\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>"));
+        self.put(format_args!("<rect class=\"page\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>"));
         for frame in &picture.parts.frames {
-            svg.frame(frame);
+            self.frame(frame);
         }
         // Lines that were taken are drawn last, so that nothing covers them.
         for taken in [false, true] {
-            picture.parts.lines.iter().filter(|line| line.taken == taken).for_each(|line| svg.line(line));
+            picture.parts.lines.iter().filter(|line| line.taken == taken).for_each(|line| self.line(line));
         }
-        picture.parts.labels.iter().for_each(|label| svg.label(label));
-        picture.parts.cards.iter().for_each(|card| svg.card(card));
+        picture.parts.labels.iter().for_each(|label| self.label(label));
+        picture.parts.cards.iter().for_each(|card| self.card(card));
         if is_run {
-            svg.put(format_args!("</g>"));
+            self.put(format_args!("</g>"));
         }
-        svg.put(format_args!("</svg>"));
-        svg
+        self.put(format_args!("</svg>"));
     }
 
     fn put(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{line}");
+        let _ = writeln!(self.text, "{line}");
     }
 
     fn frame(&mut self, frame: &Frame) {
@@ -117,12 +130,22 @@ impl Svg {
             Kind::Junction => "junction",
             Kind::Bar => "bar",
         };
+        let step = card.status.as_ref().and_then(|status| status.step);
+        let link =
+            self.address.zip(step).map(|(address, (execution, step))| (address(execution, step), step));
+        if let Some((address, step)) = &link {
+            let address = escaped(address);
+            self.put(format_args!("<a id=\"graph-step-{step}\" href=\"{address}\">"));
+        }
         let classes = ["card", kind, state, if card.taken { "taken" } else { "" }];
         let classes: Vec<&str> = classes.into_iter().filter(|class| !class.is_empty()).collect();
         self.put(format_args!("<g class=\"{}\">", classes.join(" ")));
         self.outline(card);
         self.text(card);
         self.put(format_args!("</g>"));
+        if link.is_some() {
+            self.put(format_args!("</a>"));
+        }
     }
 
     fn outline(&mut self, card: &Card) {

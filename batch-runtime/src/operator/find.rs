@@ -6,7 +6,11 @@ use crate::repository::Did;
 use jiff::Timestamp;
 
 use super::{ExecutionDetails, JobOperator, OperatorError, details, unknown_job};
-use crate::definition::ExecutionId;
+#[cfg(feature = "serve")]
+use crate::definition::StepExecutionId;
+use crate::definition::{ExecutionId, JobInfo};
+#[cfg(feature = "serve")]
+use crate::graph::render_linked;
 use crate::graph::status::ExecutionProgress;
 use crate::graph::{GraphFormat, render_progress};
 use crate::repository::{
@@ -153,6 +157,26 @@ impl JobOperator {
     /// # Errors
     /// If there is no such execution, this operator does not know its job, or the repository cannot be read.
     pub fn graph(&self, execution: ExecutionId, format: GraphFormat) -> Result<String, OperatorError> {
+        let (job, seen, title) = self.progress(execution)?;
+        Ok(render_progress(job, format, &seen, &title))
+    }
+
+    /// As [`graph`](Self::graph) in SVG, in which each step that has begun is a link to that address.
+    #[cfg(feature = "serve")]
+    pub(crate) fn linked_graph(
+        &self,
+        execution: ExecutionId,
+        address: fn(ExecutionId, StepExecutionId) -> String,
+    ) -> Result<String, OperatorError> {
+        let (job, seen, title) = self.progress(execution)?;
+        Ok(render_linked(job, &seen, &title, address))
+    }
+
+    /// A job, the progress of its execution and of the earlier ones of the instance, and a title for the drawing.
+    fn progress(
+        &self,
+        execution: ExecutionId,
+    ) -> Result<(&'static JobInfo, ExecutionProgress, String), OperatorError> {
         let repository = &*self.repository;
         let found = repository.execution(execution)?;
         let job = self.job(&found.instance.job)?;
@@ -177,7 +201,7 @@ impl JobOperator {
             job.name,
             found.status.as_str().to_lowercase()
         );
-        Ok(render_progress(job, format, &seen, &title))
+        Ok((job, seen, title))
     }
 
     /// The running step executions of these executions, in this process or another, with their progress.

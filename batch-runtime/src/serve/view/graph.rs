@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::execution::head;
-use super::parts::encoded;
+use super::parts::{self, encoded};
 use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::graph::{GraphFormat, render, styles};
@@ -16,7 +16,7 @@ pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<Vie
     let execution = &details.execution;
     let is_ours = page.operator.jobs().iter().any(|job| job.name == execution.instance.job);
     let live = if is_ours {
-        picture(&page.operator.graph(id, GraphFormat::Svg)?)
+        picture(&page.operator.linked_graph(id, parts::step)?)
     } else {
         html! { p.empty { "This program does not have the job, so it cannot draw it." } }
     };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::cli::times::moment;
-use crate::definition::ExecutionId;
+use crate::definition::{ExecutionId, StepExecutionId};
 use crate::observe::words;
 use crate::repository::{BatchStatus, JobExecution, OwnerState, StoredParameter};
 
@@ -70,6 +70,11 @@ pub(super) fn execution(id: ExecutionId) -> Markup {
 
 pub(super) fn path(id: ExecutionId) -> String {
     format!("/executions/{id}")
+}
+
+/// The row of a step execution on the page of its execution.
+pub(super) fn step(execution: ExecutionId, step: StepExecutionId) -> String {
+    format!("{}#step-{step}", path(execution))
 }
 
 /// A name as a part of a path.
