@@ -229,5 +229,26 @@ fn a_job_that_the_page_starts_has_a_log_there() {
     let log = server.get(&format!("/executions/{id}/log")).body;
     assert!(log.contains("job started") && log.contains("order 5 has no customer"), "{log}");
     assert!(world.path(&format!("logs/load_orders-{id}.jsonl")).exists());
-    assert!(server.get("/executions/1/log").body.contains("There is no log"));
+    assert!(server.get("/executions/1/log").body.contains("There is no log here"));
+}
+
+#[test]
+fn a_run_that_was_started_elsewhere_says_where_its_log_is() {
+    let world = World::new();
+    let with_log = world.start("run load_orders --to 100000 --pause 2 --log own.jsonl");
+    let first = world.wait_for("with a log", |it| it["status"] == "STARTED");
+    let server = world.serve("--log-folder logs");
+    let place = world.path("own.jsonl").canonicalize().unwrap();
+    for path in ["", "/log"] {
+        let page = server.get(&format!("/executions/{first}{path}")).body;
+        assert!(page.contains(&format!("writes the log <code>{}</code>", place.display())), "{page}");
+    }
+    with_log.kill();
+    let page = server.get(&format!("/executions/{first}/log")).body;
+    assert!(page.contains("with <code>--log FILE</code>"), "nobody knows it any more: {page}");
+
+    let _without = world.start("run load_orders --to 100001 --pause 2");
+    let second = world.wait_for("without a log", |it| it["execution"] != first && it["status"] == "STARTED");
+    let page = server.get(&format!("/executions/{second}/log")).body;
+    assert!(page.contains("it was started without <code>--log</code>"), "{page}");
 }

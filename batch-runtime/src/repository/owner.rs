@@ -1,5 +1,9 @@
 //! Identifies this process as the owner of an execution, and describes owners.
 
+#[cfg(feature = "serve")]
+use std::ffi::OsString;
+#[cfg(feature = "serve")]
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::repository::Owner;
@@ -41,9 +45,26 @@ fn start_ticks() -> Option<u64> {
 }
 
 /// The start time of a process on this host; `None` if there is no such process, or only a zombie.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "serve"))]
 pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
     start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The command line of an owner and the folder it runs in, if it is alive on this machine and this user may see them.
+#[cfg(feature = "serve")]
+pub(crate) fn command_line(owner: &Owner) -> Option<(Vec<OsString>, PathBuf)> {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    // Only the start distinguishes it from a later process of the same number.
+    let is_it =
+        || boot_id().as_ref() == Some(&owner.boot_id) && start_of(owner.pid) == Some(owner.start_ticks);
+    if !is_it() {
+        return None;
+    }
+    let line = std::fs::read(format!("/proc/{}/cmdline", owner.pid)).ok()?;
+    let folder = std::fs::read_link(format!("/proc/{}/cwd", owner.pid)).ok()?;
+    let words = line.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
+    is_it().then_some((words, folder))
 }
 
 fn start_in(stat: &str) -> Option<u64> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::actions;
+use super::log::Elsewhere;
 use super::parts;
 use super::steps;
 use super::{Place, View};
@@ -158,6 +159,9 @@ fn facts(details: &ExecutionDetails, operations: &[Operation]) -> Markup {
             }
             @if let Some(owner) = &execution.owner {
                 dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }
+            }
+            @if let Some(elsewhere @ (Elsewhere::File(_) | Elsewhere::Error)) = Elsewhere::of(execution) {
+                dt.own { "Log" } dd { (elsewhere) }
             }
             @for operation in operations {
                 dt.own { (did(operation.what)) }

@@ -1,15 +1,18 @@
-//! The last lines of the log of an execution that was started from the page.
+//! The last lines of the log of an execution that was started from the page, and where another one has its log.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use serde_json::{Map, Value};
 
 use super::execution::head;
 use super::{Place, View};
 use crate::definition::ExecutionId;
+use crate::repository::{JobExecution, command_line};
 use crate::serve::child::log_file;
 use crate::serve::page::Page;
 use crate::serve::request::RequestError;
@@ -33,7 +36,13 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Reque
             p.soft { "The last " (lines.len()) " lines of " code { (file.display()) } }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => html! {
-            p.empty { "There is no log: only executions that are started from this page have one here." }
+            p.empty {
+                "There is no log here: only executions that are started from this page have one. "
+                @match Elsewhere::of(&details.execution) {
+                    Some(elsewhere) => (elsewhere),
+                    None => { "A command that runs a job writes one with " code { "--log FILE" } "." }
+                }
+            }
         },
         Err(error) => {
             html! { p.cause role="alert" { "The log " (file.display()) " cannot be read: " (error) } }
@@ -45,6 +54,46 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Reque
         fixed: head(page, &details, "log"),
         live,
         follows: details.execution.status.is_running(),
+    })
+}
+
+/// Where a running execution writes its log, if its process is on this machine and says so.
+pub(super) enum Elsewhere {
+    File(PathBuf),
+    /// The standard error of its process.
+    Error,
+    Nowhere,
+}
+
+impl Elsewhere {
+    pub(super) fn of(execution: &JobExecution) -> Option<Self> {
+        let owner = execution.owner.as_ref().filter(|_| execution.status.is_running())?;
+        let (words, folder) = command_line(owner)?;
+        Some(match log_in(&words) {
+            None => Self::Nowhere,
+            Some(file) if file == "/dev/stderr" => Self::Error,
+            Some(file) => Self::File(folder.join(file)),
+        })
+    }
+}
+
+impl Render for Elsewhere {
+    fn render(&self) -> Markup {
+        html! {
+            @match self {
+                Self::File(file) => { "Its process writes the log " code { (file.display()) } "." }
+                Self::Error => { "Its process writes the log to its standard error." }
+                Self::Nowhere => { "Its process writes no log: it was started without " code { "--log" } "." }
+            }
+        }
+    }
+}
+
+/// The value of `--log` in a command line.
+fn log_in(words: &[OsString]) -> Option<&OsStr> {
+    words.iter().enumerate().find_map(|(at, word)| match word.as_bytes().strip_prefix(b"--log")? {
+        b"" => words.get(at + 1).map(OsString::as_os_str),
+        rest => rest.strip_prefix(b"=").map(OsStr::from_bytes),
     })
 }
 
@@ -90,6 +139,18 @@ fn shown(line: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_the_log_is_found_in_a_command_line() {
+        let of = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            log_in(&words).map(|file| file.to_str().unwrap().to_owned())
+        };
+        assert_eq!(of("program run load --log a.jsonl --to 7").as_deref(), Some("a.jsonl"));
+        assert_eq!(of("program run --log=/var/a.jsonl").as_deref(), Some("/var/a.jsonl"));
+        assert_eq!(of("program run --log-filter debug --logs x"), None);
+        assert_eq!(of("program run --log"), None);
+    }
 
     #[test]
     fn only_the_last_whole_lines_are_read() {
