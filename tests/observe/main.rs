@@ -6,6 +6,7 @@
     reason = "components take what the language has them take"
 )]
 
+mod dashboard;
 mod logs;
 mod metrics;
 #[cfg(feature = "otel")]

@@ -238,6 +238,23 @@ fn tells_all(repository: &str) {
     }
 }
 
+/// The metrics of a repository in which every metric has samples.
+pub(super) fn of_every_kind() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = folder.path().join("batch.db").to_str().unwrap().to_owned();
+    ask(&repository, "run count -q --fail-at 17", 1);
+    ask(&repository, "run count -q", 0);
+    die_in("metrics::an_execution_whose_owner_died_is_counted_until_it_is_recovered", &repository);
+    ask(&repository, "metrics", 0)
+}
+
+/// Runs that test again, as a process that dies in a step.
+fn die_in(test: &str, repository: &str) {
+    let program = std::env::current_exe().unwrap();
+    let died = Command::new(program).args([test, "--exact"]).env("DIES", repository).output().unwrap();
+    assert!(!died.status.success());
+}
+
 #[test]
 fn all_executions_are_counted_under_the_names_that_spring_batch_dashboards_know() {
     let folder = tempfile::tempdir().unwrap();
@@ -270,9 +287,7 @@ fn an_execution_whose_owner_died_is_counted_until_it_is_recovered() {
     if let Some(repository) = std::env::var_os("DIES") {
         ask(repository.to_str().unwrap(), "run wait -q", 0);
     }
-    let program = std::env::current_exe().unwrap();
-    let died = Command::new(program).args([name, "--exact"]).env("DIES", repository).output().unwrap();
-    assert!(!died.status.success());
+    die_in(name, repository);
     let active = [("spring_batch_job_active_name", "wait")];
     let samples = parsed(&ask(repository, "metrics", 0));
     assert!(value(&samples, "spring_batch_job_active_seconds_active_count", &active) > 0.0);
