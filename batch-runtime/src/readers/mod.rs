@@ -17,6 +17,7 @@ mod fields;
 mod files;
 #[cfg(feature = "fixed")]
 mod fixed;
+mod floats;
 #[cfg_attr(
     not(feature = "csv"),
     allow(dead_code, unused_imports, reason = "each format uses a part of the module, and CSV all of it")
@@ -27,6 +28,7 @@ pub mod http;
 mod iterator;
 mod json_array;
 mod json_lines;
+mod json_numbers;
 mod json_text;
 #[cfg(feature = "csv")]
 mod lent;

@@ -2,7 +2,7 @@
 //! says what was expected.
 
 use std::fmt::{self, Display};
-use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::ParseBoolError;
 
 use serde::de::value::StrDeserializer;
@@ -11,6 +11,7 @@ use serde::forward_to_deserialize_any;
 
 use super::decode::Decoder;
 use super::number::{self, Looks};
+use crate::readers::floats::{self, NotAFloat};
 
 /// The reason why a field or a record does not fit a type. It is one pointer wide because it travels with
 /// every value.
@@ -179,6 +180,14 @@ fn integer(error: &ParseIntError, name: &str) -> ValueError {
     })
 }
 
+#[cold]
+fn float(error: NotAFloat, name: &str) -> ValueError {
+    ValueError::text(match error {
+        NotAFloat::NotANumber => "expected a number".to_owned(),
+        NotAFloat::OutOfRange => format!("expected a number that fits {name}"),
+    })
+}
+
 macro_rules! integers {
     ($($method:ident $visit:ident $type:ty;)*) => {$(
         #[inline]
@@ -249,17 +258,25 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
     }
 
     parsed! {
-        deserialize_f32 visit_f32 f32, "expected a number";
         deserialize_bool visit_bool bool, "expected `true` or `false`";
         deserialize_char visit_char char, "expected a single character";
     }
 
     #[inline]
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        self.refuse_null()?;
+        match floats::single(self.text) {
+            Ok(value) => visitor.visit_f32(value),
+            Err(error) => Err(float(error, "f32")),
+        }
+    }
+
+    #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         self.refuse_null()?;
-        match number::short_decimal(self.text).map_or_else(|| self.text.parse(), Ok) {
+        match number::short_decimal(self.text).map_or_else(|| floats::double(self.text), Ok) {
             Ok(value) => visitor.visit_f64(value),
-            Err(_) => Err(ValueError::text("expected a number")),
+            Err(error) => Err(float(error, "f64")),
         }
     }
 
@@ -354,11 +371,6 @@ fn not_bool(_: &ParseBoolError, _: &str) -> ValueError {
     ValueError::text("expected `true` or `false`")
 }
 
-#[cold]
-fn not_number(_: &ParseFloatError, _: &str) -> ValueError {
-    ValueError::text("expected a number")
-}
-
 /// A column's name, as the key of a map or the name of a field.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a>(pub(super) &'a str);
@@ -383,8 +395,14 @@ impl<'de> Deserializer<'de> for Name<'_> {
         deserialize_u32 visit_u32 u32, integer;
         deserialize_u64 visit_u64 u64, integer;
         deserialize_u128 visit_u128 u128, integer;
-        deserialize_f32 visit_f32 f32, not_number;
-        deserialize_f64 visit_f64 f64, not_number;
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        floats::single(self.0).map_err(|error| float(error, "f32")).and_then(|value| visitor.visit_f32(value))
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        floats::double(self.0).map_err(|error| float(error, "f64")).and_then(|value| visitor.visit_f64(value))
     }
 
     forward_to_deserialize_any! {

@@ -23,6 +23,7 @@ use super::framed::{Encoding, Found, Framed, RecordPlace, forward_to_framed, lin
 use super::json_text;
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
+use super::{floats, json_numbers};
 use crate::definition::resource_name;
 use crate::{Deserializes, Reader};
 
@@ -149,7 +150,7 @@ impl<T> JsonArrayReader<T> {
                 Err(error) => return Err(error),
             }
         }
-        let problem = match elements.framing.around().map(serde_json::from_slice) {
+        let problem = match elements.framing.around().map(json_numbers::from_slice) {
             Some(Ok(rest)) => return Ok(rest),
             Some(Err(error)) => format!("the document around the array does not fit: {error}"),
             None => format!("the document around the array is longer than {} bytes", input.longest),
@@ -182,7 +183,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
         let length = values.byte_offset();
         // A number at the end of the text may go on.
         let is_whole = length < text.len() || framing.is_detached();
-        if !is_whole || length > input.longest {
+        if !is_whole || floats::may_vanish(&text.as_bytes()[..length]) || length > input.longest {
             return None;
         }
         let lines = lines_in(&text.as_bytes()[..length]);
@@ -203,7 +204,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
                 return Err(json_text::invalid_utf8(&self.place(&found), Some(&element), bytes, error));
             }
         };
-        match serde_json::from_str(text) {
+        match json_numbers::from_str(text) {
             Ok(item) => Ok(Some(item)),
             Err(error) => {
                 let uncertain = if error.is_data() { None } else { scan::stray_text(bytes) };

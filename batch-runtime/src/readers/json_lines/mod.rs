@@ -10,6 +10,7 @@ use std::path::Path;
 use super::framed::{
     Encoding, Found, Framed, LONGEST, RecordPlace, forward_to_framed, split_framed, text_of,
 };
+use super::json_numbers;
 use super::json_text;
 use super::lines::{LineFraming, LineState};
 use super::source::Source;
@@ -89,7 +90,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
             Some(text) => text,
             None => self.text_of_bytes(&line)?,
         };
-        match serde_json::from_str(text) {
+        match json_numbers::from_str(&text) {
             Ok(item) => Ok(Some(item)),
             Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(text) => {
                 let resource = self.lines.resource();

@@ -9,6 +9,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::readers::any::Unfit;
 use crate::readers::exact_numbers::whole_of;
+use crate::readers::floats;
 use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
 
 /// Converts a row to an item with serde, given the names of its columns;
@@ -143,7 +144,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     type Error = NoItem;
 
     forward_to_deserialize_any! {
-        f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
+        f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
     }
 
     whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 }
@@ -151,6 +152,16 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
         self.named(self.visit(visitor))
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        match self.value {
+            ValueRef::Real(value) if !floats::fits_single(value) => {
+                let problem = format_args!("expected a number that fits f32, found {value:e}");
+                self.named(Err(de::Error::custom(problem)))
+            }
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
