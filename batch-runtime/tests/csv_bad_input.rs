@@ -247,7 +247,10 @@ fn invalid_utf8_is_an_error_of_its_record() {
         ]
     );
     assert_eq!(rows(b"n\xE9,count\n"), ["in.csv, header: invalid UTF-8; convert the input to UTF-8"]);
-    assert_eq!(rows(b"\xFF\xFEn\0,\0"), ["in.csv: it is UTF-16; convert the input to UTF-8"]);
+    assert_eq!(
+        rows(b"\xFF\xFEn\0,\0"),
+        ["in.csv: it is UTF-16; set `encoding(\"utf-16\")`, or convert the input to UTF-8"]
+    );
 }
 
 #[test]

@@ -92,6 +92,14 @@ pub enum ReadError {
         /// The decompressor's error.
         source: io::Error,
     },
+    /// An input in UTF-16 ends in the middle of a character. All complete records before it were read.
+    #[error("{resource} is truncated: it ends in the middle of a UTF-16 character, after byte {byte}")]
+    Truncated {
+        /// The input.
+        resource: Arc<str>,
+        /// The number of bytes of the (decompressed and converted) input read before its end.
+        byte: u64,
+    },
     /// A compressed input continues after its end with something other than zeros.
     #[error(
         "{resource}: trailing data after the last {part}; was the file joined from several, or is a part of it damaged? \
@@ -294,6 +302,7 @@ impl ReadError {
             | Self::Io { resource, .. }
             | Self::Compressed { resource, .. }
             | Self::Trailing { resource, .. }
+            | Self::Truncated { resource, .. }
             | Self::Malformed { resource, .. }
             | Self::Record { resource, .. }
             | Self::Columns { resource, .. }

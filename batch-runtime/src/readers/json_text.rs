@@ -17,8 +17,19 @@ pub(super) fn invalid_utf8(
     error: std::str::Utf8Error,
 ) -> ReadError {
     let from = error.valid_up_to();
-    let bad = NotText { encoding: "UTF-8", bytes: from..bytes.len() };
-    RecordPlace { byte: place.byte + from as u64, ..*place }.not_text(bytes, &bad, element.map(Box::from))
+    not_text(place, element, bytes, &NotText { encoding: "UTF-8", bytes: from..bytes.len() })
+}
+
+/// The error about a value that is not text in its encoding.
+#[cold]
+pub(super) fn not_text(
+    place: &RecordPlace<'_>,
+    element: Option<&str>,
+    bytes: &[u8],
+    error: &NotText,
+) -> ReadError {
+    let byte = place.byte + error.bytes.start as u64;
+    RecordPlace { byte, ..*place }.not_text(bytes, error, element.map(Box::from))
 }
 
 /// True if the text is a JSON value.

@@ -1,5 +1,5 @@
 //! Remembers where the members of a compressed file begin, so that a restart decompresses from the member that
-//! it resumes in.
+//! it resumes in, and where characters of a converted file begin.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ pub(super) struct MemberStart {
     pub(super) byte: u64,
 }
 
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(any(feature = "encodings", feature = "gzip", feature = "zstd"))]
 pub(super) use starts::Starts;
 
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(any(feature = "encodings", feature = "gzip", feature = "zstd"))]
 mod starts {
     use super::MemberStart;
 

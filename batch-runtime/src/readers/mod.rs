@@ -46,6 +46,9 @@ mod vec;
 #[cfg(feature = "xml")]
 mod xml;
 
+#[cfg(feature = "encodings")]
+mod utf16;
+
 #[cfg(test)]
 mod tests;
 
@@ -64,7 +67,7 @@ pub use fixed::{FixedColumn, FixedOptions, FixedReader};
 pub use framed::{TextPart, TextPosition, Totals};
 pub use iterator::{EndedEarly, FallibleIteratorReader, IteratorReader};
 pub use json_array::{JsonArrayOptions, JsonArrayPart, JsonArrayPosition, JsonArrayReader, JsonArrayState};
-pub use json_lines::{JsonLinesReader, LinePart, LinePosition};
+pub use json_lines::{JsonLinesOptions, JsonLinesReader, LinePart, LinePosition};
 #[cfg(feature = "csv")]
 pub use lent::{Borrows, Lender, Lent};
 pub use lines::{LineState, LinesOptions, LinesReader};

@@ -13,8 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::ReadError;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use super::compressed::{self, Members};
+#[cfg(feature = "encodings")]
+use super::framed::ByteOrder;
 use super::magic;
 use super::member_starts::MemberStart;
+#[cfg(feature = "encodings")]
+use super::utf16::{Converter, NotConverted};
 use crate::Progress;
 use crate::definition::resource_name;
 
@@ -42,19 +46,23 @@ pub struct Identity {
     front: u64,
     /// The hash of those bytes.
     hash: u64,
-    /// For a position in a compressed file, the start of the member from which to decompress; `None` is the first.
+    /// For a position in a compressed file, the start of the member from which to decompress; for one in UTF-16, the
+    /// start of a character from which to convert. `None` is the start of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     member: Option<MemberStart>,
 }
 
-/// A file that is read from the start, and decompressed if its name or its first bytes call for it.
+/// A file that is read from the start, decompressed if its name or its first bytes call for it, and converted to UTF-8
+/// if it is in UTF-16.
 pub(crate) struct Source {
     resource: Arc<str>,
     stream: Stream,
+    #[cfg(feature = "encodings")]
+    converter: Option<Box<Converter>>,
     length: u64,
     identity: Identity,
     front: Box<[u8]>,
-    /// The number of decompressed bytes returned so far.
+    /// The number of decompressed and converted bytes returned so far.
     returned: u64,
     /// The member to resume in.
     member: Option<MemberStart>,
@@ -93,6 +101,8 @@ impl Source {
         Ok(Self {
             resource,
             stream,
+            #[cfg(feature = "encodings")]
+            converter: None,
             length,
             identity,
             front,
@@ -109,6 +119,8 @@ impl Source {
         Self {
             resource: Arc::clone(&self.resource),
             stream: Stream::Nothing,
+            #[cfg(feature = "encodings")]
+            converter: None,
             length: self.length,
             identity: self.identity,
             front: Box::default(),
@@ -120,14 +132,25 @@ impl Source {
         }
     }
 
+    /// Converts the file from UTF-16; called before the first read.
+    #[cfg(feature = "encodings")]
+    pub(crate) fn convert(&mut self, order: ByteOrder) {
+        self.converter = Some(Box::new(Converter::new(order)));
+    }
+
     /// The name of the input in messages.
     pub(crate) fn resource(&self) -> &Arc<str> {
         &self.resource
     }
 
     /// The identity of the file for a position at `byte`. The input after that byte may still be corrected,
-    /// unless the file is compressed: its compressed bytes do not show where the position is.
+    /// unless the file is compressed or converted: its own bytes do not show where the position is.
     pub(crate) fn identity(&self, byte: u64) -> Identity {
+        #[cfg(feature = "encodings")]
+        if let Some(converter) = &self.converter {
+            let start = converter.start_before(byte.saturating_sub(MOST_HASHED as u64));
+            return Identity { member: start.filter(|_| !self.is_compressed()), ..self.identity };
+        }
         #[cfg(any(feature = "gzip", feature = "zstd"))]
         if let Stream::Compressed(members) = &self.stream {
             let member = members.start_before(byte.saturating_sub(MOST_HASHED as u64));
@@ -157,8 +180,9 @@ impl Source {
         Ok(())
     }
 
-    /// Refuses text in an encoding other than UTF-8, judged by its first bytes (decompressed).
-    pub(crate) fn check_encoding(&self, text: &[u8]) -> Result<(), ReadError> {
+    /// Refuses text in an encoding other than UTF-8, judged by its first bytes (decompressed). `has_option` is true if
+    /// the reader could convert UTF-16.
+    pub(crate) fn check_encoding(&self, text: &[u8], has_option: bool) -> Result<(), ReadError> {
         let found = match text {
             [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => "UTF-32",
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
@@ -166,7 +190,17 @@ impl Source {
             _ if is_padded(text, 2) => "UTF-16",
             _ => return Ok(()),
         };
-        let problem = format!("it is {found}; convert the input to UTF-8").into();
+        let remedy = if found == "UTF-16" && has_option {
+            let order = match text {
+                [0xFF | 0xFE, ..] => "",
+                [_, 0, ..] => "le",
+                _ => "be",
+            };
+            format!("set `encoding(\"utf-16{order}\")`, or ")
+        } else {
+            String::new()
+        };
+        let problem = format!("it is {found}; {remedy}convert the input to UTF-8").into();
         Err(ReadError::Options { resource: self.resource.clone(), problem })
     }
 
@@ -175,15 +209,26 @@ impl Source {
         ReadError::Changed { resource: self.resource.clone(), byte, problem: problem.into() }
     }
 
-    /// True if the file is not compressed, so that resuming takes a seek instead of a read.
+    /// True if the bytes of the file are those that are read, so that resuming takes a seek.
     pub(crate) fn is_plain(&self) -> bool {
+        #[cfg(feature = "encodings")]
+        if self.converter.is_some() {
+            return false;
+        }
         matches!(self.stream, Stream::Plain(_))
     }
 
-    /// Moves to `byte` of the decompressed input. A plain file seeks there; a compressed file decompresses up to
-    /// it, from the current place or from the member that the identity named.
+    fn is_compressed(&self) -> bool {
+        !matches!(self.stream, Stream::Plain(_) | Stream::Nothing)
+    }
+
+    /// Moves to `byte` of the decompressed and converted input. A plain file seeks there; a compressed file
+    /// decompresses up to it, from the current place or from the member that the identity named; one in UTF-16 is
+    /// converted up to it.
     pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
         match &mut self.stream {
+            #[cfg(feature = "encodings")]
+            _ if self.converter.is_some() => self.go_to_character(byte)?,
             Stream::Plain(file) => {
                 let resource = &self.resource;
                 file.seek(SeekFrom::Start(byte)).map_err(|source| ReadError::Io {
@@ -204,6 +249,31 @@ impl Source {
             if self.fill(&mut discarded[..room])? == 0 {
                 return Err(self.changed(byte, "it is shorter"));
             }
+        }
+        Ok(())
+    }
+
+    /// Goes to the character that the identity named, or back to the first, if that brings it closer to `byte`.
+    #[cfg(feature = "encodings")]
+    fn go_to_character(&mut self, byte: u64) -> Result<(), ReadError> {
+        let named = self.member.take().filter(|start| start.byte <= byte).unwrap_or_default();
+        let is_on_the_way = named.byte <= self.returned && self.returned <= byte;
+        if is_on_the_way || self.broken.is_some() {
+            return Ok(());
+        }
+        let moved = match &mut self.stream {
+            Stream::Plain(file) => file.seek(SeekFrom::Start(named.stored)).map(|_| named),
+            Stream::Nothing => return Ok(()),
+            #[cfg(any(feature = "gzip", feature = "zstd"))]
+            Stream::Compressed(members) => {
+                members.go_to(MemberStart::default()).map(|_| MemberStart::default())
+            }
+        };
+        let start =
+            moved.map_err(|source| ReadError::Io { resource: self.resource.clone(), byte, source })?;
+        self.returned = start.byte;
+        if let Some(converter) = &mut self.converter {
+            converter.go_to(start, &self.front);
         }
         Ok(())
     }
@@ -247,6 +317,24 @@ impl Source {
             }
             None => into,
         };
+        #[cfg(feature = "encodings")]
+        let count = match self.converter.take() {
+            Some(mut converter) => {
+                let filled = converter.fill(into, |raw| self.read_stored(raw));
+                self.converter = Some(converter);
+                filled.map_err(|error| self.not_converted(error))?
+            }
+            None => self.read_stored(into)?,
+        };
+        #[cfg(not(feature = "encodings"))]
+        let count = self.read_stored(into)?;
+        self.returned += count as u64;
+        Ok(count)
+    }
+
+    /// Reads at least one byte as it is before a conversion, or returns 0 at the end of the input.
+    #[inline]
+    fn read_stored(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         loop {
             let read = match &mut self.stream {
                 Stream::Plain(file) => file.read(into),
@@ -255,16 +343,24 @@ impl Source {
                 Stream::Compressed(members) => members.read(into),
             };
             match read {
-                Ok(count) => {
-                    self.returned += count as u64;
-                    return Ok(count);
-                }
+                Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.broken = Some((error.kind(), error.to_string()));
                     return Err(self.error(error));
                 }
             }
+        }
+    }
+
+    #[cfg(feature = "encodings")]
+    #[cold]
+    fn not_converted(&self, error: NotConverted) -> ReadError {
+        let resource = self.resource.clone();
+        match error {
+            NotConverted::Read(error) => error,
+            NotConverted::Cut => ReadError::Truncated { resource, byte: self.returned },
+            NotConverted::Refused(problem) => ReadError::Options { resource, problem: problem.into() },
         }
     }
 
@@ -283,7 +379,7 @@ impl Source {
         {
             return ReadError::Trailing { resource, part: members.format().part() };
         }
-        if !self.is_plain() && (truncated || damaged) {
+        if self.is_compressed() && (truncated || damaged) {
             ReadError::Compressed { resource, byte, truncated, source }
         } else {
             ReadError::Io { resource, byte, source }
@@ -292,8 +388,12 @@ impl Source {
 
     /// The number of bytes of the file already read, out of its length.
     pub(crate) fn progress(&self) -> Progress {
+        #[cfg(feature = "encodings")]
+        let returned = self.converter.as_ref().map_or(self.returned, |converter| converter.done());
+        #[cfg(not(feature = "encodings"))]
+        let returned = self.returned;
         let done = match &self.stream {
-            Stream::Plain(_) | Stream::Nothing => self.returned,
+            Stream::Plain(_) | Stream::Nothing => returned,
             #[cfg(any(feature = "gzip", feature = "zstd"))]
             Stream::Compressed(members) => members.done(),
         };
@@ -395,7 +495,7 @@ fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError
 
 /// True if every character at the start of the text is one byte padded with zeros, as ASCII is in an encoding
 /// of `width` bytes per character.
-fn is_padded(text: &[u8], width: usize) -> bool {
+pub(super) fn is_padded(text: &[u8], width: usize) -> bool {
     let begin = &text[..text.len().min(ENCODED) / width * width];
     let holds = |place: usize| {
         begin

@@ -73,9 +73,10 @@ impl<T> FixedOptions<T> {
     }
 
     /// Sets the encoding of the file, UTF-8 by default: a name of the [WHATWG Encoding
-    /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`; with
-    /// [`record_bytes`](Self::record_bytes), also the EBCDIC code pages `cp037`, `cp273`, `cp500` and `cp1140`.
-    /// Encodings other than UTF-8 need the cargo feature `encodings`.
+    /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`; without
+    /// [`record_bytes`](Self::record_bytes) also `utf-16`, as [for lines](super::LinesOptions::encoding), and with it
+    /// the EBCDIC code pages `cp037`, `cp273`, `cp500` and `cp1140`. Encodings other than UTF-8 need the cargo feature
+    /// `encodings`.
     pub fn encoding(mut self, name: impl Into<String>) -> Self {
         self.encoding = Some(name.into());
         self
@@ -125,7 +126,7 @@ impl<T> FixedOptions<T> {
         if let Some(missing) = fields::missing::<T>(names()) {
             return Err(refused(lacks(missing, names())));
         }
-        let find = if self.bytes.is_some() { Encoding::named } else { Encoding::of_lines };
+        let find = if self.bytes.is_some() { Encoding::of_bytes } else { Encoding::of_lines };
         let encoding = self.encoding.as_deref().map_or(Ok(Encoding::Utf8), find).map_err(refused)?;
         let longest = self.bytes.unwrap_or(LONGEST);
         let mut framed = Framed::new(Source::open(path)?, longest, FixedFraming::new(self.bytes));

@@ -5,16 +5,30 @@ use std::ops::Range;
 
 #[cfg(feature = "encodings")]
 use super::code_page::CodePage;
+use crate::readers::source::Source;
 
 /// An encoding that keeps ASCII characters as single bytes, or an EBCDIC code page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Utf8,
+    /// UTF-16, which the source converts to UTF-8 before records are found.
+    #[cfg(feature = "encodings")]
+    Utf16(ByteOrder),
     #[cfg(feature = "encodings")]
     Other(&'static encoding_rs::Encoding),
     /// A code page, whose line endings are not those of ASCII.
     #[cfg(feature = "encodings")]
     Ebcdic(&'static CodePage),
+}
+
+/// The byte order of UTF-16.
+#[cfg(feature = "encodings")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ByteOrder {
+    /// A byte order mark says it.
+    Marked,
+    Little,
+    Big,
 }
 
 /// Bytes that are not text in their encoding.
@@ -33,6 +47,10 @@ impl Encoding {
         if let Some(page) = CodePage::named(name) {
             return Ok(Self::Ebcdic(page));
         }
+        if name.trim().eq_ignore_ascii_case("utf-16") {
+            // The standard reads this as little-endian, and others as big-endian.
+            return Ok(Self::Utf16(ByteOrder::Marked));
+        }
         let Some(encoding) = encoding_rs::Encoding::for_label_no_replacement(name.as_bytes()) else {
             return Err(format!(
                 "there is no encoding `{name}`; the WHATWG Encoding Standard lists the names, such as `windows-1252` or \
@@ -41,6 +59,12 @@ impl Encoding {
         };
         if encoding == encoding_rs::UTF_8 {
             return Ok(Self::Utf8);
+        }
+        if encoding == encoding_rs::UTF_16LE {
+            return Ok(Self::Utf16(ByteOrder::Little));
+        }
+        if encoding == encoding_rs::UTF_16BE {
+            return Ok(Self::Utf16(ByteOrder::Big));
         }
         if !encoding.is_ascii_compatible() {
             return Err(format!(
@@ -77,6 +101,40 @@ impl Encoding {
         }
     }
 
+    /// Returns the encoding with this name, if records of bytes can be in it; otherwise a problem with its remedy.
+    #[cfg(feature = "fixed")]
+    pub(crate) fn of_bytes(name: &str) -> Result<Self, String> {
+        match Self::named(name)? {
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) => {
+                Err("records of bytes cannot be read in UTF-16; convert the input to UTF-8".to_owned())
+            }
+            encoding => Ok(encoding),
+        }
+    }
+
+    /// Prepares a source, before its first read.
+    #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
+    pub(super) fn prepare(self, source: &mut Source) {
+        #[cfg(feature = "encodings")]
+        if let Self::Utf16(order) = self {
+            source.convert(order);
+        }
+        let _ = source;
+    }
+
+    /// True if an input that begins with the byte order mark of UTF-8 may be in this encoding. The source keeps the mark
+    /// of UTF-16.
+    pub(super) fn has_mark(self) -> bool {
+        match self {
+            Self::Utf8 => true,
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) => true,
+            #[cfg(feature = "encodings")]
+            Self::Other(_) | Self::Ebcdic(_) => false,
+        }
+    }
+
     /// True if this byte, below 128, may be a part of another character.
     #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
     pub(crate) fn hides(self, byte: u8) -> bool {
@@ -93,11 +151,9 @@ impl Encoding {
     #[inline]
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
         match self {
-            Self::Utf8 => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
-                let from = error.valid_up_to();
-                let length = error.error_len().unwrap_or(bytes.len() - from);
-                NotText { encoding: "UTF-8", bytes: from..from + length }
-            }),
+            Self::Utf8 => utf8(bytes, "UTF-8"),
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) => utf8(bytes, "UTF-16"),
             #[cfg(feature = "encodings")]
             Self::Ebcdic(page) => Ok(Cow::Owned(page.decode(bytes))),
             #[cfg(feature = "encodings")]
@@ -106,6 +162,16 @@ impl Encoding {
                 .ok_or_else(|| not_text(encoding, bytes)),
         }
     }
+}
+
+/// Returns a record that is in UTF-8, whatever the input was in.
+#[inline]
+fn utf8<'a>(bytes: &'a [u8], encoding: &'static str) -> Result<Cow<'a, str>, NotText> {
+    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+        let from = error.valid_up_to();
+        let length = error.error_len().unwrap_or(bytes.len() - from);
+        NotText { encoding, bytes: from..from + length }
+    })
 }
 
 /// Finds the bytes that are not text.
@@ -150,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_encoding_whose_records_cannot_be_found_is_refused() {
-        for name in ["utf-16le", "iso-2022-jp", "latin-7000", ""] {
+        for name in ["iso-2022-jp", "latin-7000", ""] {
             assert!(Encoding::named(name).is_err(), "{name}");
         }
     }

@@ -170,7 +170,7 @@ impl Input {
     /// Skips a byte order mark, and refuses other encodings.
     pub(super) fn begin(&mut self, lines: bool) -> Result<(), ReadError> {
         self.look_ahead(ENCODED, lines)?;
-        self.source.check_encoding(self.bytes())?;
+        self.source.check_encoding(self.bytes(), lines)?;
         if self.bytes().starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
         }

@@ -24,6 +24,8 @@ use self::split::Bounds;
 use super::ReadError;
 use super::source::{Source, line_around};
 
+#[cfg(feature = "encodings")]
+pub(crate) use encoding::ByteOrder;
 pub(crate) use encoding::{Encoding, NotText};
 pub(crate) use forward::{forward_to_framed, split_framed};
 pub(crate) use input::{BYTE_ORDER_MARK, Input};
@@ -195,10 +197,11 @@ impl<F: Framing> Framed<F> {
 
     /// Skips a byte order mark, and refuses other encodings; only called before the first record.
     pub(crate) fn begin(&mut self, encoding: Encoding) -> Result<(), ReadError> {
+        encoding.prepare(&mut self.input.source);
         let begun = self.input.begin(self.framing.has_lines());
         self.framing.look(&self.input);
         begun?;
-        if encoding != Encoding::Utf8 && self.input.at() > 0 {
+        if !encoding.has_mark() && self.input.at() > 0 {
             return Err(ReadError::Options {
                 resource: self.resource(),
                 problem: "it begins with the byte order mark of UTF-8, but another encoding is set".into(),

@@ -1,8 +1,10 @@
 //! [`JsonLinesReader`] reads a file with one JSON value per line, plain or compressed, into values of a serde
 //! type.
 
+mod options;
 mod wrong_format;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -17,9 +19,11 @@ use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
 use crate::{Deserializes, Reader};
 
+pub use options::JsonLinesOptions;
+
 /// Reads a file with one JSON value per line (JSON Lines, NDJSON), one item per value.
 ///
-/// The file is UTF-8, with or without a byte order mark. Blank lines are skipped, and the last line needs no
+/// The file is UTF-8, with or without a byte order mark, or in [another encoding](JsonLinesOptions::encoding). Blank lines are skipped, and the last line needs no
 /// line ending. Files named `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a
 /// compressed file it decompresses from the start of the gzip member or Zstandard frame that its position is in.
 ///
@@ -49,6 +53,7 @@ use crate::{Deserializes, Reader};
 /// ```
 pub struct JsonLinesReader<T> {
     lines: Framed<LineFraming>,
+    encoding: Encoding,
     item: PhantomData<fn() -> T>,
 }
 
@@ -64,10 +69,19 @@ impl<T> JsonLinesReader<T> {
     /// # Errors
     /// If the file cannot be opened, is a folder, is not in UTF-8, or is one JSON value over several lines.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        let mut lines = Framed::new(Source::open(path.as_ref())?, LONGEST, LineFraming::new(true));
-        lines.begin(Encoding::Utf8)?;
+        Self::with_encoding(path.as_ref(), Encoding::Utf8)
+    }
+
+    /// Returns options for other files.
+    pub fn options() -> JsonLinesOptions<T> {
+        JsonLinesOptions::new()
+    }
+
+    fn with_encoding(path: &Path, encoding: Encoding) -> Result<Self, ReadError> {
+        let mut lines = Framed::new(Source::open(path)?, LONGEST, LineFraming::new(true));
+        lines.begin(encoding)?;
         wrong_format::check(&mut lines)?;
-        Ok(Self { lines, item: PhantomData })
+        Ok(Self { lines, encoding, item: PhantomData })
     }
 
     /// Sets the maximum length of a line in bytes; 16 MiB by default.
@@ -85,26 +99,28 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
         let Some(line) = self.lines.advance()? else { return Ok(None) };
-        self.lines.input.know_text(line.start);
+        if self.encoding == Encoding::Utf8 {
+            self.lines.input.know_text(line.start);
+        }
         let text = match self.lines.input.text(line.start, line.end) {
-            Some(text) => text,
-            None => self.text_of_bytes(&line)?,
+            Some(text) => Cow::Borrowed(text),
+            None => self.decoded(&line)?,
         };
         match json_numbers::from_str(&text) {
             Ok(item) => Ok(Some(item)),
-            Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(text) => {
+            Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(&text) => {
                 let resource = self.lines.resource();
                 self.lines.put_back();
                 Err(wrong_format::refused(resource, "it is one JSON array of all items"))
             }
-            Err(error) => Err(json_text::refused(&self.place(&line), None, text, &error)),
+            Err(error) => Err(json_text::refused(&self.place(&line), None, &text, &error)),
         }
     }
 
     forward_to_framed!(self => self.lines);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.lines.line_at(error.record_byte()?).map(|line| text_of(Encoding::Utf8, line))
+        self.lines.line_at(error.record_byte()?).map(|line| text_of(self.encoding, line))
     }
 
     fn resume(&mut self, position: LinePosition) -> Result<(), ReadError> {
@@ -112,7 +128,11 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
     }
 
     fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
-        let taken = into.get_or_insert_with(|| Self { lines: self.lines.nothing(), item: PhantomData });
+        let taken = into.get_or_insert_with(|| Self {
+            lines: self.lines.nothing(),
+            encoding: self.encoding,
+            item: PhantomData,
+        });
         self.lines.detach(most, &mut taken.lines)
     }
 }
@@ -120,12 +140,13 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 split_framed!(JsonLinesReader, lines, LinePart);
 
 impl<T> JsonLinesReader<T> {
-    /// The text of a line in a block with bytes that are not text.
-    #[cold]
-    fn text_of_bytes(&self, line: &Found<()>) -> Result<&str, ReadError> {
+    /// The text of a line in another encoding, or in a block with bytes that are not text.
+    #[inline(never)]
+    fn decoded(&self, line: &Found<()>) -> Result<Cow<'_, str>, ReadError> {
         let bytes = &self.lines.input.bytes()[line.start..line.end];
-        std::str::from_utf8(bytes)
-            .map_err(|error| json_text::invalid_utf8(&self.place(line), None, bytes, error))
+        self.encoding
+            .decode(bytes)
+            .map_err(|error| json_text::not_text(&self.place(line), None, bytes, &error))
     }
 
     fn place(&self, line: &Found<()>) -> RecordPlace<'_> {
