@@ -8,6 +8,7 @@ mod malformed;
 mod options;
 mod quotes;
 mod record;
+mod trailer;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use std::path::Path;
 use self::framing::{CsvFraming, Decoded, Record, record};
 use self::item::{Fielded, Lender, Names};
 use super::columns::Decoder;
-use super::framed::{Encoding, Framed, RecordPlace, forward_to_framed, text_of};
+use super::framed::{Encoding, Framed, RecordPlace, Trailer, forward_to_framed, text_of};
 use super::lent::Lending;
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
@@ -88,7 +89,9 @@ pub struct CsvReader<T> {
     flexible: bool,
     decoded: Decoded,
     lending: Lending,
-    /// True once the header is known to have what the item needs, as far as that can be determined.
+    trailer: Option<Trailer<T>>,
+    /// True once the header is known to have what the item needs, as far as that can be determined, and the trailer was
+    /// checked.
     is_checked: bool,
     item: PhantomData<fn() -> T>,
 }
@@ -129,6 +132,7 @@ impl<T> CsvReader<T> {
             flexible: options.flexible,
             decoded: Decoded::default(),
             lending: Lending::default(),
+            trailer: options.trailer.clone(),
             decoder: options.decoder(header),
             is_checked: false,
             item: PhantomData,
@@ -143,7 +147,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
         if !self.is_checked {
-            self.check_header()?;
+            self.check()?;
         }
         if !self.records.find()? {
             return Ok(None);
@@ -220,13 +224,15 @@ impl<T: CsvItem> Reader for CsvReader<T> {
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
+        let (begin, byte) = (self.records.input.byte(), position.byte());
         self.check_header()?;
-        self.records.go_to(position)
+        self.records.go_to(position)?;
+        self.trust_the_trailer(begin, byte)
     }
 
     fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
         if !self.is_checked {
-            self.check_header()?;
+            self.check()?;
         }
         // The first record determines the number of columns for all. Comments may have any length, and are
         // not records.
@@ -239,6 +245,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
             flexible: self.flexible,
             decoded: Decoded::default(),
             lending: Lending::default(),
+            trailer: None,
             is_checked: true,
             item: self.item,
         });
@@ -254,7 +261,7 @@ impl<T: CsvItem> Splittable for CsvReader<T> {
     type Part = CsvPart;
 
     fn split(&mut self, parts: usize) -> Result<Vec<CsvPart>, BoxError> {
-        self.check_header()?;
+        self.check()?;
         let begin = self.position();
         // Without a header, the first item determines the number of columns of all parts.
         while parts > 1 && self.lacks_columns() {
@@ -269,13 +276,24 @@ impl<T: CsvItem> Splittable for CsvReader<T> {
     }
 
     fn narrow(&mut self, part: CsvPart) -> Result<(), BoxError> {
+        let (begin, byte) = (self.records.input.byte(), part.begin().byte());
         self.check_header()?;
-        Ok(self.records.narrow(part)?)
+        self.records.narrow(part)?;
+        Ok(self.trust_the_trailer(begin, byte)?)
     }
 }
 
 impl<T: CsvItem> CsvReader<T> {
-    /// Refuses a header that lacks a column of the item, before any record is read.
+    /// Checks the header and the trailer, before any record is read.
+    #[cold]
+    fn check(&mut self) -> Result<(), ReadError> {
+        self.check_header()?;
+        let verified = self.verify();
+        self.is_checked = verified.is_ok();
+        verified
+    }
+
+    /// Refuses a header that lacks a column of the item.
     #[cold]
     fn check_header(&mut self) -> Result<(), ReadError> {
         if self.decoder.has_header()

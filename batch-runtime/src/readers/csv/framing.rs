@@ -168,10 +168,13 @@ pub(super) struct Marks {
     pub(super) unquoted: bool,
 }
 
-/// The part of a [`CsvReader`](super::CsvReader)'s position besides its place: the number of columns.
+/// The part of a [`CsvReader`](super::CsvReader)'s position besides its place: the number of columns, and where the trailer
+/// begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsvState {
     columns: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trailer: Option<u64>,
 }
 
 /// Returns the record that was found last.
@@ -194,6 +197,8 @@ pub(super) struct CsvFraming {
     pub(super) syntax: Syntax,
     /// The number of columns: that of the header, or of the first record.
     pub(super) columns: Option<usize>,
+    /// The offset in the input of the trailer, once it is known.
+    pub(super) trailer: Option<u64>,
     /// The marks in the buffer from the last record on; `next` is the first unused one.
     pub(super) index: Vec<u32>,
     pub(super) next: usize,
@@ -209,6 +214,7 @@ impl CsvFraming {
         Self {
             syntax,
             columns: None,
+            trailer: None,
             index: Vec::new(),
             next: 0,
             next_return: usize::MAX,
@@ -343,14 +349,15 @@ impl Framing for CsvFraming {
     }
 
     fn state(&self) -> CsvState {
-        CsvState { columns: self.columns }
+        CsvState { columns: self.columns, trailer: self.trailer }
     }
 
-    fn resume(&mut self, CsvState { columns }: CsvState) -> Result<(), &'static str> {
+    fn resume(&mut self, CsvState { columns, trailer }: CsvState) -> Result<(), &'static str> {
         if self.columns.is_some() && self.columns != columns {
             return Err("it has other columns");
         }
         self.columns = columns;
+        self.trailer = trailer;
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::CsvReader;
 use super::framing::Syntax;
-use crate::definition::resource_name;
+use crate::definition::{BoxError, resource_name};
 use crate::readers::ReadError;
 use crate::readers::columns::Decoder;
-use crate::readers::framed::{self, Encoding};
+use crate::readers::framed::{self, Encoding, Totals, Trailer};
 
 /// The upper limit for the length of a record: offsets in the buffer are 32 bits.
 const LONGEST: usize = 1 << 30;
@@ -49,6 +49,7 @@ pub struct CsvOptions<T> {
     pub(super) first_lines: u64,
     pub(super) longest: usize,
     pub(super) encoding: Option<Box<str>>,
+    pub(super) trailer: Option<Trailer<T>>,
     item: PhantomData<fn() -> T>,
 }
 
@@ -69,6 +70,7 @@ impl<T> CsvOptions<T> {
             first_lines: 0,
             longest: framed::LONGEST,
             encoding: None,
+            trailer: None,
             item: PhantomData,
         }
     }
@@ -197,6 +199,55 @@ impl<T> CsvOptions<T> {
         self
     }
 
+    /// Takes the last record of the file as a trailer, which is not an item and need not have the columns of one. Before
+    /// the first item is read, `check` is called with its text, as it is in the file, and the number of records before it;
+    /// an error fails the step, whatever `skip` says, so no part of an incomplete file is processed. This reads the file
+    /// twice. With partitions, the check happens once, when the file is split.
+    ///
+    /// ```
+    /// use batch_runtime::{BoxError, Reader, readers::CsvReader};
+    ///
+    /// fn counts(trailer: &str, payments: u64) -> Result<(), BoxError> {
+    ///     let declared: u64 = trailer.strip_prefix("TOTAL,").ok_or("expected `TOTAL,`")?.parse()?;
+    ///     if declared == payments { Ok(()) } else { Err(format!("{declared} payments, but there are {payments}").into()) }
+    /// }
+    ///
+    /// let path = std::env::temp_dir().join("doc-csv-trailer.csv");
+    /// let open = || CsvReader::<(u32, i64, String)>::options().trailer(counts).open(&path);
+    ///
+    /// std::fs::write(&path, "id,cents,to\n1,250,Ann\n2,99,Bob\nTOTAL,2\n")?;
+    /// let mut payments = open()?;
+    /// assert_eq!(payments.read()?, Some((1, 250, "Ann".into())));
+    /// assert_eq!(payments.read()?, Some((2, 99, "Bob".into())));
+    /// assert_eq!(payments.read()?, None);
+    ///
+    /// std::fs::write(&path, "id,cents,to\n1,250,Ann\nTOTAL,2\n")?;
+    /// let error = open()?.read().unwrap_err();
+    /// assert!(error.to_string().ends_with("line 3, trailer: 2 payments, but there are 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trailer<E: Into<BoxError>>(
+        mut self,
+        check: impl Fn(&str, u64) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.trailer = Some(Trailer::of_records(check));
+        self
+    }
+
+    /// Like [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with the totals, the
+    /// trailer, and the number of records before the trailer. Records that cannot be read are counted, but add nothing to
+    /// the totals. This reads the file three times.
+    pub fn trailer_with_totals<S: Totals<T> + 'static, E: Into<BoxError>>(
+        mut self,
+        check: impl Fn(&S, &str, u64) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: 'static,
+    {
+        self.trailer = Some(Trailer::of_totals(check));
+        self
+    }
+
     /// Opens the file and reads its header. Decompresses `.gz` and `.zst` (cargo features `gzip` and `zstd`).
     ///
     /// # Errors
@@ -266,7 +317,12 @@ impl<T> CsvOptions<T> {
 
 impl<T> Clone for CsvOptions<T> {
     fn clone(&self) -> Self {
-        Self { nulls: self.nulls.clone(), encoding: self.encoding.clone(), ..*self }
+        Self {
+            nulls: self.nulls.clone(),
+            encoding: self.encoding.clone(),
+            trailer: self.trailer.clone(),
+            ..*self
+        }
     }
 }
 
@@ -284,6 +340,7 @@ impl<T> fmt::Debug for CsvOptions<T> {
             .field("encoding", &self.encoding)
             .field("lenient", &self.lenient)
             .field("longest", &self.longest)
+            .field("trailer", &self.trailer)
             .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,8 @@ pub(crate) use records::{Decode, RecordPlace, Records, Trails, read_records, tex
 pub use split::TextPart;
 pub use trailer::Totals;
 pub(crate) use trailer::Trailer;
+#[cfg(feature = "csv")]
+pub(super) use trailer::{BeforeTrailer, no_trailer};
 
 /// The maximum length of a record in bytes, unless the reader says otherwise.
 pub(crate) const LONGEST: usize = 16 * 1024 * 1024;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::encoding::{Encoding, NotText};
-use super::trailer::{Control, Trailer};
+use super::trailer::{BeforeTrailer, Control, Trailer, no_trailer};
 use super::{Found, Framed, Framing, TextPart, TextPosition};
 use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
 
@@ -177,18 +177,10 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
         }
         let resource = self.framed.resource();
         let Some(Last { line, byte, .. }) = last else {
-            let problem = bad.unwrap_or_else(|| "there is none".to_owned()).into();
-            return Err(ReadError::Trailer { resource, line: self.framed.input.line(), problem });
+            return Err(no_trailer(resource, self.framed.input.line(), bad));
         };
-        control.check(&self.decoder.text(&text), records).map_err(|error| ReadError::Trailer {
-            resource,
-            line,
-            problem: match bad {
-                None => error.to_string(),
-                Some(bad) => format!("{error}; not every record could be read: {bad}"),
-            }
-            .into(),
-        })?;
+        let text = self.decoder.text(&text);
+        BeforeTrailer { records, bad, text: &text, line }.check(&*control, resource)?;
         self.framed.go_to(begin)?;
         self.framed.framing.set_trailer(byte);
         self.verified = true;

@@ -15,7 +15,7 @@ pub struct TextPart<S = ()> {
 }
 
 impl<S> TextPart<S> {
-    pub(super) fn begin(&self) -> &TextPosition<S> {
+    pub(crate) fn begin(&self) -> &TextPosition<S> {
         &self.begin
     }
 }
@@ -74,6 +74,14 @@ impl<F: Framing> Framed<F> {
         self.go_to(begin)?;
         self.bounds = Bounds { begin: first, end: end.unwrap_or(u64::MAX), narrowed: true };
         Ok(())
+    }
+
+    /// Ends the reading before the trailer, once it is known.
+    #[cfg(feature = "csv")]
+    pub(crate) fn end_before(&mut self, trailer: Option<u64>) {
+        let Bounds { end, narrowed, .. } = &mut self.bounds;
+        let trailer = trailer.unwrap_or(u64::MAX);
+        *end = if *narrowed { trailer.min(*end) } else { trailer };
     }
 
     /// The number of bytes read, of the file or of the part.

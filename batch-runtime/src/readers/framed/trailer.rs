@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::definition::BoxError;
+use crate::readers::ReadError;
 
 /// Totals over the items of a file, such as the sum of all amounts.
 ///
@@ -34,11 +35,11 @@ pub trait Totals<T>: Default {
 pub(crate) struct Trailer<T> {
     new: Arc<dyn Fn() -> Box<dyn Control<T>> + Send + Sync>,
     /// True if the check needs the items, so that they have to be decoded.
-    pub(super) takes_items: bool,
+    pub(in crate::readers) takes_items: bool,
 }
 
 /// The check of a file while it is read, up to its trailer.
-pub(super) trait Control<T> {
+pub(in crate::readers) trait Control<T> {
     fn add(&mut self, item: &T);
     fn check(&self, trailer: &str, records: u64) -> Result<(), BoxError>;
 }
@@ -61,9 +62,45 @@ impl<T> Trailer<T> {
         Self { new: Arc::new(new), takes_items: true }
     }
 
-    pub(super) fn begin(&self) -> Box<dyn Control<T>> {
+    pub(in crate::readers) fn begin(&self) -> Box<dyn Control<T>> {
         (self.new)()
     }
+}
+
+/// The records of a file as far as its trailer, which is the last of them.
+pub(in crate::readers) struct BeforeTrailer<'t> {
+    pub(in crate::readers) records: u64,
+    /// The first error about one of them.
+    pub(in crate::readers) bad: Option<String>,
+    /// The trailer: its text and its line.
+    pub(in crate::readers) text: &'t str,
+    pub(in crate::readers) line: u64,
+}
+
+impl BeforeTrailer<'_> {
+    /// Compares them with the trailer.
+    pub(in crate::readers) fn check<T>(
+        self,
+        control: &dyn Control<T>,
+        resource: Arc<str>,
+    ) -> Result<(), ReadError> {
+        let Self { records, bad, text, line } = self;
+        control.check(text, records).map_err(|error| ReadError::Trailer {
+            resource,
+            line,
+            problem: match bad {
+                None => error.to_string(),
+                Some(bad) => format!("{error}; not every record could be read: {bad}"),
+            }
+            .into(),
+        })
+    }
+}
+
+/// The error for a file without a trailer.
+pub(in crate::readers) fn no_trailer(resource: Arc<str>, line: u64, bad: Option<String>) -> ReadError {
+    let problem = bad.unwrap_or_else(|| "there is none".to_owned()).into();
+    ReadError::Trailer { resource, line, problem }
 }
 
 impl<T> Clone for Trailer<T> {
