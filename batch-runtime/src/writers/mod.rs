@@ -14,6 +14,7 @@ mod fixed;
 mod function;
 mod json_array;
 mod json_lines;
+mod lines;
 mod pair;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -42,6 +43,7 @@ pub use fixed::FixedWriter;
 pub use function::FunctionWriter;
 pub use json_array::JsonArrayWriter;
 pub use json_lines::JsonLinesWriter;
+pub use lines::LinesWriter;
 pub use pair::Both;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresRows, PostgresTable, PostgresWriteError};

@@ -1,5 +1,6 @@
 //! Forwards the calls that a writer does not handle itself to its file: `forward_to_file!(self => self.file);` in the impl
-//! of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format needs one.
+//! of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format needs one, and
+//! with the bound on the item if it is another than `Serialize`.
 
 macro_rules! forward_to_file {
     ($this:ident => $file:expr) => {
@@ -44,10 +45,13 @@ macro_rules! forward_to_partitions {
         forward_to_partitions!($writer, b"");
     };
     ($writer:ident, $between:expr) => {
+        forward_to_partitions!($writer, $between, serde::Serialize);
+    };
+    ($writer:ident, $between:expr, $($bound:tt)+) => {
         /// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
         /// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
         /// this takes twice the space.
-        impl<T: serde::Serialize> $crate::Partitionable for $writer<T> {
+        impl<T: $($bound)+> $crate::Partitionable for $writer<T> {
             fn of_partition(&mut self, number: u32) {
                 self.file.of_partition(number);
             }

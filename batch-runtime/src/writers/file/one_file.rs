@@ -9,7 +9,8 @@ use crate::{Mark, Writer};
 
 /// A writer of one file: [`CsvWriter`](crate::writers::CsvWriter),
 /// [`JsonLinesWriter`](crate::writers::JsonLinesWriter),
-/// [`JsonArrayWriter`](crate::writers::JsonArrayWriter), `FixedWriter` or `XmlWriter`.
+/// [`JsonArrayWriter`](crate::writers::JsonArrayWriter), [`LinesWriter`](crate::writers::LinesWriter), `FixedWriter` or
+/// `XmlWriter`.
 /// [`rolling`](crate::writers::rolling) and [`by_key`](crate::writers::by_key) write many files with such writers.
 ///
 /// ```
@@ -20,7 +21,7 @@ use crate::{Mark, Writer};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not write one file",
-    label = "`CsvWriter`, `FixedWriter`, `JsonLinesWriter` or `JsonArrayWriter` was expected here"
+    label = "`CsvWriter`, `FixedWriter`, `LinesWriter`, `JsonLinesWriter` or `JsonArrayWriter` was expected here"
 )]
 pub trait FileWriter: Writer<Position = FilePosition, Error = WriteError> + OneFile {}
 
