@@ -92,7 +92,7 @@ impl<T: CsvItem> CsvReader<T> {
         let Some((line, byte)) = last else {
             return Err(no_trailer(self.records.resource(), self.records.input.line(), bad));
         };
-        Ok(Found { records, bad, text: text_of(self.encoding, &text), line, byte })
+        Ok(Found { records, bad, text: text_of(self.encoding(), &text), line, byte })
     }
 }
 
