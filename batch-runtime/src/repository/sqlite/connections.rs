@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -17,6 +18,10 @@ use crate::repository::{Clock, Intervals};
 
 /// The interval at which a wait for a locked database checks whether it is still wanted.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// The shortest and the longest pause between two attempts to write while another process writes.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+/// A pause is this fraction of the wait so far, so that a wait lasts little longer than it has to.
+const SHARE_OF_WAIT: u32 = 8;
 
 /// The time limits and intervals of a repository.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +112,32 @@ impl Session {
             self.wait.set(wait);
         }
         Ok(())
+    }
+
+    /// Begins a write transaction, as soon as no other process writes.
+    ///
+    /// `SQLite` itself sleeps up to 100 ms between two attempts. Processes that write alternately, such as workers on
+    /// one machine, would spend more time in these sleeps than in their chunks.
+    fn begin_when_free(&self) -> rusqlite::Result<Transaction<'_>> {
+        let wait = self.wait.get();
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let mut busy_since = None;
+        let begun = loop {
+            let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+            if !begun.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+            {
+                break begun;
+            }
+            let waited = busy_since.get_or_insert_with(Instant::now).elapsed();
+            let left = wait.saturating_sub(waited);
+            if left.is_zero() {
+                break begun;
+            }
+            let (shortest, longest) = PAUSES;
+            thread::sleep((waited / SHARE_OF_WAIT).clamp(shortest, longest).min(left));
+        };
+        self.connection.busy_timeout(wait)?;
+        begun
     }
 }
 
@@ -254,7 +285,7 @@ impl Lent {
     /// Takes the turn and begins a write transaction.
     pub(super) fn begin(&self) -> rusqlite::Result<Writing<'_>> {
         let turn = self.turn();
-        let transaction = Transaction::new_unchecked(self, TransactionBehavior::Immediate)?;
+        let transaction = self.session().begin_when_free()?;
         Ok(Writing { transaction, turn })
     }
 
