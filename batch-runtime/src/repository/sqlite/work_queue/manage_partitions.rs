@@ -46,7 +46,8 @@ pub(super) fn tend(
     step: &str,
     tend: &Tend<'_>,
 ) -> Result<Tended, InnerError> {
-    let connection = shared.lend_to(owner.execution)?;
+    // A crash of the machine ends the manager and all workers, and what is written here is of use only to them.
+    let connection = shared.lend_fast()?;
     let seen = groups(&connection, owner, step)?;
     let dead = dead_of(shared, &seen)?;
     if !manage_partitions::is_due(&seen, !dead.is_empty(), tend) {
