@@ -153,6 +153,11 @@ impl Fleet {
         self.settings.slots = slots.max(1);
     }
 
+    /// The number of partitions that all workers together can run at the same time.
+    pub(super) fn slots(&self) -> u64 {
+        u64::from(self.most) * u64::from(self.settings.slots)
+    }
+
     /// Sets the server that carries chunks to the workers.
     #[cfg(feature = "amqp")]
     pub(super) fn set_broker(&mut self, url: String) {
@@ -193,12 +198,12 @@ impl Fleet {
         self.running.iter().filter_map(|worker| worker.orders.as_ref())
     }
 
-    /// Starts workers until there are enough for the partitions of all steps, and wakes idle ones. `step` needs workers for
-    /// `partitions`, of which `waiting` are not yet taken.
+    /// Starts workers until there are enough for the partitions of all steps. `step` needs workers for `partitions`, and
+    /// if `look` is true, idle ones have something new to take.
     ///
     /// # Errors
     /// If workers end again and again before they have taken a partition.
-    pub(super) fn tend(&mut self, step: &Step, partitions: u64, waiting: u64) -> Result<(), Failure> {
+    pub(super) fn tend(&mut self, step: &Step, partitions: u64, look: bool) -> Result<(), Failure> {
         self.wanted.insert(step.clone(), partitions);
         self.reap()?;
         let partitions: u64 = self.wanted.values().sum();
@@ -210,7 +215,7 @@ impl Fleet {
                 self.has_failed(&format!("it cannot be started: {error}"), &[])?;
             }
         }
-        if waiting > 0 {
+        if look {
             self.orders().for_each(Orders::look);
         }
         Ok(())
@@ -222,7 +227,7 @@ impl Fleet {
     /// As for [`tend`](Self::tend).
     #[cfg(feature = "remote-chunks")]
     pub(super) fn tend_for_chunks(&mut self, step: &Step) -> Result<(), Failure> {
-        self.tend(step, u64::from(self.most) * u64::from(self.settings.slots), 0)
+        self.tend(step, self.slots(), false)
     }
 
     /// Notes that a step needs no more workers.
@@ -249,7 +254,8 @@ impl Fleet {
             let (status, wake, lines) = (Arc::clone(&status), self.wake.clone(), Arc::clone(&self.lines));
             listen("hints", output, move |line| {
                 match line {
-                    CLAIMED => status.has_claimed.store(true, Ordering::Relaxed),
+                    // Nothing is to be done about it at once.
+                    CLAIMED => return status.has_claimed.store(true, Ordering::Relaxed),
                     ENDED | "" => {}
                     joined if joined.starts_with(JOINED) => {
                         let id = joined[JOINED.len()..].parse().unwrap_or_default();
@@ -380,7 +386,7 @@ impl Drop for Fleet {
         let until = Instant::now() + GRACE;
         for worker in &mut self.running {
             while matches!(worker.child.try_wait(), Ok(None)) && Instant::now() < until {
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(1));
             }
             if matches!(worker.child.try_wait(), Ok(None)) {
                 tracing::warn!(worker = worker.number, "a worker does not end, and is killed");

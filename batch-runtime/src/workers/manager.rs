@@ -27,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const LONGEST_HINTED: Duration = Duration::from_secs(5);
 /// The time after which a hint for partitions that nobody has taken is sent again.
 const HINT_AGAIN: Duration = Duration::from_secs(10);
+/// The shortest time between the starts of two polls while workers wake the manager.
+const SPACING: Duration = Duration::from_millis(2);
 /// The time between the starts of two polls is at least this many times the duration of the first.
 const SHARE: u32 = 5;
 /// How long partitions may wait for a worker before the user is told why.
@@ -159,6 +161,16 @@ impl Manager {
         self.most_wait
     }
 
+    /// The number of partitions of a step that may be offered or held at the same time. `None` if all may be offered at
+    /// once: then a worker that has ended one takes the next at once, and does not wait for this manager to offer it.
+    fn limit_of(&self, work: &PartitionWork<'_>) -> Option<usize> {
+        let limit = work.limit()?;
+        // Workers that others have started may be any number. But only the workers of this manager know its token.
+        let fleet = self.fleet.as_ref();
+        let slots = fleet.map(|fleet| fleet.lock().unwrap_or_else(PoisonError::into_inner).slots());
+        slots.is_none_or(|slots| slots > limit as u64).then_some(limit)
+    }
+
     /// The queues in which the manager offers the partitions of a job, without those of nested jobs.
     #[must_use]
     pub fn queues(&self, job: &JobInfo) -> Vec<String> {
@@ -179,7 +191,7 @@ impl PartitionHandler for Manager {
         })?;
         let before = queue.job_context(work.ownership())?;
         let name = queue_of(self.token.as_deref(), work.job());
-        let managing = Managing { manager: self, work, queue, name };
+        let managing = Managing { manager: self, work, queue, name, limit: self.limit_of(work) };
         let done = managing.run();
         if let Some(fleet) = &self.fleet {
             fleet.lock().unwrap_or_else(PoisonError::into_inner).release(&managing.step());
@@ -197,6 +209,8 @@ struct Managing<'m> {
     queue: &'m dyn WorkQueue,
     /// The name of the queue in which the partitions are offered.
     name: String,
+    /// The number of partitions that may be offered or held at the same time.
+    limit: Option<usize>,
 }
 
 /// Whether no partition has changed its state between two polls.
@@ -231,11 +245,12 @@ impl Managing<'_> {
                 stop_passed_on = self.pass_stop_on()?;
             }
             ends |= work.is_stopping();
-            let (at_once, contested) = (work.limit(), work.owner_may_live());
+            let (at_once, contested) = (self.limit, work.owner_may_live());
             let tend = Tend { queue: &self.name, at_once, contested, ends };
             let began = Instant::now();
             let mut tended = self.queue.tend(work.ownership(), work.step(), &tend)?;
             let took = began.elapsed();
+            let is_new = self.is_new(&tended, &last);
             for event in std::mem::take(&mut tended.events) {
                 work.tell(&event);
             }
@@ -253,9 +268,9 @@ impl Managing<'_> {
                 return failure.map_or(Ok(()), |failure| Err(PartitionsError::Failed(failure)));
             }
             if !ends {
-                self.hint(&tended, &last, &mut last_hint);
+                self.hint(&tended, is_new, &mut last_hint);
             }
-            let next_start = if ends { Ok(None) } else { self.tend_fleet(&tended) };
+            let next_start = if ends { Ok(None) } else { self.tend_fleet(&tended, is_new) };
             let next_start = match next_start {
                 Ok(next_start) => next_start,
                 Err(failed) => {
@@ -284,7 +299,7 @@ impl Managing<'_> {
             let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
             // Limit how often the manager polls: workers may wake it all the time, and a poll of thousands of
             // partitions is work for the database.
-            let spacing = (took * SHARE).clamp(SHORTEST, LONGEST);
+            let spacing = (took * SHARE).clamp(SPACING, LONGEST);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
             pause = match (woken, is_same(&tended, &last)) {
                 (true, _) => SHORTEST,
@@ -315,13 +330,21 @@ impl Managing<'_> {
         if arrive && self.manager.replies { LONGEST_HINTED } else { LONGEST }
     }
 
+    /// Returns whether partitions were offered since the last poll, as far as the manager can tell.
+    fn is_new(&self, now: &Tended, before: &Tended) -> bool {
+        // An event is a partition that has come back. With a limit, the next partition is only offered when another one
+        // ends.
+        let is_offered_one_by_one = self.limit.is_some();
+        now.waiting > before.waiting
+            || !now.events.is_empty()
+            || (is_offered_one_by_one && !is_same(now, before))
+    }
+
     /// Wakes idle workers if there is something new to take, or if nobody has taken anything for a while.
-    fn hint(&self, now: &Tended, before: &Tended, last_hint: &mut Option<Instant>) {
+    fn hint(&self, now: &Tended, is_new: bool, last_hint: &mut Option<Instant>) {
         let Some(hints) = &self.manager.hints else { return };
-        let room = self.work.limit().map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
+        let room = self.limit.map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
         let open = now.waiting.min(room);
-        // With a limit, the next partition is only offered when another one ends.
-        let is_new = now.waiting > before.waiting || (self.work.limit().is_some() && !is_same(now, before));
         let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
         if open > 0 && (is_new || is_due) {
             // Nobody has taken the last offers, probably because all workers are busy, so one more is enough.
@@ -357,14 +380,15 @@ impl Managing<'_> {
         }
     }
 
-    /// Starts workers. If a start has failed, returns the time until the next one.
-    fn tend_fleet(&self, tended: &Tended) -> Result<Option<Duration>, Failure> {
+    /// Starts workers, and wakes them if there is something new to take. If a start has failed, returns the time until
+    /// the next one.
+    fn tend_fleet(&self, tended: &Tended, is_new: bool) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
         tended.lost.iter().for_each(|worker| fleet.kill_lost(*worker));
-        let most = self.work.limit().map_or(u64::MAX, |most| most as u64);
+        let most = self.limit.map_or(u64::MAX, |most| most as u64);
         let partitions = (tended.held() + tended.waiting).min(most);
-        fleet.tend(&self.step(), partitions, partitions.saturating_sub(tended.held()))?;
+        fleet.tend(&self.step(), partitions, is_new && partitions > tended.held())?;
         Ok(fleet.pause())
     }
 
