@@ -39,13 +39,14 @@ pub(super) fn has_chunks(job: &'static JobInfo) -> bool {
     }
 }
 
-/// Connects if there is a URL.
+/// Connects if there is a URL, for a run or a worker of these jobs.
 pub(super) fn open(
     flag: Option<&str>,
+    jobs: &[&'static JobInfo],
     repository: &dyn Repository,
     console: &Console,
 ) -> Result<Option<Broker>, Refusal> {
-    url(flag, console)?.map(|url| Broker::open(&url, repository, console)).transpose()
+    url(flag, console)?.map(|url| Broker::open(&url, jobs, repository, console)).transpose()
 }
 
 /// The connection.
@@ -61,7 +62,15 @@ impl Broker {
         crate::workers::Broker::check_url(url).map_err(|error| refusal(&error))
     }
 
-    fn open(url: &str, repository: &dyn Repository, console: &Console) -> Result<Self, Refusal> {
+    fn open(
+        url: &str,
+        jobs: &[&'static JobInfo],
+        repository: &dyn Repository,
+        console: &Console,
+    ) -> Result<Self, Refusal> {
+        if jobs.iter().any(|job| has_chunks(job)) {
+            crate::workers::prepare_build();
+        }
         let errors = console.err.clone();
         let broker = crate::workers::Broker::open(url, &repository.identity(), move |line| errors.line(line));
         broker
@@ -114,7 +123,12 @@ impl Broker {
         ))
     }
 
-    fn open(url: &str, _repository: &dyn Repository, _console: &Console) -> Result<Self, Refusal> {
+    fn open(
+        url: &str,
+        _jobs: &[&'static JobInfo],
+        _repository: &dyn Repository,
+        _console: &Console,
+    ) -> Result<Self, Refusal> {
         Self::check_url(url)?;
         unreachable!("every URL is refused")
     }

@@ -85,7 +85,7 @@ pub(super) fn with_workers(
         Some(most) => manager.wait_at_most(most),
         None => manager,
     };
-    let hints = broker::open(arguments.broker.as_deref(), operator.repository(), console)?;
+    let hints = broker::open(arguments.broker.as_deref(), &[job], operator.repository(), console)?;
     let (manager, operator) = match hints {
         Some(hints) => {
             hints.check(&manager.queues(job))?;
@@ -108,7 +108,7 @@ pub(super) fn work(
 ) -> Result<u8, Refusal> {
     broker::check(broker, console)?;
     let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
-    let hints = broker::open(broker, &*repository, console)?;
+    let hints = broker::open(broker, jobs, &*repository, console)?;
     let worker = Worker::new(repository, jobs).slots(slots);
     let worker = match hints {
         Some(hints) => {
@@ -153,7 +153,7 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
         )));
     }
     let broker = match &settings.broker {
-        Some(url) => broker::open(Some(url), &*repository, console)?,
+        Some(url) => broker::open(Some(url), jobs, &*repository, console)?,
         None => None,
     };
     let worker =

@@ -46,30 +46,41 @@ fn hexadecimal(hash: &[u8], bytes: usize) -> String {
     })
 }
 
-/// Identifies the executable of this process, in 8 hexadecimal digits.
+/// Identifies the executable of this process, in 8 hexadecimal digits. They only have to tell builds apart that somebody
+/// has mixed up by mistake, so a checksum is enough.
 #[cfg(feature = "remote-chunks")]
 pub(super) fn build() -> &'static str {
     static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     BUILD.get_or_init(|| {
-        let hash = || -> std::io::Result<String> {
+        let checksum = || -> std::io::Result<u32> {
             // On Linux this is the file that this process runs, even if another file has taken its name.
             let path = std::path::Path::new("/proc/self/exe");
             let mut file = match std::fs::File::open(path) {
                 Ok(file) => file,
                 Err(_) => std::fs::File::open(std::env::current_exe()?)?,
             };
-            let mut hash = Md5::new();
-            let mut part = vec![0; 1 << 20];
+            let mut checksum = crc32fast::Hasher::new();
+            let mut part = vec![0; 1 << 18];
             loop {
                 match std::io::Read::read(&mut file, &mut part)? {
-                    0 => return Ok(hexadecimal(&hash.finalize(), 4)),
-                    read => hash.update(&part[..read]),
+                    0 => return Ok(checksum.finalize()),
+                    read => checksum.update(&part[..read]),
                 }
             }
         };
         // A program that cannot read itself must not match any other.
-        hash().unwrap_or_else(|_| hexadecimal(uuid::Uuid::new_v4().as_bytes(), 4))
+        checksum().map_or_else(
+            |_| hexadecimal(uuid::Uuid::new_v4().as_bytes(), 4),
+            |checksum| hexadecimal(&checksum.to_be_bytes(), 4),
+        )
     })
+}
+
+/// Begins to compute [`build`] in another thread, because a large executable takes a while to read.
+#[cfg(all(feature = "amqp", feature = "cli"))]
+pub(crate) fn prepare_build() {
+    // Without a thread, it is computed once it is needed.
+    let _ = std::thread::Builder::new().name("build".to_owned()).spawn(build);
 }
 
 /// The name of the queue for the partitions of a job, for any manager, or only for the manager with this token.

@@ -48,6 +48,8 @@ pub use amqp::{Broker, BrokerError};
 pub use chunk_carrier::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
 pub use deploy::{CommandTemplate, Deployer, LocalProcesses, TemplateError};
 pub use fingerprint::fingerprint;
+#[cfg(all(feature = "amqp", feature = "cli"))]
+pub(crate) use fingerprint::prepare_build;
 pub use hints::{Hints, Listening, Offer};
 pub use manager::Manager;
 #[cfg(feature = "remote-chunks")]

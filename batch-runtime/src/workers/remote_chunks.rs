@@ -60,7 +60,7 @@ impl RemoteChunks {
         self
     }
 
-    /// Sets the name of the build, by which manager and workers find each other (default: a hash of the executable).
+    /// Sets the name of the build, by which manager and workers find each other (default: a checksum of the executable).
     #[must_use]
     pub fn build(mut self, name: impl Into<String>) -> Self {
         self.build = Some(name.into());
