@@ -1,6 +1,7 @@
 //! The queue of partitions for workers in other processes.
 
 mod losses;
+mod model;
 mod queue;
 mod returned;
 mod skips;
