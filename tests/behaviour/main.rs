@@ -27,6 +27,7 @@ mod http;
 mod interleavings;
 mod joined_inputs;
 mod launching;
+mod leftovers;
 mod listeners;
 mod listeners_of_chunks;
 mod listeners_of_partitions;

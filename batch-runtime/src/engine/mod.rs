@@ -14,6 +14,7 @@ mod tasklet;
 mod threads;
 
 pub(crate) use chunk::checkpoint::encode as encode_position;
+pub(crate) use chunk::checkpoint::writer_position;
 pub use chunk::grouped::Grouped;
 pub(crate) use chunk::pipe::collect;
 pub use chunk::pipe::{run_chunks, run_sharing_reader, run_with_reader_thread};

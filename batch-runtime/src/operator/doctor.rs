@@ -1,5 +1,6 @@
 //! Looks for what is wrong with a repository and with the executions in it.
 
+mod leftovers;
 #[cfg(feature = "schedule")]
 mod schedules;
 
@@ -22,7 +23,7 @@ const SHORT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Its kind, for programs: `owner_dead`, `long`, `clock`, `schedule`, or `repository`.
+    /// Its kind, for programs: `owner_dead`, `long`, `leftover`, `clock`, `schedule`, or `repository`.
     pub kind: &'static str,
     /// What is wrong, and where.
     pub what: String,
@@ -32,8 +33,9 @@ pub struct Finding {
 
 impl JobOperator {
     /// Looks for problems, and changes nothing. It finds running executions whose owners are dead or that take much
-    /// longer than ever before; a clock that differs from the repository's; schedules that are paused, that nothing
-    /// follows, or whose runs wait for a person; and damage and lack of space in the repository.
+    /// longer than ever before; unfinished files of complete and abandoned instances; a clock that differs from the
+    /// repository's; schedules that are paused, that nothing follows, or whose runs wait for a person; and damage and
+    /// lack of space in the repository.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -67,6 +69,7 @@ impl JobOperator {
                 .max();
             findings.extend(longest.and_then(|longest| long(execution, longest, now)));
         }
+        findings.extend(self.findings_of_leftovers()?);
         findings.extend(clock(now, Timestamp::now()));
         #[cfg(feature = "schedule")]
         findings.extend(self.findings_of_schedules(now)?);

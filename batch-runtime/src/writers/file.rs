@@ -24,6 +24,7 @@
 mod compression;
 mod copy;
 mod forward;
+mod leftovers;
 mod lock;
 mod members;
 #[cfg(all(test, feature = "gzip", feature = "zstd"))]
@@ -47,8 +48,9 @@ use serde::{Deserialize, Serialize};
 
 use self::compression::{Compression, Encoder};
 pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
+pub(crate) use self::leftovers::{tag_of, tags_in};
 use self::lock::{is_still, lock};
-use self::names::Tag;
+pub(crate) use self::names::Tag;
 pub use self::one_file::FileWriter;
 pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
 use self::partition::Whole;

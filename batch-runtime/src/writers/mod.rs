@@ -38,6 +38,7 @@ pub use collector::Collector;
 pub use csv::CsvWriter;
 pub use error::WriteError;
 pub use file::{FilePosition, FileWriter, writable};
+pub(crate) use file::{Tag, tag_of, tags_in};
 #[cfg(feature = "fixed")]
 pub use fixed::FixedWriter;
 pub use function::FunctionWriter;

@@ -143,6 +143,11 @@ pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, 
     Ok(Place { at, ahead, done: done.into_iter().map(|(start, end)| start..end).collect() })
 }
 
+/// The position of the writer in a stored context, if there is one that this program can read.
+pub(crate) fn writer_position(context: &ContextMap) -> Option<Value> {
+    decode(context.get(WRITER)?.as_str()?).ok()
+}
+
 /// Reads and drops this many records. Unreadable records count too, as they did in the earlier execution.
 pub(crate) fn pass<R: Reader>(reader: &mut R, records: u64) -> Result<(), Failure> {
     for _ in 0..records {

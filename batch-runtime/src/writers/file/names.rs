@@ -16,7 +16,7 @@ const KEPT: usize = 64;
 
 /// The tag in the names of a file's unfinished versions, which differs between files, steps and instances. In
 /// JSON it is 16 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tag(u64);
 
 impl Tag {
@@ -24,6 +24,12 @@ impl Tag {
     pub(super) fn new(mark: Mark, path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().as_bytes();
         Self(hash(&[&mark.to_bytes()[..], name].concat()))
+    }
+
+    /// The tag that a part of a file's name is.
+    pub(super) fn parsed(text: &str) -> Option<Self> {
+        let is_tag = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_tag { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
     }
 }
 
