@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use batch_runtime::prelude::*;
-use batch_runtime::repository::{BatchStatus, Commit, Counters, ExecutionFilter, Repository as _, Side};
+use batch_runtime::repository::{BatchStatus, Commit, Counters, ExecutionFilter, Side};
 use batch_runtime::testing::{self, FailAt, Sandbox, SandboxError, StepTest, TestClock};
 use batch_runtime::{Failure, InvalidRate, RateLimit, Sqlite};
 

@@ -169,6 +169,189 @@ fn a_job_whose_rows_are_in_another_database_survives() {
     );
 }
 
+#[step]
+fn count(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute("INSERT INTO number SELECT -count(*) FROM number", []).map(drop)
+}
+
+#[job]
+fn inner() {
+    load;
+    count;
+}
+
+#[job]
+fn middle() {
+    match inner {
+        Completed => count as count_again,
+        Failed => fail!("the inner job failed"),
+    }
+}
+
+#[job]
+fn outer() {
+    create_table;
+    middle;
+    count as count_in_the_end;
+}
+
+#[test]
+fn a_job_with_nested_jobs_survives() {
+    let stops = testing::survives(|_| outer(), saved);
+    // Each job has a launch and an end. A nested job is a step as well, which has a beginning and an end, like each of the
+    // five other steps. There are four calls of tasklets and three chunks.
+    let commits = 3 * 2 + 2 * 2 + 5 * 2 + 4 + 3;
+    assert_eq!(stops, 2 * commits);
+}
+
+#[job]
+fn around_a_fault(place: PathBuf) {
+    outside;
+}
+
+#[test]
+fn a_fault_in_a_nested_job_is_found() {
+    let said = fault(
+        |sandbox| around_a_fault(sandbox.path("outside.db")),
+        |sandbox| sandbox.rows_of("outside.db", "SELECT value FROM number").unwrap(),
+    );
+    assert!(said.contains("(chunk 1 of step `load_outside`): 3 rows doubled: \"1\", \"2\", \"3\""), "{said}");
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
+
+#[cfg(feature = "postgres")]
+mod on_postgres {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use batch_runtime::prelude::*;
+    use batch_runtime::testing::{self, Sandbox};
+
+    use super::numbers;
+
+    #[writer]
+    fn save_anywhere(numbers: &[i64], tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+        let insert =
+            |number: &i64| tx.execute("INSERT INTO number VALUES ($1)", &[(*number).into()]).map(drop);
+        numbers.iter().try_for_each(insert)
+    }
+
+    #[step(chunk = 3)]
+    fn load_anywhere() {
+        numbers | save_anywhere
+    }
+
+    #[step]
+    fn count_anywhere(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
+        tx.execute("INSERT INTO number SELECT -count(*) FROM number", &[]).map(drop)
+    }
+
+    #[job]
+    fn inner_anywhere() {
+        load_anywhere;
+    }
+
+    #[job]
+    fn anywhere() {
+        inner_anywhere;
+        count_anywhere;
+    }
+
+    fn sandbox_with_table(sandbox: &Sandbox) {
+        sandbox.session().unwrap().batch_execute("CREATE TABLE number (value BIGINT)").unwrap();
+    }
+
+    #[test]
+    fn a_job_with_a_nested_job_survives_on_postgresql() {
+        let Some(database) = batch_tests::postgres::database() else { return };
+        let stops = testing::survives_on_postgres(
+            database.url(),
+            |sandbox| {
+                sandbox_with_table(sandbox);
+                anywhere()
+            },
+            |sandbox| {
+                let rows = sandbox.rows("SELECT value FROM number ORDER BY value").unwrap();
+                assert_eq!(rows, ["-7", "1", "2", "3", "4", "5", "6", "7"]);
+            },
+        );
+        assert!(stops > 20, "{stops}");
+    }
+
+    /// The fault: it commits its rows in a session of its own.
+    #[writer]
+    fn save_outside(numbers: &[i64], url: &str) -> Result<(), batch_runtime::postgres::PgError> {
+        let session = batch_runtime::postgres::Session::connect(
+            &batch_runtime::postgres::Postgres::at(url),
+            "outside",
+        )?;
+        let insert = |number: &i64| session.execute("INSERT INTO outside VALUES ($1)", &[number]).map(drop);
+        numbers.iter().try_for_each(insert)
+    }
+
+    #[step(chunk = 3)]
+    fn load_outside_postgres() {
+        numbers | save_outside
+    }
+
+    #[job]
+    fn outside_postgres(url: String) {
+        load_outside_postgres;
+    }
+
+    #[test]
+    fn rows_that_are_committed_outside_the_transaction_are_found_on_postgresql() {
+        let Some(database) = batch_tests::postgres::database() else { return };
+        let session = batch_runtime::postgres::Session::connect(
+            &batch_runtime::postgres::Postgres::at(database.url()),
+            "test",
+        )
+        .unwrap();
+        let swept = catch_unwind(AssertUnwindSafe(|| {
+            testing::survives_on_postgres(
+                database.url(),
+                |_| {
+                    // It is in `public`, so each sandbox begins with an empty one.
+                    let empty = "DROP TABLE IF EXISTS outside; CREATE TABLE outside (value BIGINT)";
+                    session.batch_execute(empty).unwrap();
+                    outside_postgres(database.url().to_owned())
+                },
+                |sandbox| sandbox.rows("SELECT value FROM outside ORDER BY value").unwrap(),
+            )
+        }));
+        let said = *swept.expect_err("the fault is found").downcast::<String>().unwrap();
+        assert!(said.contains("(chunk 1 of step `load_outside_postgres`): 3 rows doubled"), "{said}");
+    }
+
+    #[test]
+    fn a_sandbox_on_postgresql_has_a_schema_of_its_own_until_it_is_dropped() {
+        let Some(database) = batch_tests::postgres::database() else { return };
+        let session = batch_runtime::postgres::Session::connect(
+            &batch_runtime::postgres::Postgres::at(database.url()),
+            "test",
+        )
+        .unwrap();
+        let schemas = || -> i64 {
+            let query = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'batch\\_test\\_%'";
+            session.query_one(query, &[]).unwrap().get(0)
+        };
+        let sandboxes = [(); 2].map(|()| Sandbox::on_postgres(database.url()).unwrap());
+        for sandbox in &sandboxes {
+            sandbox_with_table(sandbox);
+            sandbox.run(&anywhere()).unwrap().completed().unwrap();
+            assert_eq!(sandbox.rows("SELECT count(*), NULL FROM number;").unwrap(), ["8 | NULL"]);
+            assert!(sandbox.connection().unwrap_err().to_string().contains("`session`"));
+        }
+        assert_eq!(schemas(), 2);
+        drop(sandboxes);
+        assert_eq!(schemas(), 0);
+        let url =
+            format!("{}{}schema=mine", database.url(), if database.url().contains('?') { '&' } else { '?' });
+        assert!(
+            Sandbox::on_postgres(url).unwrap_err().to_string().contains("neither `schema` nor `options`")
+        );
+    }
+}
+
 /// The fault: it commits its rows itself, without the checkpoint.
 #[writer]
 fn store_outside(numbers: &[i64], place: &Path) -> rusqlite::Result<()> {

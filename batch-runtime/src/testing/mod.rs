@@ -24,6 +24,8 @@ pub use sandbox::Sandbox;
 pub use sandbox_error::SandboxError;
 pub use step_test::{Ran, StepTest};
 pub use survival::survives;
+#[cfg(feature = "postgres")]
+pub use survival::survives_on_postgres;
 pub use test_clock::TestClock;
 
 use std::sync::Arc;

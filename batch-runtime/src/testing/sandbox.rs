@@ -15,8 +15,16 @@ use crate::definition::{
 };
 use crate::engine::{self, RunOptions};
 use crate::observe::JobReport;
-use crate::repository::sqlite::{SqliteOptions, SqliteRepository};
+#[cfg(feature = "postgres")]
+use crate::postgres::{Postgres, Session};
+#[cfg(feature = "postgres")]
+use crate::repository::postgres::PostgresOptions;
+use crate::repository::sqlite::SqliteOptions;
 use crate::repository::{FailPoint, Failing, Repository, RepositoryError};
+
+/// The name of a sandbox's own connections to a server.
+#[cfg(feature = "postgres")]
+const NAME: &str = "batch sandbox";
 
 /// A private folder with a repository in it, for several runs of your jobs. Both are removed when it is dropped.
 ///
@@ -63,7 +71,18 @@ use crate::repository::{FailPoint, Failing, Repository, RepositoryError};
 #[derive(Debug)]
 pub struct Sandbox {
     folder: PathBuf,
+    place: Place,
     setting: Mutex<Setting>,
+}
+
+/// Where the repository and its database are.
+#[derive(Debug)]
+enum Place {
+    /// In a file of the folder.
+    File,
+    /// In a schema of its own on a server.
+    #[cfg(feature = "postgres")]
+    Schema(Postgres),
 }
 
 /// The settings of the next run.
@@ -95,7 +114,43 @@ impl Sandbox {
         fs::create_dir(&folder)?;
         // Resolves links, so that a path in it compares equal to the one that a job stores.
         let folder = folder.canonicalize()?;
-        Ok(Self { folder, setting: Mutex::default() })
+        Ok(Self { folder, place: Place::File, setting: Mutex::default() })
+    }
+
+    /// Creates a sandbox whose repository is on `PostgreSQL`, in a schema of its own. The tables of the jobs belong into that
+    /// schema, too: its connections look there first. The schema is dropped with the sandbox, and with it all of that.
+    ///
+    /// The user of the URL needs the right to create schemas in the database. The repository takes the server's time, whatever
+    /// [`time`](Self::time) sets.
+    ///
+    /// ```no_run
+    /// # use batch_runtime::testing::Sandbox;
+    /// let sandbox = Sandbox::on_postgres("postgres://etl@localhost/tests")?;
+    /// sandbox.session()?.batch_execute("CREATE TABLE number (value BIGINT)")?;
+    /// assert_eq!(sandbox.rows("SELECT value FROM number")?, [""; 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the folder or the schema cannot be created, or the URL names a schema or `options`.
+    #[cfg(feature = "postgres")]
+    pub fn on_postgres(url: impl AsRef<str>) -> Result<Self, Failure> {
+        let url = url.as_ref();
+        let mut options = url.split_once('?').map_or("", |(_, options)| options).split('&');
+        if options.any(|option| option.starts_with("schema=") || option.starts_with("options=")) {
+            return Err(Failure::new(
+                "the URL of a sandbox's database has neither `schema` nor `options`: each sandbox has a schema of its own, and connections that look there first",
+            ));
+        }
+        let schema = format!("batch_test_{}", uuid::Uuid::new_v4().simple());
+        let and = if url.contains('?') { '&' } else { '?' };
+        let database =
+            Postgres::at(format!("{url}{and}schema={schema}&options=-c%20search_path%3D{schema}%2Cpublic"));
+        let session = Session::connect(&database, NAME).map_err(Failure::new)?;
+        session.batch_execute(&format!("CREATE SCHEMA {schema}")).map_err(Failure::new)?;
+        let mut sandbox = Self::new().map_err(Failure::new)?;
+        sandbox.place = Place::Schema(database);
+        Ok(sandbox)
     }
 
     /// The path of the sandbox's folder.
@@ -178,7 +233,7 @@ impl Sandbox {
             }
             (options, setting.fail_point.clone())
         };
-        let failing = Arc::new(Failing::new(Arc::new(self.repository()?), point));
+        let failing = Arc::new(Failing::new(self.repository()?, point));
         let repository: Arc<dyn Repository> = Arc::clone(&failing) as Arc<dyn Repository>;
         let report = engine::run(&repository, launch, &options);
         let mut setting = self.setting();
@@ -203,37 +258,70 @@ impl Sandbox {
         self.setting().commits
     }
 
-    /// The repository, in a file of the folder.
+    /// The repository, in a file of the folder or in the sandbox's schema.
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn repository(&self) -> Result<SqliteRepository, RepositoryError> {
-        let options = match &self.setting().time {
-            Some(time) => SqliteOptions::new().clock(time.clone()),
-            None => SqliteOptions::new(),
-        };
-        options.open(self.path("batch.db"))
+    pub fn repository(&self) -> Result<Arc<dyn Repository>, RepositoryError> {
+        match &self.place {
+            Place::File => {
+                let options = match &self.setting().time {
+                    Some(time) => SqliteOptions::new().clock(time.clone()),
+                    None => SqliteOptions::new(),
+                };
+                Ok(Arc::new(options.open(self.path("batch.db"))?))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Schema(database) => Ok(Arc::new(PostgresOptions::new().open(database)?)),
+        }
     }
 
     /// A connection to the repository's database, which also has the rows of each step that names no other database. A test
     /// may create and fill tables there before the first run.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If it cannot be opened, or is on `PostgreSQL`.
     pub fn connection(&self) -> rusqlite::Result<rusqlite::Connection> {
+        #[cfg(feature = "postgres")]
+        if let Place::Schema(_) = &self.place {
+            let why = "the repository of this sandbox is on PostgreSQL: `session` connects to its database";
+            return Err(rusqlite::Error::ToSqlConversionFailure(why.into()));
+        }
         let connection = rusqlite::Connection::open(self.path("batch.db"))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         Ok(connection)
     }
 
+    /// A connection to the repository's database on `PostgreSQL`, which looks into the sandbox's schema first. A test may
+    /// create and fill tables there before the first run.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or the repository is in a file.
+    #[cfg(feature = "postgres")]
+    pub fn session(&self) -> Result<Session, Failure> {
+        match &self.place {
+            Place::Schema(database) => Session::connect(database, NAME).map_err(Failure::new),
+            Place::File => Err(Failure::new(
+                "the repository of this sandbox is in a file: `connection` connects to its database",
+            )),
+        }
+    }
+
     /// The rows of a query on the repository's database, one string each: the columns separated by ` | `, `NULL` for a null,
-    /// and bytes in hexadecimal.
+    /// and bytes in hexadecimal, which on `PostgreSQL` begins with `\x`.
     ///
     /// # Errors
     /// If the query fails.
-    pub fn rows(&self, query: &str) -> rusqlite::Result<Vec<String>> {
-        rows(&self.connection()?, query)
+    pub fn rows(&self, query: &str) -> Result<Vec<String>, Failure> {
+        match &self.place {
+            Place::File => {
+                let connection = self.connection().map_err(Failure::new)?;
+                rows(&connection, query).map_err(Failure::new)
+            }
+            #[cfg(feature = "postgres")]
+            Place::Schema(_) => rows_of_session(&self.session()?, query),
+        }
     }
 
     /// The rows of a query on another `SQLite` file in the folder, in the form of [`rows`](Self::rows).
@@ -281,6 +369,11 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         // The system clears leftovers in its temporary folder.
         let _ = fs::remove_dir_all(&self.folder);
+        #[cfg(feature = "postgres")]
+        if let (Place::Schema(database), Ok(session)) = (&self.place, self.session()) {
+            // A server that is gone has lost the schema, or keeps one that nobody uses.
+            let _ = session.batch_execute(&format!("DROP SCHEMA {} CASCADE", database.schema()));
+        }
     }
 }
 
@@ -292,6 +385,26 @@ fn rows(connection: &rusqlite::Connection, query: &str) -> rusqlite::Result<Vec<
         Ok(cells.join(" | "))
     };
     statement.query_map([], row)?.collect()
+}
+
+/// The rows as text, in the form of [`rows`].
+#[cfg(feature = "postgres")]
+fn rows_of_session(session: &Session, query: &str) -> Result<Vec<String>, Failure> {
+    let query = query.trim_end().trim_end_matches(';');
+    // JSON turns each type into text, and keeps the order of the columns.
+    let as_text = format!(
+        "SELECT ARRAY(
+             SELECT COALESCE(value, 'NULL')
+             FROM json_each_text(row_to_json(found)) WITH ORDINALITY AS cell (name, value, place) ORDER BY place
+         ) FROM ({query}) AS found"
+    );
+    let rows = session.query(&as_text, &[]).map_err(Failure::new)?;
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row.try_get(0).map_err(Failure::new)?;
+            Ok(cells.join(" | "))
+        })
+        .collect()
 }
 
 fn cell(value: ValueRef<'_>) -> String {

@@ -62,7 +62,50 @@ const REPORTED: usize = 5;
 /// commits and sides, and the rows that are lost or doubled.
 #[track_caller]
 pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn(&Sandbox) -> T) -> usize {
-    match sweep(&launch, &|sandbox| found(sandbox, &left)) {
+    match sweep(&new_sandbox, &launch, &|sandbox| found(sandbox, &left)) {
+        Ok(stops) => stops,
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// As [`survives`], with a repository and rows on `PostgreSQL`: each run has a [schema](Sandbox::on_postgres) of its own in
+/// the database at that URL.
+///
+/// ```no_run
+/// # use batch_runtime::prelude::*;
+/// # use batch_runtime::testing;
+/// # #[step]
+/// # fn greet() {}
+/// # #[job]
+/// # fn greeting() {
+/// #     greet;
+/// # }
+/// # fn main() {
+/// testing::survives_on_postgres(
+///     "postgres://etl@localhost/tests",
+///     |sandbox| {
+///         sandbox.session().unwrap().batch_execute("CREATE TABLE number (value BIGINT)").unwrap();
+///         greeting()
+///     },
+///     |sandbox| sandbox.rows("SELECT value FROM number ORDER BY value").unwrap(),
+/// );
+/// # }
+/// ```
+///
+/// # Panics
+/// As [`survives`], and if the database cannot be used.
+#[cfg(feature = "postgres")]
+#[track_caller]
+pub fn survives_on_postgres<T: Serialize>(
+    url: impl AsRef<str>,
+    launch: impl Fn(&Sandbox) -> Launch,
+    left: impl Fn(&Sandbox) -> T,
+) -> usize {
+    let make = || {
+        Sandbox::on_postgres(url.as_ref())
+            .map_err(|error| format!("no sandbox can be made on the server: {error}"))
+    };
+    match sweep(&make, &launch, &|sandbox| found(sandbox, &left)) {
         Ok(stops) => stops,
         Err(why) => panic!("{why}"),
     }
@@ -81,7 +124,11 @@ fn words_of(panicked: &(dyn Any + Send)) -> String {
     text.or_else(|| panicked.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked").to_owned()
 }
 
-fn sweep(launch: &dyn Fn(&Sandbox) -> Launch, left: &Left<'_>) -> Result<usize, String> {
+fn sweep(
+    new_sandbox: &dyn Fn() -> Result<Sandbox, String>,
+    launch: &dyn Fn(&Sandbox) -> Launch,
+    left: &Left<'_>,
+) -> Result<usize, String> {
     let undisturbed = |why: String| format!("the job does not complete when nothing stops it: {why}");
     let sandbox = new_sandbox()?;
     let report = sandbox.run(&launch(&sandbox)).map_err(|error| undisturbed(error.to_string()))?;
