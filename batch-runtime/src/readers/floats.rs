@@ -1,9 +1,6 @@
 //! Parses floats, and refuses a number that no float can hold: one so close to zero that it would become zero, or one so
 //! large that it would become infinite. Any other number is rounded to the nearest float.
 
-#[cfg(all(test, feature = "csv", feature = "fixed", feature = "xml"))]
-mod formats;
-
 use std::num::ParseFloatError;
 use std::str::FromStr;
 

@@ -1,12 +1,15 @@
 //! In every format, a number that would become zero or infinite is refused with its place, and the records around it are read.
 
-use serde::de::DeserializeOwned;
+#![cfg(all(feature = "csv", feature = "fixed", feature = "xml"))]
 
-use crate::definition::Reader;
-use crate::readers::tests::Input;
-use crate::readers::{
+mod folder;
+
+use batch_runtime::Reader;
+use batch_runtime::readers::{
     CsvReader, FixedReader, JsonArrayReader, JsonLinesReader, ReadError, SqliteReader, XmlReader,
 };
+use folder::Folder;
+use serde::de::DeserializeOwned;
 
 const REFUSED: [&str; 6] = ["1e-999", "-4e-330", "1e400", "-1E+309", "0.01e-323", "123e-400"];
 const REFUSED_AS_SINGLE: [&str; 4] = ["1e-60", "7e-46", "-1e39", "1e300"];
@@ -25,15 +28,16 @@ fn outcomes<T, R: Reader<Item = (T,), Error = ReadError>>(mut reader: R) -> [boo
 }
 
 fn all_formats<T: DeserializeOwned + Send + 'static>(number: &str) -> Vec<(&'static str, [bool; 3])> {
-    let csv = Input::new("a.csv", format!("n\n1\n{number}\n2.5\n"));
-    let fixed = Input::new("a.txt", format!("{:<9}\n{number:<9}\n{:<9}\n", "1", "2.5"));
-    let lines = Input::new("a.jsonl", format!("[1]\n[{number}]\n[2.5]\n"));
-    let array = Input::new("a.json", format!("[[1],\n[{number}],\n[2.5]]"));
+    let folder = Folder::new();
+    let csv = folder.file("a.csv", format!("1\n{number}\n2.5\n"));
+    let fixed = folder.file("a.txt", format!("{:<9}\n{number:<9}\n{:<9}\n", "1", "2.5"));
+    let lines = folder.file("a.jsonl", format!("[1]\n[{number}]\n[2.5]\n"));
+    let array = folder.file("a.json", format!("[[1],\n[{number}],\n[2.5]]"));
     vec![
-        ("CSV", outcomes(CsvReader::<(T,)>::open(&csv.0).unwrap())),
-        ("fixed", outcomes(FixedReader::<(T,)>::columns([("n", 0..9)]).open(&fixed.0).unwrap())),
-        ("JSON lines", outcomes(JsonLinesReader::<(T,)>::open(&lines.0).unwrap())),
-        ("JSON array", outcomes(JsonArrayReader::<(T,)>::open(&array.0).unwrap())),
+        ("CSV", outcomes(CsvReader::<(T,)>::options().without_header().open(csv).unwrap())),
+        ("fixed", outcomes(FixedReader::<(T,)>::columns([("n", 0..9)]).open(fixed).unwrap())),
+        ("JSON lines", outcomes(JsonLinesReader::<(T,)>::open(lines).unwrap())),
+        ("JSON array", outcomes(JsonArrayReader::<(T,)>::open(array).unwrap())),
     ]
 }
 
@@ -57,8 +61,9 @@ fn a_number_beyond_the_range_of_its_type_is_refused() {
 #[test]
 fn the_text_of_such_a_number_is_kept() {
     for number in REFUSED {
-        let csv = Input::new("a.csv", format!("n\n{number}\n"));
-        assert_eq!(CsvReader::<(String,)>::open(&csv.0).unwrap().read().unwrap().unwrap().0, number);
+        let folder = Folder::new();
+        let csv = folder.file("a.csv", format!("n\n{number}\n"));
+        assert_eq!(CsvReader::<(String,)>::open(csv).unwrap().read().unwrap().unwrap().0, number);
     }
 }
 
@@ -77,8 +82,9 @@ fn xml_refuses_such_a_number_wherever_it_is_a_number() {
     }
 
     fn is_read<T: DeserializeOwned>(content: &str) -> bool {
-        let input = Input::new("a.xml", format!("<r><x/>{content}<x/></r>"));
-        let mut reader = XmlReader::<Row<T>>::options().element("x").open(&input.0).unwrap();
+        let folder = Folder::new();
+        let input = folder.file("a.xml", format!("<r><x/>{content}<x/></r>"));
+        let mut reader = XmlReader::<Row<T>>::options().element("x").open(input).unwrap();
         assert!(reader.read().is_ok());
         let read = match reader.read() {
             Ok(item) => item.is_some(),
