@@ -34,6 +34,7 @@ pub use error::PgError;
 pub use outcome::CommitError;
 pub(crate) use read_queries::{Described, DescribedColumn, Parameter, SentQuery};
 pub use session::Session;
+pub(crate) use session::{at_most_one, one};
 pub(crate) use statement_check::alone;
 pub use tap::TransactionStatus;
 pub use tokio_postgres::{Row, types};

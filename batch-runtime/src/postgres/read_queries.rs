@@ -9,6 +9,7 @@ use futures_util::future;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row, Statement};
 
+use super::sending::Prepare;
 use super::tap::TransactionStatus;
 use super::values::Encoded;
 use super::waiting::{Answer, Answered, InFlight};
@@ -160,7 +161,7 @@ impl Session {
         query: &str,
         values: &[Parameter],
     ) -> Result<(Arc<str>, Answer<Answered>), PgError> {
-        if self.named {
+        if !self.is_unprepared(query, Prepare::Second) {
             let (text, prepared) = self.prepared(query)?;
             let values: Vec<Encoded> = values.iter().map(|given| given.value.clone()).collect();
             let client = self.client()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Error, Row, RowStream, SimpleQueryMessage, Statement};
 
 use super::tap::{Feed, TransactionState, TransactionStatus};
 use super::waiting::{Answer, Answered, Explain, InFlight};
@@ -22,18 +22,63 @@ const STATEMENT: usize = 64;
 /// bounded.
 const MOST_IN_FLIGHT: usize = 4096;
 
+/// When a statement is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prepare {
+    /// Before it is first run, so that the server chooses the types of its parameters.
+    First,
+    /// Before it is run a second time: preparing costs a round trip, and most statements of the engine run once on a
+    /// connection. The Rust types of the values must be those that the server would choose, or be cast by the server.
+    Second,
+}
+
 impl Session {
     /// Runs a statement. If it was prepared for a table that has changed since then, runs it a second time.
-    pub(super) fn run(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Answered, PgError> {
+    pub(super) fn run(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+        prepare: Prepare,
+    ) -> Result<Answered, PgError> {
         let alone = self.is_settled() && self.status() == TransactionStatus::None;
-        let (text, answer, _) = self.start(statement, values)?;
+        let (text, answer, _) = self.start(statement, values, prepare)?;
         match self.finish(&text, answer) {
             Err(error) if alone && error.is_stale_statement() => {
-                let (text, answer, _) = self.start(statement, values)?;
+                let (text, answer, _) = self.start(statement, values, prepare)?;
                 self.finish(&text, answer)
             }
             done => done,
         }
+    }
+
+    /// Runs a statement of the engine.
+    pub(crate) fn run_own(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<(Vec<Row>, u64), PgError> {
+        self.run(statement, values, Prepare::Second).map(|answered| (answered.rows, answered.count))
+    }
+
+    /// Sends a statement of the engine without waiting for its answer.
+    pub(crate) fn send_own(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
+        let (text, answer, size) = self.start(statement, values, Prepare::Second)?;
+        self.put(text, answer, size)
+    }
+
+    /// Returns whether a statement is to be sent without preparing it.
+    pub(super) fn is_unprepared(&self, statement: &str, prepare: Prepare) -> bool {
+        if !self.named {
+            return true;
+        }
+        let inner = &mut *self.inner.borrow_mut();
+        if prepare == Prepare::First || inner.statements.contains_key(statement) {
+            return false;
+        }
+        if inner.run_once.len() >= STATEMENTS {
+            inner.run_once.clear();
+        }
+        inner.run_once.insert(statement.into())
     }
 
     /// Prepares a future that sends a statement when it is first polled. Also returns the statement's text and approximate
@@ -42,8 +87,9 @@ impl Session {
         &self,
         statement: &str,
         values: &[&(dyn ToSql + Sync)],
+        prepare: Prepare,
     ) -> Result<(Arc<str>, Answer<Answered>, usize), PgError> {
-        if !self.named {
+        if self.is_unprepared(statement, prepare) {
             let text: Arc<str> = statement.into();
             let values = values::encode_unprepared(values, statement)?;
             let size = values.iter().map(|(value, _)| value.size()).sum::<usize>() + statement.len();

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
 
+use super::sending::Prepare;
 use super::tap::TransactionStatus;
 use super::url::Settings;
 use super::waiting::{Answer, Answered, Inner};
@@ -108,7 +109,7 @@ impl Session {
     /// # Errors
     /// If the statement, or one that was sent before, fails.
     pub fn execute(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
-        Ok(self.run(statement, values)?.count)
+        Ok(self.run(statement, values, Prepare::First)?.count)
     }
 
     /// Runs a query and returns all its rows.
@@ -116,7 +117,7 @@ impl Session {
     /// # Errors
     /// If the query, or a statement that was sent before, fails.
     pub fn query(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
-        Ok(self.run(query, values)?.rows)
+        Ok(self.run(query, values, Prepare::First)?.rows)
     }
 
     /// Runs a query that has exactly one row.
@@ -152,7 +153,7 @@ impl Session {
     /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next call
     /// that waits, such as [`settle`](Self::settle).
     pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
-        let (text, answer, size) = self.start(statement, values)?;
+        let (text, answer, size) = self.start(statement, values, Prepare::First)?;
         self.put(text, answer, size)
     }
 
@@ -194,7 +195,25 @@ impl Session {
     /// # Errors
     /// If the transaction is not committed, or if its outcome is unknown.
     pub fn commit_after(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, CommitError> {
-        match self.start(query, values) {
+        self.commit_after_one(query, values, Prepare::First)
+    }
+
+    /// As [`commit_after`](Self::commit_after), for a query of the engine.
+    pub(crate) fn commit_after_own(
+        &self,
+        query: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, CommitError> {
+        self.commit_after_one(query, values, Prepare::Second)
+    }
+
+    fn commit_after_one(
+        &self,
+        query: &str,
+        values: &[&(dyn ToSql + Sync)],
+        prepare: Prepare,
+    ) -> Result<Vec<Row>, CommitError> {
+        match self.start(query, values, prepare) {
             Ok((text, answer, _)) => self.commit_with(&text, answer),
             Err(error) => {
                 // `COMMIT` was not sent, so roll back. If that fails, the connection is lost, and so is the
@@ -316,13 +335,13 @@ impl Session {
     }
 }
 
-pub(super) fn one(rows: Vec<Row>, query: &str) -> Result<Row, PgError> {
+pub(crate) fn one(rows: Vec<Row>, query: &str) -> Result<Row, PgError> {
     exactly_one(rows).map_err(|number| {
         PgError::misuse(format!("the query has {number} rows instead of one")).in_statement(query)
     })
 }
 
-pub(super) fn at_most_one(rows: Vec<Row>, query: &str) -> Result<Option<Row>, PgError> {
+pub(crate) fn at_most_one(rows: Vec<Row>, query: &str) -> Result<Option<Row>, PgError> {
     match exactly_one(rows) {
         Ok(row) => Ok(Some(row)),
         Err(0) => Ok(None),

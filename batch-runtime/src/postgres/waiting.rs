@@ -1,6 +1,6 @@
 //! Waits for the server's answers, in the order in which the statements were sent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -54,6 +54,8 @@ pub(super) struct Inner {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) client: Arc<Client>,
     pub(super) statements: HashMap<Arc<str>, Statement>,
+    /// The statements of the engine that were sent once, without preparing them.
+    pub(super) run_once: HashSet<Arc<str>>,
     pub(super) wire: Wire,
     /// The first error of the statements in flight.
     pub(super) failed: Option<PgError>,
@@ -74,6 +76,7 @@ impl Inner {
             in_flight: VecDeque::new(),
             client: Arc::new(client),
             statements: HashMap::new(),
+            run_once: HashSet::new(),
             wire,
             failed: None,
             unsent: 0,

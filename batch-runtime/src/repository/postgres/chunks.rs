@@ -129,7 +129,7 @@ impl Guarded for Target {
         token: &str,
     ) -> Result<Vec<Row>, CommitError> {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
-        session.commit_after(
+        session.commit_after_own(
             &statements.get(concat!(
                 "WITH guard AS (UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
                 set_counters!(),

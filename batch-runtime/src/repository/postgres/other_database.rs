@@ -386,7 +386,7 @@ impl Guarded for CheckpointRow {
     ) -> Result<Vec<Row>, CommitError> {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
         let key = &self.checkpoints.key;
-        session.commit_after(
+        session.commit_after_own(
             &statements.get(concat!(
                 "WITH guard AS (UPDATE @BATCH_STEP_CHECKPOINT SET VERSION = VERSION + 1, ",
                 set_counters!(),

@@ -2,7 +2,7 @@
 
 use super::error::{InnerError, unusable};
 use super::rows::get;
-use super::shared::Statements;
+use super::shared::{Statements, Tx};
 use crate::postgres::{PgError, Postgres, Session};
 
 /// The statements that lead from each version to the next.
@@ -34,7 +34,8 @@ pub(super) fn prepare(
     database: &Postgres,
     creates: bool,
 ) -> Result<String, InnerError> {
-    let version: i32 = get(&session.query_one("SELECT current_setting('server_version_num')::int", &[])?, 0)?;
+    let tx = Tx { session, statements };
+    let version: i32 = get(&tx.query_one("SELECT current_setting('server_version_num')::int", &[])?, 0)?;
     if let Some(what) = too_old(version) {
         return Err(unusable(database.place(), what).into());
     }
@@ -78,11 +79,12 @@ fn create_or_migrate(
     statements: &Statements,
     database: &Postgres,
 ) -> Result<String, InnerError> {
-    session.query(
+    let tx = Tx { session, statements };
+    tx.query(
         "SELECT pg_advisory_xact_lock(hashtextextended('batch schema ' || $1, 0))",
         &[&database.schema()],
     )?;
-    let exists = session.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&database.schema()])?;
+    let exists = tx.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&database.schema()])?;
     if !get::<bool>(&exists, 0)? {
         session.batch_execute(&format!("CREATE SCHEMA {}", database.schema()))?;
     }
@@ -98,15 +100,12 @@ fn create_or_migrate(
     }
     if let Some((uuid, version)) = ours {
         if version < VERSION {
-            session.execute(&statements.filled("UPDATE @BATCH_SCHEMA SET VERSION = $1"), &[&VERSION])?;
+            tx.execute("UPDATE @BATCH_SCHEMA SET VERSION = $1", &[&VERSION])?;
         }
         return Ok(uuid);
     }
     let uuid = uuid::Uuid::new_v4().to_string();
-    session.execute(
-        &statements.filled("INSERT INTO @BATCH_SCHEMA (VERSION, REPOSITORY) VALUES ($1, $2)"),
-        &[&VERSION, &uuid],
-    )?;
+    tx.execute("INSERT INTO @BATCH_SCHEMA (VERSION, REPOSITORY) VALUES ($1, $2)", &[&VERSION, &uuid])?;
     Ok(uuid)
 }
 
@@ -117,7 +116,8 @@ fn run(session: &Session, script: &str) -> Result<(), InnerError> {
 
 /// The tables that are there; those of a newer program are refused.
 fn present(session: &Session, statements: &Statements, database: &Postgres) -> Result<Present, InnerError> {
-    let exists = session.query_one(
+    let tx = Tx { session, statements };
+    let exists = tx.query_one(
         "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL",
         &[&statements.filled("@BATCH_SCHEMA"), &statements.filled("@BATCH_JOB_INSTANCE")],
     )?;
@@ -125,8 +125,8 @@ fn present(session: &Session, statements: &Statements, database: &Postgres) -> R
     if !ours {
         return Ok(Present { ours: None, spring });
     }
-    let row = session
-        .query_opt(&statements.filled("SELECT REPOSITORY, VERSION FROM @BATCH_SCHEMA"), &[])?
+    let row = tx
+        .query_opt("SELECT REPOSITORY, VERSION FROM @BATCH_SCHEMA", &[])?
         .ok_or_else(|| InnerError::Corrupt("table BATCH_SCHEMA is empty".to_owned()))?;
     let (uuid, version): (String, i64) = (get(&row, 0)?, get(&row, 1)?);
     if version > VERSION {

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
 use crate::postgres::types::ToSql;
-use crate::postgres::{Postgres, Row, Session, TransactionStatus};
+use crate::postgres::{Postgres, Row, Session, TransactionStatus, at_most_one, one};
 use crate::repository::work_queue::WorkerId;
 
 /// The wait between two attempts to reach a server that was lost.
@@ -104,15 +104,16 @@ pub(super) struct Tx<'s> {
 
 impl Tx<'_> {
     pub(super) fn execute(&self, statement: &'static str, values: &[Value<'_>]) -> Result<u64, InnerError> {
-        Ok(self.session.execute(&self.statements.get(statement), values)?)
+        Ok(self.session.run_own(&self.statements.get(statement), values)?.1)
     }
 
     pub(super) fn query(&self, query: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, InnerError> {
-        Ok(self.session.query(&self.statements.get(query), values)?)
+        Ok(self.session.run_own(&self.statements.get(query), values)?.0)
     }
 
     pub(super) fn query_one(&self, query: &'static str, values: &[Value<'_>]) -> Result<Row, InnerError> {
-        Ok(self.session.query_one(&self.statements.get(query), values)?)
+        let query = self.statements.get(query);
+        Ok(one(self.session.run_own(&query, values)?.0, &query)?)
     }
 
     pub(super) fn query_opt(
@@ -120,12 +121,13 @@ impl Tx<'_> {
         query: &'static str,
         values: &[Value<'_>],
     ) -> Result<Option<Row>, InnerError> {
-        Ok(self.session.query_opt(&self.statements.get(query), values)?)
+        let query = self.statements.get(query);
+        Ok(at_most_one(self.session.run_own(&query, values)?.0, &query)?)
     }
 
     /// Sends a statement whose answer is awaited with the next one.
     pub(super) fn send(&self, statement: &'static str, values: &[Value<'_>]) -> Result<(), InnerError> {
-        Ok(self.session.send(&self.statements.get(statement), values)?)
+        Ok(self.session.send_own(&self.statements.get(statement), values)?)
     }
 }
 
@@ -270,7 +272,7 @@ impl Shared {
                 lent.rollback()?;
                 return Err(error.into());
             }
-            match lent.commit_after(&self.statements.get(last.0), last.1) {
+            match lent.commit_after_own(&self.statements.get(last.0), last.1) {
                 Ok(rows) => Ok(read(&rows)?),
                 Err(error) => Err(Attempt { unknown: error.is_unknown(), cause: error.into_error().into() }),
             }
