@@ -113,7 +113,7 @@ impl Guarded for Target {
             progress::put(tx, self.step, reached)?;
             self.storing.set(Some(now));
         }
-        set_context(tx, self.step, &record.context)
+        Ok(())
     }
 
     fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, InnerError> {
@@ -129,7 +129,9 @@ impl Guarded for Target {
         token: &str,
     ) -> Result<Vec<Row>, CommitError> {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
+        let context = ContextColumns::of(&record.context);
         session.commit_after_own(
+            // The context is written by the same statement, because each statement costs the server more than its row.
             &statements.get(concat!(
                 "WITH guard AS (UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",
                 set_counters!(),
@@ -137,7 +139,9 @@ impl Guarded for Target {
                 now!(),
                 " WHERE STEP_EXECUTION_ID = $9 AND VERSION = $10 AND current_setting('batch.chunk', true) = $11
                     AND END_TIME IS NULL AND EXISTS (SELECT FROM @BATCH_JOB_OWNER WHERE JOB_EXECUTION_ID = $12 AND EPOCH = $13)
-                  RETURNING 1)
+                  RETURNING 1),
+                  context AS (UPDATE @BATCH_STEP_EXECUTION_CONTEXT SET SHORT_CONTEXT = $14, SERIALIZED_CONTEXT = $15
+                  WHERE STEP_EXECUTION_ID = $9)
                   SELECT 1 / count(*),
                          (SELECT STATUS = 'STOPPING' FROM @BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = $12)
                   FROM guard"
@@ -156,6 +160,8 @@ impl Guarded for Target {
                 &token,
                 &self.owner.execution.0,
                 &int(self.owner.epoch),
+                &&*context.short,
+                &context.serialized,
             ],
         )
     }
