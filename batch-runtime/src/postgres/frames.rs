@@ -43,7 +43,21 @@ impl Frames {
     }
 
     /// Takes bytes up to the end of the current frame, and returns their number.
+    #[inline]
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Event<'_>) {
+        // Most frames are rows that lie in the bytes as a whole.
+        if self.filled == 0
+            && let [kind, a, b, c, d, ..] = *bytes
+            && !is_inspected(kind)
+            && let Some(length) = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()
+            && (4..bytes.len()).contains(&length)
+        {
+            return (1 + length, Event::End(kind, &[]));
+        }
+        self.take_part(bytes)
+    }
+
+    fn take_part(&mut self, bytes: &[u8]) -> (usize, Event<'_>) {
         let mut taken = 0;
         loop {
             let whole = self.is_headed();
@@ -79,9 +93,14 @@ impl Frames {
         if self.filled < 5 {
             return false;
         }
-        let looked_at = matches!(self.head[0], b'Z' | b'C' | b'Q') && !self.untyped;
+        let looked_at = is_inspected(self.head[0]) && !self.untyped;
         self.filled == HEAD || !looked_at || self.filled - 5 == self.length()
     }
+}
+
+/// Whether the body of frames of this type is inspected.
+fn is_inspected(kind: u8) -> bool {
+    matches!(kind, b'Z' | b'C' | b'Q')
 }
 
 #[cfg(test)]

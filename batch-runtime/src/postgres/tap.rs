@@ -170,7 +170,10 @@ impl<S> Tap<S> {
             if kind == b'G' && self.permissions_to_hide > 0 {
                 self.permissions_to_hide -= usize::from(ended);
             } else {
-                bytes.copy_within(from..from + taken, to);
+                // Nothing has to move unless something before it was hidden.
+                if to < from {
+                    bytes.copy_within(from..from + taken, to);
+                }
                 to += taken;
             }
             from += taken;
