@@ -29,6 +29,36 @@ fn every_page_size_and_every_restart_reads_each_row_once() {
 }
 
 #[test]
+fn pages_whose_size_follows_that_of_their_rows_read_each_row_once() {
+    let Some(database) = database() else { return };
+    let writer = database.connect();
+    writer
+        .batch_execute(
+            "CREATE TABLE note (id bigint PRIMARY KEY, text text NOT NULL);
+             INSERT INTO note SELECT n, repeat('x', CASE WHEN n BETWEEN 6000 AND 8000 THEN 300 ELSE 1 END)
+                 FROM generate_series(1, 19000) AS n",
+        )
+        .unwrap();
+    for sql in [
+        "SELECT id FROM note",
+        "SELECT id, text FROM note",
+        "SELECT id, text FROM note JOIN (VALUES (1)) AS v ON true",
+    ] {
+        let open = || query(&database, sql).key("id").rows(|row| Ok(row.try_get::<_, i64>(0)?)).unwrap();
+        for rows in [0, 999, 1000, 1001, 4999, 5000, 7321, 18_999, 19_000] {
+            let mut reader = open();
+            let mut read: Vec<i64> = (0..rows).map(|_| reader.read().unwrap().unwrap()).collect();
+            let mut restarted = open();
+            restarted.resume(stored(&reader)).unwrap();
+            while let Some(id) = restarted.read().unwrap() {
+                read.push(id);
+            }
+            assert!(read.iter().copied().eq(1..=19_000), "{sql}, {rows} before the restart");
+        }
+    }
+}
+
+#[test]
 fn rows_added_and_removed_after_the_page_in_flight_are_seen_and_those_before_the_key_are_not() {
     let Some(database) = database() else { return };
     people(&database, 9);

@@ -25,8 +25,7 @@ use crate::readers::rows::{NoItem, named};
 
 use key::{Key, Stored};
 use page::{After, Page};
-use row::{MakeItem, RowError};
-use values::Column;
+use row::{Columns, MakeItem, RowError};
 
 pub use error::PostgresReadError;
 pub use key::PostgresPosition;
@@ -131,7 +130,7 @@ pub struct PostgresReader<T, F = Decoded<T>> {
     session: Session,
     /// Converts a row to an item.
     make: F,
-    columns: Vec<Column>,
+    columns: Columns,
     key: Key,
     page: Page,
     /// The remaining rows of the page.
@@ -153,7 +152,7 @@ pub struct PostgresReader<T, F = Decoded<T>> {
 }
 
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
-    fn new(session: Session, make: F, columns: Vec<Column>, key: Key, page: Page) -> Self {
+    fn new(session: Session, make: F, columns: Columns, key: Key, page: Page) -> Self {
         Self {
             asked: None,
             session,

@@ -4,8 +4,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{Kind, ToSql, Type};
 
 use super::key::{Key, KeyColumn};
-use super::page::Page;
-use super::row::{self, Decoded, MakeItem, RowError, raw};
+use super::page::{Growth, Page};
+use super::row::{self, Columns, Decoded, MakeItem, RowError, raw};
 use super::source::PostgresSource;
 use super::sql::{Sql, whole};
 use super::values::{Column, Form};
@@ -15,7 +15,7 @@ use crate::postgres::{Described, DescribedColumn, Parameter, PgError, Session, a
 use crate::readers::fields;
 use crate::readers::rows::{KeyColumns, named};
 
-/// The default number of rows per page.
+/// The default number of rows of the first page.
 const PAGE: usize = 1000;
 
 /// A query to be read; [`PostgresReader::query`] creates it.
@@ -25,7 +25,8 @@ pub struct PostgresQuery {
     session: Result<Session, PostgresReadError>,
     sql: String,
     key: Vec<String>,
-    page: usize,
+    /// The number of rows of a page, if it is set.
+    page: Option<usize>,
     counted: bool,
     parameters: Vec<Box<dyn ToSql + Sync + Send>>,
 }
@@ -47,7 +48,7 @@ impl PostgresReader<()> {
     pub fn query(source: impl PostgresSource, sql: impl AsRef<str>) -> PostgresQuery {
         let (key, parameters) = Default::default();
         let sql = sql.as_ref().to_owned();
-        PostgresQuery { session: source.into_session(), sql, key, page: PAGE, counted: false, parameters }
+        PostgresQuery { session: source.into_session(), sql, key, page: None, counted: false, parameters }
     }
 }
 
@@ -59,9 +60,10 @@ impl PostgresQuery {
         self
     }
 
-    /// Sets the number of rows per page; 1000 by default. Two pages are in memory at once.
+    /// Sets the number of rows per page. By default a page has 1000 rows, and the pages after the first have 4000 while
+    /// their rows are small, of about 64 bytes. Two pages are in memory at once.
     pub fn page(mut self, rows: usize) -> Self {
-        self.page = rows;
+        self.page = Some(rows);
         self
     }
 
@@ -106,11 +108,13 @@ impl PostgresQuery {
     where
         F: FnMut(&Row) -> Result<T, PgError>,
     {
-        self.reader(move |row: &Row, _: &[Column]| item(row).map_err(RowError::Closure))
+        self.reader(move |row: &Row, _: &Columns| item(row).map_err(RowError::Closure))
     }
 
     fn reader<T, F: MakeItem<T>>(self, item: F) -> Result<PostgresReader<T, F>, PostgresReadError> {
         let Self { session, sql, key, page, counted, parameters } = self;
+        let growth = if page.is_some() { Growth::Never } else { Growth::Possible };
+        let page = page.unwrap_or(PAGE);
         let session = session?;
         if key.is_empty() {
             return Err(PostgresReadError::query(
@@ -136,8 +140,9 @@ impl PostgresQuery {
             form: Form::of(&column.type_),
             type_: column.type_.name().into(),
         });
-        let page = Page::new(sql, page, given, facts.is_proven, facts.sorts);
-        let mut reader = PostgresReader::new(session, item, columns.collect(), Key(key), page);
+        let mut page = Page::new(sql, page, given, facts.is_proven, facts.sorts);
+        page.growth = growth;
+        let mut reader = PostgresReader::new(session, item, Columns::new(columns), Key(key), page);
         if counted {
             reader.count()?;
         }

@@ -1,24 +1,59 @@
 //! Turns rows into items.
 
+use std::cell::Cell;
 use std::error::Error;
+use std::ops::Deref;
 
-use serde::de::DeserializeOwned;
+use serde::de::value::SeqDeserializer;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use super::values::{Cell, Column, Form};
+use super::values::{self, Column, Form};
 use crate::postgres::PgError;
 use crate::readers::any::Unfit;
 use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
 
 /// Converts a row to an item with serde, given its columns;
 /// [`PostgresQuery::rows_as`](super::PostgresQuery::rows_as) uses it.
-pub type Decoded<T> = fn(&Row, &[Column]) -> Result<T, RowError>;
+pub type Decoded<T> = fn(&Row, &Columns) -> Result<T, RowError>;
 
 /// Converts a row to an item, given its columns.
-pub trait MakeItem<T>: FnMut(&Row, &[Column]) -> Result<T, RowError> {}
+pub trait MakeItem<T>: FnMut(&Row, &Columns) -> Result<T, RowError> {}
 
-impl<T, F: FnMut(&Row, &[Column]) -> Result<T, RowError>> MakeItem<T> for F {}
+impl<T, F: FnMut(&Row, &Columns) -> Result<T, RowError>> MakeItem<T> for F {}
+
+/// The columns of a query.
+#[derive(Debug)]
+pub struct Columns {
+    columns: Box<[Column]>,
+    plan: Cell<Plan>,
+}
+
+/// How the columns are handed to the type of the items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    /// The first good row decides.
+    Unknown,
+    /// Without their names, which is faster: they are the fields of a struct, in this order.
+    Sequence,
+    Names,
+}
+
+impl Columns {
+    pub(super) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), plan: Cell::new(Plan::Unknown) }
+    }
+}
+
+impl Deref for Columns {
+    type Target = [Column];
+
+    fn deref(&self) -> &[Column] {
+        &self.columns
+    }
+}
 
 /// The error of a row that did not become an item.
 #[derive(Debug)]
@@ -37,8 +72,19 @@ impl RowError {
 }
 
 /// Deserializes `row` into a `T`.
-pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &[Column]) -> Result<T, RowError> {
-    T::deserialize(RowDeserializer(RowCells { row, columns })).map_err(RowError::Item)
+pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &Columns) -> Result<T, RowError> {
+    let cells = RowCells { row, columns };
+    if columns.plan.get() == Plan::Sequence
+        && let Ok(item) = T::deserialize(InOrder { cells, checks: false })
+    {
+        return Ok(item);
+    }
+    let item = T::deserialize(RowDeserializer(cells)).map_err(RowError::Item)?;
+    if columns.plan.get() == Plan::Unknown {
+        let is_in_order = T::deserialize(InOrder { cells, checks: true }).is_ok();
+        columns.plan.set(if is_in_order { Plan::Sequence } else { Plan::Names });
+    }
+    Ok(item)
 }
 
 /// Deserializes all rows of a query.
@@ -63,12 +109,55 @@ struct RowCells<'de> {
 }
 
 impl<'de> Cells<'de> for RowCells<'de> {
-    type Cell = Cell<'de>;
+    type Cell = values::Cell<'de>;
 
-    fn cells(self) -> impl Iterator<Item = (&'de str, Cell<'de>)> {
+    fn cells(self) -> impl Iterator<Item = (&'de str, values::Cell<'de>)> {
         self.columns.iter().enumerate().map(move |(index, column)| {
-            (&*column.name, Cell { column, form: &column.form, raw: raw(self.row, index) })
+            (&*column.name, values::Cell { column, form: &column.form, raw: raw(self.row, index) })
         })
+    }
+}
+
+/// Deserializes a row as a struct whose fields are the columns, in their order.
+#[derive(Clone, Copy)]
+struct InOrder<'de> {
+    cells: RowCells<'de>,
+    /// Whether to compare the names of the fields with those of the columns.
+    checks: bool,
+}
+
+impl<'de> Deserializer<'de> for InOrder<'de> {
+    type Error = NoItem;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NoItem> {
+        Err(de::Error::custom("it is not a struct"))
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        let columns = self.cells.columns.iter().map(|column| &*column.name);
+        if self.checks && !columns.eq(fields.iter().copied()) {
+            return Err(de::Error::custom("its fields are not the columns"));
+        }
+        visitor.visit_seq(SeqDeserializer::new(self.cells.cells().map(|(_, cell)| cell)))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NoItem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 

@@ -43,6 +43,35 @@ impl<'de> Cell<'de> {
         Value::of(self.form, raw).map(Some).map_err(|broken| self.blamed(de::Error::custom(broken)))
     }
 
+    /// The value of an integer column, without the steps that other types need.
+    #[inline]
+    fn integer(self) -> Option<i64> {
+        let raw = self.raw?;
+        match self.form {
+            Form::Int8 => raw.try_into().ok().map(i64::from_be_bytes),
+            Form::Int4 => raw.try_into().ok().map(|bytes| i32::from_be_bytes(bytes).into()),
+            _ => None,
+        }
+    }
+
+    /// The value of a `double precision` column, as [`integer`](Self::integer).
+    #[inline]
+    fn double(self) -> Option<f64> {
+        match self.form {
+            Form::Float8 => self.raw?.try_into().ok().map(f64::from_be_bytes),
+            _ => None,
+        }
+    }
+
+    /// The value of a text column, as [`integer`](Self::integer).
+    #[inline]
+    fn text(self) -> Option<&'de str> {
+        match self.form {
+            Form::Text => std::str::from_utf8(self.raw?).ok(),
+            _ => None,
+        }
+    }
+
     /// Adds the column's name to the error.
     fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
         result.map_err(|error| self.blamed(error))
@@ -96,6 +125,9 @@ impl<'de> Cell<'de> {
 macro_rules! whole_numbers {
     ($($method:ident($visit:ident: $type:ty))*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+            if let Some(integer) = self.integer() {
+                return self.named(visitor.visit_i64(integer));
+            }
             self.named(match self.value()? {
                 Some(Value::Single(value)) => match whole_of(value.into()) {
                     Some(whole) => visitor.visit_i64(whole),
@@ -134,6 +166,9 @@ macro_rules! documents_or_any {
 macro_rules! texts {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+            if let Some(text) = self.text() {
+                return self.named(visitor.visit_borrowed_str(text));
+            }
             self.named(match self.value()? {
                 // The document itself.
                 Some(Value::Json(text)) => visitor.visit_borrowed_str(text),
@@ -172,6 +207,9 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        if let Some(double) = self.double() {
+            return self.named(visitor.visit_f64(double));
+        }
         self.named(match self.value()? {
             Some(Value::Integer(value)) => match exact_numbers::of_whole(value) {
                 Some(real) => visitor.visit_f64(real),
