@@ -1,9 +1,12 @@
-//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction per chunk.
+//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction per chunk. The table and the
+//! repository exist before.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
+use batch_runtime::postgres::Postgres;
+use batch_runtime::repository::postgres::PostgresRepository;
 use batch_runtime::{Durability, Launch};
 use batch_tests::postgres::Database;
 use batch_tests::proxy::Proxy;
@@ -75,6 +78,8 @@ fn compared(
         plan.rounds(9),
         || {
             empty(&ours)?;
+            // The table of the rows is there too.
+            PostgresRepository::open(&Postgres::at(&repository))?;
             measure::time(|| super::run(&repository, Durability::Process, &launch(input.clone())).map(drop))
         },
         || {
