@@ -127,7 +127,17 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketA
 ///
 /// It registers no waker: the session polls it whenever the socket is ready.
 #[derive(Debug)]
-pub(super) struct DriverIo(pub(super) Arc<Socket>);
+pub(super) struct DriverIo {
+    socket: Arc<Socket>,
+    /// Where the system puts what arrives. The buffer of the driver would have to be cleared for each call, all of it.
+    arrived: Box<[u8]>,
+}
+
+impl DriverIo {
+    pub(super) fn of(socket: Arc<Socket>) -> Self {
+        Self { socket, arrived: vec![0; READ_AT_ONCE].into() }
+    }
+}
 
 impl AsyncRead for DriverIo {
     fn poll_read(
@@ -135,16 +145,17 @@ impl AsyncRead for DriverIo {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = buffer.remaining().min(READ_AT_ONCE);
-        let read = again(|| self.0.read(buffer.initialize_unfilled_to(room)));
-        read.map_ok(|count| buffer.advance(count))
+        let Self { socket, arrived } = self.get_mut();
+        let room = buffer.remaining().min(arrived.len());
+        let read = again(|| socket.read(&mut arrived[..room]));
+        read.map_ok(|count| buffer.put_slice(&arrived[..count]))
     }
 }
 
 impl AsyncWrite for DriverIo {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = again(|| self.0.write(bytes));
-        self.0.full.store(written.is_pending(), Relaxed);
+        let written = again(|| self.socket.write(bytes));
+        self.socket.full.store(written.is_pending(), Relaxed);
         written
     }
 
@@ -153,7 +164,7 @@ impl AsyncWrite for DriverIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.shutdown())
+        Poll::Ready(self.socket.shutdown())
     }
 }
 

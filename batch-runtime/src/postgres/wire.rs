@@ -99,7 +99,7 @@ impl Wire {
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
         let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (line, binding) = Stream::open(DriverIo(socket), &address, encryption, &turns, deadline)?;
+        let (line, binding) = Stream::open(DriverIo::of(socket), &address, encryption, &turns, deadline)?;
         let (stream, state) = Tap::new(line);
         let mut config = config.clone();
         // TLS is already negotiated, so these settings keep the driver from requesting it.
@@ -176,7 +176,7 @@ impl Wire {
         let socket = Arc::new(self.address.dial(deadline)?);
         let turns = Turns::new(Arc::clone(&socket));
         let (line, binding) =
-            Stream::open(DriverIo(socket), &self.address, &self.encryption, &turns, deadline)?;
+            Stream::open(DriverIo::of(socket), &self.address, &self.encryption, &turns, deadline)?;
         let mut asking = pin!(self.cancel.cancel_query_raw(line, binding));
         let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
         asked.unwrap_or(Ok(())).map_err(PgError::driver)
