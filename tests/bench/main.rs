@@ -30,6 +30,8 @@ mod places;
 mod postgres;
 mod process;
 mod report;
+#[cfg(feature = "serve")]
+mod tabs;
 mod threads;
 #[cfg(all(feature = "amqp", feature = "postgres"))]
 mod workers;
@@ -116,6 +118,12 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("first_item_new_repository", process::first_item_of_a_new_repository),
     ("first_item_existing_repository", process::first_item_of_an_existing_repository),
     ("memory_growth", process::memory_growth),
+    #[cfg(feature = "serve")]
+    ("page_ten_tabs", tabs::slow_down),
+    #[cfg(feature = "serve")]
+    ("page_memory", tabs::memory),
+    #[cfg(feature = "serve")]
+    ("page_wake_ups", tabs::wake_ups),
     ("threads_cpu", threads::cpu),
     ("threads_csv_to_csv", files::csv_to_csv_on_threads),
     ("threads_csv_to_sqlite", files::csv_to_sqlite_on_threads),

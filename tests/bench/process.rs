@@ -14,7 +14,7 @@ use crate::report::{Row, Target};
 use crate::{Outcome, Plan, data, places};
 
 /// The variable that makes this program a child of itself, with the arguments of the generated command line.
-const CHILD: &str = "BATCH_BENCH_CHILD";
+pub(crate) const CHILD: &str = "BATCH_BENCH_CHILD";
 /// The variable that makes a child print its peak memory.
 const TELLS_MEMORY: &str = "memory";
 
