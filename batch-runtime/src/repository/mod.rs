@@ -26,9 +26,7 @@ mod operation;
 mod other_database;
 mod owner;
 #[cfg(feature = "serve")]
-#[cfg(feature = "serve")]
-pub(crate) use owner::command_line;
-pub(crate) use owner::in_words as owner_in_words;
+pub(crate) use owner::{command_line, in_words as owner_in_words};
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod profile;
