@@ -9,6 +9,7 @@
 //! | [parameters] | the arguments of a job: types, ranges, checks, and what identifies an instance |
 //! | [restart] | what exactly survives a kill, and what a restart runs again |
 //! | [faults] | skip, retry, and what happens to everything else that fails |
+//! | [recipes] | validation, duplicates, lookups, and messages about what was written |
 //! | [scaling] | where the time of a step goes; threads, `order = none`, partitions, and many calls in flight |
 //! | `profiling` | in which functions the time of a run goes: flame graphs, and two runs compared (feature `profile`) |
 //! | [workers] | partitions in other processes, on this machine or on others |
@@ -42,6 +43,9 @@ pub mod restart {}
 
 #[doc = include_str!("../docs/guide/faults.md")]
 pub mod faults {}
+
+#[doc = include_str!("../docs/guide/recipes.md")]
+pub mod recipes {}
 
 #[doc = include_str!("../docs/guide/scaling.md")]
 #[cfg_attr(feature = "async", doc = include_str!("../docs/guide/scaling_async.md"))]
