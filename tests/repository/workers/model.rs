@@ -266,16 +266,13 @@ impl<'p, P: Place> World<'p, P> {
         let step = steps.iter().find(|step| step.id == claim.partition.id).unwrap();
         let finish = StepFinish { counters: step.counters, ..ended_step(status, code) };
         let ended = repository.finish_step(claim.ownership, claim.partition.id, &finish, None);
-        match self.held_by(id) {
-            Some(held) => {
-                ended.unwrap();
-                held.state = then;
-                true
-            }
-            None => {
-                refused(ended);
-                false
-            }
+        if let Some(held) = self.held_by(id) {
+            ended.unwrap();
+            held.state = then;
+            true
+        } else {
+            refused(ended);
+            false
         }
     }
 
