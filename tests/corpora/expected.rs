@@ -108,13 +108,13 @@ pub(crate) const VALUES: &[(&str, &str)] = &[
 /// The documents on which the standard leaves the choice to the reader: the value as compact JSON, or a part of the
 /// error. A number becomes the nearest `f64` unless it is an integer of 64 bits; one beyond the range is refused.
 pub(crate) const FREE: &[(&str, Result<&str, &str>)] = &[
-    ("i_number_double_huge_neg_exp", Ok("[0.0]")),
+    ("i_number_double_huge_neg_exp", Err("number out of range")),
     ("i_number_huge_exp", Err("number out of range")),
     ("i_number_neg_int_huge_exp", Err("number out of range")),
     ("i_number_pos_double_huge_exp", Err("number out of range")),
     ("i_number_real_neg_overflow", Err("number out of range")),
     ("i_number_real_pos_overflow", Err("number out of range")),
-    ("i_number_real_underflow", Ok("[0.0]")),
+    ("i_number_real_underflow", Err("number out of range")),
     ("i_number_too_big_neg_int", Ok("[-1.2312312312312312e+29]")),
     ("i_number_too_big_pos_int", Ok("[1e+20]")),
     ("i_number_very_big_negative_int", Ok("[-2.374623746732769e+47]")),
@@ -149,7 +149,7 @@ pub(crate) const FREE: &[(&str, Result<&str, &str>)] = &[
     ("number_1.000000000000000005", Ok("[1.0]")),
     ("number_1000000000000000", Ok("[1000000000000000]")),
     ("number_10000000000000000999", Ok("[10000000000000000999]")),
-    ("number_1e-999", Ok("[0.0]")),
+    ("number_1e-999", Err("number out of range")),
     ("number_1e6", Ok("[1000000.0]")),
     ("number_9223372036854775807", Ok("[9223372036854775807]")),
     ("number_9223372036854775808", Ok("[9223372036854775808]")),

@@ -286,8 +286,10 @@ fn a_step_that_has_another_name_now_finds_its_checkpoint<R: Place, W: Place>(her
     let holds: &batch_runtime::repository::Holds<'_> =
         &|_| Ok(vec![Renamed { from: "step".to_owned(), to: "fill".to_owned() }]);
     let second = warehouse.repository.launch(&LaunchRequest { holds, ..request(&parameters) }).unwrap();
-    let was = ["step".to_owned()];
-    let mut again = warehouse.begin_as(second.ownership, &StepStart { was: &was, ..start("fill") }).unwrap();
+    let earlier_names = ["step".to_owned()];
+    let mut again = warehouse
+        .begin_as(second.ownership, &StepStart { earlier_names: &earlier_names, ..start("fill") })
+        .unwrap();
     assert_eq!((again.context.clone(), again.before.read, again.starts), (context(6), 6, 2));
     commit::<W>(&mut again, 7).unwrap();
     assert_eq!(warehouse.there.rows("SELECT STEP_NAME FROM BATCH_STEP_CHECKPOINT"), ["fill"]);

@@ -2,7 +2,7 @@
 //! refusal.
 
 use batch_runtime::ExecutionId;
-use batch_runtime::repository::{Did, Outlook};
+use batch_runtime::repository::{OperationKind, Outlook};
 
 use crate::place::Place;
 use crate::support::*;
@@ -49,13 +49,18 @@ fn an_outlook_leaves_a_dead_owner_to_the_launch<P: Place>(place: &P) {
 fn what_people_did_stays_with_the_execution<P: Place>(place: &P) {
     let repository = place.open();
     let execution = launch(&repository).ownership.execution;
-    for (what, via) in [(Did::Start, "page"), (Did::Stop, "cli"), (Did::Abandon, "page")] {
+    for (what, via) in
+        [(OperationKind::Start, "page"), (OperationKind::Stop, "cli"), (OperationKind::Abandon, "page")]
+    {
         repository.add_operation(execution, what, via).unwrap();
     }
     let operations = repository.operations(execution).unwrap();
     let shown: Vec<_> = operations.iter().map(|it| (it.what, it.via.as_str())).collect();
-    assert_eq!(shown, [(Did::Start, "page"), (Did::Stop, "cli"), (Did::Abandon, "page")]);
+    assert_eq!(
+        shown,
+        [(OperationKind::Start, "page"), (OperationKind::Stop, "cli"), (OperationKind::Abandon, "page")]
+    );
     assert!(operations.is_sorted_by_key(|operation| operation.done));
     assert_eq!(repository.operations(ExecutionId(99)).unwrap(), []);
-    assert!(repository.add_operation(ExecutionId(99), Did::Stop, "cli").is_err());
+    assert!(repository.add_operation(ExecutionId(99), OperationKind::Stop, "cli").is_err());
 }

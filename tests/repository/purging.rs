@@ -1,8 +1,8 @@
 //! A purge deletes the record of instances that are complete, and nothing of others; identities and totals stay.
 
 use batch_runtime::repository::{
-    BatchStatus, Did, InstanceFilter, LaunchRequest, Launched, PurgeFilter, RepositoryError, StepFinish,
-    finish_step,
+    BatchStatus, InstanceFilter, LaunchRequest, Launched, OperationKind, PurgeFilter, RepositoryError,
+    StepFinish, finish_step,
 };
 use batch_runtime::{ExecutionId, InstanceId, Parameter, ParameterValue, Timestamp};
 
@@ -48,7 +48,7 @@ fn complete<P: Place>(repository: &Repo, name: &str) -> InstanceId {
     repository.record(ownership, &[passed("step", "COMPLETED")]).unwrap();
     repository.finish(ownership, &ended(BatchStatus::Completed, "COMPLETED")).unwrap();
     drop(lock);
-    repository.add_operation(ownership.execution, Did::Start, "page").unwrap();
+    repository.add_operation(ownership.execution, OperationKind::Start, "page").unwrap();
     ownership.instance
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn start(name: &str) -> StepStart<'_> {
         name,
         start_limit: None,
         form: None,
-        was: &[],
+        earlier_names: &[],
         elsewhere: None,
         durability: Durability::Process,
         stop,

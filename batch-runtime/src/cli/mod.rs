@@ -104,7 +104,7 @@ use repository::Open;
 use crate::definition::JobInfo;
 use crate::graph::render;
 use crate::operator::JobOperator;
-use crate::repository::Did;
+use crate::repository::OperationKind;
 
 /// The origin that the repository records for an operation of the command line.
 const CLI: &str = "cli";
@@ -254,14 +254,14 @@ fn dispatch(
         Invocation::Stop(execution) => {
             let operator = operator(Open::Existing)?;
             operator.stop(*execution)?;
-            operator.did(*execution, Did::Stop, CLI)?;
+            operator.did(*execution, OperationKind::Stop, CLI)?;
             let text = format!("asked execution {execution} to stop after its current chunk");
             done(&json::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
         }
         Invocation::Abandon(execution) => {
             let operator = operator(Open::Existing)?;
             operator.abandon(*execution)?;
-            operator.did(*execution, Did::Abandon, CLI)?;
+            operator.did(*execution, OperationKind::Abandon, CLI)?;
             let text = format!("execution {execution} is abandoned; `run --next` starts a new instance");
             done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
         }

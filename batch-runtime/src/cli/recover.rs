@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::{done, json};
 use crate::observe::words;
 use crate::operator::JobOperator;
-use crate::repository::{Did, JobExecution};
+use crate::repository::{JobExecution, OperationKind};
 
 /// `recover`
 pub(super) fn recover(
@@ -18,7 +18,7 @@ pub(super) fn recover(
 ) -> Result<(), Refusal> {
     let recovered = operator.recover()?;
     for execution in &recovered {
-        operator.did(execution.id, Did::Recover, super::CLI)?;
+        operator.did(execution.id, OperationKind::Recover, super::CLI)?;
         let ended = Ended {
             job: &execution.instance.job,
             execution: Some(execution.id),

@@ -1,7 +1,7 @@
 //! Finds executions, instances, and the items that they skipped.
 
 #[cfg(feature = "cli")]
-use crate::repository::Did;
+use crate::repository::OperationKind;
 #[cfg(feature = "cli")]
 use jiff::Timestamp;
 
@@ -311,7 +311,12 @@ impl JobOperator {
 
     /// Records an operation of a person on an execution.
     #[cfg(feature = "cli")]
-    pub(crate) fn did(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), OperatorError> {
+    pub(crate) fn did(
+        &self,
+        execution: ExecutionId,
+        what: OperationKind,
+        via: &str,
+    ) -> Result<(), OperatorError> {
         Ok(self.repository.add_operation(execution, what, via)?)
     }
 

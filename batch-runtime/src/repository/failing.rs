@@ -12,9 +12,9 @@ use super::fail_point::{Commit, FailPoint, Records, Side};
 use super::work_queue::WorkQueue;
 use super::{
     Advice, Checkpoint, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Clock, Committed,
-    ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun,
-    InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire,
-    NewPartition, Operation, Outlook, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter,
+    ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome, FireRow, FireRun, InstanceFilter,
+    Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest, Launched, NewFire, NewPartition,
+    Operation, OperationKind, Outlook, OwnerState, Ownership, PartitionExecution, Profile, PurgeFilter,
     PurgePage, Repository, RepositoryError, RunningStep, ScheduleRow, SkippedFilter, SkippedItem, SkippedRow,
     Statistics, StepCopy, StepExecution, StepFinish, StepRow, StepStart,
 };
@@ -197,7 +197,12 @@ impl Repository for Failing {
         })
     }
 
-    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+    fn add_operation(
+        &self,
+        execution: ExecutionId,
+        what: OperationKind,
+        via: &str,
+    ) -> Result<(), RepositoryError> {
         self.of.add_operation(execution, what, via)
     }
 

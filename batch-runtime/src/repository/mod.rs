@@ -62,7 +62,7 @@ pub use other_database::{
 };
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
-pub use operation::{Did, Operation};
+pub use operation::{Operation, OperationKind};
 pub use profile::{Advice, ComponentTime, Followed, Lever, Profile, StepUsage};
 pub use purge::{PurgeFilter, PurgePage, Purgeable};
 pub(crate) use requests::RUN_AGAIN;
@@ -302,7 +302,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// If the repository cannot be written, or there is no such execution.
-    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError>;
+    fn add_operation(
+        &self,
+        execution: ExecutionId,
+        what: OperationKind,
+        via: &str,
+    ) -> Result<(), RepositoryError>;
 
     /// The operations of people on an execution, oldest first.
     ///

@@ -9,7 +9,7 @@ use crate::definition::ExecutionId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Did {
+pub enum OperationKind {
     /// Started it.
     Start,
     /// Started it to resume an earlier one.
@@ -24,7 +24,7 @@ pub enum Did {
     Recover,
 }
 
-impl Did {
+impl OperationKind {
     const ALL: [(Self, &str); 6] = [
         (Self::Start, "START"),
         (Self::Restart, "RESTART"),
@@ -55,7 +55,7 @@ pub struct Operation {
     /// When it was done.
     pub done: Timestamp,
     /// The kind of operation.
-    pub what: Did,
+    pub what: OperationKind,
     /// Where it was done: `page` or `cli`.
     pub via: String,
 }

@@ -29,7 +29,7 @@ pub struct CheckpointKey {
     /// The step.
     pub step: String,
     /// Its earlier names: it may still be known there by one of them.
-    pub was: Vec<String>,
+    pub earlier_names: Vec<String>,
     /// The step execution that begins, if it exists already: it fences the earlier ones of the same owner, and none of the
     /// later ones.
     pub created: Option<StepExecutionId>,
@@ -189,7 +189,7 @@ pub fn begin_step(
                 repository: repository.identity(),
                 owner,
                 step: step.name.to_owned(),
-                was: step.was.to_vec(),
+                earlier_names: step.earlier_names.to_vec(),
                 created,
                 durability: step.durability,
                 clock: repository.clock(),

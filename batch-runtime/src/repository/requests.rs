@@ -142,7 +142,7 @@ pub struct StepStart<'a> {
     pub form: Option<&'a str>,
     /// Its earlier names. If its chunks are committed in another database, it may still be known there by one
     /// of them.
-    pub was: &'a [String],
+    pub earlier_names: &'a [String],
     /// The other database that its chunks are committed in, with its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
     /// The crash that its commits must survive.

@@ -20,7 +20,7 @@ use crate::definition::ExecutionId;
 #[cfg(feature = "schedule")]
 use crate::definition::JobInfo;
 use crate::operator::OperatorError;
-use crate::repository::Did;
+use crate::repository::OperationKind;
 
 /// The origin that operations are recorded with.
 const PAGE: &str = "page";
@@ -85,8 +85,10 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
         return Ok(shown(page, asked, &view::form::show(page, form, fields, None)?));
     }
     let (job, words, did) = match form {
-        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()], Did::Start),
-        Form::Restart(job, id) => (job.name, vec!["restart".into(), id.to_string().into()], Did::Restart),
+        Form::Start(job) => (job.name, vec!["run".into(), job.name.into()], OperationKind::Start),
+        Form::Restart(job, id) => {
+            (job.name, vec!["restart".into(), id.to_string().into()], OperationKind::Restart)
+        }
     };
     let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
     let refused = match outlook {
@@ -103,7 +105,12 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
 }
 
 /// Reports and records that a run was started, and returns the path of its page.
-fn told(page: &Page, job: &str, execution: Option<ExecutionId>, did: Did) -> Result<String, RequestError> {
+fn told(
+    page: &Page,
+    job: &str,
+    execution: Option<ExecutionId>,
+    did: OperationKind,
+) -> Result<String, RequestError> {
     let Some(execution) = execution else {
         (page.say)(&format!("serve: started {job}"));
         return Ok(format!("/executions?job={job}"));
@@ -133,7 +140,7 @@ async fn act(
 pub(super) async fn stop(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
     act(page, id, asked, "asked to stop", |page, id| {
         page.operator.stop(id)?;
-        page.operator.did(id, Did::Stop, PAGE)
+        page.operator.did(id, OperationKind::Stop, PAGE)
     })
     .await
 }
@@ -141,7 +148,7 @@ pub(super) async fn stop(State(page): Shared, Path(id): Path<String>, asked: Ask
 pub(super) async fn abandon(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
     act(page, id, asked, "abandoned", |page, id| {
         page.operator.abandon(id)?;
-        page.operator.did(id, Did::Abandon, PAGE)
+        page.operator.did(id, OperationKind::Abandon, PAGE)
     })
     .await
 }
@@ -155,7 +162,7 @@ pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: 
             (page.say)("serve: found no execution to recover");
         }
         for execution in &recovered {
-            page.operator.did(execution.id, Did::Recover, PAGE)?;
+            page.operator.did(execution.id, OperationKind::Recover, PAGE)?;
             (page.say)(&format!("serve: recovered execution {}", execution.id));
         }
         Ok(see(&format!("/executions/{id}")))
@@ -169,7 +176,7 @@ pub(super) async fn replay(State(page): Shared, Path(id): Path<String>, asked: A
         let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
         let words = ["run".into(), job.name.into(), "--replay".into(), id.to_string().into()].to_vec();
         let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
-        Ok(see(&told(page, job.name, started, Did::Replay)?))
+        Ok(see(&told(page, job.name, started, OperationKind::Replay)?))
     })
     .await
 }
@@ -204,7 +211,7 @@ pub(super) async fn trigger(
         next.check(page, job)?;
         let given = vec![(next.parameter.to_owned(), scheduled.to_owned())];
         let started = Run { job: job.name, words: vec!["run".into(), job.name.into()], given }.start(page)?;
-        Ok(see(&told(page, job.name, started, Did::Start)?))
+        Ok(see(&told(page, job.name, started, OperationKind::Start)?))
     })
     .await
 }
@@ -260,7 +267,7 @@ fn run_days(page: &Page, job: &'static JobInfo, fields: &Query) -> Result<(), Re
     let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
     (page.say)(&format!("serve: started a backfill of {}, {range}", job.name));
     if let Some(first) = started {
-        page.operator.did(first, Did::Start, PAGE)?;
+        page.operator.did(first, OperationKind::Start, PAGE)?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ fn a_quarter(folder: &Folder) -> (Launched, StepExecutionId) {
         name: "load_delays",
         start_limit: None,
         form: None,
-        was: &[],
+        earlier_names: &[],
         elsewhere: None,
         durability: crate::definition::Durability::Machine,
         stop: &crate::definition::StopSignal::new(),

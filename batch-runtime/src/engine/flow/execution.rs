@@ -156,7 +156,7 @@ pub(super) fn begin(
 ) -> Result<BegunStep, RepositoryError> {
     let form = request.partition.is_none().then(|| Form::of(request.activity)).flatten();
     let form = form.as_ref().map(Form::text);
-    let was = match request.activity {
+    let earlier_names = match request.activity {
         Activity::Step(step) => earlier_paths(step, request.path),
         _ => Vec::new(),
     };
@@ -164,7 +164,7 @@ pub(super) fn begin(
         name: request.path,
         start_limit,
         form: form.as_deref(),
-        was: &was,
+        earlier_names: &earlier_names,
         elsewhere,
         durability: request.options.durability,
         stop: &request.options.stop,

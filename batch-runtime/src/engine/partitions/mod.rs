@@ -164,7 +164,7 @@ impl PartitionedRun<'_> {
             name: path,
             start_limit: None,
             form: None,
-            was: &[],
+            earlier_names: &[],
             elsewhere: None,
             durability: request.options.durability,
             stop: &request.options.stop,

@@ -41,9 +41,9 @@ use shared::Shared;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter,
-    FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
-    LaunchRequest, Launched, LockWait, NewFire, NewPartition, Operation, Outlook, OwnerState, Ownership,
+    Advice, Checkpoint, ChunkSession, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter, FireOutcome,
+    FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry, LaunchRequest,
+    Launched, LockWait, NewFire, NewPartition, Operation, OperationKind, Outlook, OwnerState, Ownership,
     PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep,
     ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
     StepRow, StepStart,
@@ -146,7 +146,12 @@ impl Repository for PostgresRepository {
         self.named(launch::launch(&self.shared, request))
     }
 
-    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+    fn add_operation(
+        &self,
+        execution: ExecutionId,
+        what: OperationKind,
+        via: &str,
+    ) -> Result<(), RepositoryError> {
         self.named(operations::add(&self.shared, execution, what, via))
     }
 

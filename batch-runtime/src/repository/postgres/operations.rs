@@ -6,12 +6,12 @@ use super::error::InnerError;
 use super::rows::{self, get, now};
 use super::shared::Shared;
 use crate::definition::{Durability, ExecutionId};
-use crate::repository::{Did, Operation};
+use crate::repository::{Operation, OperationKind};
 
 pub(super) fn add(
     shared: &Arc<Shared>,
     execution: ExecutionId,
-    what: Did,
+    what: OperationKind,
     via: &str,
 ) -> Result<(), InnerError> {
     shared.transact(
@@ -46,7 +46,7 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ope
         let mut operations = Vec::new();
         for row in &rows {
             let done = rows::time(row, 0)?.unwrap_or_default();
-            if let Some(what) = Did::named(&get::<String>(row, 1)?) {
+            if let Some(what) = OperationKind::named(&get::<String>(row, 1)?) {
                 operations.push(Operation { execution, done, what, via: get(row, 2)? });
             }
         }

@@ -123,8 +123,8 @@ impl OtherDatabaseStep {
     /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
-        let CheckpointKey { repository, owner, step, was, .. } = &self.key;
-        for was in was {
+        let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
+        for earlier in earlier_names {
             for statement in [
                 "UPDATE @BATCH_STEP_SKIPPED_ITEM SET STEP_NAME = $1
                  WHERE REPOSITORY = $2 AND JOB_INSTANCE_ID = $3 AND STEP_NAME = $4 AND NOT EXISTS (
@@ -133,7 +133,7 @@ impl OtherDatabaseStep {
                  WHERE REPOSITORY = $2 AND JOB_INSTANCE_ID = $3 AND STEP_NAME = $4 AND NOT EXISTS (
                      SELECT FROM @BATCH_STEP_CHECKPOINT WHERE REPOSITORY = $2 AND JOB_INSTANCE_ID = $3 AND STEP_NAME = $1)",
             ] {
-                tx.execute(statement, &[step, repository, &owner.instance.0, was])?;
+                tx.execute(statement, &[step, repository, &owner.instance.0, earlier])?;
             }
         }
         Ok(())

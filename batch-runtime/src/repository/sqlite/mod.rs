@@ -46,9 +46,9 @@ pub use open::SqliteOptions;
 
 use super::work_queue::WorkQueue;
 use super::{
-    Advice, Checkpoint, ChunkSession, Clock, ContextMap, Did, ExecutionFilter, ExecutionFinish, FireFilter,
+    Advice, Checkpoint, ChunkSession, Clock, ContextMap, ExecutionFilter, ExecutionFinish, FireFilter,
     FireOutcome, FireRow, FireRun, InstanceFilter, Intervals, JobExecution, JobInstance, JournalEntry,
-    LaunchRequest, Launched, NewFire, NewPartition, Operation, Outlook, OwnerState, Ownership,
+    LaunchRequest, Launched, NewFire, NewPartition, Operation, OperationKind, Outlook, OwnerState, Ownership,
     PartitionExecution, Profile, PurgeFilter, PurgePage, Repository, RepositoryError, RunningStep,
     ScheduleRow, SkippedFilter, SkippedItem, SkippedRow, Statistics, StepCopy, StepExecution, StepFinish,
     StepRow, StepStart,
@@ -138,7 +138,12 @@ impl Repository for SqliteRepository {
         self.named(launch::launch(&self.shared, request))
     }
 
-    fn add_operation(&self, execution: ExecutionId, what: Did, via: &str) -> Result<(), RepositoryError> {
+    fn add_operation(
+        &self,
+        execution: ExecutionId,
+        what: OperationKind,
+        via: &str,
+    ) -> Result<(), RepositoryError> {
         self.named(operations::add(&self.shared, execution, what, via))
     }
 

@@ -9,12 +9,12 @@ use super::error::InnerError;
 use super::rows::{self, stamp};
 use super::schema;
 use crate::definition::{Durability, ExecutionId};
-use crate::repository::{Did, Operation};
+use crate::repository::{Operation, OperationKind};
 
 pub(super) fn add(
     shared: &Arc<Shared>,
     execution: ExecutionId,
-    what: Did,
+    what: OperationKind,
     via: &str,
 ) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
@@ -45,7 +45,7 @@ pub(super) fn of(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<Ope
     let mut operations = Vec::new();
     while let Some(row) = rows.next()? {
         let (done, what): (_, String) = (rows::time(row, 0)?.unwrap_or_default(), row.get(1)?);
-        if let Some(what) = Did::named(&what) {
+        if let Some(what) = OperationKind::named(&what) {
             operations.push(Operation { execution, done, what, via: row.get(2)? });
         }
     }

@@ -191,8 +191,8 @@ impl OtherDatabaseStep {
     /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, there: &ConnectionAndRow) -> rusqlite::Result<()> {
-        let CheckpointKey { repository, owner, step, was, .. } = &self.key;
-        for was in was {
+        let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
+        for earlier in earlier_names {
             for table in ["BATCH_STEP_SKIPPED_ITEM", "BATCH_STEP_CHECKPOINT"] {
                 there
                     .connection
@@ -202,7 +202,7 @@ impl OtherDatabaseStep {
                              SELECT 1 FROM BATCH_STEP_CHECKPOINT
                              WHERE REPOSITORY = ?2 AND JOB_INSTANCE_ID = ?3 AND STEP_NAME = ?1)"
                     ))?
-                    .execute(params![step, repository, owner.instance.0, was])?;
+                    .execute(params![step, repository, owner.instance.0, earlier])?;
             }
         }
         Ok(())

@@ -11,7 +11,9 @@ use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::observe::{Summary, words};
 use crate::operator::ExecutionDetails;
-use crate::repository::{BatchStatus, Counters, Did, ExecutionFilter, JobExecution, Operation, OwnerState};
+use crate::repository::{
+    BatchStatus, Counters, ExecutionFilter, JobExecution, Operation, OperationKind, OwnerState,
+};
 use crate::serve::page::Page;
 use crate::serve::request::RequestError;
 
@@ -113,14 +115,14 @@ fn chain_of(chain: &[JobExecution], details: &ExecutionDetails) -> Markup {
 }
 
 /// The label of an operation that a person did.
-fn did(what: Did) -> &'static str {
+fn did(what: OperationKind) -> &'static str {
     match what {
-        Did::Start => "Start",
-        Did::Restart => "Restart",
-        Did::Replay => "Replay",
-        Did::Stop => "Stop",
-        Did::Abandon => "Abandon",
-        Did::Recover => "Recover",
+        OperationKind::Start => "Start",
+        OperationKind::Restart => "Restart",
+        OperationKind::Replay => "Replay",
+        OperationKind::Stop => "Stop",
+        OperationKind::Abandon => "Abandon",
+        OperationKind::Recover => "Recover",
     }
 }
 

@@ -267,7 +267,7 @@ impl Repository for Store {
         unreachable!("nobody asks")
     }
 
-    fn add_operation(&self, _: ExecutionId, _: Did, _: &str) -> Result<(), RepositoryError> {
+    fn add_operation(&self, _: ExecutionId, _: OperationKind, _: &str) -> Result<(), RepositoryError> {
         unreachable!("nobody asks")
     }
 

@@ -99,7 +99,7 @@ fn start(name: &str) -> StepStart<'_> {
         name,
         start_limit: None,
         form: None,
-        was: &[],
+        earlier_names: &[],
         elsewhere: None,
         durability: Durability::Process,
         stop,
