@@ -64,13 +64,23 @@ const SAMPLED: usize = ZEROS - STRIDE;
 /// True if a number in a text may become zero. This is quick, and rarely true of any other text.
 #[inline]
 pub(super) fn may_vanish(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'-', text).any(|at| is_small(text, at))
+    has_exponent(text) && memchr::memchr_iter(b'-', text).any(|at| is_small(text, at))
         || text
             .iter()
             .step_by(STRIDE)
             .skip(1)
             .zip(1..)
             .any(|(byte, stride)| *byte == b'0' && text[..stride * STRIDE].ends_with(&[b'0'; SAMPLED - 1]))
+}
+
+/// True if a digit or a point is followed by the letter of an exponent, as in few texts.
+#[inline]
+fn has_exponent(text: &[u8]) -> bool {
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    // This loop does not end early: it then compiles to vector instructions.
+    pairs.fold(false, |found, (before, byte)| {
+        found | ((before.is_ascii_digit() | (*before == b'.')) & (*byte | 0x20 == b'e'))
+    })
 }
 
 /// True if the sign at `at` is that of the exponent of a very small number.
@@ -107,7 +117,7 @@ pub(super) fn may_be_out_of_range(text: &[u8]) -> bool {
     /// Every run of [`LARGE`] digits contains this many that end at a multiple of [`STRIDE`].
     const SAMPLED: usize = LARGE - STRIDE;
     may_vanish(text)
-        || memchr::memchr2_iter(b'e', b'E', text).any(|at| is_large(text, at))
+        || has_exponent(text) && memchr::memchr2_iter(b'e', b'E', text).any(|at| is_large(text, at))
         || text.iter().step_by(STRIDE).skip(1).zip(1..).any(|(byte, stride)| {
             let before = &text[..stride * STRIDE];
             byte.is_ascii_digit() && before[before.len() - (SAMPLED - 1)..].iter().all(u8::is_ascii_digit)

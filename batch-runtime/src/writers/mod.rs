@@ -44,7 +44,7 @@ pub use fixed::FixedWriter;
 pub use function::FunctionWriter;
 pub use json_array::JsonArrayWriter;
 pub use json_lines::JsonLinesWriter;
-pub use lines::LinesWriter;
+pub use lines::{Line, LinesWriter};
 pub use pair::Both;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresRows, PostgresTable, PostgresWriteError};
