@@ -79,7 +79,7 @@ fn has_exponent(text: &[u8]) -> bool {
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
     // This loop does not end early: it then compiles to vector instructions.
     pairs.fold(false, |found, (before, byte)| {
-        found | ((before.is_ascii_digit() | (*before == b'.')) & (*byte | 0x20 == b'e'))
+        found | ((before.is_ascii_digit() || *before == b'.') && *byte | 0x20 == b'e')
     })
 }
 
