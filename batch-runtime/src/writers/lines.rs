@@ -15,7 +15,7 @@ use crate::definition::BoxError;
 use crate::{ChunkTransaction, Durability, Writer};
 
 /// Writes items to a text file, one line per item: as [`Display`] formats it, or as a [function of your
-/// own](Self::format) does.
+/// own](Self::create_with) does.
 ///
 /// The writer refuses an item that [`LinesReader`](crate::readers::LinesReader) would read back as another one: a text
 /// with a line break in it (LF or CR), a text that begins with a byte order mark, and a blank line, which a reader skips,

@@ -74,7 +74,7 @@ impl<T> FixedOptions<T> {
 
     /// Sets the encoding of the file, UTF-8 by default: a name of the [WHATWG Encoding
     /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`; without
-    /// [`record_bytes`](Self::record_bytes) also `utf-16`, as [for lines](super::LinesOptions::encoding), and with it
+    /// [`record_bytes`](Self::record_bytes) also `utf-16`, as [for lines](crate::readers::LinesOptions::encoding), and with it
     /// the EBCDIC code pages `cp037`, `cp273`, `cp500` and `cp1140`. Encodings other than UTF-8 need the cargo feature
     /// `encodings`.
     pub fn encoding(mut self, name: impl Into<String>) -> Self {
