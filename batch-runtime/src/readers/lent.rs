@@ -74,7 +74,13 @@ impl<'r, T: Deserialize<'r>> Borrows<'r> for T {
         lender.decoder(record).decode(&record.csv()).map_err(|refusal| {
             let decoder = &record.source.decoder;
             let lacks = |name: &str| (record.source.lacks)(name, decoder);
-            record.unreadable(decoder.refused(&record.place(), record, record.is_whole, &refusal, lacks))
+            record.unreadable(decoder.refused(
+                &record.place(),
+                &record.csv(),
+                record.is_whole,
+                &refusal,
+                lacks,
+            ))
         })
     }
 }
@@ -174,13 +180,14 @@ impl LentRecord {
         failure.carrying(Some(raw))
     }
 
+    /// The fields.
     #[inline]
-    fn csv(&self) -> CsvFields<'_> {
+    pub(super) fn csv(&self) -> CsvFields<'_> {
         CsvFields { text: &self.text, start: self.start, ends: &self.ends, quoted: &self.quoted }
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).filter_map(|column| self.text(column))
+        (0..self.ends.len()).filter_map(|column| self.csv().text(column))
     }
 
     pub(crate) const fn line(&self) -> u64 {
@@ -193,9 +200,15 @@ impl LentRecord {
 
     /// Decodes one field, as a field of an item.
     pub(crate) fn value<'r, T: Deserialize<'r>>(&'r self, column: usize) -> Result<T, Failure> {
-        self.decoder().decode_field(self, column).map_err(|refusal| {
+        self.decoder().decode_field(&self.csv(), column).map_err(|refusal| {
             let lacks = |name: &str| (self.source.lacks)(name, self.decoder());
-            self.unreadable(self.decoder().refused(&self.place(), self, self.is_whole, &refusal, lacks))
+            self.unreadable(self.decoder().refused(
+                &self.place(),
+                &self.csv(),
+                self.is_whole,
+                &refusal,
+                lacks,
+            ))
         })
     }
 
@@ -217,23 +230,6 @@ impl LentRecord {
             },
         };
         self.unreadable(error)
-    }
-}
-
-impl<'r> Fields<'r> for &'r LentRecord {
-    #[inline]
-    fn count(self) -> usize {
-        self.ends.len()
-    }
-
-    #[inline]
-    fn text(self, column: usize) -> Option<&'r str> {
-        self.csv().text(column)
-    }
-
-    #[inline]
-    fn is_quoted(self, column: usize) -> bool {
-        self.csv().is_quoted(column)
     }
 }
 

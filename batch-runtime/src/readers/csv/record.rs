@@ -46,7 +46,7 @@ impl<'r> CsvRecord<'r> {
     /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.record.count()
+        self.record.csv().count()
     }
 
     /// True if it has no field. A reader returns no such record.
@@ -58,7 +58,7 @@ impl<'r> CsvRecord<'r> {
     /// The text of a field by its number, from 0.
     #[must_use]
     pub fn get(&self, column: usize) -> Option<&'r str> {
-        self.record.text(column)
+        self.record.csv().text(column)
     }
 
     /// The text of a field by the name of its column.
