@@ -85,6 +85,8 @@ impl<'a> Browser<'a> {
         })
     }
 
+    /// Clicks an element. If that sends a form, the test must wait for the answer before it opens an address: of two
+    /// navigations in flight, either may win.
     pub(crate) fn click(&self, css: &str) {
         self.with(css, async |element| element.click().await);
     }

@@ -34,18 +34,25 @@ fn a_job_is_started_stopped_and_restarted_and_its_skips_are_read_without_scripts
     assert!(browser.text("tbody").contains("order 200 has no customer"));
 
     browser.click("a[href='/executions/1']");
-    browser.click("#button-stop");
+    stop(&browser);
     browser.until("the end", || {
         browser.open("/executions/1");
         browser.text(".lead").contains("stopped").then_some(())
     });
     browser.click("#button-restart");
     browser.wait_for_address("/executions/2");
-    browser.click("#button-stop");
+    stop(&browser);
 
     browser.open("/executions");
     browser.click("input[value=stopped]");
     browser.click("form.filter button");
     browser.wait_for("form.filter", "Clear");
     assert!(browser.address().contains("status=stopped"));
+}
+
+/// Asks the shown execution to stop, and waits for the page that answers.
+fn stop(browser: &Browser) {
+    browser.click("#button-stop");
+    // The lead is "stopping", or already "stopped".
+    browser.wait_for(".lead", "stop");
 }
