@@ -163,7 +163,7 @@ fn a_host_that_is_not_there_or_does_not_answer_is_refused() {
             shown(&url)
         ),
     );
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
 
 #[test]

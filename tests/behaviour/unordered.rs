@@ -21,7 +21,7 @@ impl Written {
     /// False if that does not happen within a generous time.
     fn reaches(&self, items: usize) -> bool {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.1.wait_timeout_while(written, Duration::from_secs(20), |written| *written < items);
+        let waited = self.1.wait_timeout_while(written, Duration::from_mins(2), |written| *written < items);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }

@@ -101,7 +101,7 @@ fn a_server_that_is_not_there_is_refused_in_time() {
         ),
         "{text}"
     );
-    assert!(took > Duration::from_secs(9) && took < Duration::from_secs(20), "{took:?}");
+    assert!(took > Duration::from_secs(9) && took < Duration::from_mins(1), "{took:?}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Drop for LostAnswer {
             End::Dies => {
                 self.of.is_dead.store(true, Ordering::Relaxed);
                 let connection = rusqlite::Connection::open(&self.of.database).unwrap();
-                connection.busy_timeout(Duration::from_secs(20)).unwrap();
+                connection.busy_timeout(Duration::from_mins(2)).unwrap();
                 let died = "UPDATE BATCH_PROCESS SET ENDED = STARTED WHERE PROCESS_ID = ?1";
                 assert_eq!(connection.execute(died, [self.of.worker]).unwrap(), 1);
             }
@@ -133,7 +133,7 @@ fn texts() -> impl Iterator<Item = String> {
 fn taste(text: String, case: u64) -> String {
     let case = usize::try_from(case).unwrap();
     if !super::steps::is_in_a_worker() {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_mins(2);
         while TAKEN[case].load(Ordering::Relaxed) == 0 && Instant::now() < until {
             thread::sleep(Duration::from_millis(1));
         }

@@ -58,7 +58,7 @@ fn leave_some(of_worker: &AtomicU64) {
     if is_in_a_worker() {
         of_worker.fetch_add(1, Ordering::Relaxed);
     } else if thread::current().name().is_some_and(|name| name.contains("by_remote")) {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_mins(2);
         while of_worker.load(Ordering::Relaxed) == 0 && Instant::now() < until {
             thread::yield_now();
         }

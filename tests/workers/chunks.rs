@@ -2,7 +2,7 @@
 
 use batch_tests::rabbitmq::{self, Server};
 
-use super::world::{Running, World, numbers, until};
+use super::world::{LONGER_THAN_A_TEST, Running, World, numbers, until};
 
 fn start(world: &World, line: &str, broker: &str) -> Running {
     let mut command = world.command_of(env!("CARGO_BIN_EXE_chunks"), line);
@@ -17,7 +17,8 @@ fn chunks_are_processed_in_workers_and_each_number_is_written_once_whatever_dies
     let Some(server) = rabbitmq::server() else { return };
     let world = World::new();
     let url = server.url();
-    let workers: Vec<_> = (0..3).map(|_| start(&world, "worker --idle-exit 2m", &url)).collect();
+    let line = format!("worker --idle-exit {LONGER_THAN_A_TEST}");
+    let workers: Vec<_> = (0..3).map(|_| start(&world, &line, &url)).collect();
     let manager = start(&world, RUN, &url);
     let by_workers = |many: usize| {
         let pids = world.pids();

@@ -85,7 +85,8 @@ fn a_worker_without_a_secret_says_which_one_it_needs() {
     let world = World::new();
     let secret = [("BATCH_PARAM_PASSWORD", "open sesame")];
     let mut worker = world.start_with("worker", &[]);
-    let run = world.run_with("around --parts 2 --size 20 --workers remote --workers-wait 2s", &secret);
+    until("the worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
+    let run = world.run_with("around --parts 2 --size 20 --workers remote --workers-wait 10s", &secret);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.err.contains("takes it from its environment, as in `BATCH_PARAM_"), "{run}");
     worker.signal("-TERM");

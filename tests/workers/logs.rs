@@ -48,10 +48,10 @@ fn the_workers_that_a_run_starts_append_to_its_log() {
 #[test]
 fn a_worker_that_somebody_has_started_has_a_log_of_its_own() {
     let world = World::new();
-    let worker = world.start_with("worker --idle-exit 1s --log worker.jsonl --log-filter debug", &[]);
+    let mut worker = world.start_with("worker --log worker.jsonl --log-filter debug", &[]);
     let run = world.run("load --parts 2 --size 20 --workers remote --log run.jsonl");
     assert_eq!(run.code, 0, "{run}");
-    let mut worker = worker;
+    worker.signal("-TERM");
     assert_eq!(worker.wait().code, 0);
     assert_eq!(slowly(&lines(&world, "worker.jsonl")).len(), 40);
     assert!(slowly(&lines(&world, "run.jsonl")).is_empty());

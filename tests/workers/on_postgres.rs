@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use batch_tests::postgres::{Database, Options, Server};
 
-use super::world::{Running, World, numbers, until};
+use super::world::{LONGER_THAN_A_TEST, Running, World, numbers, until};
 
 fn items(database: &Database) -> Vec<i64> {
     let rows = database.connect().query("SELECT n FROM item ORDER BY n", &[]);
@@ -13,7 +13,7 @@ fn items(database: &Database) -> Vec<i64> {
 
 /// Three workers on that database.
 fn workers(world: &World, database: &Database) -> Vec<Running> {
-    let line = format!("worker --idle-exit 20s --repository {}", database.url());
+    let line = format!("worker --idle-exit {LONGER_THAN_A_TEST} --repository {}", database.url());
     (0..3).map(|_| world.start_with(&line, &[])).collect()
 }
 

@@ -4,12 +4,12 @@ use batch_tests::certificates;
 use batch_tests::proxy::{Cut, Proxy};
 use batch_tests::rabbitmq::{self, Server};
 
-use super::world::{Run, Running, World, numbers, until};
+use super::world::{LONGER_THAN_A_TEST, Run, Running, World, numbers, until};
 
 /// Three workers that hear from a server.
 fn workers(world: &World, broker: &str) -> Vec<Running> {
-    let line = "worker --idle-exit 2m";
-    (0..3).map(|_| world.start_with(line, &[("BATCH_BROKER", broker)])).collect()
+    let line = format!("worker --idle-exit {LONGER_THAN_A_TEST}");
+    (0..3).map(|_| world.start_with(&line, &[("BATCH_BROKER", broker)])).collect()
 }
 
 /// Waits until this many workers have joined.

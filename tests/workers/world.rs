@@ -12,6 +12,10 @@ use rusqlite::{Connection, OpenFlags};
 /// Long enough for a process on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// How long a worker without work waits before it ends, if the test ends it itself: so long that it never ends before,
+/// but does not outlive a test that was killed for long.
+pub(crate) const LONGER_THAN_A_TEST: &str = "15m";
+
 pub(crate) struct World {
     folder: tempfile::TempDir,
 }

