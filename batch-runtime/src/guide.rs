@@ -11,15 +11,15 @@
 //! | [faults] | skip, retry, and what happens to everything else that fails |
 //! | [recipes] | validation, duplicates, lookups, and messages about what was written |
 //! | [scaling] | where the time of a step goes; threads, `order = none`, partitions, and many calls in flight |
-//! | `profiling` | in which functions the time of a run goes: flame graphs, and two runs compared (feature `profile`) |
+//! | `profiling` | which functions take the CPU time of a run: flame graphs, two runs compared (feature `profile`) |
 //! | [workers] | partitions in other processes, on this machine or on others |
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; OpenTelemetry; metrics, a dashboard and alerts |
-//! | `scheduling` | jobs that run at set times, each exactly once (feature `schedule`) |
+//! | `scheduling` | jobs that run at set times, exactly once for each time (feature `schedule`) |
 //! | [operating] | `doctor`, `purge`, `--on-end`, `--parameters`, comparing executions, and the web page (feature `serve`) |
 //! | [testing] | components, steps and jobs in unit tests; restarts, crashes, and whether a job survives them |
-//! | [errors] | messages of the compiler and of a run, and what to do |
+//! | [errors] | messages of the compiler and of a run, and what to do about them |
 //! | [spring_batch] | the terms of Spring Batch and their equivalents, and five programs side by side |
 //!
 //! The pages of the attributes say everything about one construct: [`#[step]`](macro@crate::step),
@@ -37,6 +37,11 @@ pub mod components {}
 #[doc = include_str!("../docs/parameters.md")]
 pub mod parameters {}
 
+// On a code host, the links of `exact.md` lead to the file `restart.md`. Here they must lead to the second half of this
+// page: if a link is defined twice, the first definition counts.
+/// [restart]: #what-a-restart-does
+/// [changed program]: #a-changed-program
+///
 #[doc = include_str!("../docs/guide/exact.md")]
 #[doc = include_str!("../docs/restart.md")]
 pub mod restart {}

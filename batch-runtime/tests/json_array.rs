@@ -216,7 +216,7 @@ fn a_pointer_that_leads_to_no_array_says_what_is_there() {
         ("/meta/page/x", ": `/meta/page` is a number: `/meta/page/x` leads nowhere"),
         ("/data/list/2", ": `/data/list` is an array without an element `2`: `/data/list/2` leads nowhere"),
         ("/data/list/0", ": `/data/list/0` is a number, but a JSON array was expected"),
-        ("data", ": `data` is not a JSON pointer: it begins with a slash, as `/data` does"),
+        ("data", ": `data` is not a JSON pointer: a pointer begins with a slash, as `/data` does"),
         (
             "",
             ": the document is an object, but a JSON array was expected; name an array in it with `.at(\"/key\")`, \

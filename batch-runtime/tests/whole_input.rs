@@ -102,7 +102,7 @@ fn a_file_named_as_compressed_that_is_not_is_refused() {
     let message = refused(b"a,b\n", "in.csv.gz", |path| CsvReader::<Row>::open(path));
     assert_eq!(
         message,
-        "in.csv.gz: it is named `.gz`, but is not compressed with gzip; rename it to match its format"
+        "in.csv.gz: its name ends in `.gz`, but it is not compressed with gzip; rename it to match its format"
     );
     let message = refused(b"{}\n", "in.zst", |path| JsonLinesReader::<Row>::open(path));
     assert!(message.contains("not compressed with Zstandard"), "{message}");

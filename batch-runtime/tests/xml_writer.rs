@@ -275,10 +275,10 @@ fn a_value_without_a_form_in_xml_is_refused() {
     is_refused(with!("$text", Option<String>, Some(String::new())), "field `$text`: readers of XML");
     is_refused(with!("$value", String, blank()), "field `$value`: readers of XML");
     is_refused(with!("$value", Shape, Shape::Text(blank())), "field `$value`: readers of XML");
-    is_refused(with!("$value", Vec<String>, vec!["a".into()]), "field `$value`: a text among elements");
+    is_refused(with!("$value", Vec<String>, vec!["a".into()]), "field `$value`: text among elements");
     is_refused(
         with!("$value", Vec<Shape>, vec![Shape::Text("a".into())]),
-        "field `$value`: a text among elements",
+        "field `$value`: text among elements",
     );
     is_refused(with!("$value", Vec<u32>, vec![1, 2]), "field `$value`: unsupported value");
     is_refused(with!("$value", Vec<Shape>, vec![Shape::Sides(vec![1])]), "would not separate");

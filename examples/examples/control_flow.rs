@@ -11,7 +11,7 @@ struct Payment {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a payment of {cents} cents to {account}")]
+#[error("cannot pay {cents} cents to {account}")]
 struct NotPayable {
     account: String,
     cents: i64,

@@ -76,8 +76,8 @@ impl Reader for Tape {
         Ok(())
     }
 
-    /// After a malformed record the next one can be read, so a step may skip it. After any other error the reader is
-    /// opened again at its position, if the step retries it.
+    /// After a malformed record, the next record can be read, so a step may skip the malformed one. After any
+    /// other error, a step that retries opens the reader again at its position.
     fn steps_over(&self, error: &TapeError) -> bool {
         matches!(error, TapeError::Malformed { .. })
     }

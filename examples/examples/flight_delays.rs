@@ -6,7 +6,7 @@
 use batch_runtime::prelude::*;
 use batch_runtime::writers::Table;
 
-/// The columns that the job needs, out of 19. The texts are those of the record, so a flight that is not late
+/// The columns that the job needs, out of 19. The strings borrow from the record, so a flight that is not late
 /// copies none.
 #[derive(Debug, Deserialize)]
 struct Flight<'r> {

@@ -192,7 +192,7 @@ mod tests {
     use batch_runtime::testing;
 
     #[test]
-    fn no_payment_is_lost_or_doubled_wherever_the_job_dies() {
+    fn no_payment_is_lost_or_duplicated_wherever_the_job_dies() {
         testing::survives(
             |sandbox| super::before_and_after(sandbox.path("payments"), 2, 40),
             |sandbox| {

@@ -75,7 +75,7 @@ mod tests {
     use batch_runtime::testing;
 
     #[test]
-    fn no_message_is_lost_or_doubled_wherever_the_job_dies() {
+    fn no_message_is_lost_or_duplicated_wherever_the_job_dies() {
         // Every fourth delivery repeats an earlier message.
         let deliveries = (1..=60).map(|n| format!("a,{},{n}\n", if n % 4 == 0 { n / 2 } else { n }));
         let text = format!("device,sequence,decidegrees\n{}", deliveries.collect::<String>());

@@ -1,5 +1,5 @@
 //! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job, a
-//! restart, and that nothing is lost or doubled wherever the job dies.
+//! restart, and that nothing is lost or duplicated wherever the job dies.
 //!
 //! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` runs the job.
 
@@ -12,8 +12,8 @@ struct Order {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not an order: write `item x pieces`")]
-struct NoOrder(String);
+#[error("`{0}` is not an order: expected `item x pieces`")]
+struct NotAnOrder(String);
 
 #[reader]
 fn orders() -> impl Iterator<Item = String> {
@@ -21,9 +21,9 @@ fn orders() -> impl Iterator<Item = String> {
 }
 
 #[processor]
-fn parse(line: &str) -> Result<Order, NoOrder> {
+fn parse(line: &str) -> Result<Order, NotAnOrder> {
     let parsed = line.split_once(" x ").and_then(|(item, pieces)| Some((item, pieces.parse().ok()?)));
-    let (item, pieces) = parsed.ok_or_else(|| NoOrder(line.to_owned()))?;
+    let (item, pieces) = parsed.ok_or_else(|| NotAnOrder(line.to_owned()))?;
     Ok(Order { item: item.to_owned(), pieces })
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_or_doubled_wherever_the_job_dies() {
+    fn nothing_is_lost_or_duplicated_wherever_the_job_dies() {
         harness::survives(|_| testing(1), |sandbox| sandbox.rows("SELECT * FROM orders").unwrap());
     }
 }

@@ -2,7 +2,7 @@
 //! process, with three worker processes, or with workers on other machines. The program is the same each time.
 //!
 //! `run make_files` creates the files. Then `run transaction_files` loads them: with `--workers local:3` by three child
-//! processes, or with `--workers remote` by those that `worker` started.
+//! processes, or with `--workers remote` by the processes that `worker` started.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -39,7 +39,7 @@ fn entries(file: &Partition<PathBuf>) -> Result<CsvReader<Entry>, ReadError> {
     CsvReader::open(&**file)
 }
 
-/// Keeps the entries with a valid account. The check takes some microseconds, as such checks do.
+/// Keeps the entries with a valid account. The check takes a few microseconds, as such checks do.
 #[processor]
 fn valid(entry: Entry) -> Option<Entry> {
     let check = (0..200).fold(entry.account / 10 + 7, |hash, _| (hash * 48_271 + 11) % 2_147_483_647);
@@ -69,7 +69,7 @@ fn add_up(tx: &Transaction<'_, AnyDatabase>) -> Result<(), DatabaseError> {
     tx.batch_execute("INSERT INTO balance SELECT account, COUNT(*), SUM(cents) FROM entry GROUP BY account")
 }
 
-/// Loads a folder of transactions, one file a partition, and adds them up by account.
+/// Loads a folder of transactions, one file per partition, and adds them up by account.
 #[job]
 fn transaction_files(
     /// Folder of CSV files

@@ -90,7 +90,7 @@ fn rooms_by_offset(connection: &Connection) -> rusqlite::Result<PagingReader<Roo
     Ok(PagingReader::new(RoomPages(rusqlite::Connection::open(path)?)))
 }
 
-/// Reads a page after the last key of the one before it.
+/// Reads a page after the last key of the previous page.
 #[reader]
 fn rooms_by_key(connection: &Connection) -> Result<SqliteReader<Room>, SqliteReadError> {
     SqliteReader::query(connection, "SELECT id FROM room WHERE deleted = 0").key("id").page(PAGE).rows_as()

@@ -85,8 +85,8 @@ fn a_restart_with_another_identity_names_the_parameter() {
     world.refuses(
         "restart 1 --param year=2023",
         4,
-        "execution 1 cannot be restarted: the current parameters belong to another instance of job `ledger`, as `year` \
-         differs; pass the value that the execution had, or start a new instance",
+        "execution 1 cannot be restarted: the current parameters belong to another instance of job `ledger`, because \
+         `year` differs; pass the value that the execution had, or start a new instance",
     );
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use crate::world::{ENTRIES, RUN, TWO_CHUNKS, World};
 
 #[test]
-fn a_file_of_no_execution_is_left_alone() {
+fn a_file_that_no_execution_wrote_is_left_alone() {
     let world = World::new();
     world.write("copy.csv", "mine");
     world.fails(

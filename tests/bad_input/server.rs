@@ -82,7 +82,7 @@ fn a_wrong_password_is_refused() {
     );
     refused(
         &url(&server, "me", "postgres"),
-        "the server asks for a password, and there is none; set PGPASSWORD, or put the password into ~/.pgpass or the URL",
+        "the server asks for a password, and none is given; set PGPASSWORD, or put the password into ~/.pgpass or the URL",
     );
 }
 
@@ -151,7 +151,7 @@ fn a_host_that_is_not_there_or_does_not_answer_is_refused() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     refused(
         &format!("postgres://me:hunter2@127.0.0.1:{free}/db"),
-        "the server cannot be reached: Connection refused (os error 111); check that it runs, and the host and port in the URL",
+        "the server cannot be reached: Connection refused (os error 111); check that it is running, and the host and port in the URL",
     );
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let began = Instant::now();
@@ -159,7 +159,7 @@ fn a_host_that_is_not_there_or_does_not_answer_is_refused() {
     ask(&url, "run --to 3").is_refused(
         2,
         &format!(
-            "repository {}: the server did not answer in time; check the host and port in the URL, and what lies between",
+            "repository {}: the server did not answer in time; check the host and port in the URL, and the network",
             shown(&url)
         ),
     );

@@ -52,7 +52,7 @@ impl World {
         world
     }
 
-    /// Unfinished files appear as `copy.csv.part`, without the mark in their names.
+    /// Unfinished files appear as `copy.csv.part`, without the tag in their names.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         let path = self.0.path().join(name);
         if path.extension().is_some_and(|extension| extension == "part") {
@@ -95,7 +95,7 @@ impl World {
 
     /// The names in the folder.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.content().into_keys().map(|name| batch_tests::unmarked(&name)).collect()
+        self.content().into_keys().map(|name| batch_tests::without_tags(&name)).collect()
     }
 
     /// The contents of the folder, byte for byte.
@@ -125,7 +125,7 @@ impl World {
     #[track_caller]
     pub(crate) fn fails_and_says(&self, line: &str, said: &str) {
         let ended = self.run(line);
-        assert_eq!(batch_tests::unmarked(&ended.err), said);
+        assert_eq!(batch_tests::without_tags(&ended.err), said);
         assert_eq!(ended.code, Some(1));
         assert!(ended.out.starts_with("ledger failed after "), "{}", ended.out);
     }
@@ -160,7 +160,7 @@ pub(crate) fn look(repository: &Path) -> Connection {
     Connection::open_with_flags(repository, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }
 
-/// The accounts in the order they were booked; none if nothing was.
+/// The accounts in the order they were booked; none if nothing was booked.
 pub(crate) fn booked(repository: &Path) -> Vec<String> {
     let database = look(repository);
     let mut tables = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'booked'").unwrap();

@@ -246,7 +246,7 @@ alike! {
     items_that_borrow_survive_a_restart: plain_owned, plain_borrowed, plain_record, good, Some(31);
     items_that_borrow_pass_threads: threads_owned, threads_borrowed, threads_record, good, None;
     items_that_borrow_pass_partitions: parts_owned, parts_borrowed, parts_record, good, None;
-    a_record_that_is_no_item_is_skipped_in_reading: skip_owned, skip_borrowed, skip_record, bad, None;
+    a_record_that_is_not_an_item_is_skipped_in_reading: skip_owned, skip_borrowed, skip_record, bad, None;
     skips_and_a_restart_are_exact: skip_owned, skip_borrowed, skip_record, bad, Some(45);
     a_record_is_skipped_on_threads: thread_skip_owned, thread_skip_borrowed, thread_skip_record, bad, None;
     a_record_is_skipped_in_partitions: part_skip_owned, part_skip_borrowed, part_skip_record, bad, None;

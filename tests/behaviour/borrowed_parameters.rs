@@ -1,4 +1,4 @@
-//! Readers and writers may borrow from the parameters, which live as long as they do.
+//! Readers and writers may borrow from the parameters, which live as long as the components.
 
 use std::convert::Infallible;
 

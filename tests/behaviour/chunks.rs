@@ -164,7 +164,7 @@ fn a_bulk_processor_counts_as_one_that_takes_items_one_by_one() {
 }
 
 #[test]
-fn a_failed_processor_leaves_the_chunks_before_it_and_nothing_of_its_own() {
+fn a_failed_processor_keeps_the_earlier_chunks_and_nothing_of_the_failed_one() {
     let world = World::new();
     let report = world.fails(&fragile_job(25, Some(17), None));
     let failed = step(&report, "keep_fragiles");

@@ -1,4 +1,5 @@
-//! Files named `.gz` or `.zst` are written in members, one per chunk: they restart, roll back and merge as plain ones do.
+//! Files whose names end in `.gz` or `.zst` are written in members, one per chunk: they restart, roll back and merge as
+//! plain ones do.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -110,7 +111,7 @@ fn unzipped(path: &Path) -> String {
 }
 
 #[test]
-fn a_restart_ends_with_the_same_bytes_wherever_it_stopped() {
+fn a_restart_ends_with_the_same_bytes_wherever_the_run_stopped() {
     for (csv, lines) in NAMES {
         for job in JOBS {
             let world = world_of(20);

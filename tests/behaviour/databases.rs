@@ -160,7 +160,7 @@ fn a_function_that_hides_where_its_writer_writes_is_refused_before_anything_is_w
     let world = World::new();
     let report = world.fails(&stocking_what_is_hidden(world.path("warehouse.db")));
     let why = &report.exit.description;
-    assert!(why.contains("opening in `hidden`: it writes into the database `warehouse`"), "{why}");
+    assert!(why.contains("opening in `hidden`: the writer writes into the database `warehouse`"), "{why}");
     assert!(world.numbers("SELECT number FROM stock").is_empty());
 }
 

@@ -136,7 +136,7 @@ fn records_done_after_a_hole_are_not_processed_again_with_concurrent_calls() {
     assert_eq!(step(&report, "at_once_step").counters.read, 10);
 }
 
-/// Fails at each record there is, one execution after the other.
+/// Fails at each record that is left, one execution after the other.
 fn failing_everywhere(job: impl Fn(u32) -> Launch, world: &World, name: &str) -> Counters {
     with_done(&job(4), world, &[(1, 3), (8, 12), (13, 14)]);
     for fail_at in [3, 6, 8, 9, 10, 15, 17, 19] {
@@ -148,7 +148,7 @@ fn failing_everywhere(job: impl Fn(u32) -> Launch, world: &World, name: &str) ->
 }
 
 #[test]
-fn records_done_ahead_are_remembered_over_any_number_of_restarts() {
+fn records_done_ahead_are_remembered_across_any_number_of_restarts() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     let all = failing_everywhere(|fail_at| plain(input.clone(), fail_at), &world, "plain_step");
@@ -156,7 +156,7 @@ fn records_done_ahead_are_remembered_over_any_number_of_restarts() {
 }
 
 #[test]
-fn records_done_ahead_are_remembered_over_any_number_of_restarts_with_concurrent_calls() {
+fn records_done_ahead_are_remembered_across_any_number_of_restarts_with_concurrent_calls() {
     let world = World::new();
     let input = write_lines(&world, 20, &[]);
     let all = failing_everywhere(|fail_at| at_once(input.clone(), fail_at), &world, "at_once_step");

@@ -1,4 +1,4 @@
-//! Files are written as `NAME.MARK.part`, and get their final names once they are complete.
+//! Files are written as `NAME.TAG.part`, and get their final names once they are complete.
 
 use batch_runtime::prelude::*;
 use batch_runtime::readers::{CsvReader, ReadError};
@@ -99,7 +99,7 @@ fn a_restart_truncates_uncommitted_rows_and_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn a_file_that_is_there_and_belongs_to_no_execution_is_not_touched() {
+fn a_file_that_exists_and_belongs_to_no_execution_is_not_touched() {
     let world = world_with_input();
     std::fs::write(world.path("out.csv"), "precious").unwrap();
     let report = world.fails(&launch(&world, None));

@@ -203,7 +203,7 @@ fn a_complete_instance_without_leftovers_is_in_order() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_no_problem() {
+fn a_folder_that_is_gone_is_not_a_problem() {
     let sandbox = Sandbox::new().unwrap();
     let folder = folder(&sandbox);
     let failed = fail(&sandbox, &exporting(folder.join("a.csv"), 5));

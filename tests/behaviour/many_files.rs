@@ -60,12 +60,12 @@ fn exports_on_threads(count: u32, folder: PathBuf, #[param(identifying = false)]
 
 type Job = fn(u32, PathBuf, Option<u32>) -> batch_runtime::Launch;
 
-/// The files in a folder, without marks in their names.
+/// The files in a folder, without the tags in their names.
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let named = entries.map(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        (batch_tests::unmarked(name), std::fs::read_to_string(&path).unwrap())
+        (batch_tests::without_tags(name), std::fs::read_to_string(&path).unwrap())
     });
     named.collect()
 }

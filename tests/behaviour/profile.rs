@@ -241,7 +241,7 @@ fn a_step_that_waits_for_calls_on_other_threads_books_both() {
 }
 
 #[test]
-fn waiting_for_calls_in_flight_is_no_work_of_the_processor() {
+fn waiting_for_calls_in_flight_is_not_work_of_the_processor() {
     let report = World::new().completes(&flights());
     let (profile, usage) = profile_of(&report, "in_flight");
     assert!(usage.wait >= NAPS / 4 / 2, "{profile:?}");

@@ -31,7 +31,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// The unfinished file with this name, apart from the mark in it: `out.csv.part`.
+    /// The unfinished file with this name, apart from the tag in it: `out.csv.part`.
     pub(crate) fn unfinished(&self, name: &str) -> PathBuf {
         batch_tests::unfinished(&self.path(name))
     }
@@ -108,7 +108,7 @@ pub(crate) fn summed(step: &StepReport) -> Counters {
     all
 }
 
-/// The report of the step of that name.
+/// The report of the step with that name.
 pub(crate) fn step<'r>(report: &'r JobReport, name: &str) -> &'r StepReport {
     let names: Vec<_> = report.steps.iter().map(|step| &step.name).collect();
     report

@@ -1,4 +1,4 @@
-//! `testing::survives` passes jobs that lose and double nothing, and names the commit and the rows if a job does.
+//! `testing::survives` passes jobs that lose and duplicate nothing, and names the commit and the rows if a job does.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -215,7 +215,10 @@ fn a_fault_in_a_nested_job_is_found() {
         |sandbox| around_a_fault(sandbox.path("outside.db")),
         |sandbox| sandbox.rows_of("outside.db", "SELECT value FROM number").unwrap(),
     );
-    assert!(said.contains("(chunk 1 of step `load_outside`): 3 rows doubled: \"1\", \"2\", \"3\""), "{said}");
+    assert!(
+        said.contains("(chunk 1 of step `load_outside`): 3 rows duplicated: \"1\", \"2\", \"3\""),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 4, "{said}");
 }
 
@@ -319,7 +322,7 @@ mod on_postgres {
             )
         }));
         let said = *swept.expect_err("the fault is found").downcast::<String>().unwrap();
-        assert!(said.contains("(chunk 1 of step `load_outside_postgres`): 3 rows doubled"), "{said}");
+        assert!(said.contains("(chunk 1 of step `load_outside_postgres`): 3 rows duplicated"), "{said}");
     }
 
     #[test]
@@ -383,8 +386,8 @@ fn a_writer_that_commits_outside_the_transaction_is_found() {
     assert_eq!(
         lines[1..3],
         [
-            "  stopped before commit 3 (chunk 1 of step `load_outside`): 3 rows doubled: \"1\", \"2\", \"3\"",
-            "  stopped before commit 4 (chunk 2 of step `load_outside`): 3 rows doubled: \"4\", \"5\", \"6\"",
+            "  stopped before commit 3 (chunk 1 of step `load_outside`): 3 rows duplicated: \"1\", \"2\", \"3\"",
+            "  stopped before commit 4 (chunk 2 of step `load_outside`): 3 rows duplicated: \"4\", \"5\", \"6\"",
         ]
     );
 }
@@ -405,7 +408,7 @@ fn appending(log: PathBuf) {
 fn a_tasklet_with_an_effect_of_its_own_is_found() {
     let said = fault(|sandbox| appending(sandbox.path("log")), |sandbox| sandbox.lines("log").unwrap());
     assert!(
-        said.contains("stopped before commit 3 (chunk 1 of step `append`): 1 row doubled: \"done\""),
+        said.contains("stopped before commit 3 (chunk 1 of step `append`): 1 row duplicated: \"done\""),
         "{said}"
     );
 }

@@ -137,7 +137,7 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
         world.texts(sql).into_iter().map(|text| text.replace(&folder, "")).collect()
     };
     assert_eq!(in_its_folder(&alone, SKIPPED), in_its_folder(&together, SKIPPED));
-    // The mark in the name of the unfinished file is the repository's: only the rest must agree.
+    // The tag in the name of the unfinished file depends on the repository: only the rest must agree.
     let untagged = |world: &World| -> Vec<String> {
         let texts = in_its_folder(world, CHECKPOINT).into_iter();
         texts.map(|text| text.split("tag").next().unwrap_or_default().to_owned()).collect()
@@ -258,7 +258,7 @@ fn a_slow_writer_holds_the_reader_back() {
     world.completes(&pressure(2_000));
     let most =
         world.numbers("SELECT CAST(OUTPUT AS INTEGER) FROM BATCH_JOURNAL WHERE PATH = 'most_under_way'");
-    assert!(most[0] <= 120, "{most:?} items under way, and four chunks of ten a thread are allowed");
+    assert!(most[0] <= 120, "{most:?} items under way, and four chunks of ten per thread are allowed");
 }
 
 #[processor]

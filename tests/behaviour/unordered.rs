@@ -36,7 +36,7 @@ fn numbers(count: u64) -> impl Iterator<Item = u64> {
     0..count
 }
 
-/// The first item waits until this many are written; if it `fails`, it never comes through.
+/// The first item waits until this many are written. If `fails` is true, its processing then fails.
 #[processor]
 fn first_waits(number: u64, waits_for: u64, fails: bool, written: &Arc<Written>) -> Result<u64, String> {
     if number == 0 {

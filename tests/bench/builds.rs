@@ -167,7 +167,7 @@ pub fn load_STEP() {
 }
 "#;
 
-/// Builds jobs of many steps; their dependencies are built before.
+/// Builds jobs of many steps; their dependencies are built beforehand.
 fn steps(plan: &Plan) -> Outcome<Vec<Row>> {
     let target = plan.disk.folder("steps-target")?;
     let rounds = plan.rounds(5);

@@ -116,7 +116,7 @@ pub(crate) fn charge(mut sale: Sale) -> Option<Sale> {
     Some(sale)
 }
 
-/// A sale whose texts are those of its record.
+/// A sale whose strings are borrowed from its record.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SaleText<'r> {
     id: u64,
@@ -168,7 +168,7 @@ pub(crate) struct Delay {
     minutes: f64,
 }
 
-/// Filters the flights that left in time: 62 of 100.
+/// Filters the flights that left on time: 62 of 100.
 #[inline]
 pub(crate) fn late(flight: &Flight<'_>) -> Option<Delay> {
     let minutes = flight.dep_delay.filter(|minutes| *minutes > 0.0)?;

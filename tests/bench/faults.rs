@@ -87,7 +87,7 @@ fn instructions_of(plan: &Plan, job: &str, rows: u64) -> Outcome<f64> {
         let (what, count) = line.split_once("refs:")?;
         what.trim().ends_with('I').then(|| count.trim().replace(',', ""))
     });
-    Ok(count.ok_or("valgrind says no count")?.parse()?)
+    Ok(count.ok_or("valgrind printed no count")?.parse()?)
 }
 
 const NO_COUNTER: &str = "valgrind counts the instructions, and is not installed";

@@ -15,7 +15,7 @@ use crate::{Outcome, Plan, data, places};
 
 /// The variable that makes this program a child of itself, with the arguments of the generated command line.
 pub(crate) const CHILD: &str = "BATCH_BENCH_CHILD";
-/// The variable that makes a child print its peak memory.
+/// The value of that variable that makes a child print its peak memory.
 const TELLS_MEMORY: &str = "memory";
 
 /// Runs a child process: the program that `batch_runtime::main!` generates for these jobs. A profiler can start it too:

@@ -88,7 +88,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for line in &lines {
         let mut text = String::new();
         for (cell, width) in line.iter().zip(&widths) {
-            write!(text, "{cell:width$}  ").expect("a string takes all");
+            write!(text, "{cell:width$}  ").expect("writing to a string cannot fail");
         }
         table.push_str(text.trim_end());
         table.push('\n');

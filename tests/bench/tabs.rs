@@ -91,7 +91,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended.
+        // The server may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -133,7 +133,7 @@ impl Tab {
     }
 }
 
-/// Does some work while all tabs show an execution. Counts their looks.
+/// Does some work while all tabs show an execution. Counts their requests.
 fn with_tabs(
     server: &Server,
     path: &str,
@@ -223,7 +223,7 @@ pub(crate) fn slow_down(plan: &Plan, name: &'static str) -> Outcome<Row> {
     drop(server);
     removed(plan)?;
     let detail = format!(
-        "{:.2} s with ten tabs, {:.2} s without; {looks} looks took the server {:.1} ms each",
+        "{:.2} s with ten tabs, {:.2} s without; {looks} requests took the server {:.1} ms each",
         median_seconds(&pairs, |pair| pair.ours),
         median_seconds(&pairs, |pair| pair.by_hand),
         cpu / looks as f64
@@ -259,7 +259,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let peak = server.peak_memory()?;
     drop(server);
     removed(plan)?;
-    let detail = format!("{idle:.1} MB before the first look");
+    let detail = format!("{idle:.1} MB before the first request");
     Ok(Row { name, unit: "MB", value: Spread::of([peak]), target: Target::must(20.0), detail })
 }
 

@@ -1,4 +1,4 @@
-//! Measures workers in other processes: their speed beside threads, their start, and what a lost one costs.
+//! Measures workers in other processes: their speed compared to threads, their start, and what a lost one costs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,7 +89,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Outcome<T> {
             return Ok(found);
         }
         if begin.elapsed() > PATIENCE {
-            return Err(format!("{what} did not come").into());
+            return Err(format!("waited in vain for {what}").into());
         }
         thread::sleep(Duration::from_millis(1));
     }
@@ -254,13 +254,13 @@ fn first_claim(plan: &Plan, name: &'static str, broker: Option<&str>, target: Ta
                    BATCH_STEP_EXECUTION p WHERE s.STEP_NAME = 'fill' AND p.STEP_NAME LIKE 'fill:%'";
         seconds.push(world.database()?.query_row(sql, [], |row| row.get(0))?);
     }
-    let woken = if broker.is_some() { "woken by RabbitMQ" } else { "which looks by itself" };
+    let woken = if broker.is_some() { "woken by RabbitMQ" } else { "which polls" };
     Ok(Row {
         name,
         unit: "s",
         value: Spread::of(seconds),
         target,
-        detail: format!("from the begin of the step to the claim by an idle worker, {woken}"),
+        detail: format!("from the beginning of the step to the claim by an idle worker, {woken}"),
     })
 }
 

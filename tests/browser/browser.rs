@@ -19,7 +19,7 @@ use crate::world::World;
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The pause between checks.
-const LOOK: Duration = Duration::from_millis(50);
+const CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A browser with one window, in front of a page.
 pub(crate) struct Browser<'a> {
@@ -119,7 +119,7 @@ impl<'a> Browser<'a> {
         self.runtime.block_on(self.client.execute(script, Vec::new())).unwrap()
     }
 
-    /// Says yes to the question that the page asks.
+    /// Accepts the dialog that the page shows.
     pub(crate) fn say_yes(&self) {
         self.until("a question", || self.runtime.block_on(self.client.accept_alert()).ok());
     }
@@ -146,7 +146,7 @@ impl<'a> Browser<'a> {
                 let body = self.runtime.block_on(body).unwrap_or_default();
                 panic!("waited in vain for {what} at {}:\n{body}", self.address());
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(CHECK_PAUSE);
         }
     }
 
@@ -164,7 +164,7 @@ impl<'a> Browser<'a> {
         bad.map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
     }
 
-    /// The hosts that the browser has asked since the last call.
+    /// The hosts that the browser has sent requests to since the last call.
     pub(crate) fn hosts(&self) -> BTreeSet<String> {
         let host_of = |entry: &Value| {
             let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;

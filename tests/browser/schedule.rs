@@ -4,7 +4,7 @@ use crate::browser::logged_in;
 use crate::world::World;
 
 #[test]
-fn the_next_time_is_run_at_once_after_a_question() {
+fn the_next_run_starts_at_once_after_a_question() {
     let world = World::after(&[]);
     let Some(browser) = logged_in(&world) else { return };
     browser.open("/schedule");

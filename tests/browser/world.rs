@@ -60,7 +60,7 @@ impl Drop for World {
         for execution in running["executions"].as_array().into_iter().flatten() {
             let _ = program(&self.folder, &format!("stop {}", execution["execution"])).output();
         }
-        // It may have ended.
+        // The server may have ended already.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

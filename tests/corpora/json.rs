@@ -111,7 +111,7 @@ fn values(case: &Case, way: Way) -> Outcome<Value> {
 #[test]
 fn every_valid_document_has_its_value_as_an_array_as_an_element_and_as_a_line() {
     let cases = cases("parsing.js", "y_");
-    let (mut no_arrays, mut several_lines) = (0, 0);
+    let (mut not_arrays, mut several_lines) = (0, 0);
     for case in &cases {
         let name = &case.name;
         let (_, expected) = VALUES.iter().find(|(known, _)| known == name).expect(name);
@@ -122,7 +122,7 @@ fn every_valid_document_has_its_value_as_an_array_as_an_element_and_as_a_line() 
             assert_eq!(shown(&whole.items), **expected, "{name}");
         } else {
             // A file that is read as an array must be one.
-            no_arrays += 1;
+            not_arrays += 1;
             assert!(whole.ended.as_ref().unwrap().contains("a JSON array was expected"), "{name}: {whole:?}");
         }
         let element = values(case, Way::Element);
@@ -130,7 +130,7 @@ fn every_valid_document_has_its_value_as_an_array_as_an_element_and_as_a_line() 
         assert_eq!(shown(&element.items), format!("[{expected}]"), "{name}");
         let line = values(case, Way::Line);
         if case.input.trim_ascii().contains('\n') {
-            // A value over several lines is no line.
+            // A value over several lines is not a line.
             several_lines += 1;
             assert!(!line.is_accepted(), "{name}: {line:?}");
         } else {
@@ -139,7 +139,7 @@ fn every_valid_document_has_its_value_as_an_array_as_an_element_and_as_a_line() 
         }
     }
     if !cases.is_empty() {
-        assert_eq!((cases.len(), no_arrays, several_lines), (95, 20, 2));
+        assert_eq!((cases.len(), not_arrays, several_lines), (95, 20, 2));
     }
 }
 
@@ -148,7 +148,7 @@ fn every_invalid_document_is_refused_even_by_an_item_that_ignores_its_value() {
     let cases = cases("parsing.js", "n_");
     for case in &cases {
         for way in WAYS {
-            // Nothing and a space make an empty array and a blank line.
+            // An empty or blank document would make an empty array or a blank line, which are valid.
             if way != Way::Whole && case.input.trim_ascii().is_empty() {
                 continue;
             }

@@ -1,5 +1,6 @@
-//! The readers of CSV, JSON and XML read the test documents that others wrote, which `fetch.sh` fetches: each is read as
-//! it is meant, or refused for a reason that is stated here. None panics, hangs, or is read as something else.
+//! The readers of CSV, JSON and XML read third-party test documents, which `fetch.sh` fetches: each document is read as
+//! intended, or refused for a reason that is stated here. No reader panics or hangs, and no document is read as
+//! something else.
 
 mod csv;
 mod expected;
@@ -29,7 +30,7 @@ fn corpus(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// What came of reading a document to its end.
+/// The result of reading a document to its end.
 #[derive(Debug, PartialEq)]
 struct Outcome<T> {
     items: Vec<T>,
@@ -68,7 +69,7 @@ fn read<R: Reader<Error = ReadError>>(open: Result<R, ReadError>, most: usize) -
             Err(error) => {
                 outcome.ended = Some(error.to_string());
                 let again = reader.read().err().map(|error| error.to_string());
-                assert_eq!(again, outcome.ended, "the next read fails alike");
+                assert_eq!(again, outcome.ended, "the next read fails in the same way");
                 return outcome;
             }
         }

@@ -248,7 +248,7 @@ fn an_element_that_is_a_record_has_the_content_that_it_has_in_the_whole_document
 }
 
 #[test]
-fn a_malformed_document_is_refused_unless_what_is_wrong_is_listed_as_not_looked_at() {
+fn a_malformed_document_is_refused_unless_its_mistake_is_listed_as_not_checked() {
     let Some(cases) = cases() else { return };
     let listed: BTreeSet<&str> = include_str!("accepted.txt")
         .lines()
@@ -260,7 +260,7 @@ fn a_malformed_document_is_refused_unless_what_is_wrong_is_listed_as_not_looked_
         .iter()
         .filter(|case| {
             let path = case.path();
-            // Between records less is looked at, but this ends, too.
+            // The reader checks less between records, but this must end, too.
             around(&path);
             let whole = whole(&path);
             whole.is_accepted()

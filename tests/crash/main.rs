@@ -34,7 +34,7 @@ struct Sum {
     deaths: usize,
     failures: usize,
     lost: usize,
-    doubled: usize,
+    duplicated: usize,
     wrong: usize,
 }
 
@@ -44,7 +44,7 @@ impl Sum {
             deaths: self.deaths + other.deaths,
             failures: self.failures + other.failures,
             lost: self.lost + other.lost,
-            doubled: self.doubled + other.doubled,
+            duplicated: self.duplicated + other.duplicated,
             wrong: self.wrong + other.wrong,
         }
     }
@@ -53,7 +53,7 @@ impl Sum {
         self.deaths += outcome.deaths;
         self.failures += outcome.failures;
         self.lost += outcome.damage.lost;
-        self.doubled += outcome.damage.doubled;
+        self.duplicated += outcome.damage.duplicated;
         self.wrong += usize::from(!outcome.damage.is_none());
     }
 }
@@ -97,13 +97,17 @@ impl Harness {
         }
 
         let pauses = paused::all(&references, &self.inputs, if extent == Extent::All { 1 } else { 4 });
-        self.section("paused and taken over from, it changes nothing more", &pauses, |pause, inputs| {
-            paused::try_pause(pause, &references, inputs)
-        });
+        self.section(
+            "a paused owner changes nothing more after another process took over",
+            &pauses,
+            |pause, inputs| paused::try_pause(pause, &references, inputs),
+        );
         let pauses = paused::all_twice(&references, &self.inputs, if extent == Extent::All { 1 } else { 8 });
-        self.section("who took over is killed and taken over from too", &pauses, |pause, inputs| {
-            paused::try_pause(pause, &references, inputs)
-        });
+        self.section(
+            "the process that took over is killed, and a third one takes over",
+            &pauses,
+            |pause, inputs| paused::try_pause(pause, &references, inputs),
+        );
 
         let kills = number("CRASH_KILLS", if extent == Extent::All { 5_000 } else { 300 });
         self.anytime(usize::try_from(kills).unwrap_or(usize::MAX), seed);
@@ -123,13 +127,13 @@ impl Harness {
             part = part.and(&more);
             tried += longs.len();
         }
-        self.tell("killed at random times, it goes on exactly", tried, &part, begin);
+        self.tell("killed at random times, it resumes exactly", tried, &part, begin);
     }
 
     /// Repeats one point, and leaves its folder there.
     fn only(&mut self, point: Point) {
         let references = [Reference::of(point.shape, &self.inputs)];
-        self.section("this point goes on exactly", &[point], |point, inputs| {
+        self.section("this point resumes exactly", &[point], |point, inputs| {
             let (outcome, folder) = try_point(point, &references, inputs);
             println!("kept in {}", folder.keep().display());
             outcome
@@ -149,7 +153,7 @@ fn main() -> ExitCode {
         println!("crash: nothing is killed without strace");
         return ExitCode::SUCCESS;
     }
-    let extent = if env::var("CRASH").is_ok_and(|what| what == "all") { Extent::All } else { Extent::Cut };
+    let extent = if env::var("CRASH").is_ok_and(|what| what == "all") { Extent::All } else { Extent::Sample };
     let seed = number("CRASH_SEED", 1);
     let workers = thread::available_parallelism().map_or(2, |cores| cores.get() + 1);
     println!("crash: seed {seed}, {workers} at a time");
@@ -159,8 +163,8 @@ fn main() -> ExitCode {
         Ok(text) => harness.only(text.parse().expect("a point as it was printed")),
         Err(_) => harness.all(extent, seed),
     }
-    let Sum { deaths, lost, doubled, wrong, .. } = harness.sum;
-    println!("crash points {deaths}, lost {lost}, doubled {doubled}");
+    let Sum { deaths, lost, duplicated, wrong, .. } = harness.sum;
+    println!("crash points {deaths}, lost {lost}, duplicated {duplicated}");
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -218,7 +218,7 @@ pub(crate) fn inspect(folder: &Folder, reference: &Reference, before: &[Versions
     match looked {
         Ok(found) => {
             damage.lost += found.lost;
-            damage.doubled += found.doubled;
+            damage.duplicated += found.duplicated;
             damage.contradictions.extend(found.contradictions);
         }
         Err(error) => damage.contradictions.push(format!("a database cannot be read: {error}")),

@@ -13,10 +13,10 @@ pub(crate) fn each<T: Sync, R: Send>(workers: usize, items: &[T], work: impl Fn(
             scope.spawn(|| {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = work(item);
-                    results.lock().expect("no worker panics with it").push(result);
+                    results.lock().expect("no worker panics while it holds the lock").push(result);
                 }
             });
         }
     });
-    results.into_inner().expect("no worker panics with it")
+    results.into_inner().expect("no worker panics while it holds the lock")
 }

@@ -12,7 +12,7 @@ pub(crate) struct Section {
 /// How many points are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    Cut,
+    Sample,
     All,
 }
 
@@ -22,15 +22,15 @@ const ERRORS: [&str; 4] = ["ENOSPC", "EIO", "EINTR", "EDQUOT"];
 pub(crate) fn sections(references: &[Reference], extent: Extent, random: &mut Random) -> Vec<Section> {
     vec![
         Section {
-            promise: "killed before every durable call, it goes on exactly",
+            promise: "killed before every durable call, it resumes exactly",
             points: kills(references, extent),
         },
         Section {
-            promise: "killed again while it goes on, it goes on exactly",
+            promise: "killed again while it resumes, it resumes exactly",
             points: second_kills(references, extent, random),
         },
         Section {
-            promise: "killed in the middle of a write, it goes on exactly",
+            promise: "killed in the middle of a write, it resumes exactly",
             points: sizes(references, extent, Fault::Torn),
         },
         Section {

@@ -11,7 +11,8 @@ pub(crate) struct Shape {
     pub(crate) job: &'static str,
     /// Its parameters; every file is in the folder it runs in.
     arguments: &'static str,
-    /// True if steps run in parallel: the journal of each is then in order, but not that of all of them together.
+    /// True if steps run in parallel: the journal entries of each step are then in order, but not those of all steps
+    /// together.
     pub(crate) side_by_side: bool,
     /// True if a kill may change the borders of chunks: their contents stay the same, but not their number.
     pub(crate) in_parts: bool,
@@ -105,16 +106,16 @@ impl Inputs {
         for id in 1..=rows {
             let cents = id * 7_919 % 1_000 + 1;
             let (region, place) = (regions[id as usize % 4], id % 3);
-            writeln!(table, "{id},{region},{cents}").expect("memory takes all");
+            writeln!(table, "{id},{region},{cents}").expect("writing to memory cannot fail");
             let amount = if id % 9 == 2 { "many".to_owned() } else { cents.to_string() };
-            writeln!(bad, "{id},{region},{amount}").expect("memory takes all");
+            writeln!(bad, "{id},{region},{amount}").expect("writing to memory cannot fail");
             let line = format!(r#"{{"id":{id},"region":"r\u00e9gion {place}","cents":{cents}}}"#);
-            writeln!(lines, "{line}").expect("memory takes all");
+            writeln!(lines, "{line}").expect("writing to memory cannot fail");
         }
-        let zstd = zstd::encode_all(table.as_slice(), 1).expect("memory takes all");
+        let zstd = zstd::encode_all(table.as_slice(), 1).expect("writing to memory cannot fail");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&lines).expect("memory takes all");
-        let gzip = gzip.finish().expect("memory takes all");
+        gzip.write_all(&lines).expect("writing to memory cannot fail");
+        let gzip = gzip.finish().expect("writing to memory cannot fail");
         Self(vec![
             ("bad.csv", bad),
             ("in.csv", table),
@@ -165,7 +166,7 @@ impl Folder {
         command.current_dir(self.world()).env_remove("BATCH_REPOSITORY").stdout(also).stderr(said)
     }
 
-    /// Moves the output of the command that still runs aside, so that another one can run.
+    /// Moves the output of the command that is still running aside, so that another one can run.
     pub(crate) fn set_said_aside(&self) -> PathBuf {
         let aside = self.beside("said before");
         fs::rename(self.beside("said"), &aside).expect("a command runs");

@@ -27,13 +27,13 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Damage {
     pub(crate) lost: usize,
-    pub(crate) doubled: usize,
+    pub(crate) duplicated: usize,
     pub(crate) contradictions: Vec<String>,
 }
 
 impl Damage {
     pub(crate) fn is_none(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.contradictions.is_empty()
+        self.lost == 0 && self.duplicated == 0 && self.contradictions.is_empty()
     }
 }
 
@@ -86,7 +86,7 @@ const SKIPPED: &str =
     JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
     ORDER BY JOB_NAME, JOB_INSTANCE_ID, STEP_NAME, STEP_EXECUTION_ID, k.SEQUENCE";
 
-/// Removes positions, which count from the previous commit, because that may be a different one.
+/// Leaves out positions: they count from the previous commit, which may be a different one.
 const SKIPPED_WITHOUT_POSITION: &str = "SELECT i.JOB_NAME, s.STEP_NAME, k.PHASE, k.LOCATION, k.ERROR, k.ITEM
     FROM BATCH_SKIPPED_ITEM k JOIN BATCH_STEP_EXECUTION s USING (STEP_EXECUTION_ID)
     JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID) JOIN BATCH_JOB_INSTANCE i USING (JOB_INSTANCE_ID)
@@ -136,7 +136,7 @@ impl State {
         Ok(Self { rows: all, counters: look(counters)?, skipped, journal: look(journal)? })
     }
 
-    /// The differences of the other state from this one, the correct one.
+    /// The differences between the other state and this one, which is correct.
     pub(crate) fn damage(&self, found: &Self) -> Damage {
         let mut damage = Damage::default();
         for (name, expected) in &self.rows {
@@ -146,10 +146,12 @@ impl State {
                     damage.contradictions.push(format!("{name} is missing"));
                 }
                 Some(rows) if rows != expected => {
-                    let (lost, doubled) = difference(expected, rows);
+                    let (lost, duplicated) = difference(expected, rows);
                     damage.lost += lost;
-                    damage.doubled += doubled;
-                    damage.contradictions.push(format!("{name}: {lost} lost, {doubled} doubled or other"));
+                    damage.duplicated += duplicated;
+                    damage
+                        .contradictions
+                        .push(format!("{name}: {lost} lost, {duplicated} duplicated or other"));
                 }
                 Some(_) => {}
             }

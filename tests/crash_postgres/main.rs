@@ -28,7 +28,7 @@ struct Shape {
     job: &'static str,
     /// The repository is a file; the rows are on the server.
     in_file: bool,
-    /// The rows are in another database than the repository.
+    /// The rows are in a database other than the repository's.
     elsewhere: bool,
 }
 

@@ -3,7 +3,7 @@
 #![allow(
     clippy::needless_pass_by_value,
     clippy::trivially_copy_pass_by_ref,
-    reason = "components take what the language has them take"
+    reason = "the language fixes what components take"
 )]
 
 mod dashboard;

@@ -96,7 +96,7 @@ fn ask(repository: &str, line: &str, expected: u8) -> String {
 /// Samples by name and labels.
 pub(super) type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Reads the text format of Prometheus, and fails at whatever a server would refuse.
+/// Reads the text format of Prometheus, and fails at anything that a server would refuse.
 pub(super) fn parsed(text: &str) -> Samples {
     let is_name = |name: &str| {
         let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
@@ -144,7 +144,7 @@ fn labels_of(text: &str) -> BTreeMap<String, String> {
                 (_, '\\') => value.push(match chars.next().unwrap().1 {
                     'n' => '\n',
                     c @ ('\\' | '"') => c,
-                    c => panic!("\\{c} is no escape"),
+                    c => panic!("\\{c} is not an escape"),
                 }),
                 (_, c) => value.push(c),
             }
@@ -208,7 +208,7 @@ fn tells_all(repository: &str) {
             "{step}"
         );
     }
-    // No partition and no round of a loop has a name of its own.
+    // No partition and no iteration of a loop has a name of its own.
     assert!(!text.contains(":partition") && !text.contains('['), "{text}");
 
     let items = |step, kind| {
@@ -329,7 +329,7 @@ fn a_textfile_that_cannot_be_written_is_named_and_an_old_one_stays() {
     let words = ["program", "--repository", repository, "metrics", "--textfile", file.to_str().unwrap()];
     let code = cli::run_from(words, &JOBS, std::io::sink(), kept.clone());
     let expected = format!(
-        "error: the metrics cannot be written to {}: No such file or directory (os error 2); `--textfile` names it\n",
+        "error: the metrics cannot be written to {}: No such file or directory (os error 2); use `--textfile` to choose another file\n",
         file.display()
     );
     assert_eq!((code, kept.text()), (2, expected));

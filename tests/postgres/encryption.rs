@@ -10,7 +10,7 @@ use batch_tests::postgres::{self, Options, Server};
 
 const HBA: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
 
-/// A server that takes only TLS, and only with the password.
+/// A server that accepts connections only with TLS and the password.
 fn encrypted(folder: &Path, certificate: &str) -> Option<Server> {
     let read = |name: String| std::fs::read(folder.join(name)).unwrap();
     let options = Options {

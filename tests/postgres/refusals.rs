@@ -44,7 +44,7 @@ fn each_refusal_says_why_and_what_to_do() {
         (
             "me",
             "postgres",
-            "the server asks for a password, and there is none; set PGPASSWORD, or put the password into ~/.pgpass or the URL",
+            "the server asks for a password, and none is given; set PGPASSWORD, or put the password into ~/.pgpass or the URL",
         ),
         (
             "batch:hunter2",
@@ -54,7 +54,7 @@ fn each_refusal_says_why_and_what_to_do() {
         (
             "stranger",
             "postgres",
-            "role \"stranger\" does not exist (SQLSTATE 28000); let the user in, in the server's `pg_hba.conf`, or name another user in the URL",
+            "role \"stranger\" does not exist (SQLSTATE 28000); allow the user in the server's `pg_hba.conf`, or name another user in the URL",
         ),
     ] {
         let (url, place) = at(who, database);
@@ -83,7 +83,7 @@ fn a_server_that_is_not_there_is_refused_in_time() {
         text,
         format!(
             "database postgres://me@127.0.0.1:{free}/db: the server cannot be reached: Connection refused (os error 111); \
-             check that it runs, and the host and port in the URL"
+             check that it is running, and the host and port in the URL"
         )
     );
     let text = refusal("postgres://me:hunter2@nowhere.invalid/db");
@@ -97,7 +97,7 @@ fn a_server_that_is_not_there_is_refused_in_time() {
     let took = began.elapsed();
     assert!(
         text.ends_with(
-            "the server did not answer in time; check the host and port in the URL, and what lies between"
+            "the server did not answer in time; check the host and port in the URL, and the network"
         ),
         "{text}"
     );

@@ -159,7 +159,7 @@ fn a_component_cannot_end_the_transaction() {
 }
 
 #[test]
-fn a_transaction_that_ended_all_the_same_is_found_out() {
+fn a_transaction_that_ended_nevertheless_is_detected() {
     // Statements whose words do not show that they end the transaction, in each form.
     let hidden = "CREATE FUNCTION f() RETURNS INT BEGIN ATOMIC SELECT 1; END; ";
     for end in ["COMMIT", "ROLLBACK", "COMMIT; BEGIN", "ROLLBACK; BEGIN", "COMMIT AND CHAIN"] {
@@ -177,7 +177,7 @@ fn a_transaction_that_ended_all_the_same_is_found_out() {
 #[test]
 fn a_part_is_taken_back_alone_whether_it_failed_at_once_or_later() {
     let Some((_database, tx)) = transaction("") else { return };
-    assert!(tx.is_alive(), "before its beginning is answered too");
+    assert!(tx.is_alive(), "also before the server has answered `BEGIN`");
     let insert = "INSERT INTO t (id, name) VALUES ($1, $2)";
     tx.begin_part().unwrap();
     tx.send(insert, &[&1_i64, &"kept"]).unwrap();

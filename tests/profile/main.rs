@@ -183,13 +183,13 @@ fn what_cannot_be_compared_is_named() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_refused_before_the_job_begins() {
+fn a_folder_that_cannot_be_created_is_refused_before_the_job_begins() {
     let world = World::new();
     std::fs::write(world.path("file"), "").unwrap();
     let ended = world.ask("run compute --profile --profile-folder file");
     assert_eq!(ended.code, Some(2));
-    assert!(ended.err.contains("the folder file cannot be made"), "{}", ended.err);
-    assert!(ended.err.contains("`--profile-folder` names it"), "{}", ended.err);
+    assert!(ended.err.contains("the folder file cannot be created"), "{}", ended.err);
+    assert!(ended.err.contains("use `--profile-folder` to choose another"), "{}", ended.err);
     assert!(!world.path("batch.db").exists());
 }
 

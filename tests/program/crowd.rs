@@ -6,7 +6,7 @@ use super::World;
 
 const PROCESSES: usize = 16;
 
-/// How often each crowd starts: `LAUNCH_ROUNDS` times, or a few times.
+/// How often each crowd starts: `LAUNCH_ROUNDS` times, or three times.
 fn rounds() -> usize {
     std::env::var("LAUNCH_ROUNDS").map_or(3, |text| text.parse().expect("LAUNCH_ROUNDS is a number"))
 }

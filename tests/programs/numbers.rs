@@ -37,7 +37,7 @@ fn keep() {
 fn count(
     /// The last number
     to: u32,
-    /// Milliseconds a number
+    /// Milliseconds per number
     #[param(default = 0, identifying = false)]
     pause: u64,
 ) {

@@ -84,7 +84,7 @@ fn fill_from_files() {
     lines | slowly | save
 }
 
-/// The numbers in the files of a folder, one file a partition.
+/// The numbers in the files of a folder, one file per partition.
 #[job]
 fn load_files(folder: PathBuf, #[param(default = 0)] micros: u64) {
     create_table;

@@ -1,4 +1,4 @@
-//! Jobs with schedules, for the tests of schedules: a table shows in the end which times ran, and how often.
+//! Jobs with schedules, for the tests of schedules: a table shows in the end for which times a job ran, and how often.
 
 use std::path::Path;
 use std::time::Duration;

@@ -428,7 +428,8 @@ fn count_lane(tx: &Transaction<'_>) -> rusqlite::Result<Lane> {
     tx.query_row("SELECT count(*) FROM shared WHERE id % 2 = 1", [], |row| row.get(0)).map(Lane)
 }
 
-/// Branches that write one table, others that write files, and one that fails in the middle, which it handles.
+/// Branches that write one table, others that write files, and one with a step that fails in the middle, which the
+/// branch handles.
 #[job]
 fn split(input: PathBuf, output: PathBuf, lines_input: PathBuf, lines_output: PathBuf) {
     create_tables;
@@ -582,7 +583,7 @@ fn zip_in_partitions() {
     sales | most | zipped_lines_file
 }
 
-/// A `.csv.zst` of which items are left out, then a `.jsonl.gz` of partitions.
+/// A `.csv.zst` file from which bad items are left out, then a `.jsonl.gz` file written in partitions.
 #[job]
 fn zipped_output(bad_input: PathBuf, input: PathBuf, output: PathBuf, lines_output: PathBuf) {
     create_tables;

@@ -11,12 +11,12 @@ use batch_runtime::workers::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers,
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mishaps {
     pub(super) lost: u64,
-    pub(super) doubled: u64,
+    pub(super) duplicated: u64,
     /// Comes after messages that are sent later.
     pub(super) late: u64,
     /// Somebody sends another message in its place, or one beside it.
     pub(super) forged: u64,
-    /// The worker that takes a request is gone with it.
+    /// The worker that takes a request vanishes with it.
     pub(super) dropped: u64,
 }
 
@@ -43,7 +43,7 @@ struct State {
     queues: HashMap<String, VecDeque<(Vec<u8>, Reply)>>,
     /// Replies that come later.
     late: Vec<(Vec<u8>, Reply)>,
-    /// Some of the requests that were sent: forgeries are made of them.
+    /// Some of the requests that were sent: forgeries are made from them.
     seen: Vec<Vec<u8>>,
     /// Nothing arrives any more.
     is_cut: bool,
@@ -144,7 +144,7 @@ impl ChunkRequests for Requests {
             state.seen.push(request.clone());
         }
         let mut messages = vec![request];
-        if state.happens(mishaps.doubled) {
+        if state.happens(mishaps.duplicated) {
             messages.push(messages[0].clone());
         }
         if state.happens(mishaps.forged) {
@@ -216,7 +216,7 @@ impl ChunkAnswer for Answer {
         if state.happens(mishaps.forged) {
             replies.push((state.forge(&reply), Weak::clone(&self.reply)));
         }
-        if state.happens(mishaps.doubled) {
+        if state.happens(mishaps.duplicated) {
             replies.push((reply.clone(), Weak::clone(&self.reply)));
         }
         if state.happens(mishaps.late) {

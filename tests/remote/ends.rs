@@ -127,7 +127,7 @@ fn a_value_for_a_context_is_refused_because_it_would_be_lost() {
 
 #[test]
 fn an_item_that_changes_on_its_way_is_refused_with_what_differs() {
-    #[expect(clippy::option_option, reason = "it is what does not arrive")]
+    #[expect(clippy::option_option, reason = "this is the value that does not survive serialization")]
     #[derive(Debug, Clone, Serialize, Deserialize)]
     struct Price {
         name: String,
@@ -247,7 +247,7 @@ fn a_stop_ends_the_wait_for_a_worker_at_once_and_a_restart_goes_on() {
 }
 
 #[test]
-fn workers_that_leave_and_come_change_nothing() {
+fn workers_that_come_and_go_change_nothing() {
     static IN_WORKERS: AtomicU64 = AtomicU64::new(0);
 
     #[processor]
@@ -343,7 +343,7 @@ fn a_slow_chunk_is_not_sent_twice() {
     fn slow(number: u64) -> u64 {
         CALLS.fetch_add(1, Ordering::Relaxed);
         if is_in_a_worker() {
-            // Longer than an answer may stay away.
+            // Longer than an answer may take before it is late.
             thread::sleep(super::PATIENCE * 3);
         } else if number < 2 {
             thread::sleep(super::PATIENCE * 4);
@@ -423,7 +423,7 @@ fn with_order_none_each_item_is_written_once() {
 
     for seed in 1..4 {
         let world = World::new();
-        let mishaps = Mishaps { lost: 3, doubled: 10, late: 10, forged: 5, dropped: 3 };
+        let mishaps = Mishaps { lost: 3, duplicated: 10, late: 10, forged: 5, dropped: 3 };
         let report = with_workers(&world, &pass(1_000), seed, mishaps);
         assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
         assert_eq!(kept(&world), all(1_000), "seed {seed}");

@@ -113,7 +113,7 @@ impl Drop for LostAnswer {
             }
             End::IsCutOff => {}
         }
-        // The broker offers it again.
+        // The broker offers the chunk again.
         drop(self.answer.take());
     }
 }
@@ -170,14 +170,14 @@ fn start(world: &World, launch: &Launch, mortal: &Mortal) -> thread::JoinHandle<
     running
 }
 
-struct Ran {
+struct Outcome {
     report: JobReport,
     told: String,
     kept: usize,
 }
 
 /// Runs the job with this many workers. The first `losses` answers to the poisoned chunk are lost.
-fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>) -> Ran {
+fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>) -> Outcome {
     let world = World::new();
     let carrier = Carrier::new(1, Mishaps::default());
     let launch = tasted(case as u64);
@@ -204,12 +204,12 @@ fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>)
         worker.join().unwrap();
     }
     let kept = world.texts("SELECT text FROM kept").len();
-    Ran { report, told: told.all(), kept }
+    Outcome { report, told: told.all(), kept }
 }
 
 #[test]
 fn a_chunk_that_three_workers_are_lost_with_fails_the_step_and_the_manager_never_processes_it() {
-    let Ran { report, told, kept } = run(0, 4, End::Dies, 3, None);
+    let Outcome { report, told, kept } = run(0, 4, End::Dies, 3, None);
     assert_eq!(report.status, BatchStatus::Failed, "{told}");
     let description = &report.exit.description;
     let pid = std::process::id();
@@ -228,7 +228,7 @@ fn a_chunk_that_three_workers_are_lost_with_fails_the_step_and_the_manager_never
 
 #[test]
 fn a_chunk_that_two_workers_are_lost_with_is_processed_by_a_third() {
-    let Ran { report, told, kept } = run(1, 3, End::Dies, 2, None);
+    let Outcome { report, told, kept } = run(1, 3, End::Dies, 2, None);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
     assert_eq!(
         told.matches("was lost while it processed the chunk of records 4 to 4 of this run").count(),
@@ -242,12 +242,15 @@ fn a_chunk_that_two_workers_are_lost_with_is_processed_by_a_third() {
 #[test]
 fn a_chunk_that_the_last_worker_is_lost_with_waits_for_another_one_and_fails_after_the_longest_wait() {
     let wait = Duration::from_secs(1);
-    let Ran { report, told, kept } = run(2, 1, End::Dies, 1, Some(wait));
+    let Outcome { report, told, kept } = run(2, 1, End::Dies, 1, Some(wait));
     assert_eq!(report.status, BatchStatus::Failed, "{told}");
     let description = &report.exit.description;
-    assert!(description.contains("no other worker is there: none has come within 1s"), "{description}");
     assert!(
-        told.contains("the chunk of records 4 to 4 of this run (the last at item 4) waits for a worker"),
+        description.contains("no other worker is available: none has appeared within 1s"),
+        "{description}"
+    );
+    assert!(
+        told.contains("the chunk of records 4 to 4 of this run (the last at item 4) is waiting for a worker"),
         "{told}"
     );
     assert!(!BY_MANAGER[2].load(Ordering::Relaxed));
@@ -256,7 +259,7 @@ fn a_chunk_that_the_last_worker_is_lost_with_waits_for_another_one_and_fails_aft
 
 #[test]
 fn workers_that_end_in_order_are_not_lost_with_their_chunk() {
-    let Ran { report, told, kept } = run(3, 5, End::Drains, 4, None);
+    let Outcome { report, told, kept } = run(3, 5, End::Drains, 4, None);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
     assert!(!told.contains("was lost"), "{told}");
     assert_eq!(kept, 12);
@@ -264,7 +267,7 @@ fn workers_that_end_in_order_are_not_lost_with_their_chunk() {
 
 #[test]
 fn workers_that_lose_the_broker_are_not_lost_with_their_chunk() {
-    let Ran { report, told, kept } = run(4, 2, End::IsCutOff, 5, None);
+    let Outcome { report, told, kept } = run(4, 2, End::IsCutOff, 5, None);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
     assert!(!told.contains("was lost"), "{told}");
     assert_eq!(kept, 12);

@@ -1,10 +1,10 @@
-//! A step with `remote` does the same as one of a single thread, whatever happens to its messages.
+//! A step with `remote` does the same as a step with a single thread, whatever happens to its messages.
 
 #![allow(
     clippy::needless_pass_by_value,
     clippy::trivially_copy_pass_by_ref,
     clippy::unnecessary_wraps,
-    reason = "components take and return what the language has them take and return"
+    reason = "the language fixes what components take and return"
 )]
 
 mod carrier;

@@ -164,18 +164,18 @@ const SKIPPED: &str =
     || COALESCE(ITEM, '-') FROM BATCH_SKIPPED_ITEM ORDER BY SEQUENCE";
 const CHECKPOINT: &str = "SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT";
 
-/// Everything that a run leaves, without the name of its folder and without the mark of its repository.
+/// Everything that a run leaves, without the name of its folder and without the tag of its output file.
 fn left(world: &World) -> (Vec<u8>, Vec<String>, Vec<String>) {
     let in_its_folder = |sql| -> Vec<String> {
         let folder = world.folder().display().to_string();
         world.texts(sql).into_iter().map(|text| text.replace(&folder, "")).collect()
     };
     let checkpoints = in_its_folder(CHECKPOINT).into_iter();
-    let unmarked = checkpoints.map(|text| text.split("tag").next().unwrap_or_default().to_owned()).collect();
-    (std::fs::read(world.path("out.csv")).unwrap(), in_its_folder(SKIPPED), unmarked)
+    let untagged = checkpoints.map(|text| text.split("tag").next().unwrap_or_default().to_owned()).collect();
+    (std::fs::read(world.path("out.csv")).unwrap(), in_its_folder(SKIPPED), untagged)
 }
 
-fn is_as_of_one_thread(count: u64, seed: u64, mishaps: Mishaps) {
+fn does_the_same_as_one_thread(count: u64, seed: u64, mishaps: Mishaps) {
     let (alone, together) = (World::new(), World::new());
     let of_one = alone.completes(&one(write_entries(&alone, count), alone.path("out.csv")));
     let launch = remote(write_entries(&together, count), together.path("out.csv"));
@@ -190,15 +190,15 @@ fn is_as_of_one_thread(count: u64, seed: u64, mishaps: Mishaps) {
 #[test]
 fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
     let before = REMOTE.load(Ordering::Relaxed);
-    is_as_of_one_thread(3_000, 1, Mishaps::default());
+    does_the_same_as_one_thread(3_000, 1, Mishaps::default());
     assert!(REMOTE.load(Ordering::Relaxed) > before, "the workers have done nothing");
 }
 
 #[test]
-fn lost_doubled_late_and_forged_messages_change_nothing() {
-    let mishaps = Mishaps { lost: 5, doubled: 10, late: 10, forged: 10, dropped: 5 };
+fn lost_duplicated_late_and_forged_messages_change_nothing() {
+    let mishaps = Mishaps { lost: 5, duplicated: 10, late: 10, forged: 10, dropped: 5 };
     for seed in 1..5 {
-        is_as_of_one_thread(600, seed, mishaps);
+        does_the_same_as_one_thread(600, seed, mishaps);
     }
 }
 
@@ -254,5 +254,9 @@ fn without_a_worker_the_threads_of_the_step_do_it_and_the_user_is_told() {
     let _others = Workers::start(&world, &[slowly(path.clone()).job], 1, &chunks(&carrier).build("other"));
     let report = world.run_with(&slowly(path), &options);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
-    assert!(told.all().contains("no worker of exactly this build processes its chunks"), "{}", told.all());
+    assert!(
+        told.all().contains("no worker of exactly this build processes the step's chunks"),
+        "{}",
+        told.all()
+    );
 }

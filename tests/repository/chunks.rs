@@ -274,7 +274,7 @@ fn a_chunk_that_waits_for_a_lock_commits_once_it_is_free<P: Place>(place: &P) {
     let lock = place.lock();
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| commit::<P>(&mut step, 1));
-        // Longer than the interval between two looks.
+        // Longer than the interval between two checks.
         std::thread::sleep(Duration::from_millis(300));
         assert!(!waits.is_finished());
         drop(lock);

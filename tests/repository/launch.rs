@@ -26,7 +26,7 @@ every_kind![
     an_owner_may_live_after_a_takeover_by_force_until_it_lets_go,
     strict_never_takes_over,
     a_crash_loop_ends_until_somebody_forces_the_launch,
-    a_death_after_a_commit_is_no_crash_loop,
+    a_death_after_a_commit_is_not_a_crash_loop,
     of_launches_that_race_one_wins,
     two_running_executions_of_an_instance_are_impossible_for_any_program,
     an_execution_that_another_framework_runs_is_not_taken_over,
@@ -128,7 +128,7 @@ fn refusal(repository: &Repo, request: &LaunchRequest<'_>) -> RepositoryError {
     let error = repository.launch(request).unwrap_err();
     assert_eq!(repository.executions(&ExecutionFilter::default()).unwrap(), before, "{error}");
     assert_eq!(std::mem::discriminant(&foreseen), std::mem::discriminant(&error), "{foreseen}");
-    // The seconds of a lease go on.
+    // The remaining seconds of a lease differ between the two calls.
     if !matches!(error, RepositoryError::AlreadyRunning { .. }) {
         assert_eq!(foreseen.to_string(), error.to_string());
     }
@@ -326,7 +326,7 @@ fn a_crash_loop_ends_until_somebody_forces_the_launch<P: Place>(place: &P) {
     drop(repository.launch(&request).unwrap().lock);
 }
 
-fn a_death_after_a_commit_is_no_crash_loop<P: Place>(place: &P) {
+fn a_death_after_a_commit_is_not_a_crash_loop<P: Place>(place: &P) {
     let repository = place.open();
     make_items(place);
     let parameters = parameters("a");

@@ -15,12 +15,12 @@ use crate::place::{Place, Repo};
 use crate::support::*;
 
 every_kind![
-    any_filter_read_page_by_page_gives_what_a_look_at_every_execution_gives,
+    any_filter_read_page_by_page_returns_the_executions_that_match_it,
     a_page_of_executions_has_the_parameters_of_each_in_order,
     skipped_items_are_read_page_by_page_over_all_executions_of_an_instance,
 ];
 
-/// The cases of the property; each reads several pages.
+/// The number of cases of the property; each case reads several pages.
 const CASES: u32 = 48;
 const JOBS: [&str; 3] = ["load", "rank", "load%"];
 const STATUSES: [BatchStatus; 8] = [
@@ -170,7 +170,7 @@ fn page_by_page(
     }
 }
 
-fn any_filter_read_page_by_page_gives_what_a_look_at_every_execution_gives<P: Place>(place: &P) {
+fn any_filter_read_page_by_page_returns_the_executions_that_match_it<P: Place>(place: &P) {
     let repository = place.open();
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     let cases = (prop::collection::vec(row(), 0..25), filter(), 1..6_u32, prop::collection::vec(row(), 5));
@@ -211,7 +211,7 @@ fn a_page_of_executions_has_the_parameters_of_each_in_order<P: Place>(place: &P)
     assert_eq!(names.collect::<Vec<_>>(), expected.map(|(id, names)| (id, names.to_owned())));
 }
 
-/// Two executions of an instance, of two steps each, that skip several items; and one of another instance.
+/// Two executions of one instance and one of another, each with two steps that skip several items.
 fn skip_some(repository: &Repo) {
     let skipped = |name: String| SkippedItem {
         phase: SkipPhase::Read,

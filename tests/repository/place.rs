@@ -88,7 +88,7 @@ pub(crate) trait Place: Sized + Send + Sync + 'static {
     fn execute(chunk: &ChunkTransaction<'_>, statement: &str) -> Result<(), Failure>;
 }
 
-/// Runs a test with a new place, or with that of its owner.
+/// Runs a test with a new place, or with the one in [`OWNER_OF`] if this process is to be its owner.
 pub(crate) fn give<P: Place>(test: fn(&P)) {
     let place = match std::env::var(OWNER_OF) {
         Ok(address) => Some(P::at(&address)),
@@ -99,7 +99,7 @@ pub(crate) fn give<P: Place>(test: fn(&P)) {
     }
 }
 
-/// Runs a test with two new places, or with those of its owner.
+/// Runs a test with two new places, or with those in [`OWNER_OF`] if this process is to be their owner.
 pub(crate) fn give_two<R: Place, W: Place>(test: fn(&R, &W)) {
     let places = match std::env::var(OWNER_OF) {
         Ok(addresses) => {

@@ -15,8 +15,8 @@ every_kind![
     an_abandoned_instance_is_purged_with_its_failed_executions,
     what_was_purged_counts_in_the_statistics,
     a_run_id_is_not_given_again_after_a_purge,
-    a_page_looks_at_so_many_instances_and_says_where_the_next_one_begins,
-    only_old_instances_of_the_asked_for_kind_are_selected,
+    a_page_looks_at_a_limited_number_of_instances_and_says_where_the_next_one_begins,
+    only_old_instances_with_the_wanted_job_and_status_are_selected,
     the_space_of_purged_rows_is_given_back,
 ];
 
@@ -92,7 +92,7 @@ fn a_purged_instance_is_refused_as_complete_and_nothing_else_of_it_is_left<P: Pl
         "{message}"
     );
     assert_eq!(repository.outlook(&request(&parameters("a"))).unwrap_err().to_string(), message);
-    // Others are launched as ever, and with numbers of their own.
+    // Others are launched as before, and with numbers of their own.
     assert_ne!(launched(&repository, "b").ownership.instance, instance);
     // Nothing of the refused launch is left.
     assert_eq!(repository.count_instances(Some("load")).unwrap(), 1);
@@ -147,7 +147,7 @@ fn a_run_id_is_not_given_again_after_a_purge<P: Place>(place: &P) {
     assert_eq!(repository.last_run_id("other").unwrap(), None);
 }
 
-fn a_page_looks_at_so_many_instances_and_says_where_the_next_one_begins<P: Place>(place: &P) {
+fn a_page_looks_at_a_limited_number_of_instances_and_says_where_the_next_one_begins<P: Place>(place: &P) {
     let repository = place.open();
     let first = complete::<P>(&repository, "a");
     fail(&repository, launched(&repository, "b").ownership);
@@ -160,7 +160,7 @@ fn a_page_looks_at_so_many_instances_and_says_where_the_next_one_begins<P: Place
     assert_eq!(selected(&repository, &PurgeFilter { before: Some(third), ..all() }), [first]);
 }
 
-fn only_old_instances_of_the_asked_for_kind_are_selected<P: Place>(place: &P) {
+fn only_old_instances_with_the_wanted_job_and_status_are_selected<P: Place>(place: &P) {
     let repository = place.open();
     let before = repository.now().unwrap();
     let instance = complete::<P>(&repository, "a");

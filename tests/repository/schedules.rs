@@ -11,7 +11,7 @@ use crate::support::*;
 every_kind![
     a_schedule_is_recorded_when_it_is_first_seen,
     a_schedule_that_has_changed_begins_again,
-    a_schedule_that_changes_soon_after_its_begin_keeps_the_times_since_then,
+    a_schedule_that_changes_soon_after_its_beginning_keeps_the_times_since_then,
     times_are_recorded_once_and_listed_latest_first,
     a_time_is_settled_once_but_a_run_is_always_recorded,
     a_time_shows_the_last_execution_of_its_instance,
@@ -58,7 +58,7 @@ fn a_schedule_that_has_changed_begins_again<P: Place>(place: &P) {
     assert_eq!((row.zone.as_str(), row.since, row.planned), ("Asia/Seoul", at("12:00"), at("12:00")));
 }
 
-fn a_schedule_that_changes_soon_after_its_begin_keeps_the_times_since_then<P: Place>(place: &P) {
+fn a_schedule_that_changes_soon_after_its_beginning_keeps_the_times_since_then<P: Place>(place: &P) {
     let repository = place.open();
     seen(&repository, "10:00");
     let row = repository.see_schedule("load", "30 * * * *", "UTC", at("10:09")).unwrap();

@@ -16,7 +16,7 @@ every_kind![
     skipped_items_are_committed_with_their_chunk_and_read_back_in_full,
     skips_of_a_rolled_back_chunk_are_dropped_and_their_numbers_reused,
     a_fenced_owner_records_no_skips,
-    an_endless_error_text_is_cut,
+    a_very_long_error_text_is_cut,
     a_missing_execution_is_an_error_rather_than_no_skips,
 ];
 
@@ -88,7 +88,7 @@ fn a_fenced_owner_records_no_skips<P: Place>(place: &P) {
     assert!(names(&repository, first.ownership).is_empty());
 }
 
-fn an_endless_error_text_is_cut<P: Place>(place: &P) {
+fn a_very_long_error_text_is_cut<P: Place>(place: &P) {
     let repository = place.open();
     let launched = launch(&repository);
     let mut step = begin(&repository, launched.ownership);

@@ -67,7 +67,7 @@ impl Place for File {
 
     fn broken(&self) -> (DatabaseHandle, String) {
         let path = self.path.with_file_name("text.db");
-        let text = "this is a text and no database, and long enough to be read as a header of one";
+        let text = "this is text and not a database, and long enough to be read as the header of one";
         std::fs::write(&path, text).unwrap();
         (DatabaseHandle::new(Sqlite::open(path)), "text.db".to_owned())
     }

@@ -18,7 +18,7 @@ every_kind![
     a_step_whose_end_could_not_be_recorded_ends_with_its_execution_and_keeps_its_context,
     the_rows_of_a_step_are_those_that_spring_batch_reads,
     the_end_of_a_step_and_its_journal_entry_are_atomic,
-    an_advice_is_kept_until_a_step_has_followed_it,
+    advice_is_kept_until_a_step_has_followed_it,
     an_owner_that_was_taken_over_writes_nothing,
     a_step_that_waits_for_a_lock_does_not_begin_when_the_job_is_asked_to_stop,
     the_journal_of_an_execution_is_that_of_its_instance_in_its_order,
@@ -164,7 +164,7 @@ fn profile() -> Profile {
     }
 }
 
-fn an_advice_is_kept_until_a_step_has_followed_it<P: Place>(place: &P) {
+fn advice_is_kept_until_a_step_has_followed_it<P: Place>(place: &P) {
     let repository = place.open();
     let launched = launch(&repository);
     let ends = |advice: Option<Advice>, followed| {

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use crate::world::World;
 
 #[test]
-fn nothing_is_due_at_first_and_that_is_no_failure() {
+fn nothing_is_due_at_first_and_that_is_not_a_failure() {
     let world = World::new();
     let run = world.run("run weekly --due");
     assert_eq!((run.code, run.out.as_str()), (Some(0), "nothing is due for weekly\n"), "{run}");
@@ -44,7 +44,7 @@ fn holds_later_times(world: &World) {
     assert_eq!(world.run("run holding --due").code, Some(1));
     let list = world.run("schedule list");
     let held = "holding: execution 1 failed or was stopped, and ";
-    let remedy = "wait for it: `restart 1` resumes it, and `abandon 1` gives it up";
+    let remedy = " for it: `restart 1` resumes it, and `abandon 1` gives it up";
     assert!(list.out.contains(held) && list.out.contains(remedy), "{list}");
     let due = world.run("run holding --due --json");
     let document: serde_json::Value = serde_json::from_str(&due.out).unwrap();
@@ -125,7 +125,7 @@ fn a_schedule_is_paused_and_resumed() {
     let paused = world.run("schedule pause in_order");
     assert_eq!(paused.code, Some(0), "{paused}");
     assert!(world.run("schedule list").out.contains("paused"));
-    assert!(world.run("schedule pause in_order").out.contains("paused already"));
+    assert!(world.run("schedule pause in_order").out.contains("already paused"));
     let resumed = world.run("schedule resume in_order");
     assert!(resumed.out.contains("resumed"), "{resumed}");
 }
@@ -228,7 +228,7 @@ fn a_run_that_a_person_stops_is_held() {
     assert_eq!(run.wait().unwrap().code(), Some(3));
     let held = "SELECT OUTCOME FROM BATCH_SCHEDULE_FIRE ORDER BY FIRE_TIME LIMIT 1";
     assert_eq!(world.column(held), ["HELD"]);
-    assert!(world.run("schedule list").out.contains("1 held"));
+    assert!(world.run("schedule list").out.contains("1 run is held"));
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {

@@ -1,4 +1,5 @@
-//! Scheduled times, from when they are due to their end, with a clock and runs that the test controls.
+//! Scheduled times, from the moment when they are due to the end of their runs, with a clock and runs that the test
+//! controls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -121,7 +122,7 @@ fn the_first_look_at_a_schedule_runs_nothing() {
 }
 
 #[test]
-fn a_time_that_has_come_runs_once_however_often_anybody_looks() {
+fn a_due_time_has_one_run_however_often_anybody_looks() {
     let bench = Bench::new();
     bench.due(WEEKLY);
     // Monday, three in Seoul, is Sunday evening in UTC.
@@ -135,7 +136,7 @@ fn a_time_that_has_come_runs_once_however_often_anybody_looks() {
 }
 
 #[test]
-fn of_several_missed_times_the_latest_runs_and_the_others_are_recorded() {
+fn of_several_missed_times_only_the_latest_has_a_run_and_the_others_are_recorded() {
     let bench = Bench::new();
     bench.due(WEEKLY);
     assert_eq!(bench.at("2026-12-08T00:00:00Z").run(WEEKLY), completed("2026-12-07"));
@@ -148,7 +149,7 @@ fn of_several_missed_times_the_latest_runs_and_the_others_are_recorded() {
 }
 
 #[test]
-fn all_missed_times_within_the_limit_run_one_after_the_other() {
+fn the_job_runs_for_all_missed_times_within_the_limit_one_after_the_other() {
     const JOB: &JobInfo = <weekly_all as JobDefinition>::INFO;
     let bench = Bench::new();
     bench.due(JOB);
@@ -160,7 +161,7 @@ fn all_missed_times_within_the_limit_run_one_after_the_other() {
 }
 
 #[test]
-fn without_missed_runs_a_time_runs_for_five_minutes() {
+fn with_missed_none_a_run_starts_at_most_five_minutes_late() {
     const JOB: &JobInfo = <weekly_none as JobDefinition>::INFO;
     let bench = Bench::new();
     bench.due(JOB);
@@ -170,7 +171,7 @@ fn without_missed_runs_a_time_runs_for_five_minutes() {
 }
 
 #[test]
-fn a_paused_schedule_fires_nothing_and_the_times_of_a_pause_never_run() {
+fn a_paused_schedule_fires_nothing_and_the_job_never_runs_for_the_times_of_a_pause() {
     let bench = Bench::new();
     assert!(bench.operator.pause_schedule(WEEKLY, true).unwrap());
     assert!(!bench.operator.pause_schedule(WEEKLY, true).unwrap(), "it is paused already");
@@ -182,7 +183,7 @@ fn a_paused_schedule_fires_nothing_and_the_times_of_a_pause_never_run() {
 }
 
 #[test]
-fn a_time_that_was_due_before_a_pause_runs_after_it() {
+fn the_job_runs_after_a_pause_for_a_time_that_was_due_before() {
     let bench = Bench::new();
     bench.due(WEEKLY);
     assert_eq!(bench.at("2026-11-22T18:00:00Z").due(WEEKLY), ["2026-11-23"]);
@@ -250,7 +251,7 @@ fn a_failed_run_is_restarted_after_growing_pauses_then_held_and_later_times_go_o
     assert_eq!(bench.at("2026-11-21T23:00:00Z").run(JOB), []);
     BROKEN.store(false, Ordering::Relaxed);
     assert_eq!(bench.at("2026-11-22T12:00:00Z").run(JOB), completed("2026-11-22"));
-    // A person resumes the one that is held.
+    // A person resumes the run that is held.
     assert_eq!(bench.operator.restart(ExecutionId(3)).unwrap().status, BatchStatus::Completed);
 }
 
@@ -293,7 +294,7 @@ const OLDER: &JobInfo = &JobInfo {
 };
 
 #[test]
-fn while_old_and_new_programs_run_side_by_side_the_times_of_both_run_once() {
+fn while_old_and_new_programs_run_side_by_side_the_job_runs_once_for_the_times_of_both() {
     let bench = Bench::new();
     bench.due(OLDER);
     // Each minute around three o'clock on a Monday and on a Thursday, the older program looks, then the newer one.
@@ -415,12 +416,12 @@ fn a_time_waits_for_the_run_of_an_earlier_one() {
 }
 
 #[test]
-fn times_that_wait_run_in_order() {
+fn runs_that_wait_start_in_order() {
     assert_eq!(starts(&plan(<waiting as JobDefinition>::INFO, None)), ["11:00"]);
 }
 
 #[test]
-fn a_time_is_skipped_while_an_earlier_one_runs() {
+fn a_time_is_skipped_while_an_earlier_run_is_active() {
     let plan = plan(<skipping as JobDefinition>::INFO, Some(run(BatchStatus::Started)));
     assert_eq!(starts(&plan), [""; 0]);
     let settled: Vec<_> =
@@ -429,7 +430,7 @@ fn a_time_is_skipped_while_an_earlier_one_runs() {
 }
 
 #[test]
-fn a_time_runs_beside_an_earlier_one_if_that_is_allowed() {
+fn a_run_starts_beside_an_earlier_one_if_that_is_allowed() {
     assert_eq!(starts(&plan(<allowing as JobDefinition>::INFO, Some(run(BatchStatus::Started)))), ["12:00"]);
     assert_eq!(starts(&plan(<allowing as JobDefinition>::INFO, None)), ["11:00", "12:00"]);
 }

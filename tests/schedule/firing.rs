@@ -1,4 +1,5 @@
-//! Several processes run what is due on one repository and are killed at any moment: each time runs once, and none is left out.
+//! Several processes run what is due on one repository and are killed at any moment: the job runs once for each time,
+//! and no time is left out.
 //!
 //! The environment variables `BATCH_SCHEDULE_PROCESSES` and `BATCH_SCHEDULE_TIMES` set how many processes and times
 //! there are.
@@ -79,14 +80,14 @@ fn fire(world: &World, job: &str, times: u32, micros: u32) {
     );
 }
 
-/// How many times have run.
+/// The number of scheduled times whose runs are done.
 fn done(world: &World, job: &str) -> u32 {
     let done =
         format!("SELECT COUNT(*) FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = '{job}' AND OUTCOME = 'DONE'");
     world.column(&done)[0].parse().unwrap()
 }
 
-/// Every minute from the first to the last has run once.
+/// Checks that the job has run once for every minute from the first to the last.
 fn check(world: &World, job: &str, times: u32) {
     let minutes = world.column(&format!(
         "SELECT {} FROM BATCH_SCHEDULE_FIRE WHERE JOB_NAME = '{job}' ORDER BY FIRE_TIME",
@@ -113,18 +114,18 @@ fn check(world: &World, job: &str, times: u32) {
 }
 
 #[test]
-fn processes_that_run_times_in_order_run_each_once_whatever_dies() {
+fn runs_in_order_happen_once_for_each_time_whatever_dies() {
     fire(&World::new(), "in_order", 40, 1_000);
 }
 
 #[test]
-fn processes_that_run_times_at_once_run_each_once_whatever_dies() {
+fn runs_at_once_happen_once_for_each_time_whatever_dies() {
     fire(&World::new(), "at_once", 40, 5_000);
 }
 
 #[cfg(feature = "postgres")]
 #[test]
-fn on_postgresql_processes_that_run_times_in_order_run_each_once_whatever_dies() {
+fn on_postgresql_runs_in_order_happen_once_for_each_time_whatever_dies() {
     if let Some(world) = World::on_postgres() {
         fire(&world, "in_order", 15, 1_000);
     }
@@ -132,7 +133,7 @@ fn on_postgresql_processes_that_run_times_in_order_run_each_once_whatever_dies()
 
 #[cfg(feature = "postgres")]
 #[test]
-fn on_postgresql_processes_that_run_times_at_once_run_each_once_whatever_dies() {
+fn on_postgresql_runs_at_once_happen_once_for_each_time_whatever_dies() {
     if let Some(world) = World::on_postgres() {
         fire(&world, "at_once", 15, 5_000);
     }

@@ -1,4 +1,4 @@
-//! Tests of schedules: which times they name, and that each time runs exactly once.
+//! Tests of schedules: which times they name, and that the job runs exactly once for each time.
 
 mod commands;
 mod due;

@@ -13,13 +13,13 @@ use tempfile::TempDir;
 
 /// The output of a command, and its exit code.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct EndedProcess {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl fmt::Display for Ran {
+impl fmt::Display for EndedProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {:?}\n{}\n{}", self.code, self.out, self.err)
     }
@@ -70,10 +70,10 @@ impl World {
         command
     }
 
-    pub(crate) fn run(&self, line: &str) -> Ran {
+    pub(crate) fn run(&self, line: &str) -> EndedProcess {
         let output = self.command(line).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        EndedProcess { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
     pub(crate) fn start(&self, line: &str) -> Child {
@@ -99,7 +99,8 @@ impl World {
         "CAST(strftime('%s', FIRE_TIME) AS INTEGER) / 60"
     }
 
-    /// Creates the table in which the jobs note their times, as processes that all create it would disturb each other.
+    /// Creates the table in which the jobs note their times, because processes that all create it would disturb each
+    /// other.
     pub(crate) fn create_noted(&self) {
         #[cfg(feature = "postgres")]
         if let Some(session) = self.session() {

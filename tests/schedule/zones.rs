@@ -1,8 +1,8 @@
 //! The times of a schedule, against a walk through the calendar that knows nothing of cron but its fields.
 //!
-//! The walk goes hour by hour, and minute by minute on the days before and after the clocks change. It is done for a year, and
-//! for times that come often only around the changes. The environment variable `BATCH_SCHEDULE_YEARS` sets a number of years, and
-//! then all of them are walked through.
+//! The walk goes hour by hour, and minute by minute on the days before and after the clocks change. It covers a year,
+//! but for frequent times only the days around the changes. The environment variable `BATCH_SCHEDULE_YEARS` sets a
+//! number of years, and then the walk covers all days of these years.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ use jiff::civil::{Date, DateTime, Weekday, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 
-/// Zones with all kinds of changes: an hour, half an hour, at midnight, during Ramadan, of another offset for good, and none.
+/// Zones with all kinds of changes: an hour, half an hour, at midnight, during Ramadan, a permanent change of the
+/// offset, and none.
 const ZONES: [&str; 40] = [
     "UTC",
     "Asia/Seoul",
@@ -275,7 +276,7 @@ fn minutes(
                 (Some(first), false) => {
                     found.insert(ScheduledTime { instant: first, local });
                 }
-                // The clocks never show it: it comes when they show a later time for the first time.
+                // The clocks never show this time: the job runs when they first show a later one.
                 (None, false) => {
                     let (_, instants) = shown.range(local..).next().unwrap();
                     found.insert(ScheduledTime { instant: instants[0], local });

@@ -32,7 +32,7 @@ fn a_job_is_started_stopped_restarted_and_abandoned() {
         let second = server.started(&format!("/executions/{first}/restart"), "");
         world.wait_until(second, "STARTED");
         assert_eq!(shown(&world, second)["continues"], first);
-        assert_eq!(server.post(&format!("/executions/{second}/abandon"), "").status, 409, "it runs");
+        assert_eq!(server.post(&format!("/executions/{second}/abandon"), "").status, 409, "it is running");
         server.post(&format!("/executions/{second}/stop"), "").location();
         world.wait_until(second, "STOPPED");
 
@@ -140,7 +140,7 @@ fn executions(world: &World) -> usize {
 }
 
 #[test]
-fn the_next_scheduled_time_is_run_at_once_and_only_once() {
+fn the_next_scheduled_run_starts_at_once_and_only_once() {
     on_both(|world| {
         let server = world.serve("");
         let next = next_time(&world);
@@ -160,7 +160,7 @@ fn the_next_scheduled_time_is_run_at_once_and_only_once() {
 }
 
 #[test]
-fn a_stale_page_runs_no_other_time_than_it_shows() {
+fn a_stale_page_starts_no_run_for_another_time_than_it_shows() {
     let world = World::new();
     let server = world.serve("");
     let stale = server.post("/schedule/count_orders/trigger", "scheduled=2024-01-07T18:00:00Z");
@@ -170,7 +170,7 @@ fn a_stale_page_runs_no_other_time_than_it_shows() {
 }
 
 #[test]
-fn the_scheduled_times_of_past_days_are_run() {
+fn the_job_runs_for_the_scheduled_times_of_past_days() {
     on_both(|world| {
         let server = world.serve("");
         let path = "/schedule/count_orders/backfill";

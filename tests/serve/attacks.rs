@@ -134,7 +134,7 @@ fn no_route_answers_to_a_wrong_token() {
             refuses(&with(&server, &first, &[&server.host(), &bearer]), 401, &first);
             refuses(&with(&server, &first, &[&server.host(), &cookie]), 401, &first);
         }
-        // A token is no session.
+        // A token is not a session.
         let cookie = format!("Cookie: batch_{}={}", server.port, server.token);
         refuses(&with(&server, &first, &[&server.host(), &cookie]), 401, &first);
     }
@@ -247,7 +247,7 @@ fn an_oversized_head_is_refused() {
 
 /// Slow clients hold nobody up, and are dropped in the end.
 #[test]
-fn a_slow_client_is_left() {
+fn a_slow_client_is_disconnected() {
     let world = world();
     let server = world.serve("");
     let head = format!("POST /executions/1/stop HTTP/1.1\r\n{}\r\n{}\r\n", server.host(), server.bearer());
@@ -275,7 +275,7 @@ fn a_slow_client_is_left() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_left() {
+fn a_client_that_reads_nothing_is_disconnected() {
     let world = world();
     let server = world.serve("");
     let mut stream = connect(server.port);
@@ -287,7 +287,7 @@ fn a_client_that_takes_nothing_is_left() {
 }
 
 #[test]
-fn more_connections_than_it_takes_do_not_end_it() {
+fn more_connections_than_the_server_takes_do_not_end_it() {
     let world = world();
     let server = world.serve("");
     let idle: Vec<_> = (0..300).map(|_| connect(server.port)).collect();
@@ -298,7 +298,7 @@ fn more_connections_than_it_takes_do_not_end_it() {
 /// The cookie of a session that the link has begun.
 fn cookie(server: &Server) -> String {
     let answer = with(server, &format!("GET /executions?job=x&token={}", server.token), &[&server.host()]);
-    assert_eq!(answer.location(), "/executions?job=x", "the token is no part of the address");
+    assert_eq!(answer.location(), "/executions?job=x", "the token is not part of the address");
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     assert!(!cookie.contains(&server.token), "{cookie}");

@@ -114,7 +114,7 @@ fn only_what_has_changed_is_sent_again() {
 }
 
 #[test]
-fn the_text_of_an_error_is_no_html() {
+fn the_text_of_an_error_is_not_html() {
     let (world, _running) = world();
     let server = world.serve("");
     for path in

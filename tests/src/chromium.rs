@@ -53,7 +53,7 @@ impl Driver {
     fn start() -> Option<Self> {
         let (Some(program), Some(browser)) = (found("chromedriver"), found("chromium")) else {
             missing::leave_out(
-                "there is no chromium with its driver",
+                "Chromium or its driver is missing",
                 "apt-get install chromium chromium-driver",
             );
             return None;
@@ -88,7 +88,7 @@ impl Driver {
         &self.browser
     }
 
-    /// Whether the browser runs as root. Chromium allows root no sandbox.
+    /// Whether the browser runs as root. Chromium cannot use its sandbox as root.
     ///
     /// # Panics
     /// If its folder is gone.

@@ -33,7 +33,7 @@ pub enum Manner {
 /// A request.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The path of its address.
+    /// The path of the request.
     pub path: String,
     /// The request line and the headers.
     pub head: String,
@@ -48,7 +48,7 @@ pub struct Collector {
     received: Arc<Mutex<Vec<Received>>>,
 }
 
-/// Attributes by their names, as texts.
+/// Attributes by their names, as strings.
 pub type Attributes = BTreeMap<String, String>;
 
 impl Collector {
@@ -145,7 +145,7 @@ impl Collector {
     }
 }
 
-/// Attributes by their names, as texts.
+/// Attributes by their names, as strings.
 #[must_use]
 pub fn attributes(attributes: &[KeyValue]) -> Attributes {
     let text = |attribute: &KeyValue| match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {

@@ -20,7 +20,7 @@ pub fn leave_out(missing: &str, remedy: &str) {
     assert!(!nothing_may_be(), "{missing}: {remedy}");
     let line = format!("left out: {missing} ({remedy})\n");
     if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
-        // Unlike a macro that prints, this is shown although the test passes.
+        // Unlike a macro that prints, this is shown even if the test passes.
         drop(std::io::stderr().write_all(line.as_bytes()));
     }
 }

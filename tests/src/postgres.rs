@@ -27,8 +27,8 @@ read -r end
 kill -INT "$program"; wait "$program"
 "#;
 
-/// Runs the server, whose command line follows the folder, as often as it is told to, and removes the folder after the
-/// end of its input.
+/// Runs the server each time it is told to, and removes the folder at the end of its input. The arguments are the
+/// folder and the server's command line.
 const WATCHER: &str = r#"
 folder=$1; shift; server=
 while read -r command; do
@@ -125,7 +125,7 @@ impl Drop for Database {
 pub struct Options {
     /// Whether commits survive a crash of the machine; not needed for a killed server.
     pub fsync: bool,
-    /// The most connections at once.
+    /// The maximum number of connections.
     pub max_connections: u32,
     /// More settings, as in `postgresql.conf`.
     pub settings: Vec<(&'static str, String)>,
@@ -247,7 +247,7 @@ impl Server {
             let Err(refused) = Session::connect(&Postgres::at(self.url()), "batch tests") else { return };
             assert!(Instant::now() < deadline, "the server does not start: {refused}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
-            // After `kill -9` its backends live on for a moment, and it does not start beside them.
+            // After `kill -9`, the backends of the server live on for a moment, and it does not start while they run.
             if has_ended(process) {
                 std::thread::sleep(Duration::from_millis(200));
                 process = self.command("start");
@@ -284,7 +284,7 @@ fn has_ended(process: u32) -> bool {
 }
 
 /// A pgbouncer in front of a server, in transaction mode with few connections: two transactions of one client may run
-/// on different ones.
+/// on different connections.
 #[derive(Debug)]
 pub struct Pooler {
     port: u16,

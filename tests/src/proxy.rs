@@ -209,7 +209,7 @@ fn until_cut(cut: &mut Option<Cut>, way: Way, tail: &mut Vec<u8>, piece: &[u8]) 
     Some(kept)
 }
 
-/// Returns where the bytes begin and end in a piece. They may begin in the piece before.
+/// Returns where the bytes begin and end in a piece. They may begin in the previous piece.
 fn found(tail: &mut Vec<u8>, piece: &[u8], wanted: &[u8]) -> Option<(usize, usize)> {
     let before = tail.len();
     tail.extend_from_slice(piece);

@@ -127,7 +127,7 @@ impl Server {
     /// Its URL with TLS.
     ///
     /// # Panics
-    /// If it was started without.
+    /// If the server was started without a certificate.
     #[must_use]
     pub fn tls_url(&self) -> String {
         format!("amqps://guest:guest@localhost:{}", self.tls.unwrap())

@@ -45,8 +45,8 @@ impl Drop for Watcher {
     }
 }
 
-/// A free port outside the range of outgoing connections: one of these could take a port of that range while the server
-/// is down.
+/// A free port outside the range of outgoing connections: an outgoing connection could take a port of that range
+/// while the server is down.
 pub(crate) fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     loop {

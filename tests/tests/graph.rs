@@ -4,7 +4,7 @@
     clippy::needless_pass_by_value,
     clippy::trivially_copy_pass_by_ref,
     clippy::unnecessary_wraps,
-    reason = "components take and return what the language has them take and return"
+    reason = "the language fixes what components take and return"
 )]
 
 use batch_runtime::graph::{GraphFormat, render};

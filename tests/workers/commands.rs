@@ -88,7 +88,7 @@ fn a_worker_without_a_secret_says_which_one_it_needs() {
     until("the worker", || !world.column("SELECT 1 FROM BATCH_PROCESS").is_empty());
     let run = world.run_with("around --parts 2 --size 20 --workers remote --workers-wait 10s", &secret);
     assert_eq!(run.code, 1, "{run}");
-    assert!(run.err.contains("takes it from its environment, as in `BATCH_PARAM_"), "{run}");
+    assert!(run.err.contains("takes the parameter from its environment, as in `BATCH_PARAM_"), "{run}");
     worker.signal("-TERM");
     worker.wait();
 }

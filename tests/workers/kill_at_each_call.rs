@@ -26,7 +26,7 @@ struct Shape {
 fn written(items: &[i64], expected: &[i64]) {
     let missing = expected.iter().filter(|number| !items.contains(number)).count();
     let surplus = items.len() + missing - expected.len();
-    assert_eq!((missing, surplus), (0, 0), "lost, doubled; {items:?}");
+    assert_eq!((missing, surplus), (0, 0), "lost, duplicated; {items:?}");
 }
 
 const SHAPES: [Shape; 4] = [
@@ -72,7 +72,7 @@ enum Victim {
     Both,
 }
 
-/// The words of strace that kill a process before its call with that number.
+/// The strace command that kills a process before its call with that number.
 fn killing(call: usize) -> Vec<String> {
     let inject = format!("inject={CALLS}:signal=SIGKILL:when={call}");
     ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={CALLS}"), "-e", &inject]
@@ -159,20 +159,20 @@ fn sweep(victim: Victim) {
             call += stride;
         }
         if all {
-            println!("{victim:?}, {}: {} points, lost 0, doubled 0", shape.line, call - 1);
+            println!("{victim:?}, {}: {} points, lost 0, duplicated 0", shape.line, call - 1);
         }
     }
-    println!("{victim:?}: {deaths} deaths, lost 0, doubled 0");
+    println!("{victim:?}: {deaths} deaths, lost 0, duplicated 0");
     assert!(deaths >= SHAPES.len());
 }
 
 #[test]
-fn a_worker_that_dies_before_any_durable_call_loses_and_doubles_nothing() {
+fn a_worker_that_dies_before_any_durable_call_loses_and_duplicates_nothing() {
     sweep(Victim::Worker);
 }
 
 #[test]
-fn a_manager_that_dies_before_any_durable_call_loses_and_doubles_nothing() {
+fn a_manager_that_dies_before_any_durable_call_loses_and_duplicates_nothing() {
     sweep(Victim::Manager);
 }
 

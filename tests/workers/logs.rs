@@ -74,7 +74,7 @@ fn a_log_that_cannot_be_opened_is_refused_before_anything_runs() {
     let run = world.run("load --parts 2 --size 20 --log missing/log.jsonl");
     assert_eq!(run.code, 2, "{run}");
     let expected = format!(
-        "error: the log {} cannot be opened: No such file or directory (os error 2); `--log` names it\n",
+        "error: the log {} cannot be opened: No such file or directory (os error 2); use `--log` to choose another file\n",
         world.path("missing/log.jsonl").display()
     );
     assert_eq!(run.err, expected);

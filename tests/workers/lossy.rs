@@ -167,7 +167,7 @@ impl Hints for Lossy {
 }
 
 #[test]
-fn hints_that_are_lost_doubled_late_or_wrong_change_no_row() {
+fn hints_that_are_lost_duplicated_late_or_wrong_change_no_row() {
     for seed in 0..12 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("batch.db");

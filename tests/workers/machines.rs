@@ -55,7 +55,7 @@ fn fails_with(run: &Run, what: &[&str]) {
     }
 }
 
-const SHARE: &str = "let both see one folder under the same path, such as a shared one";
+const SHARE: &str = "give both the same folder under the same path, such as a shared folder";
 
 #[test]
 fn a_worker_refuses_another_file_under_the_path_of_its_partition() {
@@ -78,7 +78,7 @@ fn a_worker_without_the_file_of_its_partition_says_that_the_folder_must_be_share
         machines.write(file, "1\n2\n");
     }
     let run = machines.run("load_files --folder data");
-    fails_with(&run, &["the worker cannot read data/b.txt as the manager can", SHARE]);
+    fails_with(&run, &["the worker cannot read data/b.txt, which the manager can read", SHARE]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_worker_with_the_same_files_runs_all_partitions() {
 }
 
 #[test]
-fn a_file_that_is_corrected_before_a_restart_is_no_other_file() {
+fn a_file_that_is_corrected_before_a_restart_counts_as_the_same_file() {
     let machines = Machines::new();
     machines.write("data/a.txt", "0\n1\n");
     machines.write("data/b.txt", "2\nno number\n");

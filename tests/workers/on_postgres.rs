@@ -92,7 +92,7 @@ fn an_idle_manager_with_a_thousand_partitions_sends_two_statements_a_second_at_m
         world.start(&format!("load --parts 1000 --size 1 --workers remote --repository {}", database.url()));
     let waits = |log: &str| log.contains("UPDATE public.BATCH_PARTITION SET OFFERED_FOR");
     until("the offer", || waits(&server.log()));
-    // The manager polls more and more rarely.
+    // The manager polls less and less often.
     std::thread::sleep(Duration::from_secs(3));
     let statements = || {
         let log = server.log();

@@ -63,7 +63,7 @@ fn no_message_is_left_after_the_partitions_of_a_run() {
 }
 
 #[test]
-fn a_run_whose_manager_hears_no_replies_looks_by_itself() {
+fn a_run_whose_manager_hears_no_replies_polls() {
     let Some(server) = rabbitmq::server() else { return };
     let world = World::new();
     let workers = workers(&world, &server.url());
@@ -165,7 +165,7 @@ fn a_server_that_is_short_of_memory_holds_nothing_up() {
 }
 
 #[test]
-fn a_queue_that_is_deleted_is_made_again() {
+fn a_queue_that_is_deleted_is_created_again() {
     let Some(server) = Server::start(None) else { return };
     let world = World::new();
     let workers = workers(&world, &server.url());
@@ -237,7 +237,7 @@ fn a_problem_that_waiting_does_not_solve_is_refused_in_one_line_and_nothing_is_w
 fn a_queue_of_other_arguments_is_refused_by_its_name() {
     let Some(server) = Server::start(None) else { return };
     let world = World::new();
-    // The name of the queue is known once a worker has made it.
+    // The name of the queue is known once a worker has created it.
     let workers = workers(&world, &server.url());
     until_joined(&world, 3);
     end(workers);

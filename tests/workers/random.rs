@@ -64,7 +64,7 @@ fn round(world: &World, seed: u64) -> Killed {
 }
 
 #[test]
-fn of_two_hundred_partitions_nothing_is_lost_or_doubled_whichever_process_is_killed() {
+fn of_two_hundred_partitions_nothing_is_lost_or_duplicated_whichever_process_is_killed() {
     let all = std::env::var("CRASH").is_ok_and(|crash| crash == "all");
     let rounds = if all { 50 } else { 2 };
     let mut killed = Killed::default();
@@ -76,15 +76,15 @@ fn of_two_hundred_partitions_nothing_is_lost_or_doubled_whichever_process_is_kil
         let items = world.items();
         let expected = numbers(PARTS * SIZE);
         let lost = expected.iter().filter(|number| items.binary_search(number).is_err()).count();
-        let doubled = items.len() + lost - expected.len();
-        assert_eq!((lost, doubled), (0, 0), "lost, doubled with seed {seed}");
+        let duplicated = items.len() + lost - expected.len();
+        assert_eq!((lost, duplicated), (0, 0), "lost, duplicated with seed {seed}");
         let completed =
             "SELECT COUNT(*) FROM BATCH_PARTITION JOIN BATCH_STEP_EXECUTION USING (STEP_EXECUTION_ID)
             WHERE STATUS = 'COMPLETED'";
         assert_eq!(world.column(completed), [PARTS.to_string()], "seed {seed}");
     }
     println!(
-        "{rounds} rounds, {} workers and {} managers killed: lost 0, doubled 0",
+        "{rounds} rounds, {} workers and {} managers killed: lost 0, duplicated 0",
         killed.workers, killed.managers
     );
     assert!(killed.workers > 0);

@@ -79,7 +79,7 @@ fn a_wrong_variable_causes_a_warning_and_fails_nothing() {
     let run =
         world.run_with("load --parts 2 --size 20", &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")]);
     assert_eq!(run.code, 0, "{run}");
-    let expected = "warning: no traces and metrics are sent: `OTEL_EXPORTER_OTLP_ENDPOINT` is not an address: it does not \
+    let expected = "warning: no traces or metrics are sent: `OTEL_EXPORTER_OTLP_ENDPOINT` is not an address: it does not \
                     begin with `http://` or `https://`\n";
     assert!(run.err.starts_with(expected), "{run}");
 }

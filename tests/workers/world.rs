@@ -34,7 +34,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// A command that runs.
+/// A running command.
 pub(crate) struct Running {
     child: Child,
     out: Option<JoinHandle<String>>,
@@ -128,7 +128,7 @@ impl World {
         self.column("SELECT DISTINCT pid FROM item")
     }
 
-    /// The first column of a query, as texts. A database that is not there yet has no rows.
+    /// The first column of a query, as strings. A database that does not exist yet has no rows.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
         self.rows_in("batch.db", sql)
     }
@@ -154,7 +154,7 @@ impl World {
         std::fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// The files whose names begin so, sorted.
+    /// The files whose names begin with the prefix, sorted.
     pub(crate) fn files(&self, prefix: &str) -> Vec<String> {
         let files = std::fs::read_dir(self.folder.path()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -183,7 +183,7 @@ impl World {
 pub(crate) fn until(what: &str, mut is_there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_there() {
-        assert!(began.elapsed() < PATIENCE, "{what} did not come");
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,8 +1,8 @@
-//! A classifier looks at an item and returns the enum that the step's `match` is on.
+//! A classifier looks at an item and returns the enum that the step matches on.
 
 use crate::errors::Errors;
 use crate::model::component::Component;
-use crate::model::item::{check_owned, check_something, first_argument, taken};
+use crate::model::item::{check_owned, check_returns_value, first_argument, taken};
 use crate::model::types::{as_reference, impl_trait, shown};
 
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
@@ -24,14 +24,14 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
         },
     }
     let returns = &component.returns;
-    let something = check_something(
+    let returns_value = check_returns_value(
         &returns.value,
         returns.written.as_ref(),
         component.function,
         "a classifier returns the enum that the step matches on: `-> Kind`",
         errors,
     );
-    if something {
+    if returns_value {
         match impl_trait(&returns.value) {
             Some(opaque) => errors.at(opaque, "a classifier returns a named enum: write its name"),
             None => check_owned(&returns.value, errors),

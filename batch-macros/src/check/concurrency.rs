@@ -34,7 +34,7 @@ pub(crate) fn check(component: &Component<'_>, options: &ProcessorOptions, error
     if let (None, Some(timeout)) = (keyword, &options.timeout) {
         errors.at(
             &timeout.option,
-            "a call of a plain `fn` cannot be interrupted: make it an `async fn`, or give the step a `timeout`, which is checked between chunks",
+            "a call of a plain `fn` cannot be interrupted: write an `async fn`, or give the step a `timeout`, which is checked between chunks",
         );
     }
     let Some(concurrency) = &options.concurrency else { return };

@@ -22,8 +22,8 @@ struct Known {
     /// The function's name.
     word: String,
     path: String,
-    /// True for the decider of a `while`.
-    asked: bool,
+    /// True for the decider of a `while`: its outcome is not kept.
+    is_decider: bool,
 }
 
 struct Names<'n> {
@@ -60,10 +60,10 @@ impl Names<'_> {
         }
     }
 
-    fn know(&mut self, named: &Named, asked: bool) {
+    fn know(&mut self, named: &Named, is_decider: bool) {
         let word = named.word();
         let name = named.alias.as_ref().map_or_else(|| word.clone(), plain);
-        self.before.push(Known { name, word, path: shown(&named.path), asked });
+        self.before.push(Known { name, word, path: shown(&named.path), is_decider });
     }
 
     fn text(&self, text: &mut Text, errors: &mut Errors) -> bool {
@@ -104,7 +104,7 @@ impl Names<'_> {
                 }
                 parameter.ty.as_ref().map(|_| Value::Parameter(at)).ok_or(None)
             }
-            (None, [known]) if known.asked => Err(Some(format!(
+            (None, [known]) if known.is_decider => Err(Some(format!(
                 "`{name}` is a decider, whose outcome is not kept; let a step return the value to show"
             ))),
             (None, [known]) => self.output(name, known),
@@ -137,7 +137,7 @@ impl Names<'_> {
             .map(|parameter| parameter_name(&parameter.name))
             .collect();
         let mut steps: Vec<&str> = Vec::new();
-        for known in self.before.iter().filter(|known| !known.asked) {
+        for known in self.before.iter().filter(|known| !known.is_decider) {
             if !steps.contains(&known.name.as_str()) {
                 steps.push(&known.name);
             }

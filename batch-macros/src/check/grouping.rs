@@ -46,7 +46,7 @@ pub(crate) fn item(component: &Component<'_>, shape: Shape, errors: &mut Errors)
     if let [last, next] = types[..]
         && shown(last) != shown(next)
     {
-        errors.at(next, format!("the last item and the next have the same type: {forms}"));
+        errors.at(next, format!("the last item and the next must have the same type: {forms}"));
         return None;
     }
     types.last().map(|ty| taken(ty).item)

@@ -28,7 +28,7 @@ pub(crate) fn check(role: Role, arguments: &[Argument], errors: &mut Errors) {
                     errors.at(
                         &argument.ty,
                         format!(
-                            "a {} writes in one transaction, and this one belongs to a second database: the two cannot be committed atomically; split it into two steps",
+                            "a {} writes in one transaction, and this one belongs to a second database: the two cannot be committed atomically; split the work into two steps",
                             role.noun()
                         ),
                     );
@@ -83,7 +83,7 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         }
         Role::Classifier => "a classifier only says where an item goes: ask for `&Connection` to read",
         Role::WriterObject => {
-            "a writer object outlives the transaction of a chunk: it is handed each one in `Writer::write`"
+            "a writer object outlives the transaction of a chunk: it receives each transaction in `Writer::write`"
         }
         Role::Grouping => {
             "the end of a chunk is decided before its transaction begins: ask for `&Connection` to read"
@@ -97,8 +97,11 @@ fn check_transaction(role: Role, argument: &Argument, errors: &mut Errors) {
         }
         Role::Listener => "a listener only watches: ask for `&Connection` to read, and write in a writer",
         Role::JobListener => "a listener of a job runs outside of all steps: write in a step of the job",
-        Role::Resource | Role::Database => {
-            "it is created before any transaction begins; ask for the transaction in a writer or tasklet"
+        Role::Resource => {
+            "a resource is created before any transaction begins: ask for the transaction in a writer or tasklet"
+        }
+        Role::Database => {
+            "a database is opened before any transaction begins: ask for the transaction in a writer or tasklet"
         }
     };
     errors.at(&argument.ty, remedy);

@@ -6,7 +6,7 @@ use crate::errors::Errors;
 use crate::model::component::Component;
 use crate::model::types::{borrowed_part, is_named, only_argument};
 
-/// `Range` of `Vec<(String, Range)>`; `None` if it returns anything else, which is reported.
+/// `Range` of `Vec<(String, Range)>`; `None` if the function returns anything else, which is reported.
 pub(crate) fn range<'c>(component: &'c Component<'_>, errors: &mut Errors) -> Option<&'c Type> {
     let returns = &component.returns;
     let pair = only_argument(&returns.value, "Vec").and_then(|item| match item {

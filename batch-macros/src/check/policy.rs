@@ -5,7 +5,7 @@ use syn::{FnArg, ItemFn, ReturnType, Type};
 use crate::errors::Errors;
 use crate::model::types::{as_reference, is_named, shown};
 
-/// The error it looks at, without the reference; `None` if it is missing, which is reported.
+/// The error that the policy looks at, without the reference; `None` if it is missing, which is reported.
 pub(crate) fn check(noun: &str, count: &str, function: &ItemFn, errors: &mut Errors) -> Option<Type> {
     let name = &function.sig.ident;
     let types: Vec<&Type> = function

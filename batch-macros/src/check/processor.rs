@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use crate::errors::Errors;
 use crate::model::component::Component;
 use crate::model::item::{
-    Yield, bulk_outcome, check_owned, check_something, first_argument, slice_element, taken, yielded,
+    Yield, bulk_outcome, check_owned, check_returns_value, first_argument, slice_element, taken, yielded,
 };
 use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
@@ -13,14 +13,14 @@ use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 pub(crate) fn check(component: &Component<'_>, bulk: bool, one_at_a_time: bool, errors: &mut Errors) {
     check_argument(component, bulk, one_at_a_time, errors);
     let returns = &component.returns;
-    let something = check_something(
+    let returns_value = check_returns_value(
         &returns.value,
         returns.written.as_ref(),
         component.function,
         "a processor returns the item to pass on: `-> Out`, or `-> Option<Out>` to filter; a function that only writes is a `#[writer]`",
         errors,
     );
-    if !something {
+    if !returns_value {
         return;
     }
     let value = &returns.value;

@@ -7,20 +7,24 @@ use crate::model::statement::{Body, Kind, Statement};
 
 /// The ways in which control leaves a part of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Leaves {
-    /// It continues after the part.
-    on: bool,
-    /// It leaves by `break`.
-    out: bool,
+struct Exits {
+    /// Control continues after the part.
+    continues: bool,
+    /// A `break` exits the surrounding loop.
+    breaks: bool,
     /// The job ends.
-    end: bool,
+    ends_job: bool,
 }
 
-impl Leaves {
-    const ON: Self = Self { on: true, out: false, end: false };
+impl Exits {
+    const CONTINUES: Self = Self { continues: true, breaks: false, ends_job: false };
 
     fn or(self, other: Self) -> Self {
-        Self { on: self.on || other.on, out: self.out || other.out, end: self.end || other.end }
+        Self {
+            continues: self.continues || other.continues,
+            breaks: self.breaks || other.breaks,
+            ends_job: self.ends_job || other.ends_job,
+        }
     }
 }
 
@@ -34,32 +38,32 @@ enum Around {
 
 /// Checks the body of a job or flow.
 pub(crate) fn check(body: &Body, errors: &mut Errors) {
-    leaves(body, Around::Nothing, errors);
+    exits(body, Around::Nothing, errors);
 }
 
-fn leaves(body: &Body, around: Around, errors: &mut Errors) -> Leaves {
-    let mut all = Leaves::ON;
-    let mut told = false;
+fn exits(body: &Body, around: Around, errors: &mut Errors) -> Exits {
+    let mut all = Exits::CONTINUES;
+    let mut reported = false;
     for (at, statement) in body.iter().enumerate() {
-        if !all.on && !told {
+        if !all.continues && !reported {
             errors.at_span(span(statement), unreachable(&body[at - 1]));
-            told = true;
+            reported = true;
         }
-        let mut one = of(statement, around, errors);
+        let mut one = statement_exits(statement, around, errors);
         if !statement.conditions.is_empty() {
             // If its `cfg` does not hold, the statement does not exist, so control may continue.
-            one.on = true;
+            one.continues = true;
         }
-        all = Leaves { on: all.on && one.on, ..all.or(one) };
+        all = Exits { continues: all.continues && one.continues, ..all.or(one) };
     }
     all
 }
 
-fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
+fn statement_exits(statement: &Statement, around: Around, errors: &mut Errors) -> Exits {
     match &statement.kind {
-        Kind::Run(_) | Kind::Stop(_) => Leaves::ON,
+        Kind::Run(_) | Kind::Stop(_) => Exits::CONTINUES,
         // The user may have meant any kind of statement.
-        Kind::Broken => Leaves { on: true, out: true, end: true },
+        Kind::Broken => Exits { continues: true, breaks: true, ends_job: true },
         Kind::Break => {
             let misplaced = match around {
                 Around::Loop => None,
@@ -72,36 +76,36 @@ fn of(statement: &Statement, around: Around, errors: &mut Errors) -> Leaves {
             };
             if let Some(message) = misplaced {
                 errors.at_span(statement.span, message);
-                return Leaves { on: true, out: false, end: true };
+                return Exits { continues: true, breaks: false, ends_job: true };
             }
-            Leaves { on: false, out: true, end: false }
+            Exits { continues: false, breaks: true, ends_job: false }
         }
-        Kind::End(..) | Kind::Fail(_) => Leaves { on: false, out: false, end: true },
+        Kind::End(..) | Kind::Fail(_) => Exits { continues: false, breaks: false, ends_job: true },
         Kind::Match(r#match) => {
-            let nothing = Leaves { on: r#match.arms.is_empty(), out: false, end: false };
-            r#match.arms.iter().fold(nothing, |all, arm| all.or(leaves(&arm.body, around, errors)))
+            let nothing = Exits { continues: r#match.arms.is_empty(), breaks: false, ends_job: false };
+            r#match.arms.iter().fold(nothing, |all, arm| all.or(exits(&arm.body, around, errors)))
         }
         Kind::While { body, .. } => {
-            let body = leaves(body, Around::Loop, errors);
-            Leaves { on: true, out: false, end: body.end }
+            let body = exits(body, Around::Loop, errors);
+            Exits { continues: true, breaks: false, ends_job: body.ends_job }
         }
         Kind::Split(split) => {
-            split.branches.iter().fold(Leaves::ON, |all, branch| {
-                let one = leaves(branch, Around::Branch, errors);
+            split.branches.iter().fold(Exits::CONTINUES, |all, branch| {
+                let one = exits(branch, Around::Branch, errors);
                 // All branches are awaited, so if one ends the job nothing runs after the split.
-                Leaves { on: all.on && one.on, ..all.or(one) }
+                Exits { continues: all.continues && one.continues, ..all.or(one) }
             })
         }
         Kind::Loop(body) => {
-            let inside = leaves(body, Around::Loop, errors);
-            if !inside.out && !inside.end {
+            let inside = exits(body, Around::Loop, errors);
+            if !inside.breaks && !inside.ends_job {
                 errors.at_span(
                     statement.span,
                     "this loop never ends; exit it with `break` in an arm, as in `match decider { Enum::Done => break, _ => {} }`",
                 );
-                return Leaves::ON;
+                return Exits::CONTINUES;
             }
-            Leaves { on: inside.out, out: false, end: inside.end }
+            Exits { continues: inside.breaks, breaks: false, ends_job: inside.ends_job }
         }
     }
 }
@@ -112,13 +116,13 @@ fn span(statement: &Statement) -> Span {
 
 fn unreachable(before: &Statement) -> String {
     let why = match &before.kind {
-        Kind::End(..) => "`end!` before it ends the job",
-        Kind::Fail(_) => "`fail!` before it ends the job",
-        Kind::Break => "`break` before it exits the loop",
-        Kind::Loop(_) => "the `loop` before it has no `break`",
-        Kind::Split(_) => "a branch of the `split!` before it ends the job",
-        Kind::Match(_) => "every arm of the `match` before it leads elsewhere",
-        _ => "the statement before it leads elsewhere",
+        Kind::End(..) => "the preceding `end!` ends the job",
+        Kind::Fail(_) => "the preceding `fail!` ends the job",
+        Kind::Break => "the preceding `break` exits the loop",
+        Kind::Loop(_) => "the preceding `loop` has no `break`",
+        Kind::Split(_) => "a branch of the preceding `split!` ends the job",
+        Kind::Match(_) => "every arm of the preceding `match` leads elsewhere",
+        _ => "the preceding statement leads elsewhere",
     };
     format!("this is never reached: {why}; move it up, or leave it out")
 }

@@ -2,19 +2,19 @@
 
 use crate::errors::Errors;
 use crate::model::component::Component;
-use crate::model::item::{Source, check_owned, check_something, source};
+use crate::model::item::{Source, check_owned, check_returns_value, source};
 use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     let returns = &component.returns;
-    let something = check_something(
+    let returns_value = check_returns_value(
         &returns.value,
         returns.written.as_ref(),
         component.function,
         "a reader returns the source of its items: write `-> impl Iterator<Item = ..>` or a reader such as `CsvReader<..>`",
         errors,
     );
-    if !something {
+    if !returns_value {
         return;
     }
     let value = &returns.value;

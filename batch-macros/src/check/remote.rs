@@ -29,7 +29,7 @@ pub(crate) fn check(options: &StepOptions, errors: &mut Errors) {
         if let What::Policy(_) = rule.what {
             errors.at_span(
                 rule.what.span(),
-                "a policy decides by the error itself and by the number of skips so far, and no process has both in a step with `remote`: name the errors, as `skip(LoadError, limit = 10)`, or leave `remote` out",
+                "a policy decides by the error itself and by the number of skips so far, and no process has both in a step with `remote`: name the errors, as in `skip(LoadError, limit = 10)`, or leave `remote` out",
             );
         }
     }

@@ -3,7 +3,7 @@
 use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
-use crate::model::item::check_something;
+use crate::model::item::check_returns_value;
 use crate::model::types::{borrowed_part, impl_trait};
 
 pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
@@ -16,7 +16,7 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
             "a resource function returns the value that components share: `-> Client`, or `-> Result<Client, ..>`"
         }
     };
-    if !check_something(&returns.value, returns.written.as_ref(), component.function, message, errors) {
+    if !check_returns_value(&returns.value, returns.written.as_ref(), component.function, message, errors) {
         return;
     }
     if let Some(opaque) = impl_trait(&returns.value) {

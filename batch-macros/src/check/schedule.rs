@@ -128,7 +128,7 @@ mod of_expression {
             let zone = schedule.zone.as_ref().map(LitStr::value).unwrap_or_default();
             errors.at(
                 &schedule.expression,
-                format!("this interval runs twice in the hour that the clocks of {zone} repeat, and `{name}` would be the same both times: use UTC, which is the zone if none is named"),
+                format!("this expression fires twice in the hour that the clocks of {zone} repeat, and `{name}` would be the same both times: use UTC, which is the zone if none is named"),
             );
         }
     }
@@ -162,7 +162,7 @@ mod of_expression {
                     0..=2 | 4 if is(&MONTHS) => "a month",
                     _ => continue,
                 };
-                return Err(format!("`{word}` is {what} and is in the field of the {}", FIELDS[at]));
+                return Err(format!("`{word}` is {what}, but is in the field of the {}", FIELDS[at]));
             }
         }
         Ok(())

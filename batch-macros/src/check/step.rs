@@ -29,7 +29,7 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let Some(threads) = &options.threads {
         number(
             threads,
-            "at least one thread processes: write `threads = 4`, or leave it out for a step of one thread",
+            "a step has at least one thread: write `threads = 4`, or leave it out for a single thread",
             "`threads` is a number of threads: write `threads = 4`",
             errors,
         );
@@ -37,7 +37,7 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     if let Some(limit) = &options.start_limit {
         number(
             limit,
-            "a step that may never start does nothing: write `start_limit = 1` or more",
+            "a step with the limit 0 could never start: write `start_limit = 1` or more",
             "`start_limit` is a number of starts: write `start_limit = 3`",
             errors,
         );
@@ -75,11 +75,11 @@ pub(crate) fn options(options: &StepOptions, errors: &mut Errors) {
     }
 }
 
-fn number(value: &Expr, zero: &str, no_number: &str, errors: &mut Errors) {
+fn number(value: &Expr, zero: &str, not_a_number: &str, errors: &mut Errors) {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.base10_digits() == "0" => errors.at(int, zero),
         Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => {}
-        Expr::Lit(ExprLit { lit, .. }) => errors.at(lit, no_number),
+        Expr::Lit(ExprLit { lit, .. }) => errors.at(lit, not_a_number),
         Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => errors.at(unary, zero),
         _ => {}
     }
@@ -130,7 +130,7 @@ pub(crate) fn pipe_head(options: &StepOptions, function: &ItemFn, errors: &mut E
     if let syn::ReturnType::Type(_, ty) = &function.sig.output {
         errors.at(
             ty,
-            "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may",
+            "a step with `chunk` is a pipe and returns nothing; a step without `chunk` is a tasklet and may return a value",
         );
     }
     if let Some(parameter) = function.sig.generics.params.first() {

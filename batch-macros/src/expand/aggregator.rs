@@ -86,7 +86,7 @@ pub(super) struct Aggregated {
 
 impl Aggregated {
     /// For a step without an aggregator.
-    pub(super) fn not() -> Self {
+    pub(super) fn none() -> Self {
         Self { option: quote!(::core::option::Option::None), beside: quote!() }
     }
 

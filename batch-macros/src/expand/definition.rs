@@ -51,8 +51,8 @@ pub(crate) fn definition(
     quote!(#constants #definition #runs)
 }
 
-/// Gives the step a function of its own, so that its name is in the stack. Debug information may have only the last
-/// part of a path, so the function's own name must identify the step.
+/// Gives the step a separate function, so that the step's name is in the stack. Debug information may have only
+/// the last part of a path, so the function's own name must identify the step.
 fn in_frame(step: &Ident) -> Option<TokenStream> {
     let text = plain(step);
     let named = format_ident!("__step_{text}");
@@ -74,7 +74,7 @@ fn in_frame(step: &Ident) -> Option<TokenStream> {
 
 /// The type that represents the pipe of a step. It is a separate, private type: the step may be `pub` while its
 /// components and items are not.
-pub(crate) fn key(step: &Ident) -> TokenStream {
+pub(crate) fn pipe_type(step: &Ident) -> TokenStream {
     let in_frame = cfg!(feature = "profile").then(|| {
         quote! {
             fn in_frame(__work: &mut dyn FnMut()) -> bool {

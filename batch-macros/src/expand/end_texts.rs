@@ -61,7 +61,7 @@ pub(crate) fn text_with_values(
             }
             TextValue::Output { word: step, alias: named } => {
                 let alias = format_ident!("__Told{used}_{index}");
-                items.extend(left(&alias, &step, &named, at, roles, conditions));
+                items.extend(output_alias(&alias, &step, &named, at, roles, conditions));
                 needs.extend(quote!(__batch::Need {
                     name: #step,
                     asked_by: #word,
@@ -94,8 +94,8 @@ pub(crate) fn text_with_values(
     }
 }
 
-/// An alias that refers to the step if it has an output. Otherwise rustc reports that, and nothing more.
-fn left(
+/// An alias that refers to the step if the step has an output. Otherwise rustc reports only that it has none.
+fn output_alias(
     alias: &Ident,
     step: &str,
     named: &Ident,

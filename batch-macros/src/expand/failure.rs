@@ -74,7 +74,7 @@ pub(crate) fn raises_each(outcome: &Type) -> TokenStream {
     known(&quote!(<#outcome as __batch::ResultOf>::Error), &TokenStream::new())
 }
 
-/// The constant, unless it would only repeat its default.
+/// The constant `RAISES` with this value.
 pub(crate) fn raises_constant(raises: &TokenStream) -> TokenStream {
     quote!(const RAISES: __batch::Raises = #raises;)
 }

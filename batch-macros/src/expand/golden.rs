@@ -64,7 +64,7 @@ fn a_pipe_in_partitions_is_split_and_merged() {
 }
 
 #[test]
-fn a_pipe_with_an_aggregator_leaves_what_that_returns() {
+fn a_pipe_with_an_aggregator_outputs_what_the_aggregator_returns() {
     check(
         "aggregated",
         super::step,
@@ -74,7 +74,7 @@ fn a_pipe_with_an_aggregator_leaves_what_that_returns() {
 }
 
 #[test]
-fn an_aggregator_is_called_over_what_is_stored() {
+fn an_aggregator_is_called_with_the_stored_results() {
     check(
         "aggregator",
         super::aggregator,

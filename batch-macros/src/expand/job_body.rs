@@ -149,8 +149,8 @@ impl Growing<'_> {
         })
     }
 
-    /// A text. A text with values takes a place in the body, because its values must come from something
-    /// before it.
+    /// Generates a text. A text with values takes a place in the body, because its values must come from
+    /// something before it.
     fn text(&mut self, text: Option<&Text>, conditions: &[Attribute]) -> TokenStream {
         let Some(text) = text.filter(|text| !text.names.is_empty()) else { return end_texts::plain(text) };
         let (index, at) = (self.names, text.literal.span());

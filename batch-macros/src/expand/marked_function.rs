@@ -61,8 +61,8 @@ fn marker(function: &ItemFn, number: u64) -> TokenStream {
     }
 }
 
-/// How many functions of this name were expanded before: 0 for a name that is used once. Only the error about a name
-/// that is used twice depends on it.
+/// The number of functions with this name that were expanded before: 0 for a name that is used once. Only the
+/// error about a name that is used twice depends on this number.
 fn number_of_its_name(name: &Ident) -> u64 {
     thread_local! {
         static USED: RefCell<HashMap<String, u64>> = RefCell::default();

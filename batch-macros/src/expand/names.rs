@@ -15,8 +15,9 @@ pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> To
     quote!(#(#conditions)* type #alias = #path;)
 }
 
-/// An alias that refers to `named`, the alias of `path`, if that has the attribute `role`. Otherwise rustc reports
-/// the missing attribute and nothing more. `also` holds further checks, each with the word that it concerns.
+/// An alias that refers to `named`, the alias of `path`, if the function at `path` has the attribute `role`.
+/// Otherwise rustc reports the missing attribute and nothing more. `also` holds further checks, each with the
+/// word that it concerns.
 pub(crate) fn in_role(
     alias: &Ident,
     named: &Ident,

@@ -21,7 +21,7 @@ pub(crate) struct Partitioned {
 
 impl Partitioned {
     /// For a step without partitions.
-    pub(crate) fn not() -> Self {
+    pub(crate) fn none() -> Self {
         Self { reads: quote!(__batch::Reader), takes: quote!(__batch::Writer), beside: quote!() }
     }
 }

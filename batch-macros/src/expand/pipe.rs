@@ -16,10 +16,10 @@ use syn::{Ident, ItemFn};
 
 use self::parts::Parts;
 use super::aggregator::broken_output;
-use super::definition::{broken, decides_by_end, definition, key};
+use super::definition::{broken, decides_by_end, definition, pipe_type};
 use super::marked_function::{implement, marked_function};
 use super::partitions::{Partitioned, partitioned};
-use super::step_options::sizes;
+use super::step_options::parameter_uses;
 use crate::check;
 use crate::errors::Errors;
 use crate::model::step::{Pipe, StepOptions};
@@ -53,7 +53,7 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
     let (out, processor) = parts.processors(&pipe.processors, &item);
     let mut writer = parts.writer(&pipe.writer, &out);
     let Partitioned { reads, takes, beside } = match partitions {
-        None => Partitioned::not(),
+        None => Partitioned::none(),
         Some(options) => {
             if made_by.is_none() {
                 reader = quote!(__batch::narrowed(#reader, __scope)?);
@@ -73,9 +73,9 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         (quote!(__batch::run_chunks::<__Pipe>), None)
     };
     let (types, uses, imports) = (&parts.types, &parts.uses, &parts.imports);
-    let sizes = sizes(options);
+    let parameter_uses = parameter_uses(options);
     let definition = definition(function, &kind, options, &quote!(__COMPONENTS), &kinds(), &run);
-    let key = key(name);
+    let pipe_type = pipe_type(name);
     let shown = shown(options);
     let body = implement(
         quote!(__batch::Pipe),
@@ -110,9 +110,9 @@ pub(crate) fn pipe(options: &StepOptions, function: &ItemFn, errors: &mut Errors
         emitted,
         quote! {
             #types
-            const __COMPONENTS: &[__batch::ComponentUse] = &[#uses #sizes];
+            const __COMPONENTS: &[__batch::ComponentUse] = &[#uses #parameter_uses];
             #definition
-            #key
+            #pipe_type
             #body
             #beside
             #remote

@@ -17,7 +17,7 @@ use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::concurrency::ProcessorOptions;
 use crate::model::item::{Taken, Yield, bulk_outcome, first_argument, lent, slice_element, taken, yielded};
-use crate::model::returns::in_result;
+use crate::model::returns::type_in_result;
 use crate::model::types::only_argument;
 use crate::syntax::options;
 
@@ -91,7 +91,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         _ => (quote!(), raises(&component.returns)),
     };
     let (passing, mut needs) = (passing(&options, *by_reference), asked.needs.clone());
-    needs.extend(marks(&component, &options, asked.state.is_some()));
+    needs.extend(position_need(&component, &options, asked.state.is_some()));
     let definition = implement(
         quote!(__batch::ProcessorDefinition<#item>),
         name,
@@ -118,7 +118,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
     )
 }
 
-/// The kind of `Many<I>`, erroneous if `I` is no collection.
+/// The kind of `Many<I>`, erroneous if `I` is not a collection.
 fn several(items: &Type) -> TokenStream {
     let check = quote_spanned!(items.span()=> let _ = <#items as __batch::Collection>::IS;);
     checked(&format_ident!("__Several"), quote!(__batch::Several), check)
@@ -134,7 +134,7 @@ fn passing(options: &ProcessorOptions, by_reference: bool) -> TokenStream {
 }
 
 /// The entry among the processor's needs that restricts its position in the pipe.
-fn marks(component: &Component<'_>, options: &ProcessorOptions, has_state: bool) -> TokenStream {
+fn position_need(component: &Component<'_>, options: &ProcessorOptions, has_state: bool) -> TokenStream {
     let kind = if options.concurrency.is_some() {
         quote!(Ahead)
     } else if options.bulk.is_some() {
@@ -172,7 +172,7 @@ impl Shape {
             let item = slice_element(component.function)?.clone();
             let outcome = only_argument(returned, "Vec")?;
             let (kind, out) = bulk_outcome(outcome);
-            let items = only_argument(in_result(outcome).unwrap_or(outcome), "Many").cloned();
+            let items = only_argument(type_in_result(outcome).unwrap_or(outcome), "Many").cloned();
             return Some(Self { item, out, kind, items, by_reference: true, bulk, lent: None });
         }
         let (kind, out) = yielded(returned);
@@ -187,7 +187,7 @@ impl Shape {
         })
     }
 
-    /// The processor of the name `text`, whose calls are made one after another.
+    /// The processor with the name `text`, whose calls are made one after another.
     fn adapted(&self, text: &str, state: &TokenStream, has_state: bool, called: &TokenStream) -> TokenStream {
         let Self { item, by_reference, bulk, lent, .. } = self;
         let kind = kind_tokens(&self.kind);
@@ -247,7 +247,7 @@ fn kind_tokens(kind: &Yield) -> TokenStream {
     match kind {
         Yield::One => quote!(__batch::One),
         Yield::Maybe => quote!(__batch::Maybe),
-        // The alias, which is erroneous if the items are no collection.
+        // The alias, which is erroneous if the items are not a collection.
         Yield::Several => quote!(__Several),
         Yield::Fallible(inner) => {
             let inner = kind_tokens(inner);

@@ -76,9 +76,9 @@ pub(crate) fn reader(given: TokenStream, function: &ItemFn, errors: &mut Errors)
 struct Opened {
     types: TokenStream,
     item: TokenStream,
-    /// The reader made of `__source`.
+    /// The expression for the reader, built from `__source`.
     made: TokenStream,
-    /// Its type, if that has a name: a step then sees what else it can do besides reading.
+    /// Its type, if that has a name: a step then sees what the reader can do besides reading.
     reader: TokenStream,
 }
 
@@ -114,7 +114,7 @@ fn source_parts(component: &Component<'_>) -> Opened {
                 let reader = with_scope_lifetimes(value);
                 (quote!(__source), quote!(#reader))
             } else {
-                // Passed as the checked type, so that a type that is no reader is reported once.
+                // Passed as the checked type, so that a type that is not a reader is reported once.
                 (quote!(__batch::same::<__Reader>(__source)), quote!(__Reader))
             };
             Opened { types: checked(&alias, &ty, check), item, made, reader }

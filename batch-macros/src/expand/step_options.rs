@@ -10,7 +10,8 @@ use crate::model::step::{EarlierName, StepOptions};
 use crate::syntax::binding::parameter;
 use crate::syntax::name::plain;
 
-/// The options as tokens. Each value appears once, so that a wrong one is reported once.
+/// The constants for the options, and the expression that builds the options. Each value appears once, so that
+/// a wrong one is reported once.
 pub(super) fn tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
     let mut constants = TokenStream::new();
     let mut built = quote!(__batch::StepOptions::DEFAULT);
@@ -36,12 +37,13 @@ pub(super) fn tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
         let name = plain(&name);
         built = quote!(#built.threads_of(#name));
     } else if let Some(threads) = &options.threads {
-        let why = "at least one thread processes: `threads` must be 1 or more; leave it out for a step of one thread";
+        let why =
+            "a step has at least one thread: `threads` must be 1 or more; leave it out for a single thread";
         let threads = positive(threads, "__THREADS", &quote!(usize), why, &mut constants);
         built = quote!(#built.threads(#threads));
     }
     if let Some(limit) = &options.start_limit {
-        let why = "a step that may never start does nothing: `start_limit` must be 1 or more";
+        let why = "a step with the limit 0 could never start: `start_limit` must be 1 or more";
         let limit = positive(limit, "__START_LIMIT", &quote!(u32), why, &mut constants);
         built = quote!(#built.start_limit(#limit));
     }
@@ -84,7 +86,7 @@ pub(super) fn tokens(options: &StepOptions) -> (TokenStream, TokenStream) {
 }
 
 /// The parameters that the options of a step ask the job for, as if each option were a component.
-pub(crate) fn sizes(options: &StepOptions) -> TokenStream {
+pub(crate) fn parameter_uses(options: &StepOptions) -> TokenStream {
     let partitions = options.partitions.as_ref();
     let given = [
         ("chunk", options.chunk.as_ref()),

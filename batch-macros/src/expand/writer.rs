@@ -15,7 +15,7 @@ use crate::errors::Errors;
 use crate::model::argument::Role;
 use crate::model::component::Component;
 use crate::model::item::slice_element;
-use crate::model::returns::{associated, item_of_impl};
+use crate::model::returns::{associated_type, item_of_impl};
 use crate::model::types::{borrowed_part, with_scope_lifetimes, with_static_lifetimes};
 use crate::syntax::options;
 
@@ -117,7 +117,7 @@ fn object_writer(component: &Component<'_>) -> TokenStream {
 
 /// The position type of the writer, if the user names one.
 fn position(returned: &Type, trait_name: &str) -> Option<TokenStream> {
-    associated(returned, trait_name, "Position").map(|position| quote!(, Position = #position))
+    associated_type(returned, trait_name, "Position").map(|position| quote!(, Position = #position))
 }
 
 fn definition(

@@ -8,7 +8,7 @@ use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, Type};
 use super::types::{as_reference, is_named, last_segment, only_argument, shown, type_arguments};
 use crate::errors::Errors;
 
-/// The kind of component that asks.
+/// The kind of component that asks for arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Reader,
@@ -228,7 +228,7 @@ fn asks(role: Role, name: &Ident, ty: &Type, errors: &mut Errors) -> Option<Asks
         && let Some((word, written)) = BY_TYPE.iter().find(|(word, _)| segment.ident == word)
     {
         let why = match *word {
-            "Transaction" => "the engine commits the transaction, a component borrows it",
+            "Transaction" => "the engine commits the transaction, and a component borrows it",
             _ => "a component borrows it",
         };
         let written = match type_arguments(segment).first() {
@@ -313,7 +313,12 @@ fn by_reference(
         return None;
     }
     if let Some(found) = super::types::impl_trait(inner) {
-        errors.at(found, format!("`{name}` is injected by name, so it needs a concrete type: name it"));
+        errors.at(
+            found,
+            format!(
+                "`{name}` is injected by name, so it needs a concrete type: write the type of the resource"
+            ),
+        );
         return None;
     }
     Some(Asks::Resource)

@@ -123,7 +123,7 @@ fn attributes(expr: &Expr) -> &[Attribute] {
     }
 }
 
-/// The decider that `match` or `while` asks.
+/// The subject of a `match`, or the decider of a `while`.
 fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Named> {
     match expr {
         Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) | Expr::Paren(_) => named(expr, errors),

@@ -173,7 +173,10 @@ impl Read {
             seen.push(name);
         }
         if read.what.is_empty() && errors.count() == before {
-            errors.at(&option.name, format!("name the errors it applies to: write `{example}`"));
+            errors.at(
+                &option.name,
+                format!("name the errors that `{}` applies to: write `{example}`", option.name),
+            );
         }
         Some(read)
     }

@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{FnArg, GenericArgument, ItemFn, PathArguments, PathSegment, Type, parse_quote_spanned};
 
-use super::returns::{in_result, item_of_impl};
+use super::returns::{item_of_impl, type_in_result};
 use super::types::{
     as_reference, borrowed_part, is_named, is_static, is_unit, only_argument, shown, with_static_lifetimes,
 };
@@ -95,7 +95,7 @@ pub(crate) enum Yield {
     One,
     Maybe,
     Several,
-    /// In a bulk processor, whether each outcome may fail.
+    /// Each outcome of a bulk processor is a `Result`, whose value becomes items in this way.
     Fallible(Box<Yield>),
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn yielded(value: &Type) -> (Yield, Type) {
 
 /// The kind and the item of one outcome of a bulk processor.
 pub(crate) fn bulk_outcome(outcome: &Type) -> (Yield, Type) {
-    match in_result(outcome) {
+    match type_in_result(outcome) {
         Some(inside) => {
             let (kind, item) = yielded(inside);
             (Yield::Fallible(Box::new(kind)), item)
@@ -136,10 +136,10 @@ pub(crate) enum Source {
     Reader,
 }
 
-/// The kind of source that a type is.
+/// Tells which kind of source a type is.
 pub(crate) fn source(value: &Type) -> Source {
     if let Some(item) = item_of_impl(value, "Iterator") {
-        match in_result(&item) {
+        match type_in_result(&item) {
             Some(inside) => Source::FallibleIterator { item: inside.clone() },
             None => Source::Iterator { item },
         }
@@ -164,7 +164,8 @@ pub(crate) fn check_owned(item: &Type, errors: &mut Errors) {
     }
 }
 
-pub(crate) fn check_something(
+/// Reports a function that returns nothing. Returns whether it returns a value.
+pub(crate) fn check_returns_value(
     value: &Type,
     written: Option<&Type>,
     function: &ItemFn,

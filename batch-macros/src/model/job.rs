@@ -69,7 +69,10 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let parameters = parameters(function, errors);
     let body = body(&function.block, errors);
     if function.block.stmts.is_empty() {
-        errors.at(&function.sig.ident, "this job does nothing; name the steps it runs in its body: `load;`");
+        errors.at(
+            &function.sig.ident,
+            "this job does nothing; in its body, name the steps that it runs: `load;`",
+        );
     }
     Job { options, parameters, body }
 }
@@ -85,7 +88,10 @@ pub(crate) fn flow(given: TokenStream, function: &ItemFn, errors: &mut Errors) -
         );
     }
     if function.block.stmts.is_empty() {
-        errors.at(&function.sig.ident, "this flow does nothing; name the steps it runs in its body: `load;`");
+        errors.at(
+            &function.sig.ident,
+            "this flow does nothing; in its body, name the steps that it runs: `load;`",
+        );
     }
     body(&function.block, errors)
 }
@@ -116,7 +122,7 @@ fn job_options(given: &[WrittenOption], errors: &mut Errors) -> Options {
     let mut read = Options::default();
     for option in given {
         match option.name.to_string().as_str() {
-            "restartable" => read.restartable = truth(option, "restartable = false", errors),
+            "restartable" => read.restartable = boolean(option, "restartable = false", errors),
             "exclusive" => {
                 options::flag(option, errors);
                 read.exclusive = true;
@@ -129,7 +135,7 @@ fn job_options(given: &[WrittenOption], errors: &mut Errors) -> Options {
     read
 }
 
-fn truth(option: &WrittenOption, example: &str, errors: &mut Errors) -> Option<bool> {
+fn boolean(option: &WrittenOption, example: &str, errors: &mut Errors) -> Option<bool> {
     match options::value(option, example, errors)? {
         Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Some(value.value),
         other => {
@@ -244,7 +250,7 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
         parameter.identifying = false;
     }
     if let Some(option) = find("identifying") {
-        let identifying = truth(option, "identifying = false", errors).unwrap_or(true);
+        let identifying = boolean(option, "identifying = false", errors).unwrap_or(true);
         if parameter.secret && identifying {
             errors.at(
                 &option.name,
@@ -259,7 +265,7 @@ fn attributes(parameter: &mut Parameter, typed: &PatType, errors: &mut Errors) {
         if parameter.secret {
             errors.at(
                 &option.name,
-                "a secret has no default, because anyone could read it in the program; leave it out, and pass the secret at every start",
+                "a secret has no default, because anyone could read it in the program; leave the default out, and pass the secret at every start",
             );
         } else if parameter.ty.as_ref().is_some_and(|ty| only_argument(ty, "Option").is_some()) {
             errors.at(

@@ -15,7 +15,7 @@ pub(crate) struct Partitions {
     pub(crate) count: Option<Expr>,
     pub(crate) partitioner: Option<Part>,
     pub(crate) aggregator: Option<Part>,
-    /// The maximum number that run at once.
+    /// The maximum number of partitions that run at once.
     pub(crate) threads: Option<Expr>,
 }
 

@@ -9,9 +9,9 @@ use super::types::{last_segment, type_arguments};
 pub(crate) struct Returns {
     /// True if it is wrapped in a `Result`, from any module.
     pub(crate) fallible: bool,
-    /// The type inside; `()` if nothing is written.
+    /// The type inside the `Result`, or the whole type; `()` if the function has no return type.
     pub(crate) value: Type,
-    /// The type as the user wrote it, if anything is written.
+    /// The return type as the user wrote it; `None` if the function has none.
     pub(crate) written: Option<Type>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn returns(function: &ItemFn) -> Returns {
     match &function.sig.output {
         ReturnType::Default => Returns { fallible: false, value: unit(), written: None },
         ReturnType::Type(_, ty) => {
-            let inside = in_result(ty);
+            let inside = type_in_result(ty);
             Returns {
                 fallible: inside.is_some(),
                 value: inside.cloned().unwrap_or_else(|| (**ty).clone()),
@@ -38,7 +38,7 @@ pub(crate) fn returns(function: &ItemFn) -> Returns {
 }
 
 /// `T` of `Result<T, E>`, `io::Result<T>`, `anyhow::Result<T>`.
-pub(crate) fn in_result(ty: &Type) -> Option<&Type> {
+pub(crate) fn type_in_result(ty: &Type) -> Option<&Type> {
     let segment = last_segment(ty)?;
     if segment.ident != "Result" {
         return None;
@@ -48,11 +48,11 @@ pub(crate) fn in_result(ty: &Type) -> Option<&Type> {
 
 /// `T` of `impl Trait<Item = T>`.
 pub(crate) fn item_of_impl(ty: &Type, trait_name: &str) -> Option<Type> {
-    associated(ty, trait_name, "Item")
+    associated_type(ty, trait_name, "Item")
 }
 
 /// `T` of `impl Trait<Name = T>`.
-pub(crate) fn associated(ty: &Type, trait_name: &str, name: &str) -> Option<Type> {
+pub(crate) fn associated_type(ty: &Type, trait_name: &str, name: &str) -> Option<Type> {
     let Type::ImplTrait(opaque) = ty else { return None };
     opaque.bounds.iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else { return None };

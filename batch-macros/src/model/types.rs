@@ -145,7 +145,7 @@ pub(crate) fn with_scope_lifetimes(ty: &Type) -> Type {
                 *lifetime = Lifetime::new("'s", lifetime.span());
             }
         }
-        // They bind their own lifetimes.
+        // Function pointers bind their own lifetimes.
         fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
     }
     let mut ty = ty.clone();

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_duration() {
+    fn anything_else_is_not_a_duration() {
         for text in ["", "5", "s", "5 s", "5sec", "1s1s", "1s1m", "-1s", "1.5s", "1h,5m", "99999999d"] {
             assert_eq!(nanoseconds(text), None, "{text}");
         }

@@ -114,7 +114,7 @@ fn entry(input: ParseStream<'_>) -> syn::Result<Entry> {
             let message = "name the error by its type, without quotes: `skip(ParseError)`".to_owned();
             return Ok(Entry::Other(tokens, message));
         }
-        other => return Ok(Entry::Other(quote::quote!(#other), NO_NAME.to_owned())),
+        other => return Ok(Entry::Other(quote::quote!(#other), NOT_AN_ERROR_NAME.to_owned())),
     };
     let tokens = quote::quote!(#pattern);
     let (ty, variant) = match owner(&path) {
@@ -129,11 +129,12 @@ fn entry(input: ParseStream<'_>) -> syn::Result<Entry> {
     }))
 }
 
-const NO_NAME: &str = "name an error by its type, `LoadError`, or by its variant, `LoadError::BadRow { .. }`";
+const NOT_AN_ERROR_NAME: &str =
+    "name an error by its type, `LoadError`, or by its variant, `LoadError::BadRow { .. }`";
 
 fn by_type(ty: Type) -> Entry {
     let tokens = quote::quote!(#ty);
-    let Type::Path(path) = &ty else { return Entry::Other(tokens, NO_NAME.to_owned()) };
+    let Type::Path(path) = &ty else { return Entry::Other(tokens, NOT_AN_ERROR_NAME.to_owned()) };
     match owner(&path.path).filter(|_| path.qself.is_none()) {
         Some((owner, variant)) => {
             let only = Some(Only::Variant(variant));

@@ -127,14 +127,14 @@ pub trait NoState<P> {
 
 impl<P> NoState<P> for &Stored<P> {
     fn part(&self, _: Option<Value>) -> Result<P, Failure> {
-        Err(Failure::new("no processor keeps it"))
+        Err(Failure::new("no processor keeps a state of this type"))
     }
 }
 
 /// The value of an aggregator as JSON, for later steps.
 ///
 /// # Errors
-/// If it does not serialise.
+/// If the value cannot be serialised.
 pub fn left_json<V: Serialize>(value: &V) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(Failure::new)
 }

@@ -37,7 +37,7 @@ impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> AsCarrier<E> for
         if let Some(boxed) = boxed.and_then(Option::take) {
             return Failure::new(boxed);
         }
-        Failure::holding(error.expect("what is not taken is there"))
+        Failure::holding(error.expect("only a boxed error was taken"))
     }
 }
 
@@ -96,7 +96,7 @@ pub trait Reported<E> {
 
 impl<E> Reported<E> for Thrown<E> {
     fn failure(&self, _: E) -> Failure {
-        Failure::new("no error")
+        Failure::new("not an error")
     }
 }
 
@@ -112,7 +112,7 @@ impl<E> NoError<E> for Thrown<E> {
     where
         E: IsError,
     {
-        Failure::new("no error")
+        Failure::new("not an error")
     }
 }
 
@@ -123,7 +123,7 @@ pub struct Left<'v, V>(pub &'v V);
 /// Values of serde types become outputs for later steps.
 pub trait AsOutput {
     /// # Errors
-    /// If the value does not serialise.
+    /// If the value cannot be serialised.
     fn output_json(&self) -> Result<Option<String>, Failure>;
 }
 

@@ -33,7 +33,7 @@ pub const fn no_such_argument(whose: &str, needs: &[Need], argument: &str) -> Op
                 NeedKind::Connection(_) => "a connection",
                 NeedKind::State(_) => "a state, which a checkpoint holds",
                 NeedKind::JobContext => "the running job",
-                NeedKind::Ahead | NeedKind::Keeps(_) | NeedKind::Hidden => "no argument",
+                NeedKind::Ahead | NeedKind::Keeps(_) | NeedKind::Hidden => "not an argument",
             };
             return Some(
                 Message::of("`")
@@ -115,7 +115,7 @@ pub const fn named(message: Message, ty: &TypeName) -> Message {
     } else if same_text(ty.name, "{float}") {
         message.and("a number")
     } else if same_text(ty.name, "&str") {
-        message.and("a text")
+        message.and("a string")
     } else {
         spelled(message.and("`"), ty).and("`")
     }

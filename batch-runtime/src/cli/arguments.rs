@@ -71,16 +71,16 @@ pub(super) struct PurgeArguments {
     pub(super) yes: bool,
 }
 
-/// The executions that `executions` lists.
+/// The options of `executions`.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ExecutionsArguments {
     filter: ExecutionFilter,
     since: Option<TypedTime>,
     until: Option<TypedTime>,
     pub(super) limit: u32,
 }
 
-impl Listed {
+impl ExecutionsArguments {
     fn of(matches: &ArgMatches) -> Self {
         let text = |name| matches.get_one::<String>(name).cloned();
         let time = |name| matches.get_one::<TypedTime>(name).copied();
@@ -140,7 +140,7 @@ pub(super) enum Invocation {
         job: &'static JobInfo,
         run: RunArguments,
     },
-    /// Runs the scheduled times of the past.
+    /// Runs the job for the scheduled times of past days.
     #[cfg(feature = "schedule")]
     Backfill {
         job: &'static JobInfo,
@@ -177,7 +177,7 @@ pub(super) enum Invocation {
     #[cfg(feature = "serve")]
     Serve(super::serve::Arguments),
     Completions(clap_complete::Shell),
-    Executions(Listed),
+    Executions(ExecutionsArguments),
     /// Prints metrics, or writes them to this file.
     Metrics(Option<OsString>),
     ProfileDiff(ProfileDiff),
@@ -222,7 +222,7 @@ impl Invocation {
                 from: matches
                     .get_one::<String>("from")
                     .map(|step| RestartFrom::step(step).force(matches.get_flag("force"))),
-                run: RunArguments::of(matches, named(matches)?)?,
+                run: RunArguments::of(matches, given_by_param(matches)?)?,
             },
             "worker" if matches.get_flag("attached") => {
                 Self::AttachedWorker { telemetry: TelemetryArguments::of(matches) }
@@ -252,7 +252,7 @@ impl Invocation {
                 Some(shell) => Self::Completions(*shell),
                 None => return Err(Refusal::usage("`completions` needs the name of a shell")),
             },
-            "executions" => Self::Executions(Listed::of(matches)),
+            "executions" => Self::Executions(ExecutionsArguments::of(matches)),
             "show" if matches.get_flag("skipped") => Self::Skipped {
                 page: SkippedFilter {
                     of: SkippedOf::InstanceOf(execution(matches)),
@@ -277,7 +277,7 @@ impl Invocation {
                 let format = format.unwrap_or_default();
                 match matches.get_one::<i64>("execution").copied().map(ExecutionId) {
                     Some(execution) => Self::GraphOf { execution, format },
-                    None => Self::Graph { job: named_or_only(jobs, name, "graph")?, format },
+                    None => Self::Graph { job: job_named_or_only(jobs, name, "graph")?, format },
                 }
             }
             other => return Err(Refusal::usage(format!("there is no command `{other}`"))),
@@ -292,7 +292,7 @@ impl Invocation {
             let run = RunArguments::of(matches, Vec::new())?;
             return Ok(Self::Replay { execution, job: None, run });
         }
-        let job = named_or_only(jobs, name, "run")?;
+        let job = job_named_or_only(jobs, name, "run")?;
         let mut given = Vec::new();
         // The flags of a job are known before its name only if the program has no other job.
         let outer = (jobs.len() == 1).then_some(matches);
@@ -301,7 +301,7 @@ impl Invocation {
                 let texts = matches.get_many::<OsString>(&parameter::id(spec)).into_iter().flatten();
                 given.extend(texts.map(|text| (spec.name.to_owned(), text.clone())));
             }
-            given.extend(named(matches)?);
+            given.extend(given_by_param(matches)?);
         }
         let run = RunArguments::of(inner.unwrap_or(matches), given)?;
         if let Some(execution) = replayed {
@@ -356,7 +356,7 @@ impl RunArguments {
 
     /// Returns the given parameters, those that only the file of `--parameters` has, and the secrets that are only in the
     /// environment.
-    pub(super) fn with_secrets(
+    pub(super) fn all_parameters(
         &self,
         job: &JobInfo,
         console: &Console,
@@ -392,7 +392,7 @@ impl PurgeArguments {
 }
 
 /// Returns the job with this name. If no name is given, the program must have only one job.
-pub(super) fn named_or_only(
+pub(super) fn job_named_or_only(
     jobs: &[&'static JobInfo],
     name: Option<&str>,
     command: &str,
@@ -408,7 +408,8 @@ fn execution(matches: &ArgMatches) -> ExecutionId {
     ExecutionId(matches.get_one::<i64>("execution").copied().unwrap_or_default())
 }
 
-fn named(matches: &ArgMatches) -> Result<Vec<(String, OsString)>, Refusal> {
+/// The parameters that are passed as `--param NAME=VALUE`.
+fn given_by_param(matches: &ArgMatches) -> Result<Vec<(String, OsString)>, Refusal> {
     let split = |given: &OsString| {
         let mut parts = given.as_bytes().splitn(2, |byte| *byte == b'=');
         match (parts.next().map(str::from_utf8), parts.next()) {

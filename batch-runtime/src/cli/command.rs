@@ -86,7 +86,9 @@ fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .action(ArgAction::SetTrue)
         .help_heading(OPTIONS)
         .display_order(1)
-        .help("Starts a new instance, even if the job is complete, by incrementing `run.id`");
+        .help(
+            "Starts a new instance, even if one with these parameters is complete, by incrementing `run.id`",
+        );
     let replay = Arg::new("replay")
         .long("replay")
         .global(true)
@@ -149,7 +151,7 @@ fn broker(order: usize) -> Arg {
         .value_name("URL")
         .help_heading(OPTIONS)
         .display_order(order)
-        .help("The RabbitMQ server that wakes idle workers immediately: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
+        .help("The RabbitMQ server that wakes idle workers and the manager immediately, and carries the chunks of steps with `remote`: amqp://USER:PASSWORD@HOST/VHOST [environment: BATCH_BROKER]")
 }
 
 /// The options for the log and the trace of a run.
@@ -184,7 +186,7 @@ fn profile() -> [Arg; 3] {
             .value_parser(PossibleValuesParser::new(["cpu", "heap"]))
             .hide_possible_values(true)
             .conflicts_with("workers")
-            .help("Shows the functions in which the CPU time of the run went, and writes a flame graph to JOB-ID.svg and folded stacks to JOB-ID.folded; with `=heap`, shows where the memory at its peak was allocated, and writes JOB-ID.heap.json [default: cpu]"),
+            .help("Shows which functions took the CPU time of the run, and writes a flame graph to JOB-ID.svg and folded stacks to JOB-ID.folded; with `=heap`, shows where the memory at the peak of the run was allocated, and writes JOB-ID.heap.json [default: cpu]"),
         arg("profile-folder", 16)
             .value_name("FOLDER")
             .requires("profile")
@@ -282,7 +284,7 @@ fn of_job(command: Command, program: &str, job: &'static JobInfo) -> Command {
     let command = command
         .override_usage(usage)
         .args(parameter::arguments(job))
-        .arg(parameter::named(Some(job)).help_heading(OPTIONS).display_order(2));
+        .arg(parameter::param_option(Some(job)).help_heading(OPTIONS).display_order(2));
     match parameter::plain(job.doc) {
         doc if doc.is_empty() => command,
         doc => command.about(parameter::first_paragraph(job.doc)).long_about(doc),
@@ -317,7 +319,7 @@ fn restart() -> Command {
                 .display_order(2)
                 .help("With `--from`: passes over earlier steps that are not complete"),
         )
-        .arg(parameter::named(None).help_heading(OPTIONS).display_order(2))
+        .arg(parameter::param_option(None).help_heading(OPTIONS).display_order(2))
         .args([parameters_file(), durability(), recovery(), on_end()])
         .args(of_workers())
         .args(telemetry())
@@ -340,7 +342,9 @@ fn executions() -> Command {
                 .value_name("ID")
                 .value_parser(clap::value_parser!(i64))
                 .help("Lists the next page: only executions that are older than this one"),
-            option("running", 3).action(ArgAction::SetTrue).help("Lists only running executions"),
+            option("running", 3)
+                .action(ArgAction::SetTrue)
+                .help("Lists only running executions, with the progress of their steps"),
             option("status", 4)
                 .value_name("STATUS")
                 .value_delimiter(',')
@@ -361,7 +365,7 @@ fn executions() -> Command {
         ])
 }
 
-/// A status as people write it.
+/// Parses a status as people write it, in upper or lower case.
 fn status(text: &str) -> Result<BatchStatus, String> {
     let words = BatchStatus::ALL.map(|status| status.as_str().to_lowercase());
     text.to_uppercase().parse().map_err(|_| {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::arguments::{Globals, Listed};
+use super::arguments::{ExecutionsArguments, Globals};
 use super::console::Console;
 use super::refusal::Refusal;
 use super::times::moment;
@@ -131,7 +131,7 @@ fn of_step(step: &RunningStep) -> [String; 5] {
 /// `executions`
 pub(super) fn list(
     operator: &JobOperator,
-    listed: &Listed,
+    listed: &ExecutionsArguments,
     globals: &Globals,
     console: &Console,
 ) -> Result<(), Refusal> {
@@ -171,7 +171,7 @@ pub(crate) fn status(execution: &JobExecution, owner: Option<OwnerState>) -> Str
     }
 }
 
-/// How long the execution ran, or has been running. If its process is dead: the time until its last write.
+/// How long the execution ran, or has been running. If its process is dead, the time until that process last wrote.
 pub(crate) fn elapsed(execution: &JobExecution, owner: Option<OwnerState>, now: Timestamp) -> String {
     let end = execution.ended.unwrap_or(match owner {
         Some(OwnerState::Dead) | None => execution.updated,

@@ -1,4 +1,4 @@
-//! `show --follow`: watches an execution that runs in another process, until it has ended.
+//! `show --follow`: watches an execution that is running in another process, until the execution has ended.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::observe::{Observer as _, Progress, StepLive, StepProgress, Summary, w
 use crate::operator::{ExecutionDetails, JobOperator};
 use crate::repository::{OwnerState, RunningStep};
 
-/// The time between two looks at the repository.
-const FOR_BARS: Duration = Duration::from_millis(500);
-const FOR_LINES: Duration = Duration::from_secs(1);
-/// The pause between two checks for a signal.
-const FOR_SIGNALS: Duration = Duration::from_millis(50);
+/// The time between two queries of the repository.
+const BARS_INTERVAL: Duration = Duration::from_millis(500);
+const LINES_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two checks for a signal.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -55,7 +55,7 @@ pub(super) fn follow(
             if console.stop.is_raised() {
                 return Ok(INTERRUPTED);
             }
-            std::thread::sleep(FOR_SIGNALS);
+            std::thread::sleep(SIGNAL_INTERVAL);
         }
     }
 }
@@ -88,7 +88,7 @@ impl Shown {
     }
 
     fn pause(&self) -> Duration {
-        if matches!(self, Self::Bars { .. }) { FOR_BARS } else { FOR_LINES }
+        if matches!(self, Self::Bars { .. }) { BARS_INTERVAL } else { LINES_INTERVAL }
     }
 
     fn show(&mut self, details: &ExecutionDetails, console: &Console) {

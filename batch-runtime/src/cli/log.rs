@@ -24,7 +24,7 @@ impl LogArguments {
         }
     }
 
-    /// Whether there is a log.
+    /// Returns whether a log is to be written.
     #[cfg(feature = "log")]
     pub(super) fn is_given(&self) -> bool {
         self.file.is_some()
@@ -51,7 +51,7 @@ impl LogArguments {
         match self.file {
             None => Ok(()),
             Some(_) => Err(Refusal::usage(
-                "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
+                "`--log` needs a program that can write logs: build the program with the feature `log` of batch-runtime, or leave the option out",
             )),
         }
     }
@@ -97,7 +97,9 @@ pub(super) mod file {
         let path = absolute(file)?;
         let shown = path.display().to_string();
         let append = appending(&path, console).map_err(|error| {
-            Refusal::usage(format!("the log {shown} cannot be opened: {error}; `--log` names it"))
+            Refusal::usage(format!(
+                "the log {shown} cannot be opened: {error}; use `--log` to choose another file"
+            ))
         })?;
         let (errors, has_failed) = (console.err.clone(), AtomicBool::new(false));
         let lines = JsonLines::new(move |line: &[u8]| {
@@ -127,7 +129,7 @@ pub(super) mod file {
         Ok(Box::new(move |line| (&file).write_all(line)))
     }
 
-    /// The filter, which is checked part by part so that a message names the wrong one.
+    /// Parses the filter, part by part so that a message names the part that is wrong.
     fn parsed(filter: &str) -> Result<EnvFilter, Refusal> {
         let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         for part in &parts {

@@ -26,7 +26,9 @@ pub(super) fn show(
     };
     replace(file, &metrics).map_err(|error| {
         let shown = file.display();
-        Refusal::usage(format!("the metrics cannot be written to {shown}: {error}; `--textfile` names it"))
+        Refusal::usage(format!(
+            "the metrics cannot be written to {shown}: {error}; use `--textfile` to choose another file"
+        ))
     })?;
     let text = format!("wrote the metrics to {}", file.display());
     let shown = file.display().to_string();

@@ -16,7 +16,7 @@
 //! 130 on Ctrl-C, which does not stop the execution.
 //!
 //! # `--json`
-//! Every command prints one JSON document on standard output, with these top-level keys:
+//! Every command except `completions` prints one JSON document on standard output, with these top-level keys:
 //!
 //! | command | keys |
 //! |---|---|
@@ -108,6 +108,11 @@ use crate::repository::OperationKind;
 
 /// The origin that the repository records for an operation of the command line.
 const CLI: &str = "cli";
+
+/// How clap describes the command `help`, which it adds itself.
+const HELP_OF_CLAP: &str = "Print this message or the help of the given subcommand(s)";
+/// How we describe it, in the style of the other commands.
+const HELP: &str = "Prints this help, or the help of a command";
 
 /// The whole program, as `batch_runtime::main!` calls it.
 ///
@@ -321,7 +326,8 @@ fn unparsed(
 ) -> u8 {
     let help = || {
         let help = error.render();
-        if console.colour { help.ansi().to_string() } else { help.to_string() }
+        let help = if console.colour { help.ansi().to_string() } else { help.to_string() };
+        help.replace(HELP_OF_CLAP, HELP)
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -329,7 +335,7 @@ fn unparsed(
             exit::COMPLETED
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            console.err.put(error.render());
+            console.err.put(error.render().to_string().replace(HELP_OF_CLAP, HELP));
             exit::USAGE
         }
         _ => {
@@ -365,7 +371,7 @@ fn print_json(document: &impl Serialize, console: &Console) {
     }
 }
 
-/// Keeps one job of each name: clap panics on two commands of the same name.
+/// Keeps one job for each name: clap panics on two commands with the same name.
 fn distinct(jobs: &[&'static JobInfo]) -> Vec<&'static JobInfo> {
     let mut distinct: Vec<&'static JobInfo> = Vec::with_capacity(jobs.len());
     for job in jobs {

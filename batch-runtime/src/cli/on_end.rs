@@ -17,7 +17,7 @@ use crate::definition::ExecutionId;
 /// How long the command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The variables in the environment of the command.
+/// What the variables in the environment of the command say.
 pub(super) struct Ended<'a> {
     pub(super) job: &'a str,
     pub(super) execution: Option<ExecutionId>,
@@ -103,7 +103,9 @@ fn wait(mut child: Child, patience: Duration, end: impl FnOnce()) -> io::Result<
             let _ = told.recv();
             Ok(None)
         }
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("its waiting thread has ended")),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("the thread that waits for it has ended"))
+        }
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) fn arguments(job: &JobInfo) -> impl Iterator<Item = Arg> {
 }
 
 /// `--param NAME=VALUE`, with the parameters of the job that have no flag of their own.
-pub(super) fn named(job: Option<&JobInfo>) -> Arg {
+pub(super) fn param_option(job: Option<&JobInfo>) -> Arg {
     let short = "Sets any parameter by its name; `-` may replace `_`";
     let flagless = job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec));
     let each = flagless.map(|spec| format!("--param {}={}: {}", spec.name, value_name(spec), text(spec)));

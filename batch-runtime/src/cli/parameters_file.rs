@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::console::Console;
 use super::refusal::Refusal;
 
-/// The parameters as texts, in the order of the object. A list becomes one text for each of its values, and `null`
-/// none.
+/// The parameters as strings, in the order of the object. A list becomes one string for each of its values, and `null`
+/// becomes none.
 pub(super) fn read(file: &OsStr, console: &Console) -> Result<Vec<(String, OsString)>, Refusal> {
     let place = if file == "-" { "standard input".to_owned() } else { file.display().to_string() };
     let refuse = |why: String| Refusal::usage(format!("the parameters in {place} cannot be used: {why}"));
@@ -33,7 +33,7 @@ fn parse(text: &str) -> Result<Vec<(String, OsString)>, String> {
         if members[..at].iter().any(|(other, _)| other == name) {
             return Err(format!("`{name}` is given twice"));
         }
-        let wrong = || format!("`{name}` is neither a text, a number, true or false, nor a list of these");
+        let wrong = || format!("`{name}` is neither a string, a number, true or false, nor a list of these");
         let values: Vec<Box<RawValue>> = match value.get().as_bytes().first() {
             Some(b'[') => serde_json::from_str(value.get()).map_err(|_| wrong())?,
             Some(b'n') => continue,
@@ -111,8 +111,8 @@ mod tests {
         for (text, said) in [
             ("[]", "expected an object"),
             (r#"{"key": "hunter2""#, "it is not JSON: line 1, column 17"),
-            (r#"{"key": {"hunter2": 1}}"#, "`key` is neither a text, a number"),
-            (r#"{"key": ["hunter2", null]}"#, "`key` is neither a text, a number"),
+            (r#"{"key": {"hunter2": 1}}"#, "`key` is neither a string, a number"),
+            (r#"{"key": ["hunter2", null]}"#, "`key` is neither a string, a number"),
             (r#"{"key": "hunter2", "key": 2}"#, "`key` is given twice"),
         ] {
             let wrong = texts(text).unwrap_err();

@@ -88,6 +88,6 @@ impl ProfileDiff {
 #[cfg(not(feature = "profile-heap"))]
 fn missing_feature(what: &str, feature: &str) -> Refusal {
     Refusal::usage(format!(
-        "{what} needs a program that can profile: build it with the feature `{feature}` of batch-runtime, or leave it out"
+        "{what} needs a program that can profile: build the program with the feature `{feature}` of batch-runtime"
     ))
 }

@@ -51,7 +51,7 @@ pub(super) fn purge(
 }
 
 fn nothing() -> String {
-    "nothing to purge: no instance is complete and old enough".to_owned()
+    "nothing to purge: no complete or abandoned instance is old enough".to_owned()
 }
 
 fn counted(number: u64, noun: &str) -> String {
@@ -76,7 +76,9 @@ fn would(found: &Purged) -> String {
             moment(job.newest),
         ]);
     }
-    format!("{table}\nnothing is purged yet: add `--yes` to delete the record of these instances for good")
+    format!(
+        "{table}\nnothing has been purged yet: add `--yes` to delete the record of these instances for good"
+    )
 }
 
 /// The file to which executions are appended before they are deleted.
@@ -91,7 +93,7 @@ impl Archive {
         match OpenOptions::new().create(true).append(true).open(path) {
             Ok(file) => Ok(Self { file, path: shown }),
             Err(error) => Err(Refusal::usage(format!(
-                "the archive {shown} cannot be opened: {error}; `--archive` names it, and nothing is purged"
+                "the archive {shown} cannot be opened: {error}, and nothing was purged; use `--archive` to choose another file"
             ))),
         }
     }

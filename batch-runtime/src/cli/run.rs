@@ -21,7 +21,7 @@ pub(super) fn launch(
     run: &RunArguments,
     console: &Console,
 ) -> Result<Launch, Refusal> {
-    parse_parameters(job, run.with_secrets(job, console)?)
+    parse_parameters(job, run.all_parameters(job, console)?)
         .and_then(|given| resolve_parameters(job, &given).map(|_| Launch { job, parameters: given }))
         .map_err(|error| Refusal::of_parameters(&error, job, false))
 }
@@ -83,7 +83,7 @@ fn as_before(
 ) -> Result<u8, Refusal> {
     let name = operator.execution(execution)?.instance.job;
     let job = operator.job(&name)?;
-    let given = parse_parameters(job, arguments.with_secrets(job, console)?)
+    let given = parse_parameters(job, arguments.all_parameters(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, true))?;
     watched(operator, job, arguments, globals, console, |operator| run(operator, execution, &given))
 }

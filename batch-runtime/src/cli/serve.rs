@@ -54,7 +54,7 @@ pub(super) fn command() -> Command {
         .long_about(
             "Serves a web page that shows what ran and why it failed, with buttons to start, stop and restart jobs. The \
              command prints the link that opens the page; nobody sees anything without the token in the link.\n\n\
-             Jobs that are started from the page are processes of their own, which go on when the server ends.",
+             Jobs that are started from the page are separate processes, which go on when the server ends.",
         )
         .args([
             option("listen", 1)
@@ -68,12 +68,12 @@ pub(super) fn command() -> Command {
             option("host", 3)
                 .value_name("NAME")
                 .action(ArgAction::Append)
-                .help("Answers to this name as well, as behind a reverse proxy; may be repeated"),
+                .help("Answers to this name as well, for example behind a reverse proxy; may be repeated"),
             option("read-only", 4).action(ArgAction::SetTrue).help("Shows everything, and changes nothing"),
             option("allow-actions", 5)
                 .action(ArgAction::SetTrue)
                 .conflicts_with("read-only")
-                .help("Allows the buttons although other machines reach the address; without it, such a page is read-only"),
+                .help("Allows the buttons even if other machines can reach the address; without this option, such a page is read-only"),
         ]);
     #[cfg(feature = "log")]
     let command = command.arg(
@@ -101,7 +101,7 @@ pub(super) fn run(
     let logs = arguments.log_folder.as_deref().map(folder).transpose()?;
     let (token, place) = token(arguments.token_file.as_deref().map(Path::new), console)?;
     let listener = Listener::bind(on).map_err(|error| {
-        Refusal::usage(format!("cannot listen on {on}: {error}; `--listen` names another address"))
+        Refusal::usage(format!("cannot listen on {on}: {error}; use `--listen` to choose another address"))
     })?;
     let link = link(&listener, on, &token, place.as_deref());
     let read_only = arguments.read_only || !(on.is_local() || arguments.allow_actions);
@@ -130,7 +130,7 @@ pub(super) fn run(
     }
     if read_only && !arguments.read_only {
         console.err.line(
-            "the page is read-only, because other machines reach it: `--allow-actions` allows its buttons",
+            "the page is read-only, because other machines can reach it: `--allow-actions` allows its buttons",
         );
     }
     serve(page, listener).map_err(|error| Refusal::usage(format!("the page cannot be served: {error}")))?;
@@ -158,7 +158,7 @@ fn token(file: Option<&Path>, console: &Console) -> Result<(Token, Option<PathBu
         .map_err(|why| Refusal::usage(format!("the token file {} cannot be used: {why}", file.display())))?;
     if Token::is_readable_by_others(file) {
         console.err.line(format!(
-            "other users of this machine can read the token: `chmod 600 {}` keeps it from them",
+            "other users of this machine can read the token: `chmod 600 {}` prevents that",
             file.display()
         ));
     }

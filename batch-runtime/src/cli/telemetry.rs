@@ -114,7 +114,7 @@ impl TelemetryArguments {
             (Ok(Some(settings)), _) => settings,
             (Err(problem), Some(_)) => return Err(Refusal::usage(problem)),
             (Err(problem), None) => {
-                console.err.line(format_args!("warning: no traces and metrics are sent: {problem}"));
+                console.err.line(format_args!("warning: no traces or metrics are sent: {problem}"));
                 return Ok(None);
             }
         };
@@ -132,7 +132,7 @@ impl TelemetryArguments {
         match self.otlp {
             None => Ok(()),
             Some(_) => Err(Refusal::usage(
-                "`--otlp` needs a program that can send traces: build it with the feature `otel` of batch-runtime, or leave it out",
+                "`--otlp` needs a program that can send traces: build the program with the feature `otel` of batch-runtime, or leave the option out",
             )),
         }
     }

@@ -149,7 +149,7 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
     if repository.identity() != settings.identity {
         let place = repository.url();
         return Err(Refusal::usage(format!(
-            "{place} is not the repository of the manager, but another one of that name: make both open the same one"
+            "{place} is not the repository of the manager, but another one with the same name: make both open the same one"
         )));
     }
     let broker = match &settings.broker {

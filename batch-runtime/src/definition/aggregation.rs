@@ -20,15 +20,15 @@ pub trait AggregatorDefinition: 'static {
     const PART: &'static str;
     /// The contribution of one partition: the state of one of the step's processors.
     type Part;
-    /// The value it returns.
+    /// The value that the aggregator returns.
     type Value: 'static;
 
     /// Calls the function with the stored states, in the order of the partitions, and returns its value as
     /// JSON. A partition that has committed nothing has no stored state and counts as the default.
     ///
     /// # Errors
-    /// If a state or an argument is unavailable, the function returns an error, or its value does not
-    /// serialise.
+    /// If a state or an argument is unavailable, the function returns an error, or its value cannot be
+    /// serialised.
     fn aggregate(scope: &Scope<'_>, parts: Vec<Option<Value>>) -> Result<String, Failure>;
 }
 

@@ -31,8 +31,8 @@ use crate::postgres::{self, PgError, Postgres};
 pub struct AnyDatabase(DatabaseHandle);
 
 impl AnyDatabase {
-    /// The database at that place: a `postgres://` URL, or the path of a `SQLite` file, with or without `sqlite:` before
-    /// it.
+    /// The database at that place: a `postgres://` URL, or the path of a `SQLite` file, with or without `sqlite:`
+    /// before it.
     ///
     /// # Errors
     /// If the URL is of a kind that this program does not support.

@@ -11,8 +11,8 @@ use super::{Failure, Process, Sink, Slot, State, States, Yields};
 
 /// A function that takes all items of a chunk at once and returns one outcome for each, in order.
 ///
-/// After an error of the call, the processor still holds the items of the chunk, and [`flush`](Process::flush) calls the
-/// function again. A failed outcome is [rejected](Sink::reject); the others are passed on if the chunk continues.
+/// After an error of the call, the processor still holds the items of the chunk, and [`flush`](Process::flush) calls
+/// the function again. A failed outcome is [rejected](Sink::reject); the others are passed on if the chunk continues.
 ///
 /// ```
 /// use batch_runtime::Failure;
@@ -69,7 +69,7 @@ impl<In, S: Default, F, K> BulkFn<In, S, F, K> {
         }
     }
 
-    /// Sets how to copy its state, so that a failed item can be undone.
+    /// Sets how to copy the state, so that a failed item can be undone.
     #[must_use]
     pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
         self.state.copied_by(copy);

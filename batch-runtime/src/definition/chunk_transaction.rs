@@ -103,7 +103,7 @@ pub trait OpenTransaction: Any {
     /// If the database cannot be reached.
     fn give_up(&self) -> Result<(), Failure>;
 
-    /// Begins it again.
+    /// Begins the transaction again.
     ///
     /// # Errors
     /// If the database cannot be reached.
@@ -181,7 +181,7 @@ impl ChunkTransaction<'_> {
         }
     }
 
-    /// Begins it again.
+    /// Begins the transaction again.
     pub(crate) fn begin_again(self) -> Result<(), Failure> {
         match self.inner {
             Inner::None => Ok(()),

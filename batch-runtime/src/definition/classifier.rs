@@ -9,7 +9,7 @@ use super::{Failure, Need, Raises, Scope};
 #[diagnostic::on_unimplemented(
     message = "classifier `{Self}` does not take `{Item}`",
     label = "receives `{Item}` here",
-    note = "change the classifier's argument to `&{Item}`, or put a processor before it that returns what it takes"
+    note = "change the classifier's argument to `&{Item}`, or add a processor that returns the type that the classifier takes"
 )]
 pub trait ClassifierDefinition<Item> {
     /// The function's name.

@@ -104,7 +104,7 @@ impl Nowhere for () {}
 /// Implemented by `#[reader]` for the item type it reads: both readers of `(a, b)` read the same type.
 #[diagnostic::on_unimplemented(
     message = "reader `{Self}` does not read `{Item}`",
-    label = "reads another type than the readers before it",
+    label = "reads a different type than the readers before it",
     note = "chained readers must yield the same items"
 )]
 pub trait Reads<Item> {
@@ -158,7 +158,7 @@ impl<T: Send + Sync + 'static> Shared for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be handed to another thread",
     label = "passes between the threads of `concurrency`",
-    note = "an item is `Send` there: use `Arc` for `Rc`; or drop `concurrency`"
+    note = "make the item `Send`: use `Arc` for `Rc`; or drop `concurrency`"
 )]
 pub trait ChangesThreads {
     /// Named by generated code to check the trait.

@@ -80,7 +80,7 @@ impl Values {
             return Err(Failure::new(format!("context keys that begin with `batch.` are reserved: `{key}`")));
         }
         let value = serde_json::to_value(value)
-            .map_err(|error| Failure::new(format!("context value `{key}` does not serialise: {error}")))?;
+            .map_err(|error| Failure::new(format!("context value `{key}` cannot be serialised: {error}")))?;
         lock(&self.put).insert(key.to_owned(), value);
         self.changed.store(true, Ordering::Release);
         Ok(())
@@ -176,7 +176,7 @@ impl JobContext {
     /// Returns a value that a component [`put`](Self::put), in this execution or before a restart.
     ///
     /// # Errors
-    /// If it has another type.
+    /// If the value has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
         self.values.get(key)
     }
@@ -185,7 +185,7 @@ impl JobContext {
     /// after that commit; if two branches put the same key, the last commit wins.
     ///
     /// # Errors
-    /// If it does not serialise, or the key begins with `batch.`.
+    /// If the value cannot be serialised, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         self.values.put(key, value)
     }
@@ -261,7 +261,7 @@ impl StepContext {
     /// restart.
     ///
     /// # Errors
-    /// If it has another type.
+    /// If the value has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
         self.values.get(key)
     }
@@ -269,7 +269,7 @@ impl StepContext {
     /// Keeps a value, saved with the next commit.
     ///
     /// # Errors
-    /// If it does not serialise, or the key begins with `batch.`.
+    /// If the value cannot be serialised, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         self.values.put(key, value)
     }

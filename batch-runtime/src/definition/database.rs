@@ -19,7 +19,7 @@ pub trait Driver: Clone + Send + Sync + 'static {
     const KIND: DatabaseKind;
     /// The driver's own transaction.
     type Transaction<'c>;
-    /// The form in which a component receives it while it is open: usually a reference.
+    /// The form in which a component receives the open transaction: usually a reference.
     type Borrowed<'c>: Copy + Borrow<Self::Transaction<'c>>;
     /// The driver's own connection.
     type Connection: 'static;
@@ -190,7 +190,8 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
     }
 }
 
-/// A connection for reading, one for each step execution or worker. It dereferences to the driver's own.
+/// A connection for reading: one for each step execution, or for each of its threads. It dereferences to the driver's
+/// own.
 ///
 /// It sees only committed rows, not those of the chunk being written. Statements that write are refused: ask for
 /// `&Transaction` in the writer.

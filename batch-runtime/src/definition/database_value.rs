@@ -15,13 +15,13 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 pub enum DatabaseValue {
     /// `NULL`.
     Null,
-    /// A truth value; 0 and 1 in `SQLite`.
+    /// A boolean; 0 or 1 in `SQLite`.
     Bool(bool),
     /// An integer.
     Integer(i64),
     /// A number with a fraction.
     Real(f64),
-    /// A text.
+    /// A string.
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),

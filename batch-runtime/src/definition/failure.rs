@@ -84,7 +84,7 @@ struct Parts {
 /// The user's own error.
 enum Cause {
     Boxed(BoxError),
-    /// A carrier such as `anyhow::Error`: it is no `Error` itself, and boxing it would hide the type of the
+    /// A carrier such as `anyhow::Error`: it is not an `Error` itself, and boxing it would hide the type of the
     /// error inside.
     Held(Box<dyn AsRef<Inner> + Send + Sync>),
 }
@@ -245,7 +245,7 @@ impl Failure {
 
     /// The record that failed, at most 64 KiB of it: for an unreadable record its text in the input, if the
     /// reader provides it ([`Reader::record`](crate::Reader::record)); for a skipped item its JSON, if the
-    /// type serialises and the item was still available.
+    /// type can be serialised and the item was still available.
     #[must_use]
     pub fn record(&self) -> Option<&str> {
         self.0.record.as_deref()
@@ -279,8 +279,8 @@ impl Failure {
         None
     }
 
-    /// Shows the user's own error. An error that cannot be sent to another thread (a `Box<dyn Error>`) exists only on the
-    /// thread where it arose; on other threads, an error with its messages replaces it.
+    /// Shows the user's own error. An error that cannot be sent to another thread (a `Box<dyn Error>`) exists only on
+    /// the thread where it arose; on other threads, an error with its messages replaces it.
     ///
     /// ```
     /// use batch_runtime::Failure;

@@ -68,11 +68,11 @@ pub struct RetryRule {
     pub repeats: bool,
     /// The number of attempts after the first.
     pub limit: u32,
-    /// The wait before each.
+    /// The wait before each retry.
     pub backoff: Backoff,
 }
 
-/// The wait before an attempt is repeated.
+/// The wait before a retry.
 ///
 /// ```
 /// use std::time::Duration;
@@ -203,7 +203,7 @@ impl Faults {
     }
 
     /// The number of the skip rule that decides about an error, and the verdict of the rule. No policy is asked: a step
-    /// that needs this has none.
+    /// with `remote` has none.
     #[cfg(feature = "remote-chunks")]
     pub(crate) fn rule_for(&self, failure: &Failure) -> Option<(usize, bool)> {
         let (rule, says) = deciding(self.skip, failure, 0)?;

@@ -7,7 +7,7 @@ pub trait Grouping<Item> {
     /// Starts a chunk with its first item.
     fn begins(&mut self, _first: &Item) {}
 
-    /// Records an item that joins the chunk without a decision, as the chunk is still smaller than `chunk`.
+    /// Records an item that joins the chunk without a decision, because the chunk still has fewer items than `chunk`.
     fn takes(&mut self, _item: &Item) {}
 
     /// Returns whether `next` belongs to the chunk whose last item is `last`.

@@ -80,7 +80,7 @@ pub trait StepListener<In, Out> {
         Ok(())
     }
 
-    /// The processors put out an item.
+    /// The processors have emitted an item.
     fn after_process(&mut self, item: &Out) -> Result<(), Failure> {
         Ok(())
     }

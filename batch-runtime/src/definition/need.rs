@@ -46,7 +46,7 @@ impl ComponentUse {
 /// The kinds of things a component can need.
 #[derive(Debug, Clone, Copy)]
 pub enum NeedKind {
-    /// The job's parameter of the argument's name.
+    /// The job's parameter with the argument's name.
     Parameter(TypeName),
     /// The output of a step, `&Output<step>`; optional as `Option<&Output<step>>`.
     Output {
@@ -67,7 +67,7 @@ pub enum NeedKind {
     Partition,
     /// A resource, with its own needs.
     Resource(&'static [Need]),
-    /// Needs nothing of the job: the component works on several items at once, so that those before it run
+    /// Needs nothing of the job: the component works on several items at once, so the components before it run
     /// ahead of the last commit.
     Ahead,
     /// Needs nothing of the job: the component keeps this from item to item.

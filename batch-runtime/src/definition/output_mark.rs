@@ -7,8 +7,8 @@ use crate::readers::hash;
 /// The owner of a writer's output: a step of a job instance in a repository. It is the same in each execution
 /// of the instance.
 ///
-/// While a target is unfinished, its name contains the mark, so that the writer finds the target again after a crash
-/// and leaves the targets of other instances alone.
+/// While a target is unfinished, its name is derived from the mark, so that the writer finds the target again after a
+/// crash and leaves the targets of other instances alone.
 ///
 /// ```
 /// use batch_runtime::Mark;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::database::{Database, DatabaseHandle, Driver};
 use super::{Failure, ResourceDefinition};
 
-/// Resources and databases for a run in a test, in place of those that its `#[resource]` and `#[database]` functions would
-/// return.
+/// Resources and databases for a run in a test, in place of those that its `#[resource]` and `#[database]` functions
+/// would return.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

@@ -25,7 +25,7 @@ use crate::__private::same_text;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a parameter",
-    label = "no parameter type",
+    label = "not a parameter type",
     note = "parameters are `String`, integers, `f64`, `f32`, `bool`, `PathBuf`, `Date`, `DateTime`, `Timestamp`,\nenums with `#[derive(ParameterType)]`, and `Option` and `Vec` of these"
 )]
 pub trait ParameterType: Sized + 'static {
@@ -41,13 +41,13 @@ pub trait ParameterType: Sized + 'static {
     /// Parses the text that a user typed.
     ///
     /// # Errors
-    /// A text that says what was expected, without the value.
+    /// A message that says what was expected, without the value.
     fn parse(text: &str) -> Result<ParameterValue, String>;
 
     /// Parses an argument that may not be valid text, such as the name of a file.
     ///
     /// # Errors
-    /// A text that says what was expected, without the value.
+    /// A message that says what was expected, without the value.
     fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
         text.to_str().ok_or_else(|| "UTF-8 text is expected".to_owned()).and_then(Self::parse)
     }
@@ -55,7 +55,7 @@ pub trait ParameterType: Sized + 'static {
     /// Parses the text of a value in a list.
     ///
     /// # Errors
-    /// A text that says what was expected, without the value.
+    /// A message that says what was expected, without the value.
     fn of_text(text: &str) -> Result<ParameterValue, String> {
         Self::parse(text)
     }
@@ -63,7 +63,7 @@ pub trait ParameterType: Sized + 'static {
     /// Returns the typed value; `None` means that the parameter was left out.
     ///
     /// # Errors
-    /// A text that says what was expected.
+    /// A message that says what was expected.
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String>;
 
     /// Returns the value to store, whose text [`of_text`](Self::of_text) parses; `None` for a parameter that
@@ -74,7 +74,7 @@ pub trait ParameterType: Sized + 'static {
     /// does this with its values.
     ///
     /// # Errors
-    /// A text that says what was expected, without the value.
+    /// A message that says what was expected, without the value.
     fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
         Self::from_value(Some(value))?.to_value().ok_or_else(|| "a value is needed".to_owned())
     }
@@ -189,7 +189,7 @@ impl fmt::Display for TypeName {
 /// A constant that a binding may pass to an argument: `load(region = "eu")`, `load(region = EU)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be bound to an argument",
-    label = "no parameter type",
+    label = "not a parameter type",
     note = "bind a parameter of the job by its name, a literal, or a constant of a parameter type"
 )]
 pub trait ConstantValue {

@@ -1,7 +1,7 @@
 //! Numbers as parameters: a text is parsed as exactly the number it names, or refused.
 
 use super::parameter::{ParameterType, TypeName};
-use super::parameter_types::given;
+use super::parameter_types::required;
 use super::parameter_value::{BigInteger, ParameterValue};
 
 macro_rules! integers {
@@ -17,7 +17,7 @@ macro_rules! integers {
             }
 
             fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-                let number = match given(value)? {
+                let number = match required(value)? {
                     ParameterValue::Long(number) => BigInteger::from(*number),
                     ParameterValue::BigInteger(number) => *number,
                     _ => return Err("a whole number is expected".to_owned()),
@@ -61,7 +61,7 @@ macro_rules! decimals {
             }
 
             fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-                match given(value)? {
+                match required(value)? {
                     ParameterValue::$variant(number) => Ok(*number),
                     // Constants in a program are `f64`, whatever they are bound to.
                     other @ ParameterValue::$other(_) => {
@@ -89,7 +89,7 @@ struct Decimal {
 }
 
 /// No `f64` written out in full has more digits than this.
-const MOST_DIGITS: usize = 767;
+const MAX_DIGITS: usize = 767;
 
 impl Decimal {
     /// Parses a number; `None` for words such as `NaN` or `inf`.
@@ -104,7 +104,8 @@ impl Decimal {
         let significant = all.trim_start_matches('0');
         let zeros = all.len() - significant.len();
         let digits = significant.trim_end_matches('0').to_owned();
-        // Only a zero is accepted with an exponent that overflows: any other such number is refused, whatever `power` is.
+        // Only a zero is accepted with an exponent that overflows: any other such number is refused, whatever `power`
+        // is.
         let power = power.parse::<i64>().unwrap_or(i64::MAX / 2);
         let places = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?;
         let power = if digits.is_empty() { 0 } else { power.saturating_add(places) };
@@ -113,7 +114,7 @@ impl Decimal {
 
     /// The number of digits after the point in scientific notation.
     fn places(&self) -> usize {
-        self.digits.len().saturating_sub(1).min(MOST_DIGITS)
+        self.digits.len().saturating_sub(1).min(MAX_DIGITS)
     }
 }
 

@@ -16,7 +16,7 @@ pub enum ParameterRule {
     Range {
         /// The range, as written.
         text: &'static str,
-        /// Returns whether the value is in it.
+        /// Returns whether the value is in the range.
         holds: fn(&ParameterValue) -> bool,
     },
     /// `#[param(check = positive)]`
@@ -82,7 +82,7 @@ pub fn within<T: Ranged>(value: &ParameterValue, inside: impl Fn(&T) -> bool) ->
     }
 }
 
-/// Calls a check function of the user; a panic refuses the value too.
+/// Calls a user's check function. A panic refuses the value too.
 ///
 /// # Errors
 /// If the value does not pass.

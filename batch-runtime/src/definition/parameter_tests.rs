@@ -206,7 +206,7 @@ fn the_paths_of_a_list_are_followed_and_have_any_bytes() {
     assert_eq!(Vec::<PathBuf>::from_value(Some(&typed)), Ok(vec![place]));
     let given = vec![folder.join("link"), folder.join("x/../link")].to_value().unwrap();
     let both = (spec.canonical)(&given).unwrap();
-    let ParameterValue::List(texts) = &both else { panic!("{both:?} is no list") };
+    let ParameterValue::List(texts) = &both else { panic!("{both:?} is not a list") };
     assert!(texts[0] == texts[1] && texts[0].ends_with("/caf%E9"), "{texts:?}");
     assert_eq!((spec.canonical)(&both).unwrap(), both);
     std::fs::remove_dir_all(folder).unwrap();

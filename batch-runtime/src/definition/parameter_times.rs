@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 use super::parameter::{ParameterType, TypeName};
-use super::parameter_types::given;
+use super::parameter_types::required;
 use super::parameter_value::ParameterValue;
 
 macro_rules! times {
@@ -19,7 +19,7 @@ macro_rules! times {
             }
 
             fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-                match given(value)? {
+                match required(value)? {
                     ParameterValue::$time(time) => Ok(*time),
                     _ => Err(concat!($what, " is expected").to_owned()),
                 }
@@ -136,10 +136,10 @@ const fn number(bytes: &[u8], at: usize, digits: usize) -> Option<u32> {
     Some(number)
 }
 
-/// Parses the two-digit number at an offset, if it is at most `most`.
-const fn two(bytes: &[u8], at: usize, most: u32) -> Option<u32> {
+/// Parses the two-digit number at an offset, if it is at most `max`.
+const fn two(bytes: &[u8], at: usize, max: u32) -> Option<u32> {
     match number(bytes, at, 2) {
-        Some(number) if number <= most => Some(number),
+        Some(number) if number <= max => Some(number),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Text, paths and truth values as parameters, and options and lists of parameters.
+//! Strings, paths and booleans as parameters, and `Option` and `Vec` of parameters.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::parameter::{ParameterType, TypeName};
 use super::parameter_value::ParameterValue;
 use super::path::{path_of_text, path_to_text, resolved_path};
 
-pub(super) fn given(value: Option<&ParameterValue>) -> Result<&ParameterValue, String> {
+pub(super) fn required(value: Option<&ParameterValue>) -> Result<&ParameterValue, String> {
     value.ok_or_else(|| "a value is needed".to_owned())
 }
 
@@ -19,7 +19,7 @@ impl ParameterType for String {
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
+        match required(value)? {
             ParameterValue::String(text) => Ok(text.clone()),
             _ => Err("text is expected".to_owned()),
         }
@@ -30,8 +30,8 @@ impl ParameterType for String {
     }
 }
 
-/// The canonical value of a path: the current directory and links on the way do not matter.
-fn place(path: &Path) -> Result<ParameterValue, String> {
+/// The canonical value of a path, which does not depend on the current directory or on symbolic links.
+fn canonical_path(path: &Path) -> Result<ParameterValue, String> {
     if path.as_os_str().is_empty() {
         return Err("a path is expected".to_owned());
     }
@@ -45,11 +45,11 @@ impl ParameterType for PathBuf {
     const TYPE: TypeName = TypeName::plain("PathBuf");
 
     fn parse(text: &str) -> Result<ParameterValue, String> {
-        place(Path::new(text))
+        canonical_path(Path::new(text))
     }
 
     fn parse_os(text: &OsStr) -> Result<ParameterValue, String> {
-        place(Path::new(text))
+        canonical_path(Path::new(text))
     }
 
     fn of_text(text: &str) -> Result<ParameterValue, String> {
@@ -57,7 +57,7 @@ impl ParameterType for PathBuf {
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
+        match required(value)? {
             ParameterValue::String(text) => {
                 std::path::absolute(path_of_text(text)?).map_err(|error| error.to_string())
             }
@@ -71,7 +71,7 @@ impl ParameterType for PathBuf {
     }
 
     fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
-        Self::from_value(Some(value)).and_then(|path| place(&path))
+        Self::from_value(Some(value)).and_then(|path| canonical_path(&path))
     }
 }
 
@@ -84,7 +84,7 @@ impl ParameterType for bool {
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
+        match required(value)? {
             ParameterValue::Boolean(flag) => Ok(*flag),
             _ => Err("`true` or `false` is expected".to_owned()),
         }
@@ -148,7 +148,7 @@ impl<T: ParameterType> ParameterType for Vec<T> {
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match given(value)? {
+        match required(value)? {
             ParameterValue::List(texts) => {
                 texts.iter().map(|text| T::from_value(Some(&T::of_text(text)?))).collect()
             }

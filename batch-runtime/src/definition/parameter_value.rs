@@ -67,7 +67,7 @@ impl ParameterValue {
     /// Parses a stored value.
     ///
     /// # Errors
-    /// A text that says what does not fit.
+    /// A message that says what does not fit.
     pub fn from_stored(java_class: &str, text: &str) -> Result<Self, String> {
         fn read<T: FromStr>(java_class: &str, text: &str) -> Result<T, String> {
             text.parse().map_err(|_| format!("`{text}` is not a {java_class}"))

@@ -215,7 +215,7 @@ impl Assigned {
 
 pub(crate) fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
     serde_json::to_string(part)
-        .map_err(|error| Failure::new(format!("a partition does not serialise: {error}")))
+        .map_err(|error| Failure::new(format!("a partition cannot be serialised: {error}")))
 }
 
 pub(crate) fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {

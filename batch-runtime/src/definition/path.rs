@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 const ESCAPED: &str = "file:";
 
 /// Linux follows this many links before it reports a loop.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The path as text: unchanged if it is UTF-8, otherwise the URI of RFC 8089, `file:///in/caf%E9.csv`.
 /// Different paths have different texts, so a path that itself begins with `file:` is escaped too.
@@ -40,7 +40,7 @@ pub(crate) fn file_uri(path: &Path) -> String {
 /// The path that [`path_to_text`] converted to this text.
 ///
 /// # Errors
-/// A text that says what was expected.
+/// A message that says what was expected.
 pub(crate) fn path_of_text(text: &str) -> Result<PathBuf, String> {
     let Some(escaped) = text.strip_prefix(ESCAPED) else { return Ok(text.into()) };
     let mut rest = escaped.strip_prefix("//").unwrap_or(escaped).bytes();
@@ -94,7 +94,7 @@ fn follow(path: &Path) -> Option<PathBuf> {
         }
         if let Ok(target) = std::fs::read_link(&reached) {
             links += 1;
-            if links > MOST_LINKS {
+            if links > MAX_LINKS {
                 return None;
             }
             if target.is_absolute() {

@@ -49,8 +49,8 @@ pub trait Sink<T> {
         true
     }
 
-    /// Called by a processor before it passes an item to the processor that is this many places `deeper` in the chain: the
-    /// time until [`leave`](Self::leave) counts as that processor's.
+    /// Called by a processor before it passes an item to the processor that is this many places `deeper` in the chain:
+    /// the time until [`leave`](Self::leave) counts as that processor's.
     fn enter(&mut self, _deeper: usize) {}
 
     /// Called when that processor has returned.
@@ -79,7 +79,7 @@ pub trait Process<In> {
     /// The error of the user's function.
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure>;
 
-    /// Puts out held-back items. Called at the end of each chunk.
+    /// Emits held-back items. Called at the end of each chunk.
     ///
     /// # Errors
     /// The error of the user's function.
@@ -139,7 +139,7 @@ pub trait Process<In> {
         Ok(())
     }
 
-    /// Advances the calls in flight, and puts out the results that `out` [takes](Sink::takes). Returns true
+    /// Advances the calls in flight, and emits the results that `out` [takes](Sink::takes). Returns true
     /// if there was any progress; otherwise the waker of the context is called once progress is possible.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ pub trait Process<In> {
         Ok(false)
     }
 
-    /// The number of the oldest item that it has not put out yet.
+    /// The number of the oldest item whose results it has not emitted yet.
     fn oldest(&self) -> Option<u32> {
         None
     }
@@ -173,7 +173,7 @@ pub trait Process<In> {
     /// Adds its state to the checkpoint.
     ///
     /// # Errors
-    /// If the state does not serialise or is too large.
+    /// If the state cannot be serialised or is too large.
     fn save(&self, _states: &mut States) -> Result<(), Failure> {
         Ok(())
     }
@@ -187,7 +187,8 @@ pub trait Process<In> {
     }
 }
 
-/// The methods of a [`Process`] that concern its state, delegated to another value: `forward_state!(self => self.state);`.
+/// The methods of a [`Process`] that concern its state, delegated to another value:
+/// `forward_state!(self => self.state);`.
 macro_rules! forward_state {
     ($this:ident => $inner:expr) => {
         #[inline]
@@ -307,7 +308,7 @@ impl<S: Clone> Holds<S> for () {}
 #[diagnostic::on_unimplemented(
     message = "processor `{Self}` does not take `{In}`",
     label = "receives `{In}` here",
-    note = "change the processor's argument to `{In}`, or put a processor before it that returns what it takes"
+    note = "change the processor's argument to `{In}`, or add a processor that returns the type that this one takes"
 )]
 pub trait ProcessorDefinition<In> {
     /// The function's name.

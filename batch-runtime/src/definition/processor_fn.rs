@@ -68,7 +68,7 @@ pub struct ItemFn<S, F, K, How> {
 }
 
 impl<S: Default, F, K, How> ItemFn<S, F, K, How> {
-    /// Sets how to copy its state, so that a failed item can be undone.
+    /// Sets how to copy the state, so that a failed item can be undone.
     #[must_use]
     pub fn copying(mut self, copy: Option<fn(&S) -> S>) -> Self {
         self.state.copied_by(copy);

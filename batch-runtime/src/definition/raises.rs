@@ -1,4 +1,4 @@
-//! The errors of a component as the attributes know them, to check rules about errors against.
+//! The errors of a component, as far as the attributes know them. Rules about errors are checked against these.
 
 use std::any::TypeId;
 use std::error::Error;
@@ -48,7 +48,7 @@ impl<E: Error + 'static> RaisesOf<E> {
     pub const IS: Raises = Raises::Type { id: TypeId::of::<E>, name: std::any::type_name::<E> };
 }
 
-/// A type that is not an error itself may carry any error: `anyhow::Error`, boxed errors, texts.
+/// A type that is not an error itself may carry any error: `anyhow::Error`, boxed errors, strings.
 pub trait RaisesAny {
     /// Used for types without an inherent constant.
     const IS: Raises = Raises::Unknown;

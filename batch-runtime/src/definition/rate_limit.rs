@@ -108,7 +108,7 @@ pub(crate) struct Turns(Mutex<GrantedTurns>);
 struct GrantedTurns {
     /// The number of turns, and the length of the span; `None` allows any number.
     limit: Option<(usize, Duration)>,
-    /// The times of the last turns, some of them still to come, the oldest first.
+    /// The times of the last turns, some of them in the future, the oldest first.
     last: VecDeque<Instant>,
     /// No turn is granted before this time.
     held: Option<Instant>,
@@ -174,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_cannot_be_is_refused_and_a_span_of_any_length_is_none() {
+    fn an_invalid_rate_is_refused_and_a_span_of_any_length_is_not() {
         for (rate, said) in [
             (RateLimit::new(0, "1s"), "0 calls would let nothing pass"),
-            (RateLimit::new(1, "soon"), "`soon` is not a limit of time"),
+            (RateLimit::new(1, "soon"), "`soon` is not a time limit"),
         ] {
             let error = rate.unwrap_err().to_string();
             assert!(error.starts_with("the rate cannot be used: ") && error.contains(said), "{error}");

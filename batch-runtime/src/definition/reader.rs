@@ -146,8 +146,8 @@ pub trait Reader {
     /// ```
     fn stops_with(&mut self, _stop: &StopSignal) {}
 
-    /// Called after the commit of everything up to `position`: a queue can acknowledge, a file can be
-    /// archived.
+    /// Called after the commit of everything up to `position`, for example to acknowledge a message or to archive
+    /// a file.
     ///
     /// # Errors
     /// If that fails; the step then fails, but the commit remains.
@@ -194,8 +194,8 @@ pub trait Reader {
     /// pays off if parsing takes longer than finding the end of a record.
     ///
     /// `into` is empty, or holds a reader that an earlier call filled and that was read to its end; its
-    /// memory can be reused. Each record is then one call of its [`read`](Self::read), which reports errors
-    /// with their places in this reader's input. 0 means that no record can be detached, and that
+    /// memory can be reused. Each [`read`](Self::read) of that reader then returns one of the records, or reports
+    /// an error with its place in this reader's input. 0 means that no record can be detached, and that
     /// [`read`](Self::read) returns the next item or the end. Steps that skip or retry do not use this.
     ///
     /// # Errors

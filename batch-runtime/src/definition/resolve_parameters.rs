@@ -226,7 +226,7 @@ pub(crate) fn resolve_without_secrets(
 }
 
 /// As [`resolve_parameters`], but the parameters that an earlier launch resolved stay unchanged unless a new value is
-/// given. So the instance stays the same even if a link has another target by now.
+/// given. So the instance stays the same even if a link points to another target by now.
 pub(crate) fn resolve_beside(
     job: &JobInfo,
     resolved: &Parameters,

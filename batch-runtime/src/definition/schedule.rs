@@ -12,7 +12,7 @@ pub struct Schedule {
     pub zone: &'static str,
     /// The rule for times at which no process looked at the schedule.
     pub missed: Missed,
-    /// The rule for a time at which the job still runs.
+    /// The rule for a time at which the job is still running.
     pub overlap: Overlap,
     /// How often a failed run is restarted before it is held.
     pub restarts: u32,
@@ -34,10 +34,10 @@ pub enum Missed {
     None,
 }
 
-/// The rule for a scheduled time at which the job still runs for an earlier one.
+/// The rule for a scheduled time at which the job is still running for an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
-    /// The time waits: all times run, one after the other and in order.
+    /// The time waits: the job runs for all times, one after the other and in order.
     Wait,
     /// The time is recorded as skipped.
     Skip,
@@ -48,14 +48,16 @@ pub enum Overlap {
 /// The rule for later times while a run is held: after its last restart has failed, or after a person has stopped it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// The later times run.
+    /// The job runs for the later times.
     GoOn,
-    /// The later times wait until the held run has completed or is abandoned. Then all of them run, as `overlap` says.
+    /// The later times wait until the held run has completed or is abandoned. Then the job runs for
+    /// all of them, as `overlap` says.
     Hold,
 }
 
 impl Schedule {
-    /// A schedule that runs once for all missed times, waits for an earlier run, restarts nothing, and goes on after a failure.
+    /// A schedule that runs once for all missed times, waits for an earlier run, restarts nothing, and goes on after a
+    /// failure.
     #[must_use]
     pub const fn new(expression: &'static str, zone: &'static str) -> Self {
         Self {
@@ -75,7 +77,7 @@ impl Schedule {
         self
     }
 
-    /// Sets what happens at a time when the job still runs.
+    /// Sets what happens at a time when the job is still running.
     #[must_use]
     pub const fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;

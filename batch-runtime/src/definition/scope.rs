@@ -26,11 +26,11 @@ pub(crate) struct Environment {
     pub(crate) job: JobContext,
     /// The repository's own database, if components may use it.
     pub(crate) own: Option<DatabaseHandle>,
-    common: Arc<Common>,
+    shared: Arc<SharedState>,
 }
 
 /// The state shared by all branches of a split.
-struct Common {
+struct SharedState {
     resources: Slots<dyn Any + Send + Sync>,
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// The outputs of steps as JSON, by the ID of the step.
@@ -43,7 +43,7 @@ struct Common {
 
 impl Environment {
     pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>, given: &Given) -> Self {
-        let common = Common {
+        let shared = SharedState {
             resources: Slots::new(),
             databases: Mutex::new(given.databases().clone()),
             outputs: Mutex::new(BTreeMap::new()),
@@ -51,14 +51,14 @@ impl Environment {
             #[cfg(feature = "async")]
             runtime: JobRuntime::default(),
         };
-        Self { job, own, common: Arc::new(common) }
+        Self { job, own, shared: Arc::new(shared) }
     }
 
     /// Sets the tokio runtime. Called before anything is shared.
     #[cfg(feature = "async")]
     pub(crate) fn in_runtime(mut self, runtime: Option<tokio::runtime::Handle>) -> Self {
-        if let Some(common) = Arc::get_mut(&mut self.common) {
-            common.runtime = JobRuntime::new(runtime);
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.runtime = JobRuntime::new(runtime);
         }
         self
     }
@@ -78,15 +78,15 @@ impl Environment {
             stop: stop.clone(),
             values,
         };
-        Self { job, own: self.own.clone(), common: Arc::clone(&self.common) }
+        Self { job, own: self.own.clone(), shared: Arc::clone(&self.shared) }
     }
 
     pub(crate) fn leave_output(&self, step: &str, json: String) {
-        self.common.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
+        self.shared.outputs.lock().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), json);
     }
 
     fn output(&self, step: &str) -> Option<String> {
-        self.common.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
+        self.shared.outputs.lock().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
     }
 }
 
@@ -176,7 +176,7 @@ impl<'s> Scope<'s> {
     /// The tokio runtime of the job.
     #[cfg(feature = "async")]
     pub(crate) fn runtime(&self) -> Result<tokio::runtime::Handle, Failure> {
-        self.job.common.runtime.handle()
+        self.job.shared.runtime.handle()
     }
 
     pub(crate) fn of_job(job: &'s Environment) -> Self {
@@ -274,10 +274,10 @@ impl<'s> Scope<'s> {
     /// The error of its function.
     pub fn resource<R: ResourceDefinition>(&self) -> Result<&'s R::Value, Failure> {
         let job = self.job;
-        if let Some(given) = job.common.given.of_resource::<R>() {
+        if let Some(given) = job.shared.given.of_resource::<R>() {
             return Ok(given);
         }
-        job.common
+        job.shared
             .resources
             .shared::<R, R::Value, Failure>(|| R::build(&Scope::of_job(job)))
             .map_err(|failure| failure.in_component(R::NAME))
@@ -347,7 +347,7 @@ impl<'s> Scope<'s> {
                 .clone()
                 .ok_or_else(|| Failure::new("there is no repository whose database could be used"));
         };
-        let mut databases = self.job.common.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut databases = self.job.shared.databases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handle) = databases.get(info.id) {
             return Ok(handle.clone());
         }

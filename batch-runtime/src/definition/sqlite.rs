@@ -35,8 +35,8 @@ type OnConnect = dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()> + Send + 
 
 impl Sqlite {
     /// The database in that file. If the file is missing, the first use that may write creates it. A
-    /// [`Connection`](super::Connection) creates it too if an [`on_connect`](Self::on_connect) closure may fill it. Reading
-    /// alone does not change the journal mode.
+    /// [`Connection`](super::Connection) creates it too if an [`on_connect`](Self::on_connect) closure may fill it.
+    /// Reading alone does not change the journal mode.
     pub fn open(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { path: std::path::absolute(&path).unwrap_or(path).into(), prepare: None }

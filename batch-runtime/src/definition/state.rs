@@ -50,7 +50,7 @@ impl States {
     /// Adds the state of `component`.
     ///
     /// # Errors
-    /// If it does not serialise, or takes more than [`STATE_LIMIT`].
+    /// If the state cannot be serialised, or takes more than [`STATE_LIMIT`].
     pub fn save<S: Serialize>(&mut self, component: &'static str, state: &S) -> Result<(), Failure> {
         let text =
             serde_json::to_string(state).map_err(|error| Failure::new(error).in_component(component))?;

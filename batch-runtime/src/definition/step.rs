@@ -53,7 +53,7 @@ impl StepInfo {
                 if self.other_database().is_none_or(|known| known.id != database.id) =>
             {
                 Err(Failure::new(format!(
-                    "it writes into the database `{0}`, which its function hides: let that return the type of the writer itself, such as `Table<Row, {0}>`, and not `impl Writer`",
+                    "the writer writes into the database `{0}`, which its function hides: let the function return the type of the writer itself, such as `Table<Row, {0}>`, and not `impl Writer`",
                     database.name
                 )))
             }
@@ -90,7 +90,7 @@ pub trait StepDefinition: 'static {
     /// The step as a constant.
     const INFO: &'static StepInfo;
 
-    /// Does the work in a function that bears the name of the step, so that a profile knows the step from the stack.
+    /// Does the work in a function that bears the name of the step, so that a profile recognises the step on the stack.
     /// Returns true.
     #[cfg(feature = "profile")]
     fn in_frame(work: &mut dyn FnMut()) -> bool {
@@ -136,7 +136,7 @@ pub trait Pipe: StepDefinition {
         Ok(())
     }
 
-    /// An item that failed in writing, as JSON, if its type serialises. It is kept with the record of the
+    /// An item that failed in writing, as JSON, if its type can be serialised. It is kept with the record of the
     /// skip.
     fn item_json(_item: &Self::Out) -> Option<String> {
         None
@@ -265,6 +265,6 @@ pub trait Tasklet: StepDefinition {
     /// The value as JSON, if its type is a serde type, for `&Output<step>`.
     ///
     /// # Errors
-    /// If it does not serialise.
+    /// If the value cannot be serialised.
     fn output(value: &Self::Value) -> Result<Option<String>, Failure>;
 }

@@ -48,7 +48,7 @@ pub struct StepOptions {
 pub struct EarlierName {
     /// The name.
     pub name: &'static str,
-    /// The current name of the use that had it; `None` means any.
+    /// The current name of the use that had the earlier name; `None` means any.
     pub of: Option<&'static str>,
 }
 
@@ -77,7 +77,7 @@ impl SizedBy {
 }
 
 impl StepOptions {
-    /// One item a chunk, no limits.
+    /// One item per chunk, no limits.
     pub const DEFAULT: Self = Self {
         chunk: 1,
         threads: 1,
@@ -110,7 +110,7 @@ impl StepOptions {
         self
     }
 
-    /// Takes the number of threads, which process or run partitions, from a parameter.
+    /// Takes the number of threads from a parameter. The threads process chunks, or run partitions.
     #[must_use]
     pub const fn threads_of(mut self, parameter: &'static str) -> Self {
         self.sized_by.threads = Some(parameter);

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a wait lasts before it checks the stop signal again.
-const LOOK: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The error of a call that gave up because the job was asked to stop. [`StopSignal::pause`] returns it.
 ///
-/// If it is the error of a component, or among the sources of that error, the step ends as STOPPED instead of FAILED, and
-/// a restart continues after the last commit.
+/// If it is the error of a component, or among the sources of that error, the step ends as STOPPED instead of FAILED,
+/// and a restart continues after the last commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the job was asked to stop")]
 #[non_exhaustive]
@@ -107,11 +107,11 @@ impl StopSignal {
             if self.is_raised() {
                 return Err(Stopped);
             }
-            let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()));
+            let left = until.map_or(CHECK_INTERVAL, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Ok(());
             }
-            std::thread::sleep(left.min(LOOK));
+            std::thread::sleep(left.min(CHECK_INTERVAL));
         }
     }
 }

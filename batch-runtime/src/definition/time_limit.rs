@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A limit of time: a [`Duration`], or a text such as `"5m"`.
+/// A time limit: a [`Duration`], or a text such as `"5m"`.
 ///
 /// ```
 /// use batch_runtime::TimeLimit;
@@ -31,6 +31,6 @@ impl TimeLimit for &str {
         parsed
             .and_then(|span| Duration::try_from(span).ok())
             .filter(|limit| !limit.is_zero())
-            .ok_or_else(|| format!("`{self}` is not a limit of time: write it as in `\"5m\"` or `\"500ms\"`"))
+            .ok_or_else(|| format!("`{self}` is not a time limit such as `\"5m\"` or `\"500ms\"`"))
     }
 }

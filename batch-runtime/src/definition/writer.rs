@@ -88,13 +88,13 @@ pub trait Writer {
     /// ```
     const WRITES_IN: Option<Of> = None;
 
-    /// Called before [`open`](Self::open) with the owner of the output. A target outside the chunk's
-    /// transaction carries the mark in its name while it is unfinished.
+    /// Called before [`open`](Self::open) with the owner of the output. While a target outside the
+    /// chunk's transaction is unfinished, its name must be derived from the mark.
     fn mark(&mut self, _mark: Mark) {}
 
-    /// Called before [`open`](Self::open) if the instance was taken over from an owner that may still live: by force, or
-    /// because its lease ran out. That owner may be paused, still hold the target, and wake up, so a target outside the
-    /// chunk's transaction must be moved out of its reach.
+    /// Called before [`open`](Self::open) if the instance was taken over from an owner that may still live: by force,
+    /// or because its lease ran out. That owner may be paused, still hold the target, and wake up, so a target outside
+    /// the chunk's transaction must be moved out of its reach.
     fn take_over(&mut self) {}
 
     /// Called before [`open`](Self::open) if the step only reads the items that an earlier execution skipped
@@ -312,7 +312,7 @@ impl<'i, T> Arranged<'i, T> {
 #[diagnostic::on_unimplemented(
     message = "writer `{Self}` does not take `{Item}`",
     label = "receives `{Item}` here",
-    note = "change the writer's argument to `&[{Item}]`, or put a processor before it that returns what it takes"
+    note = "change the writer's argument to `&[{Item}]`, or add a processor that returns the type that the writer takes"
 )]
 pub trait WriterDefinition<Item> {
     /// The function's name.

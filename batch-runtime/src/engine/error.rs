@@ -3,14 +3,15 @@
 use crate::definition::{ExecutionId, ParametersError};
 use crate::repository::RepositoryError;
 
-/// Why a job could not be run. A job that ran and failed is not an error: its failure is in the [`JobReport`](crate::observe::JobReport).
+/// Why a job could not be run. A job that ran and failed is not an error: its failure is in the
+/// [`JobReport`](crate::observe::JobReport).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
     /// A parameter is missing or unknown, or its value does not fit its type.
     #[error(transparent)]
     Parameters(#[from] ParametersError),
-    /// A step needs the repository's own database, but that is of another kind.
+    /// A step needs the repository's own database, but the repository has none, or one of another kind.
     #[error(
         "job `{job}`: step `{step}` needs the repository's own database to be {wants}, but {repository} {has}"
     )]

@@ -61,7 +61,7 @@ pub struct StepRun<'r> {
     pub(crate) replayed: Option<Vec<String>>,
     pub(crate) live: Arc<StepLive>,
     pub(crate) route: Option<Route>,
-    /// The connection to workers that process its chunks, if there is one.
+    /// The connection to workers that process the step's chunks, if there is one.
     #[cfg(feature = "remote-chunks")]
     pub(crate) remote: Option<RemoteRun<'r>>,
 }
@@ -73,7 +73,7 @@ impl fmt::Debug for StepRun<'_> {
 }
 
 impl<'r> StepRun<'r> {
-    /// The scope that its components are opened with.
+    /// The scope with which the step's components are opened.
     #[must_use]
     pub fn scope(&self) -> &Scope<'r> {
         &self.scope
@@ -154,7 +154,7 @@ impl StepRun<'_> {
         blame(self.info, failure, phase)
     }
 
-    /// Names the component of that role if the step has only one.
+    /// Names the component with this role if the step has only one.
     pub(crate) fn of_role(&self, failure: Failure, role: &str) -> Failure {
         of_role(self.info, failure, role)
     }
@@ -172,7 +172,7 @@ pub(crate) fn blame(step: &StepInfo, failure: Failure, phase: Phase) -> Failure 
     of_role(step, failure, role).during(phase)
 }
 
-/// Names the component of that role if the step has only one.
+/// Names the component with this role if the step has only one.
 pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure {
     let mut of_role = step.components.iter().filter(|component| component.role == role);
     match (of_role.next(), of_role.next()) {

@@ -46,11 +46,11 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     }
     let taken = match arm {
-        Some(arm) => format!("took the arm `{arm}`, which is no longer there"),
-        None => "is the subject of a `match` now, but was not then".to_owned(),
+        Some(arm) => format!("where it took the arm `{arm}`, which is no longer there"),
+        None => "when it was not yet the subject of a `match`".to_owned(),
     };
     Err(Failure::new(format!(
-        "it completed its work in an earlier execution, where it {taken}; finish the instance with the program it began with, or start a new one with `--next`"
+        "it completed its work in an earlier execution, {taken}; finish the instance with the program it began with, or start a new one with `--next`"
     )))
 }
 
@@ -77,7 +77,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
             let call = T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?;
             Some(Called::of::<T>(run, call, &state).map_err(Halt::Failed)?)
         };
-        let put = run.uncommitted_values();
+        let uncommitted = run.uncommitted_values();
         let mut again = 0;
         let (committed, called) = loop {
             let mut next = counters.get();
@@ -103,7 +103,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
                     next.rollback += 1;
                     counters.set(next);
                     if T::TRANSACTIONAL {
-                        run.take_back(&put);
+                        run.take_back(&uncommitted);
                         state = states.clone().of_only(name).map_err(failed)?;
                     }
                     tracing::warn!(%failure, "the database lost a tasklet's transaction; the tasklet is called again");

@@ -98,7 +98,7 @@ impl Activity {
         }
     }
 
-    /// The module and name, which distinguish two activities of the same name.
+    /// The module and name, which distinguish two activities with the same name.
     #[must_use]
     pub const fn id(&self) -> &'static str {
         match self {

@@ -28,7 +28,7 @@ pub(crate) struct StepStatus {
     times: usize,
     /// The progress in percent, while the step runs.
     percent: Option<u64>,
-    /// True if the step completed in an earlier execution of the instance.
+    /// True if the step ran in an earlier execution of the instance, and not in this one.
     was_before: bool,
     /// The step execution that has this state, the last one if there are several.
     shown: Option<(ExecutionId, StepExecutionId)>,
@@ -172,7 +172,7 @@ impl ExecutionProgress {
                 .or_insert(StepStatus { was_before: *before, ..StepStatus::default() });
             step.add(*one);
         }
-        // These are the entries that count: those of arms that a later decision left are not among them.
+        // These are only the entries that count: those of arms that a later decision has left are not among them.
         for entry in Journal::new(journal).entries() {
             // A later execution of the instance may have gone further than this one.
             let is_step = entry.exit.is_some();

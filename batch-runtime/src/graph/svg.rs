@@ -43,7 +43,7 @@ struct Svg {
 
 impl Svg {
     fn picture(&mut self, picture: &Picture, title: &str, is_run: bool) {
-        // A browser hides everything within an image from screen readers, and so the links as well.
+        // A browser hides everything within an image from screen readers, including the links.
         let role = if self.address.is_some() { "group" } else { "img" };
         let (width, height) = (picture.width * WIDE, picture.height * HIGH);
         self.put(format_args!(
@@ -94,7 +94,7 @@ impl Svg {
         let mut points: Vec<(usize, usize)> = line.points.iter().map(|point| centre(*point)).collect();
         let down = last.0 == before.0;
         if let (true, Some(end)) = (line.head, points.last_mut()) {
-            // The line ends in the arrowhead, so that a thick one does not cover its point.
+            // The line ends in the arrowhead, so that a thick line does not cover the point of the arrowhead.
             if down { end.1 -= 5 } else { end.0 -= 5 }
         }
         let points: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
@@ -269,7 +269,7 @@ fn colours(
     css
 }
 
-/// Text in SVG. XML has no way to write most control characters, so they become spaces.
+/// Escapes a text for SVG. XML cannot represent most control characters, so they become spaces.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -30,7 +30,7 @@ const HEAVY: [char; 16] = [' ', '╹', '╺', '┗', '╻', '┃', '┏', '┣',
 enum Cell {
     /// The sides to which lines lead from here, and whether the execution took one of them.
     Lines(u8, bool),
-    Of(char),
+    Char(char),
     /// Covered by the wide character before it.
     Covered,
 }
@@ -74,7 +74,7 @@ impl Canvas {
     fn put(&mut self, mut x: usize, y: usize, text: &str) {
         for c in text.chars() {
             let c = if c.is_control() { ' ' } else { c };
-            self.set(x, y, Cell::Of(c));
+            self.set(x, y, Cell::Char(c));
             let wide = columns(c.encode_utf8(&mut [0; 4]));
             if wide > 1 {
                 self.set(x + 1, y, Cell::Covered);
@@ -121,18 +121,18 @@ impl Canvas {
             let below = second.1 > first.1;
             match (card.kind, below) {
                 (Kind::Bar | Kind::Junction, _) => {}
-                (Kind::Job, true) => self.set(first.0, first.1, Cell::Of('╤')),
-                (_, true) => self.set(first.0, first.1, Cell::Of('┬')),
-                (_, false) => self.set(first.0, first.1, Cell::Of('├')),
+                (Kind::Job, true) => self.set(first.0, first.1, Cell::Char('╤')),
+                (_, true) => self.set(first.0, first.1, Cell::Char('┬')),
+                (_, false) => self.set(first.0, first.1, Cell::Char('├')),
             }
         }
         if line.head {
             let (before, (x, y)) = (points[points.len() - 2], points[points.len() - 1]);
             let [down, right] = if self.is_run && !line.taken { ['▽', '▷'] } else { ['▼', '▶'] };
             if before.0 == x {
-                self.set(x, y - 1, Cell::Of(down));
+                self.set(x, y - 1, Cell::Char(down));
             } else {
-                self.set(x - 1, y, Cell::Of(right));
+                self.set(x - 1, y, Cell::Char(right));
             }
         }
     }
@@ -141,24 +141,24 @@ impl Canvas {
         let Area { x, y, .. } = area;
         let (right, bottom) = (area.right(), area.bottom());
         for at in x..=right {
-            self.set(at, y, Cell::Of(across));
-            self.set(at, bottom, Cell::Of(across));
+            self.set(at, y, Cell::Char(across));
+            self.set(at, bottom, Cell::Char(across));
         }
         for at in y..=bottom {
-            self.set(x, at, Cell::Of(down));
-            self.set(right, at, Cell::Of(down));
+            self.set(x, at, Cell::Char(down));
+            self.set(right, at, Cell::Char(down));
         }
         for (at, row, corner) in [(x, y, a), (right, y, b), (x, bottom, c), (right, bottom, d)] {
-            self.set(at, row, Cell::Of(corner));
+            self.set(at, row, Cell::Char(corner));
         }
     }
 
     fn card(&mut self, card: &Card) {
         let area = card.area;
         match card.kind {
-            Kind::Junction => return self.set(area.x, area.y, Cell::Of('●')),
+            Kind::Junction => return self.set(area.x, area.y, Cell::Char('●')),
             Kind::Bar => {
-                (area.x..=area.right()).for_each(|x| self.set(x, area.y, Cell::Of('═')));
+                (area.x..=area.right()).for_each(|x| self.set(x, area.y, Cell::Char('═')));
                 let title = format!(" {} ", card.lines.join(" "));
                 return self.put(area.x + (area.width - columns(&title)) / 2, area.y, &title);
             }
@@ -170,7 +170,7 @@ impl Canvas {
             Kind::Decision => self.border(area, ['─', '│', '╱', '╲', '╲', '╱']),
         }
         for y in area.y + 1..area.bottom() {
-            (area.x + 1..area.right()).for_each(|x| self.set(x, y, Cell::Of(' ')));
+            (area.x + 1..area.right()).for_each(|x| self.set(x, y, Cell::Char(' ')));
         }
         let lines = card.lines.iter().cloned().chain(card.status.as_ref().map(super::status::Status::line));
         let centred = !matches!(card.kind, Kind::Step | Kind::Job);
@@ -186,7 +186,7 @@ impl Canvas {
                 .iter()
                 .filter_map(|cell| match *cell {
                     Cell::Lines(sides, taken) => Some(if taken { HEAVY } else { LIGHT }[usize::from(sides)]),
-                    Cell::Of(c) => Some(c),
+                    Cell::Char(c) => Some(c),
                     Cell::Covered => None,
                 })
                 .collect();

@@ -1,4 +1,4 @@
-//! The texts of a drawing: names, options and parameters of activities.
+//! The strings in a drawing: names, options and parameters of activities.
 
 use crate::definition::{Binding, BoundTo, OPTION, ParameterSpec, ParameterValue, StepInfo, StepKind};
 use crate::graph::{Activity, Use};

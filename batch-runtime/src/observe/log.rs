@@ -181,7 +181,7 @@ impl Line {
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(256);
         let mut json = serde_json::Serializer::new(&mut text);
-        // Writing to memory cannot fail, and an error here would be no reason to fail the job.
+        // Writing to memory cannot fail, and an error here would not be a reason to fail the job.
         let _ = json.serialize_map(None).and_then(|mut map| {
             self.fields.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
             map.end()

@@ -63,7 +63,7 @@ pub(crate) fn chunk(number: u64) -> EnteredSpan {
     trace_span!("chunk", chunk = number).entered()
 }
 
-/// Adds the end of the job, the step or the partition to its span.
+/// Adds the outcome of the job, the step or the partition to its span.
 pub(crate) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Counters>) {
     #[cfg(feature = "otel")]
     super::otel::ended(status, exit, counters);
@@ -84,8 +84,8 @@ pub(crate) fn worker(id: WorkerId) -> EnteredSpan {
     error_span!("worker", worker = id.0).entered()
 }
 
-/// Lets work that another thread does log as this thread does: with the same span, and to the same subscriber. A
-/// profile counts the work for the same step.
+/// Makes work on another thread log as this thread does: within the same span, and to the same subscriber. A profile
+/// counts the work for the same step.
 pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let place = Place::here();
     #[cfg(feature = "profile")]

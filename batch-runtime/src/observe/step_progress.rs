@@ -101,7 +101,7 @@ impl StepProgress {
         facts.join(", ")
     }
 
-    /// The line for a step of that name.
+    /// The line for a step with that name.
     #[must_use]
     pub fn line(&self, name: &str) -> String {
         let percent = self.percent().map(|percent| format!("{percent} %, ")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Formats numbers, times and texts for people.
+//! Formats numbers, times and strings for people.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_gives_a_time_of_zero() {
+    fn a_clock_that_was_set_back_yields_a_time_of_zero() {
         assert_eq!(between(Timestamp::MAX, Timestamp::MIN), Duration::ZERO);
     }
 }

@@ -13,11 +13,11 @@ use crate::observe::words;
 use crate::repository::{ExecutionFilter, JobExecution, OwnerState};
 
 /// If two clocks differ by more than this, one of them is wrong, because reading them does not take that long.
-const CLOCKS: Duration = Duration::from_secs(5);
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 /// An execution is long if it takes this many times as long as the longest one before it.
-const LONG: u32 = 2;
+const LONG_FACTOR: u32 = 2;
 /// An execution that takes less than this is not reported as long.
-const SHORT: Duration = Duration::from_mins(1);
+const MIN_LONG: Duration = Duration::from_mins(1);
 
 /// A problem that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct Finding {
 impl JobOperator {
     /// Looks for problems, and changes nothing. It finds running executions whose owners are dead or that take much
     /// longer than ever before; unfinished files of complete and abandoned instances; a clock that differs from the
-    /// repository's; schedules that are paused, that nothing follows, or whose runs wait for a person; and damage and
-    /// lack of space in the repository.
+    /// repository's; schedules that are paused, that no process follows, or whose runs wait for a person; and damage
+    /// and lack of space in the repository.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -97,7 +97,7 @@ fn dead(execution: &JobExecution) -> Finding {
 
 fn long(execution: &JobExecution, longest: Duration, now: Timestamp) -> Option<Finding> {
     let took = words::between(execution.started?, now);
-    if took < SHORT || took < longest.saturating_mul(LONG) {
+    if took < MIN_LONG || took < longest.saturating_mul(LONG_FACTOR) {
         return None;
     }
     let id = execution.id;
@@ -117,7 +117,7 @@ fn long(execution: &JobExecution, longest: Duration, now: Timestamp) -> Option<F
 
 fn clock(repository: Timestamp, here: Timestamp) -> Option<Finding> {
     let apart = repository.duration_since(here).unsigned_abs();
-    (apart > CLOCKS).then(|| Finding {
+    (apart > MAX_CLOCK_DIFFERENCE).then(|| Finding {
         kind: "clock",
         what: format!(
             "the clock of this machine and that of the repository are {} apart",

@@ -9,7 +9,7 @@ use crate::repository::RepositoryError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
-    /// The operator knows no job of that name.
+    /// The operator knows no job with that name.
     #[error("there is no job `{name}`; {}", match (.nearest, .known.as_slice()) {
         (Some(nearest), _) => format!("did you mean `{nearest}`?"),
         (None, []) => "this program has none".to_owned(),
@@ -43,7 +43,7 @@ pub enum OperatorError {
     },
     /// The parameters of the execution no longer identify its instance.
     #[error(
-        "execution {execution} cannot be restarted: the current parameters belong to another instance of job `{job}`, as `{parameter}` differs; pass the value that the execution had, or start a new instance"
+        "execution {execution} cannot be restarted: the current parameters belong to another instance of job `{job}`, because `{parameter}` differs; pass the value that the execution had, or start a new instance"
     )]
     OtherInstance {
         /// The execution.
@@ -55,7 +55,7 @@ pub enum OperatorError {
     },
     /// The job no longer takes an identifying parameter that the execution had.
     #[error(
-        "execution {execution} cannot be restarted: job `{job}` no longer takes the parameter `{parameter}` that it had; finish it with the program it began with, or start a new instance"
+        "execution {execution} cannot be restarted: it had the parameter `{parameter}`, which job `{job}` no longer takes; finish the instance with the program it began with, or start a new instance"
     )]
     ParameterGone {
         /// The execution.

@@ -145,7 +145,7 @@ impl JobOperator {
         &self.jobs
     }
 
-    /// The job of that name.
+    /// The job with that name.
     ///
     /// # Errors
     /// [`OperatorError::UnknownJob`], with the name that was probably meant.

@@ -1,4 +1,4 @@
-//! Tests the operator with jobs that stop at once.
+//! Tests the operator with jobs that have no steps.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,11 @@ const fn job(parameters: &'static [ParameterSpec], flow: &'static [Node]) -> Job
 }
 
 const LOAD: &JobInfo = &job(&[ParameterSpec::of::<i64>("year", "")], &[Node::Stop(Text::plain("look"))]);
-/// `LOAD` in a later version of the program.
-const RENAMED: &JobInfo =
+/// `LOAD` in a later version of the program, with another parameter.
+const OTHER_PARAMETER: &JobInfo =
     &job(&[ParameterSpec::of::<Option<i64>>("month", "")], &[Node::Stop(Text::plain("look"))]);
-const WIDENED: &JobInfo = &job(
+/// `LOAD` in a later version of the program, with an additional parameter.
+const ADDED_PARAMETER: &JobInfo = &job(
     &[
         ParameterSpec::of::<i64>("year", ""),
         ParameterSpec {
@@ -57,7 +58,7 @@ fn a_job_removed_from_the_program_cannot_be_restarted() {
 fn a_new_identifying_parameter_makes_another_instance_and_is_named() {
     let operator = operator(&[LOAD]);
     let first = operator.start(year(2013)).unwrap();
-    let later = JobOperator { jobs: vec![WIDENED], ..operator };
+    let later = JobOperator { jobs: vec![ADDED_PARAMETER], ..operator };
     match later.restart(first.execution) {
         Err(OperatorError::OtherInstance { parameter, .. }) => assert_eq!(parameter, "month"),
         other => panic!("{other:?}"),
@@ -68,12 +69,12 @@ fn a_new_identifying_parameter_makes_another_instance_and_is_named() {
 fn a_parameter_removed_from_the_job_is_named() {
     let operator = operator(&[LOAD]);
     let first = operator.start(year(2013)).unwrap();
-    let later = JobOperator { jobs: vec![RENAMED], ..operator };
+    let later = JobOperator { jobs: vec![OTHER_PARAMETER], ..operator };
     let error = later.restart(first.execution).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "execution 1 cannot be restarted: job `load` no longer takes the parameter `year` that it had; \
-         finish it with the program it began with, or start a new instance"
+        "execution 1 cannot be restarted: it had the parameter `year`, which job `load` no longer takes; finish the \
+         instance with the program it began with, or start a new instance"
     );
 }
 

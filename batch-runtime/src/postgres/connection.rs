@@ -7,8 +7,8 @@ use super::{CommitError, PgError, Postgres, Session};
 
 /// A connection to a `PostgreSQL` database that only reads: a statement that writes is refused.
 ///
-/// Each query is a transaction of its own, so it sees everything committed so far, and holds no locks between two queries.
-/// It also works through pgbouncer.
+/// Each query is a transaction of its own, so it sees everything committed so far, and the connection holds no locks
+/// between two queries. A connection also works through pgbouncer.
 ///
 /// ```no_run
 /// use batch_runtime::postgres::{Connection, PgError, Postgres};

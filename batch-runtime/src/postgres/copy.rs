@@ -10,10 +10,10 @@ use super::tap::Feed;
 use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, identifier};
 
-/// Rows are sent in pieces of about this many bytes.
-const AT_ONCE: usize = 32 * 1024;
+/// Rows are sent in frames of about this many bytes.
+const FRAME_SIZE: usize = 32 * 1024;
 /// When more than this many bytes are unsent, `add` waits for the network.
-const MOST: usize = 1024 * 1024;
+const MAX_UNSENT: usize = 1024 * 1024;
 /// The size of the type and the length of a frame, in bytes.
 const HEAD: usize = 5;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -69,7 +69,7 @@ impl<'t> CopyIn<'t> {
             types,
             feed,
             answer: Some(answer),
-            buffer: BytesMut::with_capacity(AT_ONCE + AT_ONCE / 4),
+            buffer: BytesMut::with_capacity(FRAME_SIZE + FRAME_SIZE / 4),
             rows: 0,
         };
         copy.buffer.put_bytes(0, HEAD);
@@ -95,7 +95,7 @@ impl<'t> CopyIn<'t> {
         Self::begin_with(session, statement, Vec::new(), Arc::default())
     }
 
-    /// Adds a row of that many values, each encoded with its length before it.
+    /// Adds a row of that many values, each encoded and preceded by its length.
     pub(crate) fn add_encoded(&mut self, values: u16, row: &[u8]) -> Result<(), PgError> {
         self.buffer.put_u16(values);
         self.buffer.put_slice(row);
@@ -104,7 +104,7 @@ impl<'t> CopyIn<'t> {
 
     fn added(&mut self) -> Result<(), PgError> {
         self.rows += 1;
-        if self.buffer.len() < AT_ONCE {
+        if self.buffer.len() < FRAME_SIZE {
             return Ok(());
         }
         self.push();
@@ -145,14 +145,14 @@ impl<'t> CopyIn<'t> {
         let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
         frame[1..HEAD].copy_from_slice(&length.to_be_bytes());
         self.feed.push(frame.freeze());
-        self.buffer.reserve(AT_ONCE + AT_ONCE / 4);
+        self.buffer.reserve(FRAME_SIZE + FRAME_SIZE / 4);
         self.buffer.put_bytes(0, HEAD);
     }
 
-    /// Lets the driver send rows, and checks whether the server has refused.
+    /// Lets the driver send rows, and checks whether the server has refused one.
     fn advance(&mut self) -> Result<(), PgError> {
-        let Some(answer) = &mut self.answer else { return Err(self.over()) };
-        match self.session.feed(&self.statement, answer, &self.feed, MOST) {
+        let Some(answer) = &mut self.answer else { return Err(self.failed_already()) };
+        match self.session.feed(&self.statement, answer, &self.feed, MAX_UNSENT) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.answer = None;
@@ -161,7 +161,7 @@ impl<'t> CopyIn<'t> {
         }
     }
 
-    fn over(&self) -> PgError {
+    fn failed_already(&self) -> PgError {
         PgError::misuse("the copy has failed already").in_statement(&self.statement)
     }
 
@@ -190,7 +190,7 @@ impl<'t> CopyIn<'t> {
     }
 
     fn finish(&mut self) -> Result<Answer<Answered>, PgError> {
-        let answer = self.answer.take().ok_or_else(|| self.over())?;
+        let answer = self.answer.take().ok_or_else(|| self.failed_already())?;
         self.buffer.put_i16(-1);
         self.push();
         self.feed.push(Bytes::from_static(b"c\0\0\0\x04"));
@@ -200,7 +200,7 @@ impl<'t> CopyIn<'t> {
 }
 
 /// The frame that makes the server abort a copy.
-pub(super) fn failing() -> Bytes {
+pub(super) fn abort_frame() -> Bytes {
     let why = b"the copy was not ended: call `end` or `end_later`\0";
     let mut frame = BytesMut::new();
     frame.put_u8(b'f');
@@ -212,7 +212,7 @@ pub(super) fn failing() -> Bytes {
 impl Drop for CopyIn<'_> {
     fn drop(&mut self) {
         if let Some(answer) = self.answer.take() {
-            self.feed.push(failing());
+            self.feed.push(abort_frame());
             self.feed.end();
             self.session.end_copy_later(InFlight::new(Arc::clone(&self.statement), answer));
         }

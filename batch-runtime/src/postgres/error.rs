@@ -44,7 +44,7 @@ enum Kind {
     Unreachable(String, Option<std::io::Error>),
     /// The caller misused the session.
     Misuse(String),
-    /// The program was asked to stop while a statement ran.
+    /// The program was asked to stop while a statement was running.
     Stopped,
     /// An error of the component that sent the statement. Its source is the server's error.
     Explained(BoxError),
@@ -211,7 +211,7 @@ impl From<tokio_postgres::Error> for PgError {
 }
 
 impl Error for PgError {
-    /// The error of the network, or of the writer that sent the statement. An error of the server is no source,
+    /// The error of the network, or of the writer that sent the statement. An error of the server is not a source,
     /// because the message already contains all of it; [`server`](Self::server) returns it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.kind {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_is_no_fault_of_the_statement() {
+    fn a_lost_connection_is_not_the_fault_of_the_statement() {
         assert!(PgError::closed(None).is_connection());
         assert!(PgError::unreachable("no answer", None).is_connection());
         assert!(!PgError::stopped().is_connection());

@@ -5,7 +5,7 @@ pub(super) fn checked(name: String) -> Result<String, String> {
     if name.is_empty() {
         Err("`schema=` is empty: name a schema, or leave it out for `public`".to_owned())
     } else if name.len() > 63 || name.chars().any(char::is_control) {
-        Err("`schema=` is not a name: at most 63 bytes, none of them a control character".to_owned())
+        Err("`schema=` is not a name: a name has at most 63 bytes, and no control characters".to_owned())
     } else {
         Ok(name)
     }

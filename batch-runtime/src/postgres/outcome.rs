@@ -13,7 +13,7 @@ use super::PgError;
 /// fn commit(session: &Session) -> Result<(), PgError> {
 ///     session.commit().map_err(|error| {
 ///         if error.is_unknown() {
-///             eprintln!("look whether the rows are there: {error}");
+///             eprintln!("check whether the rows are there: {error}");
 ///         }
 ///         CommitError::into_error(error)
 ///     })
@@ -56,7 +56,11 @@ impl CommitError {
 
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.unknown { "whether it is committed is unknown" } else { "it is rolled back" };
+        let what = if self.unknown {
+            "it is unknown whether the transaction is committed"
+        } else {
+            "the transaction is rolled back"
+        };
         write!(f, "{}; {what}", self.error)
     }
 }

@@ -49,7 +49,7 @@ fn in_text(text: &str, config: &Config) -> Option<String> {
     })
 }
 
-/// Splits at colons; a backslash takes the next character as it is.
+/// Splits at colons. A backslash escapes the next character.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut characters = line.chars();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_file_that_others_can_read_is_left_aside() {
+    fn a_password_file_that_others_can_read_is_ignored() {
         let file = std::env::temp_dir().join(format!("batch-pgpass-{}", std::process::id()));
         std::fs::write(&file, FILE).unwrap();
         let config: Config = "postgres://me@host/db".parse().unwrap();

@@ -1,7 +1,8 @@
-//! Runs the driver's futures on the thread that waits for them, without an async runtime. Between two turns the
+//! Runs the driver's futures on the thread that waits for them, without an async runtime. Between two polls the
 //! thread sleeps in `poll(2)` until the socket is ready.
 //!
-//! So it works on any thread, including tokio's worker threads, and blocks the thread as a query of `SQLite` does.
+//! The loop therefore works on any thread, including tokio's worker threads, and blocks the thread as a query of
+//! `SQLite` does.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -28,26 +29,26 @@ impl Wake for Woken {
     }
 }
 
-/// Alternates between polling the driver and waiting for the socket. A turn is one poll.
+/// Alternates between polling the driver and waiting for the socket.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct PollLoop {
     socket: Arc<Socket>,
     woken: Arc<Woken>,
     waker: Waker,
 }
 
-impl Turns {
+impl PollLoop {
     pub(super) fn new(socket: Arc<Socket>) -> Self {
         let woken = Arc::new(Woken::default());
         Self { socket, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// Takes a turn, and repeats it while it wakes a future that need not wait for the socket.
-    pub(super) fn go<T>(&self, mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    /// Polls, and polls again as long as a poll wakes a future that need not wait for the socket.
+    pub(super) fn poll<T>(&self, mut poll_once: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut context = Context::from_waker(&self.waker);
         loop {
             self.woken.0.store(false, Relaxed);
-            let done = turn(&mut context);
+            let done = poll_once(&mut context);
             if done.is_ready() || !self.woken.0.load(Relaxed) {
                 return done;
             }
@@ -71,14 +72,14 @@ impl Turns {
         }
     }
 
-    /// Takes turns until one is done, or until the deadline.
-    pub(super) fn until<T>(
+    /// Polls until a poll is done, or until the deadline.
+    pub(super) fn poll_until<T>(
         &self,
         deadline: Instant,
-        mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        mut poll_once: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
         loop {
-            if let Poll::Ready(done) = self.go(&mut turn) {
+            if let Poll::Ready(done) = self.poll(&mut poll_once) {
                 return Some(done);
             }
             let left = deadline.saturating_duration_since(Instant::now());

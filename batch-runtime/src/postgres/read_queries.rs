@@ -104,12 +104,13 @@ impl Session {
         Ok(SentQuery { statement: sent.statement, answer: sent.answer, done: None })
     }
 
-    /// Takes the part of an answer that has arrived, so that the server can send the rest. Returns whether it is complete.
+    /// Takes the part of an answer that has arrived, so that the server can send the rest. Returns whether the
+    /// answer is complete.
     pub(crate) fn take_arrived(&self, asked: &mut SentQuery) -> bool {
         if asked.done.is_none() {
             let inner = &mut *self.inner.borrow_mut();
-            let turns = Arc::clone(&inner.wire.turns);
-            let _: Poll<()> = turns.go(|context| {
+            let poll_loop = Arc::clone(&inner.wire.poll_loop);
+            let _: Poll<()> = poll_loop.poll(|context| {
                 if asked.done.is_none()
                     && let Poll::Ready(done) = asked.answer.as_mut().poll(context)
                 {

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind};
 
 use super::PgError;
 
-/// Makes the error of a connection that was refused.
+/// Returns the error for a refused connection, with a remedy.
 pub(super) fn refused(error: tokio_postgres::Error) -> PgError {
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     if text == "password missing" {
-        return PgError::misuse("the server asks for a password, and there is none").remedied(PASSWORD);
+        return PgError::misuse("the server asks for a password, and none is given").remedied(PASSWORD);
     }
     let remedy = match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => Some(PASSWORD),
@@ -20,7 +20,7 @@ pub(super) fn refused(error: tokio_postgres::Error) -> PgError {
             Some("if the server wants TLS, add `?sslmode=require` to the URL")
         }
         Some("28000") => {
-            Some("let the user in, in the server's `pg_hba.conf`, or name another user in the URL")
+            Some("allow the user in the server's `pg_hba.conf`, or name another user in the URL")
         }
         Some("3D000") => Some("create it with `createdb`, or name another in the URL"),
         Some("53300") => Some("end other connections, or raise the server's `max_connections`"),
@@ -42,7 +42,7 @@ pub(super) fn unreachable(error: io::Error) -> PgError {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => silent(),
         ErrorKind::ConnectionRefused | ErrorKind::NotFound => {
             PgError::unreachable("the server cannot be reached", Some(error))
-                .remedied("check that it runs, and the host and port in the URL")
+                .remedied("check that it is running, and the host and port in the URL")
         }
         _ => PgError::unreachable("the server cannot be reached", Some(error))
             .remedied("check the host in the URL, and the network"),
@@ -52,5 +52,5 @@ pub(super) fn unreachable(error: io::Error) -> PgError {
 /// The error of a server that does not answer.
 pub(super) fn silent() -> PgError {
     PgError::unreachable("the server did not answer in time", None)
-        .remedied("check the host and port in the URL, and what lies between")
+        .remedied("check the host and port in the URL, and the network")
 }

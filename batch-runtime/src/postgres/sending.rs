@@ -13,14 +13,14 @@ use super::waiting::{Answer, Answered, Explain, InFlight};
 use super::{PgError, Session, values};
 
 /// The maximum number of prepared statements that are kept.
-const STATEMENTS: usize = 256;
+const MAX_STATEMENTS: usize = 256;
 /// When this many bytes wait to be sent, the driver sends them.
-const SENT_AT_ONCE: usize = 16 * 1024;
+const SEND_THRESHOLD: usize = 16 * 1024;
 /// The approximate size of a statement without its parameters, in bytes.
-const STATEMENT: usize = 64;
+const STATEMENT_SIZE: usize = 64;
 /// When this many statements are in flight, `send` waits for the answers to the first half, so that memory stays
 /// bounded.
-const MOST_IN_FLIGHT: usize = 4096;
+const MAX_IN_FLIGHT: usize = 4096;
 
 /// When a statement is prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Prepare {
     /// Before it is first run, so that the server chooses the types of its parameters.
     First,
     /// Before it is run a second time: preparing costs a round trip, and most statements of the engine run once on a
-    /// connection. The Rust types of the values must be those that the server would choose, or be cast by the server.
+    /// connection. The values must have the Rust types that the server would choose, or types that it casts to them.
     Second,
 }
 
@@ -75,14 +75,13 @@ impl Session {
         if prepare == Prepare::First || inner.statements.contains_key(statement) {
             return false;
         }
-        if inner.run_once.len() >= STATEMENTS {
+        if inner.run_once.len() >= MAX_STATEMENTS {
             inner.run_once.clear();
         }
         inner.run_once.insert(statement.into())
     }
 
-    /// Prepares a future that sends a statement when it is first polled. Also returns the statement's text and approximate
-    /// size.
+    /// Returns a future that sends a statement when it is first polled, and the statement's text and approximate size.
     pub(super) fn start(
         &self,
         statement: &str,
@@ -145,7 +144,7 @@ impl Session {
         let (client, query) = (self.client()?, Arc::clone(&text));
         let prepared = self.finish(statement, Box::pin(async move { client.prepare(&query).await }))?;
         let statements = &mut self.inner.borrow_mut().statements;
-        if statements.len() >= STATEMENTS {
+        if statements.len() >= MAX_STATEMENTS {
             statements.clear();
         }
         statements.insert(Arc::clone(&text), prepared.clone());
@@ -218,7 +217,7 @@ impl Session {
         inner.in_flight.push_back(copied);
     }
 
-    /// The state according to the answers so far.
+    /// The state of transactions, according to the answers so far.
     pub(super) fn transaction_state(&self) -> TransactionState {
         self.inner.borrow().wire.transaction_state()
     }
@@ -228,7 +227,7 @@ impl Session {
         self.inner.borrow().wire.is_closed()
     }
 
-    /// Waits for an answer, and for all before it.
+    /// Waits for an answer, and for all answers before it.
     pub(super) fn finish<T>(&self, statement: &str, mut answer: Answer<T>) -> Result<T, PgError> {
         let mut inner = self.inner.borrow_mut();
         let answered = inner.wait(&mut answer);
@@ -251,11 +250,11 @@ impl Session {
     fn put_all(&self, sent: InFlight, size: usize) -> Result<(), PgError> {
         let inner = &mut *self.inner.borrow_mut();
         inner.put(sent)?;
-        inner.unsent += size + STATEMENT;
-        if inner.unsent >= SENT_AT_ONCE {
+        inner.unsent += size + STATEMENT_SIZE;
+        if inner.unsent >= SEND_THRESHOLD {
             inner.drive();
         }
-        if inner.in_flight.len() >= MOST_IN_FLIGHT {
+        if inner.in_flight.len() >= MAX_IN_FLIGHT {
             inner.wait_for_half();
         }
         Ok(())

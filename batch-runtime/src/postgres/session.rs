@@ -13,12 +13,13 @@ use tokio_postgres::types::ToSql;
 use super::sending::Prepare;
 use super::tap::TransactionStatus;
 use super::url::Settings;
-use super::waiting::{Answer, Answered, Inner};
+use super::waiting::{Answer, Answered, SessionState};
 use super::wire::{Address, Wire};
 use super::{CommitError, PgError, Postgres};
 
 /// The time limit for connecting to a host, unless the URL sets `connect_timeout`.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A connection to a `PostgreSQL` database, used without `async`.
 ///
 /// Every method that returns a result of the database waits for the result on the calling thread.
@@ -34,7 +35,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// }
 /// ```
 pub struct Session {
-    pub(super) inner: RefCell<Inner>,
+    pub(super) inner: RefCell<SessionState>,
     place: Arc<str>,
     pub(super) named: bool,
     /// The maximum time that a statement of a transaction may take.
@@ -48,7 +49,7 @@ impl Session {
     /// # Errors
     /// If the URL is wrong, no server can be reached, or one refuses the connection.
     pub fn connect(database: &Postgres, application_name: &str) -> Result<Self, PgError> {
-        Self::connect_within(database, application_name, CONNECT)
+        Self::connect_within(database, application_name, CONNECT_TIMEOUT)
     }
 
     /// As [`connect`](Self::connect), with another time limit for each host.
@@ -81,7 +82,7 @@ impl Session {
         config.application_name(name);
         let (client, wire) = Wire::connect(address, &config, &settings.encryption, Instant::now() + wait)?;
         let session = Self {
-            inner: RefCell::new(Inner::new(client, wire)),
+            inner: RefCell::new(SessionState::new(client, wire)),
             place: settings.place.as_str().into(),
             named: settings.named,
             limit,
@@ -123,7 +124,7 @@ impl Session {
     /// Runs a query that has exactly one row.
     ///
     /// # Errors
-    /// If the query, or a statement that was sent before, fails, or it has another number of rows.
+    /// If the query, or a statement that was sent before, fails, or if the query has another number of rows.
     pub fn query_one(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PgError> {
         one(self.query(query, values)?, query)
     }
@@ -131,7 +132,7 @@ impl Session {
     /// Runs a query that has at most one row.
     ///
     /// # Errors
-    /// If the query, or a statement that was sent before, fails, or it has several rows.
+    /// If the query, or a statement that was sent before, fails, or if the query has several rows.
     pub fn query_opt(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
         at_most_one(self.query(query, values)?, query)
     }
@@ -279,7 +280,7 @@ impl Session {
         self.undo("ROLLBACK")
     }
 
-    /// Runs statements that undo everything that was sent before, and forgets the errors of that.
+    /// Runs statements that undo everything that was sent before, and forgets its errors.
     pub(super) fn undo(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
         inner.abandon_copy();
@@ -294,7 +295,7 @@ impl Session {
         self.inner.borrow().wire.transaction_state().status
     }
 
-    /// Whether everything that was sent is answered, and no error of it is left to report.
+    /// Whether everything that was sent is answered, and no error is left to report.
     pub fn is_settled(&self) -> bool {
         let inner = self.inner.borrow();
         inner.in_flight.is_empty() && inner.failed.is_none()

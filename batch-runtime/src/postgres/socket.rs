@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The connection is lost if the server has not acknowledged sent data for this time.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// The connection counts as lost if the server has not acknowledged sent data for this time.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum number of bytes that one call reads.
 const READ_AT_ONCE: usize = 1 << 16;
 
@@ -56,7 +56,7 @@ impl Socket {
             .with_retries(3);
         socket.set_tcp_keepalive(&keepalive)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+        socket.set_tcp_user_timeout(Some(ACKNOWLEDGE_TIMEOUT))?;
         Ok(Self { stream: Stream::Tcp(stream), full: AtomicBool::new(false) })
     }
 
@@ -129,7 +129,7 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketA
 #[derive(Debug)]
 pub(super) struct DriverIo {
     socket: Arc<Socket>,
-    /// Where the system puts what arrives. The buffer of the driver would have to be cleared for each call, all of it.
+    /// The buffer into which the system reads. The driver's own buffer would have to be cleared entirely for each call.
     arrived: Box<[u8]>,
 }
 
@@ -147,14 +147,14 @@ impl AsyncRead for DriverIo {
     ) -> Poll<io::Result<()>> {
         let Self { socket, arrived } = self.get_mut();
         let room = buffer.remaining().min(arrived.len());
-        let read = again(|| socket.read(&mut arrived[..room]));
+        let read = until_not_interrupted(|| socket.read(&mut arrived[..room]));
         read.map_ok(|count| buffer.put_slice(&arrived[..count]))
     }
 }
 
 impl AsyncWrite for DriverIo {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = again(|| self.socket.write(bytes));
+        let written = until_not_interrupted(|| self.socket.write(bytes));
         self.socket.full.store(written.is_pending(), Relaxed);
         written
     }
@@ -168,7 +168,7 @@ impl AsyncWrite for DriverIo {
     }
 }
 
-fn again(mut call: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+fn until_not_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
     loop {
         match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::PgError;
-use super::poll_loop::Turns;
+use super::poll_loop::PollLoop;
 use super::socket::DriverIo;
 use super::url::Encryption;
 use super::wire::Address;
@@ -29,14 +29,14 @@ impl Stream {
         end: DriverIo,
         address: &Address,
         encryption: &Encryption,
-        turns: &Turns,
+        poll_loop: &PollLoop,
         deadline: Instant,
     ) -> Result<(Self, TlsBinding), PgError> {
         #[cfg(feature = "postgres-tls")]
         if let Some(name) = address.name()
             && encryption.is_wanted()
         {
-            return super::tls::open(end, name, encryption, turns, deadline);
+            return super::tls::open(end, name, encryption, poll_loop, deadline);
         }
         Ok((Self::Plain(end), TlsBinding::default()))
     }
@@ -79,8 +79,8 @@ impl AsyncWrite for Stream {
 }
 
 /// Binds the proof of the password to the connection (SCRAM channel binding), so that no man in the middle can pass
-/// the proof on. The driver expects this from its TLS library. This type takes the place of one, because the stream
-/// is already encrypted.
+/// the proof on. The driver expects this from its TLS library. This type takes the place of that library, because the
+/// stream is already encrypted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TlsBinding {
     pub(super) encrypted: bool,

@@ -107,7 +107,7 @@ impl Feed {
         rows.frames.push_back(frame);
     }
 
-    /// Says that no more frames come.
+    /// Says that no more frames follow.
     pub(super) fn end(&self) {
         self.lock().ended = true;
     }
@@ -122,7 +122,7 @@ impl Feed {
         rows.ended = true;
     }
 
-    /// The bytes that were not sent yet.
+    /// The number of bytes that are not sent yet.
     pub(super) fn size(&self) -> usize {
         self.lock().size
     }

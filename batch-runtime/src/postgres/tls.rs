@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::poll_loop::Turns;
+use super::poll_loop::PollLoop;
 use super::socket::DriverIo;
 use super::stream::{Stream, TlsBinding};
 use super::url::{Checks, Encryption};
@@ -34,7 +34,7 @@ pub(super) fn open(
     mut end: DriverIo,
     name: &str,
     encryption: &Encryption,
-    turns: &Turns,
+    poll_loop: &PollLoop,
     deadline: Instant,
 ) -> Result<(Stream, TlsBinding), PgError> {
     let lost = |error| PgError::unreachable("the server closed the connection before TLS began", Some(error));
@@ -43,7 +43,7 @@ pub(super) fn open(
             end.write_all(&REQUEST).await?;
             end.read_u8().await
         });
-        let answer = turns.until(deadline, |context| asking.as_mut().poll(context));
+        let answer = poll_loop.poll_until(deadline, |context| asking.as_mut().poll(context));
         answer.ok_or_else(remedy::silent)?.map_err(lost)? == b'S'
     };
     if !agreed && encryption.is_required() {
@@ -55,7 +55,7 @@ pub(super) fn open(
     }
     let connector = TlsConnector::from(Arc::new(configuration(encryption)?));
     let mut shaking = pin!(connector.connect(server_name(name), end));
-    let shaken = turns.until(deadline, |context| shaking.as_mut().poll(context));
+    let shaken = poll_loop.poll_until(deadline, |context| shaking.as_mut().poll(context));
     let stream = shaken.ok_or_else(remedy::silent)?.map_err(|error| {
         PgError::unreachable("the TLS handshake failed", Some(error))
             .remedied("check `sslmode` and `sslrootcert` in the URL, and the server's certificate")

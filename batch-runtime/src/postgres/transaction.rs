@@ -44,8 +44,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Makes a value that runs one transaction after the other on a session. The session must have no open
-    /// transaction.
+    /// Runs one transaction after the other on a session. The session must have no open transaction.
     #[doc(hidden)]
     #[must_use]
     pub fn on(session: Session) -> Self {

@@ -17,7 +17,7 @@ use crate::definition::TimeLimit;
 /// A `PostgreSQL` database, returned by a `#[database]` function.
 ///
 /// `postgres://user@host:5432/db?schema=batch` names it. Any part may be left out; the defaults are those of `psql`:
-/// this user, a database of the user's name, the server on this machine. The password comes from the URL, from
+/// this user, a database with the user's name, the server on this machine. The password comes from the URL, from
 /// `PGPASSWORD`, or from the file that `PGPASSFILE` names or `~/.pgpass`; no message shows it.
 ///
 /// | in the URL | means |
@@ -25,7 +25,7 @@ use crate::definition::TimeLimit;
 /// | `schema=batch` | the schema of the tables; `public` if it is left out |
 /// | `statements=unnamed` | prepares no statements, for pgbouncer before 1.21 in transaction mode |
 /// | `sslmode=require` | requires TLS and the feature `postgres-tls`; with the feature, TLS is used anyway if offered |
-/// | `sslmode=verify-full`, `sslrootcert=FILE` | also checks the certificate; without a file, by the system's roots |
+/// | `sslmode=verify-full`, `sslrootcert=FILE` | checks the certificate, too; by default against the system's roots |
 /// | `sslcert=FILE`, `sslkey=FILE` | this client's own certificate and key |
 /// | `host=a,b`, `target_session_attrs=read-write`, `options=…`, `connect_timeout=10`, … | as for `psql` |
 ///
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(limit("1.5s").limit(), Some(Duration::from_millis(1500)));
         for wrong in ["", "5", "-5m", "soon", "0s"] {
             let refusal = limit(wrong).settings().err().unwrap().to_string();
-            assert!(refusal.contains("is not a limit of time"), "{refusal}");
+            assert!(refusal.contains("is not a time limit"), "{refusal}");
         }
     }
 

@@ -78,7 +78,7 @@ impl ToSql for Encoded {
     to_sql_checked!();
 }
 
-/// Encodes the parameters of a prepared statement. The server has returned their types.
+/// Encodes the parameters of a prepared statement as the types that the server has returned for them.
 pub(super) fn encode(
     values: &[&(dyn ToSql + Sync)],
     types: &[Type],
@@ -100,7 +100,7 @@ pub(super) fn encode(
 }
 
 /// The types to try for a value of a statement that is not prepared, in order of preference.
-const KNOWN: [Type; 34] = [
+const TYPES_TO_TRY: [Type; 34] = [
     Type::INT8,
     Type::INT4,
     Type::INT2,
@@ -146,7 +146,7 @@ pub(super) fn encode_unprepared(
     let mut buffer = BytesMut::new();
     let encoded = values.iter().enumerate().map(|(at, value)| {
         let mut last = None;
-        for type_ in &KNOWN {
+        for type_ in &TYPES_TO_TRY {
             buffer.clear();
             match Encoded::new(*value, type_, &mut buffer) {
                 Ok(encoded) => return Ok((encoded, type_.clone())),
@@ -157,7 +157,7 @@ pub(super) fn encode_unprepared(
         Err(PgError::misuse(match last {
             Some(error) => format!("${}: {error}", at + 1),
             None => format!(
-                "${}: `statements=unnamed` needs values of a built-in type: cast it in the statement, as in `${}::text`",
+                "${}: `statements=unnamed` needs a value of a built-in type: cast it in the statement, as in `${}::text`",
                 at + 1,
                 at + 1
             ),

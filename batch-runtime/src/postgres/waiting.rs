@@ -16,14 +16,15 @@ use super::{PgError, copy};
 use crate::definition::BoxError;
 
 /// The time between two checks whether an answer is still wanted.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a statement may go on after its answer is no longer wanted, and how long cancelling it may then take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
-type Watch = Box<dyn Fn() -> bool + Send>;
+/// Returns whether to stop waiting.
+type StopsWaiting = Box<dyn Fn() -> bool + Send>;
 
-/// Turns the server's error about a statement into an error of the component that sent it.
+/// PollLoop the server's error about a statement into an error of the component that sent it.
 pub(crate) type Explain = Box<dyn FnOnce(PgError) -> BoxError + Send>;
 
 /// The answer to a statement.
@@ -46,31 +47,31 @@ impl InFlight {
     }
 }
 
-/// The parts of a session that change.
+/// The state of a session.
 ///
 /// The fields are dropped in this order. The users of the client come first, so that the wire closes the connection
 /// cleanly. The cached statements come after the client, so that they are not closed one by one.
-pub(super) struct Inner {
+pub(super) struct SessionState {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) client: Arc<Client>,
     pub(super) statements: HashMap<Arc<str>, Statement>,
-    /// The statements of the engine that were sent once, without preparing them.
+    /// The statements that were sent once, without being prepared.
     pub(super) run_once: HashSet<Arc<str>>,
     pub(super) wire: Wire,
     /// The first error of the statements in flight.
     pub(super) failed: Option<PgError>,
-    /// The bytes that the driver could not send yet.
+    /// The approximate number of bytes handed to the driver since it last had the chance to send.
     pub(super) unsent: usize,
-    pub(super) watch: Option<Watch>,
+    pub(super) watch: Option<StopsWaiting>,
     /// The column types of queries, by their text.
     pub(super) columns: HashMap<Arc<str>, Arc<[Type]>>,
-    /// The copy that is not ended, and its statement.
+    /// The statement and the rows of the copy that has not ended yet.
     pub(super) copying: Option<(Arc<str>, Feed)>,
     /// Whether this session has asked the server to cancel a statement.
     cancelled: bool,
 }
 
-impl Inner {
+impl SessionState {
     pub(super) fn new(client: Client, wire: Wire) -> Self {
         Self {
             in_flight: VecDeque::new(),
@@ -98,12 +99,12 @@ impl Inner {
     /// Fails a copy that was dropped without an end.
     pub(super) fn abandon_copy(&mut self) {
         if let Some((_, feed)) = self.copying.take() {
-            feed.push(copy::failing());
+            feed.push(copy::abort_frame());
             feed.end();
         }
     }
 
-    /// Prepares a future that sends several statements without parameters when it is first polled.
+    /// Returns a future that sends several statements without parameters when it is first polled.
     pub(super) fn batch(&self, statements: &str) -> Result<Answer<Answered>, PgError> {
         self.check_copy()?;
         let (client, statements) = (Arc::clone(&self.client), statements.to_owned());
@@ -126,9 +127,9 @@ impl Inner {
             let error = self.failed.take().unwrap_or_else(|| self.wire.closed());
             return Err(error.in_statement(&sent.statement));
         }
-        let turns = Arc::clone(&self.wire.turns);
+        let poll_loop = Arc::clone(&self.wire.poll_loop);
         // The first poll hands the statement over. There is no answer by then, but perhaps an error.
-        match turns.go(|context| sent.answer.as_mut().poll(context)) {
+        match poll_loop.poll(|context| sent.answer.as_mut().poll(context)) {
             Poll::Ready(Err(error)) => Err(self.error_of(error, &sent.statement)),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
@@ -137,8 +138,8 @@ impl Inner {
     /// Lets the driver work without waiting for anything.
     pub(super) fn drive(&mut self) {
         self.unsent = 0;
-        let turns = Arc::clone(&self.wire.turns);
-        let _: Poll<()> = turns.go(|context| {
+        let poll_loop = Arc::clone(&self.wire.poll_loop);
+        let _: Poll<()> = poll_loop.poll(|context| {
             self.wire.drive(context);
             self.collect(context);
             Poll::Pending
@@ -213,15 +214,15 @@ impl Inner {
         done.map_or(Err(None), |answered| answered.map_err(Some))
     }
 
-    /// Takes turns until the condition holds, or until the connection has ended.
+    /// Polls the driver, and sleeps in between, until the condition holds or the connection has ended.
     fn wait_until(&mut self, mut is_done: impl FnMut(&mut Self, &mut Context<'_>) -> bool) {
         self.unsent = 0;
         self.cancelled = false;
-        let turns = Arc::clone(&self.wire.turns);
+        let poll_loop = Arc::clone(&self.wire.poll_loop);
         let mut patience = Patience::new();
         loop {
             let was_closed = self.wire.is_closed();
-            let polled = turns.go(|context| {
+            let polled = poll_loop.poll(|context| {
                 let done = is_done(self, context);
                 self.wire.drive(context);
                 self.collect(context);
@@ -239,13 +240,13 @@ impl Inner {
     /// Sleeps until the socket is ready. Checks now and then whether the answer is still wanted, and if not, cancels
     /// the statement.
     fn sleep(&mut self, patience: &mut Patience) {
-        let Some(watch) = &self.watch else { return self.wire.turns.sleep(None) };
+        let Some(watch) = &self.watch else { return self.wire.poll_loop.sleep(None) };
         let now = Instant::now();
-        self.wire.turns.sleep(Some(patience.look.saturating_duration_since(now)));
-        if Instant::now() < patience.look {
+        self.wire.poll_loop.sleep(Some(patience.next_check.saturating_duration_since(now)));
+        if Instant::now() < patience.next_check {
             return;
         }
-        patience.look = Instant::now() + BETWEEN_LOOKS;
+        patience.next_check = Instant::now() + CHECK_INTERVAL;
         match patience.end {
             None if watch() => patience.end = Some(Instant::now() + PATIENCE),
             Some(end) if end <= Instant::now() => {
@@ -265,7 +266,7 @@ impl Inner {
         }
     }
 
-    /// Makes the error that the session returns for a statement.
+    /// Converts the driver's error into the error that the session returns for a statement.
     pub(super) fn error_of(&mut self, error: impl Into<Option<Error>>, statement: &str) -> PgError {
         let error = match error.into().filter(|error| !error.is_closed()) {
             None => self.wire.closed(),
@@ -285,13 +286,13 @@ impl Inner {
 /// The time limits of a wait for an answer.
 struct Patience {
     /// The next check whether the answer is still wanted.
-    look: Instant,
+    next_check: Instant,
     /// When to end the wait; `None` while the answer is wanted.
     end: Option<Instant>,
 }
 
 impl Patience {
     fn new() -> Self {
-        Self { look: Instant::now() + BETWEEN_LOOKS, end: None }
+        Self { next_check: Instant::now() + CHECK_INTERVAL, end: None }
     }
 }

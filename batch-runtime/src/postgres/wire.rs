@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error};
 
-use super::poll_loop::Turns;
+use super::poll_loop::PollLoop;
 use super::socket::{DriverIo, Socket};
 use super::stream::Stream;
 use super::tap::{Tap, TapState, TransactionState};
@@ -17,7 +17,7 @@ use super::url::Encryption;
 use super::{PgError, remedy};
 
 /// How long a request to cancel a statement may take to reach the server.
-const CANCEL: Duration = Duration::from_secs(5);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The driver's connection, over any kind of stream.
 trait Drive: Send {
@@ -78,7 +78,7 @@ impl Address {
 
 /// The connection to a server.
 pub(super) struct Wire {
-    pub(super) turns: Arc<Turns>,
+    pub(super) poll_loop: Arc<PollLoop>,
     /// `None` after the connection has ended.
     driver: Option<Box<dyn Drive>>,
     pub(super) state: TapState,
@@ -98,21 +98,21 @@ impl Wire {
         deadline: Instant,
     ) -> Result<(Client, Self), PgError> {
         let socket = Arc::new(address.dial(deadline)?);
-        let turns = Arc::new(Turns::new(Arc::clone(&socket)));
-        let (line, binding) = Stream::open(DriverIo::of(socket), &address, encryption, &turns, deadline)?;
+        let poll_loop = Arc::new(PollLoop::new(Arc::clone(&socket)));
+        let (line, binding) = Stream::open(DriverIo::of(socket), &address, encryption, &poll_loop, deadline)?;
         let (stream, state) = Tap::new(line);
         let mut config = config.clone();
         // TLS is already negotiated, so these settings keep the driver from requesting it.
         config.ssl_mode(if binding.encrypted { SslMode::Require } else { SslMode::Disable });
         config.ssl_negotiation(SslNegotiation::Direct);
         let mut connecting = pin!(config.connect_raw(stream, binding));
-        let connected = turns.until(deadline, |context| connecting.as_mut().poll(context));
+        let connected = poll_loop.poll_until(deadline, |context| connecting.as_mut().poll(context));
         let (client, connection) = connected.ok_or_else(remedy::silent)?.map_err(remedy::refused)?;
         let cancel = client.cancel_token();
         Ok((
             client,
             Self {
-                turns,
+                poll_loop,
                 driver: Some(Box::new(connection)),
                 state,
                 last_error: None,
@@ -170,15 +170,15 @@ impl Wire {
         PgError::closed(self.last_error.take())
     }
 
-    /// Asks the server to cancel the statement that runs.
+    /// Asks the server to cancel the statement that is running.
     pub(super) fn cancel(&self) -> Result<(), PgError> {
-        let deadline = Instant::now() + CANCEL;
+        let deadline = Instant::now() + CANCEL_TIMEOUT;
         let socket = Arc::new(self.address.dial(deadline)?);
-        let turns = Turns::new(Arc::clone(&socket));
+        let poll_loop = PollLoop::new(Arc::clone(&socket));
         let (line, binding) =
-            Stream::open(DriverIo::of(socket), &self.address, &self.encryption, &turns, deadline)?;
+            Stream::open(DriverIo::of(socket), &self.address, &self.encryption, &poll_loop, deadline)?;
         let mut asking = pin!(self.cancel.cancel_query_raw(line, binding));
-        let asked = turns.until(deadline, |context| asking.as_mut().poll(context));
+        let asked = poll_loop.poll_until(deadline, |context| asking.as_mut().poll(context));
         asked.unwrap_or(Ok(())).map_err(PgError::driver)
     }
 }
@@ -187,7 +187,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         // The client is already dropped, so when the driver is polled, it ends the session and closes the connection.
         let Some(mut driver) = self.driver.take() else { return };
-        let _: Poll<()> = self.turns.go(|context| {
+        let _: Poll<()> = self.poll_loop.poll(|context| {
             while let Poll::Ready(Some(Ok(_))) = driver.poll(context) {}
             Poll::Pending
         });

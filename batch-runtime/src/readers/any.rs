@@ -1,6 +1,6 @@
 //! Reads the rows of a query from a database of any kind.
 
-use super::rows::{InColumn, NoItem};
+use super::rows::{InColumn, ItemError};
 use super::sqlite;
 use crate::definition::{AnyConnection, DatabaseError, DatabaseValue, Deserializes};
 
@@ -51,7 +51,7 @@ impl AnyConnection {
 /// The number of a row that did not become an item, from 1, and the reason.
 pub(super) struct Unfit {
     pub(super) row: usize,
-    pub(super) error: NoItem,
+    pub(super) error: ItemError,
 }
 
 fn unfit(Unfit { row, error }: Unfit) -> DatabaseError {

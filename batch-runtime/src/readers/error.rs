@@ -103,7 +103,7 @@ pub enum ReadError {
     /// A compressed input continues after its end with something other than zeros.
     #[error(
         "{resource}: trailing data after the last {part}; was the file joined from several, or is a part of it damaged? \
-        all records before it were read; cut off the rest, or supply the complete file"
+        all records before this data were read; cut off the rest, or supply the complete file"
     )]
     Trailing {
         /// The input.

@@ -20,10 +20,10 @@ use crate::definition::{
 
 /// The number of finished files that stay open until their end is committed; if there are more, the oldest
 /// are closed, and reopened when their end is committed.
-const OPEN: usize = 16;
+const MAX_OPEN: usize = 16;
 
 /// The number of bytes at the start of a file that machines compare.
-const FRONT: u64 = 4096;
+const FRONT_BYTES: u64 = 4096;
 
 /// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
 ///
@@ -133,7 +133,7 @@ struct Ended<R: Reader> {
 /// The position of a [`FilesReader`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesPosition<P> {
-    /// The number of files before, and a hash of their paths.
+    /// The number of files before the current or next one, and a hash of their paths.
     before: u64,
     hash: u64,
     /// The path of the current file as text; `None` between two files.
@@ -170,7 +170,7 @@ impl FileSeen {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut front = Vec::new();
-        file.take(within.unwrap_or(length).min(FRONT)).read_to_end(&mut front)?;
+        file.take(within.unwrap_or(length).min(FRONT_BYTES)).read_to_end(&mut front)?;
         Ok(Self { length, front: source::hash(&front) })
     }
 }
@@ -205,7 +205,7 @@ where
 
     /// Sets a finished file aside.
     fn leave(&mut self, reader: R) {
-        if let Some(oldest) = self.unnotified.len().checked_sub(OPEN) {
+        if let Some(oldest) = self.unnotified.len().checked_sub(MAX_OPEN) {
             self.unnotified[oldest].reader = None;
         }
         let end = reader.position();

@@ -24,11 +24,11 @@ pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_j
     Ok(item)
 }
 
-/// Refuses a text, from which a `T` was made, if a number in it became zero for that.
+/// Refuses a text if a number in it became zero when the text was deserialized into a `T`.
 ///
-/// Only the type knows which numbers it takes as floats, and of which size: others may be ignored, or kept as their text.
-/// So each number that would become zero is replaced by one of the same length that is too large, which `serde_json`
-/// refuses where the first became zero, and nowhere else.
+/// Only the type knows which numbers it takes as floats, and of which size: others may be ignored, or kept as text. So
+/// this function replaces each number that would become zero by a number of the same length that is too large.
+/// `serde_json` refuses the replacement exactly where the original became zero.
 #[cold]
 fn refuse_vanished<T: DeserializeOwned>(text: &str) -> Result<(), serde_json::Error> {
     let Some(too_large) = with_numbers_too_large(text) else { return Ok(()) };

@@ -5,7 +5,7 @@ pub(super) fn is_gzip(front: &[u8]) -> bool {
     front.starts_with(&[0x1F, 0x8B])
 }
 
-/// True if the bytes are the start of a gzip member with the only method and only flags that the format defines.
+/// True if the bytes are the start of a gzip member with the method that the format defines, and no undefined flags.
 #[cfg(feature = "gzip")]
 pub(super) fn is_deflated_gzip(begin: &[u8]) -> bool {
     matches!(begin, [0x1F, 0x8B, 8, flags, ..] if flags & 0b1110_0000 == 0)

@@ -1,5 +1,5 @@
 //! Remembers where the members of a compressed file begin, so that a restart decompresses from the member that
-//! it resumes in, and where characters of a converted file begin.
+//! it resumes in. For a converted file, it remembers where characters begin.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,8 @@ mod starts {
     /// decompressing that much takes no longer than reading the next block of the file.
     const SPACING: u64 = 16 * 1024;
 
-    /// The number of starts remembered.
-    const MOST: usize = 512;
+    /// The maximum number of starts remembered.
+    const MAX_STARTS: usize = 512;
 
     /// The starts of members, in their order. A reader's position is before the bytes that it has read ahead,
     /// and far before them in a long record, so this keeps more than the last start. When it is full, it
@@ -45,11 +45,11 @@ mod starts {
                 Some(last) if last.byte == start.byte => *last = start,
                 Some(last) if last.byte / SPACING == start.byte / SPACING => {}
                 _ => {
-                    if self.0.len() == MOST {
+                    if self.0.len() == MAX_STARTS {
                         let mut index = 0;
                         self.0.retain(|_| {
                             index += 1;
-                            index > MOST / 2 || index % 2 == 1
+                            index > MAX_STARTS / 2 || index % 2 == 1
                         });
                     }
                     self.0.push(start);
@@ -94,7 +94,7 @@ mod starts {
             let each = 100_000;
             for member in 1..100_000 {
                 starts.add(start(member * each));
-                assert!(starts.0.len() <= MOST);
+                assert!(starts.0.len() <= MAX_STARTS);
                 let recent = (member.saturating_sub(250)..=member).step_by(25).filter(|recent| *recent > 0);
                 for recent in recent {
                     assert_eq!(starts.before(recent * each + 5), Some(start(recent * each)));

@@ -79,7 +79,7 @@ pub trait CountedPages: Pages {
     /// Returns the number of pages.
     ///
     /// # Errors
-    /// If the number has to be requested and that fails.
+    /// If the number has to be requested and the request fails.
     fn count(&mut self) -> Result<u64, Self::Error>;
 }
 
@@ -180,7 +180,7 @@ impl<T, E: Into<BoxError>, F: FnMut(u64) -> Result<Vec<T>, E>> Pages for PagesFn
     }
 }
 
-/// Pages of a given number; [`PagingReader::pages`] creates it.
+/// A given number of pages; [`PagingReader::pages`] creates it.
 #[derive(Debug, Clone)]
 pub struct Counted<P> {
     pages: P,

@@ -57,16 +57,16 @@ impl fmt::Display for InColumn<'_> {
 
 /// The error of a row that does not fit the item.
 #[derive(Debug)]
-pub struct NoItem {
+pub struct ItemError {
     pub(super) column: Option<Box<str>>,
     pub(super) problem: Box<str>,
     pub(super) about: About,
 }
 
-/// What the error of one row says about the other rows.
+/// Whether the error of one row concerns the other rows too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// Nothing: another row may have a better value.
+    /// No: another row may have a better value.
     Value,
     /// A value of another type is needed.
     Type,
@@ -76,7 +76,7 @@ pub(super) enum About {
     Columns,
 }
 
-impl NoItem {
+impl ItemError {
     pub(super) fn of_columns(problem: impl fmt::Display) -> Self {
         Self { about: About::Columns, ..de::Error::custom(problem) }
     }
@@ -88,15 +88,15 @@ impl NoItem {
     }
 }
 
-impl fmt::Display for NoItem {
+impl fmt::Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)
     }
 }
 
-impl std::error::Error for NoItem {}
+impl std::error::Error for ItemError {}
 
-impl de::Error for NoItem {
+impl de::Error for ItemError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self { column: None, problem: message.to_string().into(), about: About::Value }
     }
@@ -148,7 +148,7 @@ impl fmt::Display for Found<'_> {
 /// The cells of a row.
 pub(super) trait Cells<'de>: Copy {
     /// The value of one column.
-    type Cell: Deserializer<'de, Error = NoItem> + IntoDeserializer<'de, NoItem>;
+    type Cell: Deserializer<'de, Error = ItemError> + IntoDeserializer<'de, ItemError>;
 
     /// The columns' names, with the cells.
     fn cells(self) -> impl Iterator<Item = (&'de str, Self::Cell)>;
@@ -159,11 +159,11 @@ pub(super) trait Cells<'de>: Copy {
 pub(super) struct RowDeserializer<C>(pub(super) C);
 
 impl<'de, C: Cells<'de>> RowDeserializer<C> {
-    fn only(self) -> Result<C::Cell, NoItem> {
+    fn only(self) -> Result<C::Cell, ItemError> {
         let mut cells = self.0.cells();
         match (cells.next(), cells.next()) {
             (Some((_, cell)), None) => Ok(cell),
-            _ => Err(NoItem::of_columns(format_args!(
+            _ => Err(ItemError::of_columns(format_args!(
                 "its result has {} columns, but the item is a single value",
                 self.0.cells().count()
             ))),
@@ -173,14 +173,14 @@ impl<'de, C: Cells<'de>> RowDeserializer<C> {
 
 macro_rules! the_only_column {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             self.only()?.$method(visitor)
         }
     )*};
 }
 
 impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
-    type Error = NoItem;
+    type Error = ItemError;
 
     the_only_column! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
@@ -191,14 +191,14 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
 
     forward_to_deserialize_any! { map struct unit_struct identifier ignored_any }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         visitor.visit_map(MapDeserializer::new(self.0.cells()))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         let cells = SeqDeserializer::new(self.0.cells().map(|(_, cell)| cell));
         visitor.visit_seq(cells).map_err(|error| match error.about {
-            About::Length if error.column.is_none() => NoItem::of_columns(format_args!(
+            About::Length if error.column.is_none() => ItemError::of_columns(format_args!(
                 "its result has {} columns: {}",
                 self.0.cells().count(),
                 error.problem
@@ -207,7 +207,7 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
         })
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ItemError> {
         self.deserialize_seq(visitor)
     }
 
@@ -216,7 +216,7 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
         _: &'static str,
         _: usize,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.deserialize_seq(visitor)
     }
 
@@ -224,7 +224,7 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -233,7 +233,7 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.only()?.deserialize_enum(name, variants, visitor)
     }
 }

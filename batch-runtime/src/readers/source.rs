@@ -25,7 +25,7 @@ use crate::definition::resource_name;
 /// The number of bytes at the start of a file that its identity covers.
 const FRONT: usize = 4096;
 
-/// The number of bytes from which a text's encoding is detected.
+/// The number of bytes at the start of a text from which its encoding is detected.
 pub(crate) const ENCODED: usize = 32;
 
 /// The maximum number of bytes before a position that are hashed into it, and read again by a restart.
@@ -143,8 +143,9 @@ impl Source {
         &self.resource
     }
 
-    /// The identity of the file for a position at `byte`. The input after that byte may still be corrected,
-    /// unless the file is compressed or converted: its own bytes do not show where the position is.
+    /// The identity of the file for a position at `byte`. It does not cover the input after that byte, which may be
+    /// corrected before a restart. For a compressed or converted file it covers the whole front, because `byte` is not
+    /// an offset in the stored file.
     pub(crate) fn identity(&self, byte: u64) -> Identity {
         #[cfg(feature = "encodings")]
         if let Some(converter) = &self.converter {
@@ -209,7 +210,7 @@ impl Source {
         ReadError::Changed { resource: self.resource.clone(), byte, problem: problem.into() }
     }
 
-    /// True if the bytes of the file are those that are read, so that resuming takes a seek.
+    /// True if the file is read as it is stored, so that a seek is enough to resume.
     pub(crate) fn is_plain(&self) -> bool {
         #[cfg(feature = "encodings")]
         if self.converter.is_some() {
@@ -332,7 +333,7 @@ impl Source {
         Ok(count)
     }
 
-    /// Reads at least one byte as it is before a conversion, or returns 0 at the end of the input.
+    /// Reads at least one byte, before any conversion to UTF-8, or returns 0 at the end of the input.
     #[inline]
     fn read_stored(&mut self, into: &mut [u8]) -> Result<usize, ReadError> {
         loop {
@@ -402,9 +403,9 @@ impl Source {
 }
 
 impl Stream {
-    /// Chooses the decompressor by the extension of the file's name. If the extension is another one, the magic
-    /// number at the start of the file decides, because a link `day.csv.gz` may lead to a file of any name. No text
-    /// begins with such a number.
+    /// Chooses the decompressor by the extension `.gz` or `.zst`. For any other name, the magic number at the start of
+    /// the file decides: a path parameter that names the link `day.csv.gz` holds the path of its target, which may have
+    /// any name. No text begins with such a number.
     fn new(path: &Path, file: File, front: &[u8], resource: &Arc<str>) -> Result<Self, ReadError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         let named = match ending.as_deref() {
@@ -416,7 +417,7 @@ impl Stream {
             Some(named) if !front.is_empty() && !(named.is)(front) => Err(ReadError::Options {
                 resource: resource.clone(),
                 problem: format!(
-                    "it is named `.{}`, but is not compressed with {}; rename it to match its format",
+                    "its name ends in `.{}`, but it is not compressed with {}; rename it to match its format",
                     named.ending, named.name
                 )
                 .into(),

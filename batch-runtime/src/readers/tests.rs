@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::*;
 use crate::definition::{BoxError, RateLimit, Reader, Splittable, StopSignal, Stopped};
 
-/// An input file of a test, removed at its end.
+/// An input file of a test, which is removed when the test ends.
 pub(crate) struct Input(pub(crate) PathBuf);
 
 impl Input {

@@ -1,7 +1,7 @@
 //! Converts an input in UTF-16 to UTF-8 while it is read, so that everything after it sees UTF-8.
 //!
-//! Half a surrogate pair is no character. It becomes bytes that are not UTF-8 either, so the record with it is refused
-//! with its place, and the records around it are read.
+//! An unpaired surrogate is not a character. It becomes bytes that are not UTF-8 either, so the record that
+//! contains it is refused with its place, and the records around it are read.
 
 #[cfg(test)]
 mod tests;
@@ -18,8 +18,8 @@ use super::source::{ENCODED, is_padded};
 /// The size of a read.
 const BLOCK: usize = 64 * 1024;
 
-/// Stands for half a surrogate pair: it would be the encoding of one, which UTF-8 excludes.
-const NO_CHARACTER: &[u8] = b"\xED\xA0\x80";
+/// Stands for an unpaired surrogate: these bytes would encode a surrogate, which UTF-8 excludes.
+const UNPAIRED_SURROGATE: &[u8] = b"\xED\xA0\x80";
 
 /// Converts the bytes of an input.
 pub(super) struct Converter {
@@ -81,7 +81,7 @@ impl Converter {
         self.starts = Starts::from(start);
     }
 
-    /// Returns converted bytes, or 0 at the end of the input. `read` reads the input.
+    /// Copies converted bytes to `into`, and returns their number: 0 at the end of the input. `read` reads the input.
     pub(super) fn fill(
         &mut self,
         into: &mut [u8],
@@ -137,7 +137,7 @@ impl Converter {
                     self.is_cut = true;
                     break;
                 }
-                DecoderResult::Malformed(..) => self.text.extend_from_slice(NO_CHARACTER),
+                DecoderResult::Malformed(..) => self.text.extend_from_slice(UNPAIRED_SURROGATE),
             }
         }
         if is_last {

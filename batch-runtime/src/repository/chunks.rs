@@ -51,7 +51,8 @@ pub type ChunkWork<'w> = dyn FnMut(&ChunkTransaction<'_>, &mut ChunkRecord) -> R
 /// The connection on which one step execution commits its chunks, in the repository's database or in another.
 pub trait ChunkSession: Send + fmt::Debug {
     /// Commits one chunk: begins the transaction, calls `work`, adds counters, context, skipped items and the fence,
-    /// and commits. A session in another database than the repository's never reports a stop.
+    /// and commits. A session in a database other than the repository's never reports a
+    /// stop.
     ///
     /// # Errors
     /// If `work` or the commit fails, or the job is asked to stop while waiting for a lock. In every case nothing of

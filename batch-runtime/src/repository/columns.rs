@@ -42,7 +42,7 @@ impl<'a> ContextColumns<'a> {
     }
 }
 
-/// A context from the two columns that begin at `column`.
+/// Decodes a context from its two columns.
 pub(in crate::repository) fn context(
     short: Option<String>,
     serialized: Option<String>,
@@ -67,7 +67,7 @@ pub(in crate::repository) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The columns of the counters, in the order of [`counters`].
+/// The columns of the counters, in the order in which rows are read and written.
 pub(in crate::repository) const COUNTERS: &str = "COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, \
                                    WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, ROLLBACK_COUNT";
 

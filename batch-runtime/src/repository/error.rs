@@ -118,7 +118,7 @@ pub enum RepositoryError {
     CannotBegin {
         /// The job.
         job: String,
-        /// The execution before.
+        /// The previous execution.
         execution: ExecutionId,
         /// The reason, and what to do.
         what: String,
@@ -139,7 +139,7 @@ pub enum RepositoryError {
         /// The execution.
         execution: ExecutionId,
     },
-    /// The job was asked to stop while a step waited for a lock before it began.
+    /// The job was asked to stop while a step that was about to begin waited for a lock.
     #[error("the job was asked to stop while it waited for a locked database")]
     Stopped,
     /// There is no such execution.

@@ -66,7 +66,8 @@ pub enum Records {
     StepBegin,
     /// The partitions of a step.
     Partitions,
-    /// The chunk of this number in the step execution, from 1; the last one may only seal a file. For a tasklet, its call.
+    /// The chunk of this number in the step execution, from 1; the last one may do nothing but seal a file. For a
+    /// tasklet, its call.
     Chunk(u64),
     /// Skipped items whose chunk was committed in another database.
     Skips,

@@ -97,7 +97,7 @@ impl Run {
         self.so_far().steps.get(&step).cloned()
     }
 
-    fn has_begun(&self, row: &StepRow, step: &StepStart<'_>) {
+    fn note_begun(&self, row: &StepRow, step: &StepStart<'_>) {
         self.so_far().steps.insert(row.id, step.name.to_owned());
     }
 }
@@ -223,7 +223,7 @@ impl Repository for Failing {
         let row = self
             .run
             .commit(Records::StepBegin, Some(step.name), || self.of.begin_step(owner, step, checkpoint))?;
-        self.run.has_begun(&row, step);
+        self.run.note_begun(&row, step);
         Ok(row)
     }
 
@@ -283,7 +283,7 @@ impl Repository for Failing {
         let row = self.run.commit(Records::StepBegin, Some(step.name), || {
             self.of.begin_partition(owner, partition, step, checkpoint)
         })?;
-        self.run.has_begun(&row, step);
+        self.run.note_begun(&row, step);
         Ok(row)
     }
 

@@ -42,8 +42,8 @@ impl Between {
 
 /// Selects the executions to list; all by default. An execution is listed if it meets every condition.
 ///
-/// Executions are listed newest first. To read the next page, set [`after`](Self::after) to the last execution of the page
-/// before: then no execution is left out or listed twice, whatever is launched meanwhile.
+/// Executions are listed newest first. To read the next page, set [`after`](Self::after) to the last execution of the
+/// previous page: no execution is then left out or listed twice, whatever is launched in the meantime.
 ///
 /// ```
 /// use batch_runtime::repository::sqlite::SqliteRepository;
@@ -71,7 +71,7 @@ pub struct ExecutionFilter {
     pub instance: Option<InstanceId>,
     /// Only running ones.
     pub running: bool,
-    /// Only those with one of these statuses; with any, if there is none.
+    /// Only those with one of these statuses; with any status if this is empty.
     pub statuses: Vec<BatchStatus>,
     /// Only those that started in this time.
     pub started: Between,
@@ -146,7 +146,7 @@ impl SkippedOf {
     }
 }
 
-/// Identifies a skipped item: its number in its step execution. Its text is `STEP_EXECUTION:SEQUENCE`.
+/// Identifies a skipped item by its number in its step execution. As text, it is `STEP_EXECUTION:SEQUENCE`.
 ///
 /// ```
 /// use batch_runtime::StepExecutionId;

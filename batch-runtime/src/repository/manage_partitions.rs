@@ -10,7 +10,7 @@ use crate::definition::StepExecutionId;
 /// Partitions of a step that are in the same state.
 pub(super) struct Group {
     pub(super) status: BatchStatus,
-    /// Whether a worker was lost or handed them back, so that they need a new step execution.
+    /// Whether their worker was lost or handed them back, so that they need new step executions.
     pub(super) returned: bool,
     pub(super) offered: bool,
     pub(super) worker: Option<WorkerId>,

@@ -36,6 +36,7 @@ mod requests;
 mod schedule;
 pub mod sqlite;
 mod statistics;
+mod step_lifecycle;
 pub mod work_queue;
 
 use std::fmt;
@@ -57,9 +58,7 @@ pub use model::{
     Owner, OwnerState, PartitionExecution, Renamed, SkipPhase, SkippedItem, SkippedRow, StepExecution,
     StoredParameter, UnfinishedStep,
 };
-pub use other_database::{
-    BegunStep, Checkpoint, CheckpointKey, Checkpoints, LockWait, begin_step, finish_step,
-};
+pub use other_database::{Checkpoint, CheckpointKey, Checkpoints, LockWait};
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
 pub use operation::{Operation, OperationKind};
@@ -75,6 +74,7 @@ pub use schedule::{FireFilter, FireOutcome, FireRow, FireRun, NewFire, ScheduleR
 
 pub use progress::{Reached, RunningPartitions, RunningStep};
 pub use statistics::{JobStatistics, Statistics, StepStatistics, Times, WorkStatistics};
+pub use step_lifecycle::{BegunStep, begin_step, finish_step};
 
 use crate::definition::{DatabaseHandle, ExecutionId, InstanceId, StepExecutionId};
 
@@ -184,7 +184,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn last_skipped(&self, step: StepExecutionId) -> Result<Option<u64>, RepositoryError>;
 
-    /// Adds skipped items with their sequence numbers, except those that it already has.
+    /// Adds skipped items with their sequence numbers, except those that the repository already has.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -245,8 +245,9 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn end_partitions(&self, owner: Ownership, step: &str) -> Result<(), RepositoryError>;
 
-    /// Ends a step execution and records it in the journal. `context` is its context, if another database had it; it
-    /// overrides that of `finish`. Engines call [`finish_step`](finish_step()), which asks that database.
+    /// Ends a step execution and records it in the journal. `context` is the context from another database, if the
+    /// step has one there; it overrides the context of `finish`. Engines call [`finish_step`](finish_step()), which
+    /// asks that database.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -443,7 +444,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// Makes the space of deleted rows available again.
     ///
     /// # Errors
-    /// If the repository cannot be written, or somebody else uses it.
+    /// If the repository cannot be written, or somebody else is using it.
     fn vacuum(&self) -> Result<(), RepositoryError>;
 
     /// Looks for damage and a lack of space, and returns each problem with its remedy. Changes nothing.
@@ -460,15 +461,16 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn last_run_id(&self, job: &str) -> Result<Option<i64>, RepositoryError>;
 
-    /// The schedule of a job, if it was ever seen.
+    /// The schedule of a job, if one was ever recorded.
     ///
     /// # Errors
     /// If the repository cannot be read.
     fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError>;
 
-    /// Records the schedule that a program has for a job, if it is new or has changed. Its times begin after `now`. But
-    /// if the schedule before it began less than ten minutes ago, programs with both run side by side: then its times
-    /// begin after the last one that is planned, and the times of both run. Returns the schedule as recorded.
+    /// Records the schedule that a program has for a job, if the schedule is new or has changed. Its first time is
+    /// after `now`. But if the previous schedule began less than ten minutes ago, programs with both schedules are
+    /// running side by side: the new schedule then begins after the last planned time, and the job runs for the times
+    /// of both. Returns the schedule as recorded.
     ///
     /// # Errors
     /// If the repository cannot be written.
@@ -516,7 +518,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn count_fires(&self, job: &str, outcome: FireOutcome) -> Result<u64, RepositoryError>;
 
-    /// Pauses or resumes the schedule of a job. The times of a pause never run. Returns whether anything has changed.
+    /// Pauses or resumes the schedule of a job. The job never runs for the times within a pause. Returns whether
+    /// anything has changed.
     ///
     /// # Errors
     /// If the repository cannot be written.

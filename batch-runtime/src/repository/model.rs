@@ -67,7 +67,7 @@ impl BatchStatus {
         }
     }
 
-    /// True while the execution has an owner that works on it.
+    /// True while the execution has an owner that is working on it.
     #[must_use]
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Starting | Self::Started | Self::Stopping)

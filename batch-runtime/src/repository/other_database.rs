@@ -6,18 +6,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::chunks::{ChunkSession, ChunkStore};
-use super::mirror::Mirror;
+use super::chunks::ChunkSession;
 use super::{
-    BatchStatus, Clock, ContextMap, Counters, Ownership, Repository, RepositoryError, SkippedItem,
-    StepFinish, StepRow, StepStart, decode_context, encode_context,
+    Clock, ContextMap, Counters, Ownership, Repository, RepositoryError, SkippedItem, decode_context,
 };
 use crate::definition::{Durability, StepExecutionId, StopSignal};
 
 /// The number of skipped items copied in one transaction.
 const PAGE: u32 = 1_000;
 
-/// The step whose checkpoints are to be opened.
+/// Says which step's checkpoints to open, and how.
 #[derive(Debug, Clone)]
 pub struct CheckpointKey {
     /// The name of the `#[database]` function.
@@ -28,10 +26,10 @@ pub struct CheckpointKey {
     pub owner: Ownership,
     /// The step.
     pub step: String,
-    /// Its earlier names: it may still be known there by one of them.
+    /// Its earlier names. The database may still know the step by one of them.
     pub earlier_names: Vec<String>,
-    /// The step execution that begins, if it exists already: it fences the earlier ones of the same owner, and none of the
-    /// later ones.
+    /// The step execution that begins, if it was created before, as for a partition. It fences earlier step executions
+    /// of the same owner, but not later ones.
     pub created: Option<StepExecutionId>,
     /// The crash that commits must survive.
     pub durability: Durability,
@@ -106,19 +104,19 @@ impl Checkpoint {
     }
 }
 
-/// The checkpoints of one step in another database than the repository's.
+/// The checkpoints of one step in a database other than the repository's.
 pub trait Checkpoints: Send + Sync + fmt::Debug {
     /// Fences every earlier owner there and returns the committed state of the step.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] if a later owner was there; [`RepositoryError::Stopped`] if the job is asked to stop
-    /// while this waits for a lock.
+    /// [`RepositoryError::Fenced`] if a later owner has taken over there; [`RepositoryError::Stopped`] if the job is
+    /// asked to stop while this waits for a lock.
     fn raise_epoch(&self) -> Result<Checkpoint, RepositoryError>;
 
-    /// Assigns the row to a step execution that begins, with its context.
+    /// Assigns the step's row in that database to the step execution that begins, and stores the context there.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] if another owner was there meanwhile.
+    /// [`RepositoryError::Fenced`] if another owner has taken over in the meantime.
     fn start(&self, step: StepExecutionId, context: &str) -> Result<(), RepositoryError>;
 
     /// The connection on which the step execution commits its chunks.
@@ -128,7 +126,7 @@ pub trait Checkpoints: Send + Sync + fmt::Debug {
     /// context.
     ///
     /// # Errors
-    /// [`RepositoryError::Fenced`] if another owner was there meanwhile.
+    /// [`RepositoryError::Fenced`] if another owner has taken over in the meantime.
     fn settle(
         &self,
         step: StepExecutionId,
@@ -146,127 +144,6 @@ pub trait Checkpoints: Send + Sync + fmt::Debug {
         known: u64,
         limit: u32,
     ) -> Result<Vec<(u64, SkippedItem)>, RepositoryError>;
-}
-
-/// A step execution that has begun.
-#[derive(Debug)]
-pub struct BegunStep {
-    /// Its ID.
-    pub id: StepExecutionId,
-    /// How often the step was started in the instance, including this time.
-    pub starts: u32,
-    /// The inherited context, including the checkpoint.
-    pub context: ContextMap,
-    /// Its counters, summed over the earlier executions of the instance.
-    pub before: Counters,
-    /// The place where its chunks are committed.
-    pub chunks: ChunkStore,
-    /// Its checkpoints, if its chunks are committed in another database.
-    pub checkpoints: Option<Arc<dyn Checkpoints>>,
-    /// Whether an earlier runner of the step may still be alive, so that its files have to be taken over.
-    pub contested: bool,
-}
-
-/// Begins a step, wherever its rows go. If its step execution already exists, as for a partition, begins that one.
-///
-/// # Errors
-/// [`RepositoryError::StartLimit`] if it was started too often; [`RepositoryError::Stopped`] if the job was asked to
-/// stop while waiting for a lock; [`RepositoryError::Fenced`] if the execution has another owner by now.
-pub fn begin_step(
-    repository: &Arc<dyn Repository>,
-    owner: Ownership,
-    step: &StepStart<'_>,
-    created: Option<StepExecutionId>,
-) -> Result<BegunStep, RepositoryError> {
-    let mut own = None;
-    let mut checkpoints = None;
-    if let Some((name, database)) = step.elsewhere {
-        if repository.is_own(database).map_err(|error| of_database(name, error))? {
-            own = Some(database);
-        } else {
-            let key = CheckpointKey {
-                database: name.to_owned(),
-                repository: repository.identity(),
-                owner,
-                step: step.name.to_owned(),
-                earlier_names: step.earlier_names.to_vec(),
-                created,
-                durability: step.durability,
-                clock: repository.clock(),
-            };
-            let wanted = LockWait::of(Arc::clone(repository), owner, step.stop);
-            let opened = database.checkpoints(key, &wanted);
-            let opened = opened.map_err(|error| of_database(name, error))?;
-            checkpoints = Some(repository.wrap_checkpoints(opened, step.name));
-        }
-    }
-    // The other database comes first: from then on the previous owner can no longer move the checkpoint.
-    let checkpoint = checkpoints.as_ref().map(|checkpoints| checkpoints.raise_epoch()).transpose()?;
-    if let (Some(checkpoints), Some(Checkpoint { step: Some(last), .. })) = (&checkpoints, &checkpoint) {
-        copy_skipped(&**repository, owner, &**checkpoints, *last)?;
-    }
-    let row = match created {
-        None => repository.begin_step(owner, step, checkpoint.as_ref())?,
-        Some(id) => repository.begin_partition(owner, id, step, checkpoint.as_ref())?,
-    };
-    let chunks = match &checkpoints {
-        None => ChunkStore::own(repository.open_chunks(owner, &row, own, step)?),
-        Some(checkpoints) => {
-            checkpoints.start(row.id, &encode_context(&row.context))?;
-            let session = Arc::clone(checkpoints).session(row.id);
-            let mirror = Mirror::new(Arc::clone(repository), owner, &row, Arc::clone(checkpoints));
-            ChunkStore::followed(session, mirror)
-        }
-    };
-    let StepRow { id, starts, context, before, contested, .. } = row;
-    Ok(BegunStep { id, starts, context, before, chunks, checkpoints, contested })
-}
-
-/// The error of a database other than the repository's, with the name of its `#[database]` function.
-fn of_database(name: &str, error: RepositoryError) -> RepositoryError {
-    let named = |place: String| format!("{place} (database `{name}`)");
-    match error {
-        RepositoryError::Unusable { place, what } => RepositoryError::Unusable { place: named(place), what },
-        RepositoryError::Database { place, source } => {
-            RepositoryError::Database { place: named(place), source }
-        }
-        error => error,
-    }
-}
-
-/// Ends a step execution, wherever its rows are, and records it in the journal.
-///
-/// If the other database fails, the end of the step is recorded anyway: the database may be the reason why it failed.
-///
-/// # Errors
-/// [`RepositoryError::Fenced`] if the execution has another owner by now.
-pub fn finish_step(
-    repository: &dyn Repository,
-    owner: Ownership,
-    step: StepExecutionId,
-    checkpoints: Option<&dyn Checkpoints>,
-    finish: &StepFinish,
-) -> Result<(), RepositoryError> {
-    let Some(checkpoints) = checkpoints else { return repository.finish_step(owner, step, finish, None) };
-    let changed = finish.context.as_ref().map(encode_context);
-    let context = match checkpoints.settle(step, &finish.counters, changed) {
-        Err(error) if !matches!(error, RepositoryError::Fenced { .. }) => {
-            tracing::warn!(%error, "the end of a step is recorded without its last context");
-            None
-        }
-        settled => settled?,
-    };
-    // A later start of the step would copy the skips too, but a complete step never starts again.
-    match copy_skipped(repository, owner, checkpoints, step) {
-        Err(error)
-            if finish.status != BatchStatus::Completed
-                && !matches!(error, RepositoryError::Fenced { .. }) =>
-        {
-            tracing::warn!(%error, "the end of a step is recorded without its last skips");
-        }
-        copied => copied?,
-    }
-    repository.finish_step(owner, step, finish, context.as_deref())
 }
 
 /// Copies the items that the step execution skipped in another database and that the repository lacks. After

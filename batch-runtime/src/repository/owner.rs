@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::repository::Owner;
 
-/// This process, with a unique name for each launch.
+/// This process as an owner, with a unique ID for each launch.
 pub(in crate::repository) fn this_process() -> Owner {
     static PROCESS: OnceLock<Owner> = OnceLock::new();
     let process = PROCESS.get_or_init(|| Owner {
@@ -55,7 +55,7 @@ pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
 pub(crate) fn command_line(owner: &Owner) -> Option<(Vec<OsString>, PathBuf)> {
     use std::os::unix::ffi::OsStringExt as _;
 
-    // Only the start distinguishes it from a later process of the same number.
+    // Only the start distinguishes it from a later process with the same PID.
     let is_it =
         || boot_id().as_ref() == Some(&owner.boot_id) && start_of(owner.pid) == Some(owner.start_ticks);
     if !is_it() {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_launch_has_its_own_name() {
+    fn every_launch_has_its_own_id() {
         let (first, second) = (this_process(), this_process());
         assert_ne!(first.uuid, second.uuid);
         assert_eq!((first.pid, first.start_ticks), (std::process::id(), second.start_ticks));

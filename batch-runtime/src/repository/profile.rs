@@ -34,7 +34,7 @@ pub struct Advice {
     pub lever: Lever,
     /// The component that has the setting; `None` if the step has it.
     pub component: Option<String>,
-    /// The number that the setting gets: items a chunk, threads, or calls in flight. 0 for a lever without a setting.
+    /// The number that the setting gets: items per chunk, threads, or calls in flight. 0 for a lever without a setting.
     pub setting: u64,
     /// The items that the step read.
     pub items: u64,
@@ -166,7 +166,7 @@ pub struct ComponentTime {
 pub struct StepUsage {
     /// How long the step took.
     pub elapsed: u64,
-    /// The part of it before the first chunk: opening its components and going to the position of the last commit.
+    /// The part of it before the first chunk: opening its components, and seeking to the position of the last commit.
     pub open: u64,
     /// The part of it after the last chunk: sealing and publishing what was written.
     pub finish: u64,
@@ -189,7 +189,7 @@ pub struct StepUsage {
     pub delayed: Option<u64>,
     /// The number of cores that the process may use.
     pub cores: u32,
-    /// The most memory that the process had resident until the end of the step; `None` where the system does not tell.
+    /// The peak of the process's resident memory up to the end of the step; `None` where the system does not tell.
     pub peak_memory: Option<u64>,
     /// By how much the resident memory of the process grew between the step's tenth chunk and its end; `None` for a step
     /// with fewer chunks.

@@ -1,4 +1,4 @@
-//! The progress of running step executions, which is stored with a chunk, but not with every one.
+//! The progress of running step executions, which is stored with some of the chunks.
 
 use std::time::Duration;
 

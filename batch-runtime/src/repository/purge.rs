@@ -16,7 +16,7 @@ pub struct PurgeFilter {
     pub ended_before: Timestamp,
     /// Only those with a greater ID than this.
     pub after: Option<InstanceId>,
-    /// Only those with a lesser ID than this.
+    /// Only those with a smaller ID than this.
     pub before: Option<InstanceId>,
     /// The number of instances that are looked at, whether they are selected or not.
     pub limit: u32,

@@ -49,11 +49,12 @@ pub struct SoFar<'a> {
 /// the graph lacks.
 pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 
-/// Returns the entries for places of the instance that run again, so that the job begins at one of them; or why it cannot.
+/// Returns the entries for places of the instance that run again, so that the job begins at one of them; or the reason
+/// why it cannot.
 pub type Again<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<JournalEntry>, String> + 'a;
 
 /// The outcome in the journal for a place that a restart was asked to run again: the place where it begins, and those
-/// after it. Such a place counts as not passed, and a step there starts from nothing.
+/// after it. Such a place counts as not passed, and a step there starts from its beginning.
 pub(crate) const RUN_AGAIN: &str = "RUN AGAIN";
 
 /// A request to launch a job.
@@ -171,7 +172,7 @@ pub struct StepRow {
 /// The intervals at which a repository follows the commits of a step in another database.
 #[derive(Debug, Clone, Copy)]
 pub struct Intervals {
-    /// Between copies of the counters and contexts, and of how far a step is.
+    /// Between copies of the counters, the contexts and the progress of a step.
     pub mirror: std::time::Duration,
     /// Between checks for a requested stop.
     pub poll: std::time::Duration,
@@ -197,7 +198,7 @@ pub struct StepCopy<'a> {
     pub context: &'a str,
     /// The changed values of the job's context, encoded; the others stay.
     pub job_context: Option<&'a str>,
-    /// How far it is.
+    /// How far the step execution has come.
     pub reached: Option<Reached>,
 }
 

@@ -1,5 +1,5 @@
-//! The repository's record of schedules: when each was first seen, and which of its times are to run, have run, or never
-//! will.
+//! The repository's record of schedules: when each was first seen, and for which of its times the job is to run, has
+//! run, or never will.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::BatchStatus;
 use crate::definition::ExecutionId;
 
 /// How long a deployment may take. If the expression changes within this time after a schedule has begun, old and new
-/// programs run side by side, and the times of both run.
+/// programs run side by side, and the job runs for the times of both.
 pub(super) const DEPLOYMENT: Duration = Duration::from_mins(10);
 
 /// The schedule of a job, as the repository knows it.
@@ -25,7 +25,7 @@ pub struct ScheduleRow {
     pub zone: String,
     /// When this expression was first seen, or replaced another one.
     pub since: Timestamp,
-    /// Each time up to this one is in the table `BATCH_SCHEDULE_FIRE`, or never runs.
+    /// Each time up to this one is in the table `BATCH_SCHEDULE_FIRE`, or the job never runs for it.
     pub planned: Timestamp,
     /// When it was paused, if it is.
     pub paused: Option<Timestamp>,
@@ -34,13 +34,13 @@ pub struct ScheduleRow {
 /// The outcome of a scheduled time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FireOutcome {
-    /// It is to run, runs, or is to run again.
+    /// The job is to run for it, is running for it, or is to run for it again.
     Due,
-    /// It has run, and needs nothing more.
+    /// The job has run for it, and nothing more is to be done.
     Done,
     /// It passed while no process looked at the schedule.
     Missed,
-    /// It came while the job was still running, and the schedule has `overlap = skip`.
+    /// It became due while the job was still running, and the schedule has `overlap = skip`.
     Skipped,
     /// Its run failed or stopped, and a person must look.
     Held,
@@ -87,7 +87,7 @@ pub struct NewFire {
     pub time: Timestamp,
     /// The key of the instance that runs for it.
     pub key: String,
-    /// Its outcome so far: whether it is to run.
+    /// Its outcome so far: whether the job is to run for it.
     pub outcome: FireOutcome,
 }
 

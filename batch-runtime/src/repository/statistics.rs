@@ -14,7 +14,8 @@ pub(super) const TOTAL_EXIT_CODE: usize = 500;
 /// them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
-    /// The number of executions, including those that run. Here as in all sums, those that were purged count as well.
+    /// The number of executions, including those that are running. Here as in all sums, purged executions count
+    /// as well.
     pub launches: u64,
     /// The ended executions, by job and exit code.
     pub jobs: Vec<JobStatistics>,
@@ -53,7 +54,7 @@ pub struct JobStatistics {
 pub struct StepStatistics {
     /// The name of the job.
     pub job: String,
-    /// The name of the step. All rounds of a loop have the same one.
+    /// The name of the step. All iterations of a loop have the same one.
     pub step: String,
     /// The exit code.
     pub exit_code: String,
@@ -66,7 +67,7 @@ pub struct StepStatistics {
 pub struct WorkStatistics {
     /// The name of the job.
     pub job: String,
-    /// The name of the step. All rounds of a loop have the same one.
+    /// The name of the step. All iterations of a loop have the same one.
     pub step: String,
     /// The committed work.
     pub counters: Counters,
@@ -103,7 +104,7 @@ impl Statistics {
         self.work.sort_by(|a, b| (&a.job, &a.step).cmp(&(&b.job, &b.step)));
     }
 
-    /// Adds step executions whose names may contain the round of a loop.
+    /// Adds step executions whose names may contain the iteration of a loop.
     pub(super) fn add_step(&mut self, job: String, path: &str, exit_code: String, times: Times) {
         let step = step_of(path);
         let is_it = |known: &&mut StepStatistics| {
@@ -115,7 +116,7 @@ impl Statistics {
         }
     }
 
-    /// Adds the work of step executions whose names may contain the round of a loop and the partition.
+    /// Adds the work of step executions whose names may contain the iteration of a loop and the partition.
     pub(super) fn add_work(&mut self, job: String, path: &str, counters: Counters, profile: Option<Profile>) {
         let step = step_of(path);
         let known = self.work.iter_mut().find(|known| (&*known.job, &*known.step) == (&*job, &*step));
@@ -134,7 +135,7 @@ impl Statistics {
     }
 }
 
-/// The name of the step without the round of a loop and the partition: `page` of `page[3]:partition7`.
+/// The name of the step without the iteration of a loop and the partition: `page` of `page[3]:partition7`.
 fn step_of(path: &str) -> String {
     let path = path.rsplit_once(":partition").map_or(path, |(step, _)| step);
     let mut name = String::with_capacity(path.len());
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rounds_of_a_loop_and_the_partitions_are_one_step() {
+    fn the_iterations_of_a_loop_and_the_partitions_are_one_step() {
         for path in ["load", "load[3]", "load:partition12", "load[3]:partition12"] {
             assert_eq!(step_of(path), "load");
         }

@@ -162,7 +162,7 @@ pub struct WorkerRow {
 pub enum Fate {
     /// It is alive, as far as anybody knows.
     Lives,
-    /// It has ended in order, for example because it was drained.
+    /// It has ended properly, for example because it was drained.
     Ended,
     /// It died, or no longer renews its lease. Holds its name and its process, for messages.
     Lost(String),
@@ -212,7 +212,7 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     fn give_up(&self, worker: WorkerId, partition: StepExecutionId, why: &str)
     -> Result<(), RepositoryError>;
 
-    /// Returns whether a worker lives, has ended or is lost. One that the repository does not know has ended.
+    /// Returns whether a worker lives, has ended or is lost. An unknown worker counts as ended.
     ///
     /// # Errors
     /// If the repository cannot be read.

@@ -12,10 +12,10 @@ use crate::definition::{JobInfo, Overlap, StopSignal};
 use crate::operator::{JobOperator, OperatorError};
 
 /// The longest wait. The clock is read again after it, because somebody may have set the clock.
-const LONGEST: Duration = Duration::from_mins(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How often the daemon checks whether a child has ended.
-const LOOK: Duration = Duration::from_millis(100);
-/// The first wait after a child that has changed nothing. Each further one is twice as long, up to [`LONGEST`].
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// The first wait after a child that has changed nothing. Each further one is twice as long, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs jobs when they are due.
@@ -24,7 +24,7 @@ pub(crate) struct Daemon<'a> {
     pub(crate) jobs: Vec<&'static JobInfo>,
     /// The largest number of children.
     pub(crate) most: usize,
-    /// The command that runs the due times of a job.
+    /// The command that runs a job for its due times.
     pub(crate) command: &'a dyn Fn(&JobInfo) -> Command,
     pub(crate) say: &'a dyn Fn(&str),
     /// Says that a job was followed with another expression and zone.
@@ -59,16 +59,16 @@ impl Daemon<'_> {
         let mut told = BTreeSet::new();
         let mut is_first = true;
         while !self.stop.is_raised() {
-            let wait = match self.look(&mut children, &mut idle, &mut told) {
+            let wait = match self.start_due(&mut children, &mut idle, &mut told) {
                 Ok(wait) => wait,
                 Err(error) if is_first => return Err(error),
                 Err(error) => {
                     (self.say)(&format!("schedule: {error}; retrying in a minute"));
-                    LONGEST
+                    LONGEST_WAIT
                 }
             };
             if std::mem::take(&mut is_first) {
-                (self.say)(&format!("schedule: follows {}", self.names()));
+                (self.say)(&format!("schedule: following {}", self.names()));
             }
             self.wait(wait, &mut children);
         }
@@ -81,13 +81,13 @@ impl Daemon<'_> {
     }
 
     /// Starts what is due. Returns how long to wait before anything else can be due.
-    fn look(
+    fn start_due(
         &self,
         children: &mut Vec<Running>,
         idle: &mut BTreeMap<&'static str, Idle>,
         told: &mut BTreeSet<String>,
     ) -> Result<Duration, OperatorError> {
-        let mut wait = LONGEST;
+        let mut wait = LONGEST_WAIT;
         for job in &self.jobs {
             let due = self.operator.due(job)?;
             if let Some(other) = &due.instead_of {
@@ -120,7 +120,7 @@ impl Daemon<'_> {
             for _ in 0..(wanted - here).min(room) {
                 match (self.command)(job).process_group(0).spawn() {
                     Ok(child) => children.push(Running { job: job.name, child }),
-                    Err(error) => (self.say)(&format!("schedule: {} does not start: {error}", job.name)),
+                    Err(error) => (self.say)(&format!("schedule: {} cannot be started: {error}", job.name)),
                 }
             }
         }
@@ -132,7 +132,7 @@ impl Daemon<'_> {
         let until = Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let step = if children.is_empty() { left } else { left.min(LOOK) };
+            let step = if children.is_empty() { left } else { left.min(CHECK_INTERVAL) };
             if self.stop.pause(step).is_err() || left.is_zero() || self.reap(children) {
                 return;
             }
@@ -170,7 +170,7 @@ impl Daemon<'_> {
             (self.say)("schedule: waiting for the running jobs to stop after their current chunks");
         }
         while !children.is_empty() {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(CHECK_INTERVAL);
             self.reap(&mut children);
         }
     }
@@ -183,7 +183,7 @@ fn resting(idle: &mut BTreeMap<&'static str, Idle>, job: &'static str, scheduled
         // This time has not been tried yet.
         None => Duration::ZERO,
         Some(idle) if now < idle.until => return Some(idle.until - now),
-        Some(idle) => (idle.wait * 2).clamp(FIRST_WAIT, LONGEST),
+        Some(idle) => (idle.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
     };
     let next = wait.max(FIRST_WAIT);
     idle.insert(job, Idle { scheduled: scheduled.to_owned(), wait: next, until: now + next });

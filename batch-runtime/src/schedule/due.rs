@@ -20,13 +20,13 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 pub struct Held {
     /// The schedule itself.
     pub schedule: ScheduleRow,
-    /// The times that are to run, are running or are held, oldest first.
+    /// The times whose runs are to start, are running or are held, oldest first.
     pub open: Vec<OpenFire>,
     /// Other executions of the job that are running: when each started.
     pub running: Vec<(ExecutionId, Timestamp)>,
 }
 
-/// A scheduled time that is to run, is running or is held.
+/// A scheduled time whose run is to start, is running or is held.
 #[derive(Debug, Clone)]
 pub struct OpenFire {
     /// The time and its run.
@@ -38,11 +38,11 @@ pub struct OpenFire {
 /// The actions to take now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The times that have come since the schedule was last looked at.
+    /// The times that have become due since the last look at the schedule.
     pub new: Vec<NewFire>,
     /// Times that need nothing more.
     pub settled: Vec<(Fire, FireOutcome)>,
-    /// The times to run, in this order.
+    /// The times to run the job for, in this order.
     pub start: Vec<Fire>,
     /// The running execution that a time waits for.
     pub waits_for: Option<ExecutionId>,
@@ -115,7 +115,7 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
         Overlap::Allow => plan.start = ready.iter().map(|open| Fire::from(&open.row)).collect(),
         Overlap::Wait => {
             plan.waits_for = running.first().map(|(execution, _)| *execution);
-            // A failed time that pauses before its restart comes before the later ones.
+            // A failed run that waits for its restart comes before the later ones.
             let first = ready.first().filter(|_| running.is_empty() && waits != Some(0));
             plan.start = first.map(|open| Fire::from(&open.row)).into_iter().collect();
         }
@@ -133,7 +133,7 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
     plan
 }
 
-/// The times after `planned`, each with whether it is to run.
+/// The times after `planned`, each with whether the job is to run for it.
 fn new(job: &ScheduledJob, planned: Timestamp, now: Timestamp) -> Vec<NewFire> {
     let times = job.times.after(planned).take_while(|time| time.instant <= now);
     let ago = |time: Timestamp| now.duration_since(time);
@@ -178,7 +178,7 @@ fn needs(job: &ScheduledJob, open: &OpenFire, now: Timestamp) -> Needs {
             }
         }
         _ if !job.job.options.restartable => Needs::Settle(FireOutcome::Held),
-        // A signal has stopped it, as when the machine shuts down. A stop by a person holds the time.
+        // A signal has stopped the run, for example when the machine shut down. A stop by a person holds the time.
         BatchStatus::Stopped => Needs::Start,
         _ if run.failures > job.schedule.restarts => Needs::Settle(FireOutcome::Held),
         _ => match pause_after(run) {
@@ -194,7 +194,7 @@ fn is_held(open: &OpenFire) -> bool {
 
 /// The end of the pause after a failure; `None` if the run lost its process, which needs no pause.
 fn pause_after(run: FireRun) -> Option<Timestamp> {
-    let doubled = run.failures.checked_sub(1)?;
-    let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doubled).unwrap_or(u32::MAX));
+    let doublings = run.failures.checked_sub(1)?;
+    let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
     run.ended?.checked_add(signed(pause.min(LONGEST_PAUSE))).ok()
 }

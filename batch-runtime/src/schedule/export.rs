@@ -1,5 +1,5 @@
 //! Writes schedules as units of other schedulers, which call `run JOB --due`. Even if a scheduler is coarse, late or
-//! fires twice, each time runs once.
+//! fires twice, the job runs once for each time.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -112,7 +112,7 @@ fn systemd(job: &ScheduledJob, called: &Called<'_>) -> [Unit; 2] {
     };
     let program = quoted(&called.program.to_string_lossy());
     let service = format!(
-        "[Unit]\nDescription=Runs what is due of the job {job_name}\n\n[Service]\nType=oneshot\n{environment}ExecStart={program} run {job_name} --due\n"
+        "[Unit]\nDescription=Runs the job {job_name} for each time that is due\n\n[Service]\nType=oneshot\n{environment}ExecStart={program} run {job_name} --due\n"
     );
     let note = match not_in_systemd(job) {
         Some(what) => {
@@ -160,7 +160,7 @@ fn listed(field: &CronComponent) -> String {
 }
 
 /// The fields for a cron, and the reason if they are not those of the schedule.
-fn asked(job: &ScheduledJob, of: &str) -> (String, Option<String>) {
+fn cron_fields(job: &ScheduledJob, of: &str) -> (String, Option<String>) {
     let fields = fields(job);
     match not_in_cron(job) {
         Some(what) => {
@@ -178,7 +178,7 @@ fn crontab(jobs: &[ScheduledJob], called: &Called<'_>) -> Unit {
         "# cronie knows CRON_TZ. Other crons read the times in the zone of the machine: with those, use `0 * * * *`.\n",
     );
     for job in jobs {
-        let (fields, why) = asked(job, "cron");
+        let (fields, why) = cron_fields(job, "cron");
         let environment = match called.repository {
             Some(path) => format!("BATCH_REPOSITORY={} ", quoted(&path.to_string_lossy())),
             None => String::new(),
@@ -196,7 +196,7 @@ fn crontab(jobs: &[ScheduledJob], called: &Called<'_>) -> Unit {
 
 fn kubernetes(job: &ScheduledJob, called: &Called<'_>) -> Unit {
     let name = name(job);
-    let (fields, why) = asked(job, "Kubernetes");
+    let (fields, why) = cron_fields(job, "Kubernetes");
     let why = why.map(|why| format!("  # {why}\n")).unwrap_or_default();
     let policy = if job.schedule.overlap == Overlap::Allow { "Allow" } else { "Forbid" };
     let program = serde_json::Value::from(called.program.to_string_lossy()).to_string();
@@ -262,7 +262,7 @@ mod tests {
             text(Format::Systemd, "0 3 * * MON"),
             "== batch-weekly-top.service
 [Unit]
-Description=Runs what is due of the job weekly_top
+Description=Runs the job weekly_top for each time that is due
 
 [Service]
 Type=oneshot

@@ -15,7 +15,7 @@ const AT_ONCE: usize = 1_000;
 /// The runs that a schedule asks for now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Due {
-    /// The times to run, in this order.
+    /// The times to run the job for, in this order.
     pub start: Vec<Fire>,
     /// The running execution that a time waits for.
     pub waits_for: Option<ExecutionId>,
@@ -42,7 +42,7 @@ pub(crate) fn waiting_for_a_person(
 }
 
 impl JobOperator {
-    /// Looks at the schedule of a job: records the times that have come, and returns those that are to run now.
+    /// Looks at the schedule of a job: records the times that have become due, and returns those to start now.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -129,7 +129,7 @@ impl JobOperator {
     /// addition to the scheduled time, such as secrets. Returns `None` if another process runs it, or has run it.
     ///
     /// # Errors
-    /// As for [`start`](Self::start). If a person has to act before the time can run, the time is held.
+    /// As for [`start`](Self::start). If a person has to act before the run can start, the time is held.
     pub fn start_fire(
         &self,
         job: &'static JobInfo,
@@ -174,8 +174,8 @@ impl JobOperator {
         }
     }
 
-    /// Pauses the schedule of a job, or resumes it. The times of a pause never run, but those that were due before it do.
-    /// Returns whether that has changed anything.
+    /// Pauses the schedule of a job, or resumes it. The job never runs for a time within a pause; after the pause, it
+    /// runs for the times that were already due. Returns whether the call changed anything.
     ///
     /// # Errors
     /// If the job has no schedule, or the repository cannot be written.

@@ -15,9 +15,9 @@ use super::ScheduleError;
 
 /// The times that a cron expression names in a time zone.
 ///
-/// When the clocks go forward, a wall-clock time that does not exist comes at the end of the gap. When they go back, a
-/// time that exists twice comes the first time. An interval, which has `*` in its minute or hour, follows the elapsed
-/// time: it leaves out the gap, and it comes in both of two equal hours.
+/// When the clocks go forward, a wall-clock time that does not exist is due at the end of the gap. When they go back, a
+/// time that exists twice is due the first time. An interval, which has `*` in its minute or hour, follows the elapsed
+/// time: it leaves out the gap, and it is due in both of two equal hours.
 ///
 /// ```
 /// use batch_runtime::schedule::Times;
@@ -45,7 +45,7 @@ pub struct ScheduledTime {
 }
 
 impl Times {
-    /// The times of an expression with five fields, in the zone of that IANA name.
+    /// The times of an expression with five fields, in the zone with that IANA name.
     ///
     /// # Errors
     /// If the expression or the zone is invalid.
@@ -88,7 +88,7 @@ impl Times {
         last: jiff::civil::Date,
     ) -> Result<impl Iterator<Item = ScheduledTime> + '_, jiff::Error> {
         let from = first.to_zoned(self.zone.clone())?.timestamp();
-        // A time in a gap belongs to the date that it names, and comes at the end of the gap.
+        // A time in a gap belongs to the date that it names, and is due at the end of the gap.
         let begin = from.checked_sub(SignedDuration::from_hours(48))?;
         Ok(self
             .after(begin)
@@ -146,7 +146,7 @@ impl<'t> After<'t> {
         let whole = now.with().subsec_nanosecond(0).build().unwrap_or(now);
         let mut from = second_after(whole);
         if !times.is_interval {
-            // Wall-clock times before the last change are over, even those that come again.
+            // Wall-clock times before the last change are over, even those that the change repeats.
             let soon = instant.checked_add(SignedDuration::from_nanos(1)).unwrap_or(instant);
             if let Some(change) = times.zone.preceding(soon).next() {
                 let before = change.timestamp().checked_sub(SignedDuration::from_nanos(1));

@@ -23,9 +23,9 @@ use crate::repository::ExecutionFilter;
 /// How long a request waits for the new process to record its execution.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause between two checks for the execution.
-const LOOK: Duration = Duration::from_millis(40);
+const CHECK_INTERVAL: Duration = Duration::from_millis(40);
 /// How many of the last bytes of the output are read. They contain the document of `--json`.
-const PRINTED: u64 = 16 << 20;
+const OUTPUT_BYTES: u64 = 16 << 20;
 
 /// A run to start in a process of its own.
 pub(super) struct Run<'a> {
@@ -65,7 +65,7 @@ impl Run<'_> {
         let ended = follow(child, output, log.clone());
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            let ended = match ended.recv_timeout(LOOK) {
+            let ended = match ended.recv_timeout(CHECK_INTERVAL) {
                 Ok(Ended(printed)) => Some(printed),
                 Err(RecvTimeoutError::Disconnected) => Some(String::new()),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -117,7 +117,7 @@ fn output_file() -> io::Result<File> {
 /// The end of the output of a process that has ended.
 fn last_output(mut output: File) -> io::Result<String> {
     let length = output.metadata()?.len();
-    output.seek(SeekFrom::Start(length.saturating_sub(PRINTED)))?;
+    output.seek(SeekFrom::Start(length.saturating_sub(OUTPUT_BYTES)))?;
     let mut bytes = Vec::new();
     output.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -182,7 +182,7 @@ fn object(given: &[(String, String)]) -> String {
     Value::Object(object).to_string()
 }
 
-/// The log of a run, which gets the number of its execution as soon as that is known.
+/// The log of a run. Its file is renamed after the execution as soon as that is known.
 #[derive(Debug, Clone)]
 struct Log {
     folder: PathBuf,
@@ -197,7 +197,7 @@ impl Log {
     }
 
     fn name(&self, execution: ExecutionId) {
-        // A second call finds it renamed already.
+        // A second call fails, because the file has already been renamed.
         let _ = std::fs::rename(&self.unnamed, log_file(&self.folder, &self.job, execution));
     }
 }

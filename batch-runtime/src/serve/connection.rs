@@ -39,7 +39,7 @@ pub(super) async fn serve(stream: Stream, router: Router) {
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // A client that left or was too slow is no error here.
+    // It is not an error here that a client left or was too slow.
     let _ = connection.await;
 }
 

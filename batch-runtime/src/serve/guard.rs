@@ -21,7 +21,7 @@ use super::view::login;
 
 /// The most bytes of a form.
 const BODY_BYTES: usize = 64 << 10;
-/// The longest time in which a form arrives.
+/// The longest time that a form may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(15);
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -87,7 +87,7 @@ impl Guard {
     }
 }
 
-/// The texts of a request's cookie headers.
+/// The values of a request's cookie headers.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok())
 }
@@ -167,8 +167,8 @@ async fn admit(guard: &Guard, request: Request) -> Result<Request, Response> {
     if guard.read_only && !is_login {
         return Err(refuse(
             StatusCode::FORBIDDEN,
-            "This page is read-only: the server was started with `--read-only`, or on an address that other machines reach \
-             and without `--allow-actions`.",
+            "This page is read-only: the server was started with `--read-only`, or on an address that other machines can \
+             reach, without `--allow-actions`.",
         ));
     }
     let body = form(body).await?;
@@ -203,7 +203,7 @@ fn by_link(guard: &Guard, parts: &Parts) -> Option<Response> {
     let rest = query.to_string();
     let path = local(parts.uri.path());
     let to = if rest.is_empty() { path } else { format!("{path}?{rest}") };
-    Some(begun(guard, parts, &to))
+    Some(begin_session(guard, parts, &to))
 }
 
 /// The answer to the form of the login page, and to `log out`.
@@ -211,9 +211,9 @@ fn session(guard: &Guard, parts: &Parts, body: &[u8]) -> Response {
     let mut form = Query::of(std::str::from_utf8(body).ok());
     let to = form.take("to").map_or_else(|| "/".to_owned(), |to| local(&to));
     match form.take("token") {
-        Some(token) if guard.token.is(token.trim()) => begun(guard, parts, &to),
+        Some(token) if guard.token.is(token.trim()) => begin_session(guard, parts, &to),
         Some(_) => log_in(guard, &to.parse().unwrap_or_default(), true),
-        None => leading(&guard.sessions.end(cookies(&parts.headers)), "/"),
+        None => redirect(&guard.sessions.end(cookies(&parts.headers)), "/"),
     }
 }
 
@@ -224,10 +224,10 @@ fn local(path: &str) -> String {
     format!("/{}", path.trim_start_matches(['/', '\\']))
 }
 
-fn begun(guard: &Guard, parts: &Parts, to: &str) -> Response {
+fn begin_session(guard: &Guard, parts: &Parts, to: &str) -> Response {
     let is_secure = parts.headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
     match guard.sessions.begin(is_secure) {
-        Ok(cookie) => leading(&cookie, to),
+        Ok(cookie) => redirect(&cookie, to),
         Err(error) => refuse(
             StatusCode::INTERNAL_SERVER_ERROR,
             &format!("The system provides no random numbers for a session: {error}"),
@@ -235,7 +235,8 @@ fn begun(guard: &Guard, parts: &Parts, to: &str) -> Response {
     }
 }
 
-fn leading(cookie: &str, to: &str) -> Response {
+/// Sets the cookie, and redirects the browser.
+fn redirect(cookie: &str, to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     for (name, value) in [(SET_COOKIE, cookie), (LOCATION, to)] {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -19,7 +19,7 @@ use super::connection::{self, Stream};
 
 /// The most connections at a time. Others wait.
 const CONNECTIONS: usize = 256;
-/// The pause after a connection that could not be accepted, as for lack of file descriptors.
+/// The pause after a connection that could not be accepted, for example for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// An address to listen on.
@@ -32,10 +32,10 @@ pub(crate) enum Listen {
 }
 
 impl Listen {
-    /// The loopback address, which only this machine reaches.
+    /// The loopback address, which only this machine can reach.
     pub(crate) const DEFAULT: Self = Self::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_765));
 
-    /// Returns whether only this machine reaches it.
+    /// Returns whether only this machine can reach the address.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().is_loopback(),
@@ -80,7 +80,7 @@ impl Listener {
     /// Begins to listen.
     ///
     /// # Errors
-    /// If another process listens there, or this process may not.
+    /// If another process is listening there, or this process is not allowed to.
     pub(crate) fn bind(on: &Listen) -> io::Result<Self> {
         match on {
             Listen::Tcp(address) => {

@@ -35,7 +35,7 @@ pub(crate) fn serve(page: Page, listener: Listener) -> io::Result<()> {
         .build()?;
     let page = Arc::new(page);
     let served = runtime.block_on(listen::serve(listener, routes::router(&page)));
-    // No client waits for a query that still runs.
+    // No client waits for a query that is still running.
     runtime.shutdown_background();
     served
 }

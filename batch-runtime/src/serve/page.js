@@ -25,7 +25,7 @@
     return selection && !selection.isCollapsed && live.contains(selection.anchorNode);
   };
 
-  const look = async () => {
+  const refresh = async () => {
     clearTimeout(timer);
     if (document.hidden) return;
     try {
@@ -47,15 +47,15 @@
       say('No connection to the server');
       wait = Math.min(wait * 2, 30000);
     }
-    timer = setTimeout(look, wait);
+    timer = setTimeout(refresh, wait);
   };
 
   if (live) {
-    timer = setTimeout(look, wait);
-    document.addEventListener('visibilitychange', look);
+    timer = setTimeout(refresh, wait);
+    document.addEventListener('visibilitychange', refresh);
   }
 
-  // Says what a form would do while it is filled in. Secrets stay in the browser until the form is sent.
+  // Shows what a form would do, while somebody fills it in. Secrets stay in the browser until the form is sent.
   const form = document.querySelector('form[data-check]');
   let typing = 0;
   form?.addEventListener('input', (event) => {

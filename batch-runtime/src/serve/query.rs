@@ -13,12 +13,12 @@ impl Query {
         Self(parsed.into_owned().collect())
     }
 
-    /// The value of that name, unless it is empty.
+    /// The value for that name, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(of, value)| of == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// The values of that name that are not empty.
+    /// The values for that name that are not empty.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
@@ -31,14 +31,14 @@ impl Query {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Removes all values of that name, and returns the first.
+    /// Removes all values for that name, and returns the first.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let first = self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.clone());
         self.0.retain(|(of, _)| of != name);
         first
     }
 
-    /// A copy with this value of that name.
+    /// A copy with this value for that name.
     pub(super) fn with(&self, name: &str, value: impl Into<String>) -> Self {
         let mut changed = self.clone();
         changed.take(name);

@@ -175,8 +175,9 @@ async fn compare(State(page): Shared, Path(id): Path<String>, asked: Asked) -> R
     answer(page, asked, move |page, asked| {
         let one = number(&id)?;
         let other = asked.query.get("with").and_then(|id| id.parse().ok()).map(ExecutionId);
-        let other =
-            other.ok_or_else(|| Refusal::usage("`with` names the execution to compare with: ?with=7"))?;
+        let other = other.ok_or_else(|| {
+            Refusal::usage("the execution to compare with is missing: add it to the address, as in `?with=7`")
+        })?;
         if asked.json {
             let (one, other) = (page.operator.show(one)?, page.operator.show(other)?);
             let executions = [json::Details::from(&one), json::Details::from(&other)];

@@ -70,7 +70,7 @@ impl Token {
         write().map_err(|error| format!("it cannot be created: {error}"))
     }
 
-    /// Compares in a time that does not depend on where the texts differ.
+    /// Compares in a time that does not depend on where the two strings differ.
     pub(super) fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
@@ -124,7 +124,7 @@ impl Sessions {
         self.given(cookies).any(|given| open.iter().any(|secret| secret.is(given)))
     }
 
-    /// The secrets that the cookies of a request give for this server.
+    /// The secrets that the cookies of a request hold for this server.
     fn given<'a>(&self, cookies: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
         cookies
             .flat_map(|cookies| cookies.split(';'))

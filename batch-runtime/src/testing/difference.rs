@@ -1,4 +1,4 @@
-//! Describes how two results differ: which rows are lost, doubled or unexpected.
+//! Describes how two results differ: which rows are lost, duplicated or unexpected.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,21 +20,21 @@ pub(super) fn between(expected: &Value, left: &Value) -> Option<String> {
     let (before, now) = (counted(&expected_rows), counted(&left_rows));
     let count = |all: &BTreeMap<String, usize>, row: &String| all.get(row).copied().unwrap_or(0);
     let lost = before.keys().filter(|row| count(&now, row) < count(&before, row)).collect::<Vec<_>>();
-    let (doubled, new): (Vec<_>, Vec<_>) = now
+    let (duplicated, new): (Vec<_>, Vec<_>) = now
         .keys()
         .filter(|row| count(&now, row) > count(&before, row))
         .partition(|row| before.contains_key(*row));
-    let kinds = [("lost", lost), ("doubled", doubled), ("unexpected", new)];
+    let kinds = [("lost", lost), ("duplicated", duplicated), ("unexpected", new)];
     let said: Vec<_> =
         kinds.iter().filter(|(_, rows)| !rows.is_empty()).map(|(kind, rows)| said(kind, rows)).collect();
     Some(if said.is_empty() {
-        "the same rows are there in another order".to_owned()
+        "the rows are the same, but in another order".to_owned()
     } else {
         said.join("; ")
     })
 }
 
-/// The elements of a list, or the lines of a text of several lines.
+/// The elements of a list, or the lines of a string of several lines.
 fn rows(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(rows) => Some(rows.iter().map(Value::to_string).collect()),
@@ -95,22 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn lost_and_doubled_rows_are_named() {
+    fn lost_and_duplicated_rows_are_named() {
         let said = between(&json!([1, 2, 3]), &json!([1, 1, 3, 4])).unwrap();
-        assert_eq!(said, "1 row lost: 2; 1 row doubled: 1; 1 row unexpected: 4");
+        assert_eq!(said, "1 row lost: 2; 1 row duplicated: 1; 1 row unexpected: 4");
     }
 
     #[test]
     fn another_order_is_a_difference() {
         assert_eq!(
             between(&json!([1, 2]), &json!([2, 1])).unwrap(),
-            "the same rows are there in another order"
+            "the rows are the same, but in another order"
         );
     }
 
     #[test]
     fn a_text_is_compared_by_lines_and_an_object_by_parts() {
-        assert_eq!(between(&json!("a\nb\n"), &json!("a\na\nb\n")).unwrap(), "1 row doubled: \"a\"");
+        assert_eq!(between(&json!("a\nb\n"), &json!("a\na\nb\n")).unwrap(), "1 row duplicated: \"a\"");
         let said = between(&json!({"sum": 6, "rows": [1]}), &json!({"sum": 7, "rows": [1]})).unwrap();
         assert_eq!(said, "sum: an undisturbed run leaves 6, this run left 7");
     }

@@ -7,7 +7,7 @@
 //! | a step | [`StepTest`] |
 //! | a job, once | [`run`] |
 //! | a job over several runs: a restart, a failure, a crash, another time of day | [`Sandbox`] |
-//! | that a job loses and doubles nothing, wherever it dies | [`survives`] |
+//! | that a job neither loses nor duplicates anything, wherever it dies | [`survives`] |
 //! | code that depends on the time | [`TestClock`] |
 
 mod difference;
@@ -43,7 +43,7 @@ use crate::repository::sqlite::SqliteRepository;
 ///
 /// # Errors
 /// If the job cannot be launched. A job that fails is not an error: its report says so, and
-/// [`completed`](JobReport::completed) makes an error of it.
+/// [`completed`](JobReport::completed) turns it into an error.
 pub fn run(launch: &Launch) -> Result<JobReport, JobError> {
     let repository: Arc<dyn Repository> = Arc::new(SqliteRepository::temporary()?);
     engine::run(&repository, launch, &RunOptions::default())

@@ -117,11 +117,12 @@ impl Sandbox {
         Ok(Self { folder, place: Place::File, setting: Mutex::default() })
     }
 
-    /// Creates a sandbox whose repository is on `PostgreSQL`, in a schema of its own. The tables of the jobs belong into that
-    /// schema, too: its connections look there first. The schema is dropped with the sandbox, and with it all of that.
+    /// Creates a sandbox whose repository is on `PostgreSQL`, in a schema of its own. The tables of the jobs belong in
+    /// that schema, too: the sandbox's connections look there first. Dropping the sandbox drops the schema with all of
+    /// its tables.
     ///
-    /// The user of the URL needs the right to create schemas in the database. The repository takes the server's time, whatever
-    /// [`time`](Self::time) sets.
+    /// The user of the URL needs the right to create schemas in the database. The repository uses the server's time,
+    /// whatever [`time`](Self::time) sets.
     ///
     /// ```no_run
     /// # use batch_runtime::testing::Sandbox;
@@ -159,13 +160,13 @@ impl Sandbox {
         &self.folder
     }
 
-    /// The path of a file of that name in the sandbox's folder, whether the file exists or not.
+    /// The path of a file with that name in the sandbox's folder, whether the file exists or not.
     #[must_use]
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Writes a file of that name into the sandbox's folder, and returns the path of the file: an input of the job.
+    /// Writes a file with that name into the sandbox's folder, and returns the path of the file: an input of the job.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -218,7 +219,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::Died`] if the fail point stopped the run; another error if the job cannot be launched. A job
-    /// that fails is not an error: its report says so, and [`completed`](JobReport::completed) makes an error of it.
+    /// that fails is not an error: its report says so, and [`completed`](JobReport::completed) turns it into an error.
     pub fn run(&self, launch: &Launch) -> Result<JobReport, SandboxError> {
         let (options, point) = {
             let mut setting = self.setting();

@@ -15,8 +15,9 @@ use crate::repository::{BatchStatus, Commit, RepositoryError, Side};
 /// The most differences that a panic reports.
 const REPORTED: usize = 5;
 
-/// Tests that a job loses and doubles nothing, wherever it dies: runs it undisturbed, then stops it dead before and after each
-/// of its commits, each time in a sandbox of its own, restarts it, and compares what `left` finds.
+/// Tests that a job neither loses nor duplicates anything, wherever it dies: runs it undisturbed, then stops it dead
+/// before and after each of its commits, each time in a sandbox of its own, restarts it, and compares what `left`
+/// finds.
 ///
 /// `launch` makes the launch, and what the job needs: input files ([`Sandbox::file`]), tables ([`Sandbox::connection`]),
 /// resources. All that the job writes must be in the sandbox: in its database or in files of its folder, so pass paths from
@@ -24,8 +25,8 @@ const REPORTED: usize = 5;
 /// assert and return nothing. Let it sort the rows if their order may differ, as with `partitions`.
 ///
 /// Returns how often the job was stopped. An error in place of the commit stops a run, and the engine drops everything: it
-/// closes open files without another write, and calls no listener. With `n` commits the job runs some `4 n` times, so let
-/// its input be small: a few chunks.
+/// closes open files without another write, and calls no listener. With `n` commits the job runs about `4 n` times, so
+/// let its input be small: a few chunks.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -59,7 +60,7 @@ const REPORTED: usize = 5;
 ///
 /// # Panics
 /// If the job does not complete undisturbed, or if it leaves something else after a stop. The message names the first such
-/// commits and sides, and the rows that are lost or doubled.
+/// commits and sides, and the rows that are lost or duplicated.
 #[track_caller]
 pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn(&Sandbox) -> T) -> usize {
     match sweep(&new_sandbox, &launch, &|sandbox| found(sandbox, &left)) {
@@ -103,7 +104,7 @@ pub fn survives_on_postgres<T: Serialize>(
 ) -> usize {
     let make = || {
         Sandbox::on_postgres(url.as_ref())
-            .map_err(|error| format!("no sandbox can be made on the server: {error}"))
+            .map_err(|error| format!("no sandbox can be created on the server: {error}"))
     };
     match sweep(&make, &launch, &|sandbox| found(sandbox, &left)) {
         Ok(stops) => stops,
@@ -181,7 +182,7 @@ fn stopped_at(
 }
 
 fn new_sandbox() -> Result<Sandbox, String> {
-    Sandbox::new().map_err(|error| format!("no sandbox can be made in the temporary folder: {error}"))
+    Sandbox::new().map_err(|error| format!("no sandbox can be created in the temporary folder: {error}"))
 }
 
 fn report_of(faults: &[(Commit, Side, String)], stops: usize) -> String {

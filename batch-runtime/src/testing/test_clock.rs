@@ -39,7 +39,8 @@ use crate::repository::Clock;
 pub struct TestClock {
     origin: Instant,
     from: Timestamp,
-    a_look: Duration,
+    /// How far it advances each time it is read.
+    step: Duration,
     elapsed: Arc<Mutex<Duration>>,
 }
 
@@ -50,19 +51,19 @@ impl TestClock {
         Self::advancing(now, Duration::ZERO)
     }
 
-    /// A clock that advances by `a_look` each time it is read.
+    /// A clock that advances by `step` each time it is read.
     #[must_use]
-    pub fn advancing(from: Timestamp, a_look: Duration) -> Self {
-        Self { origin: Instant::now(), from, a_look, elapsed: Arc::default() }
+    pub fn advancing(from: Timestamp, step: Duration) -> Self {
+        Self { origin: Instant::now(), from, step, elapsed: Arc::default() }
     }
 
     /// Advances the clock.
     pub fn advance(&self, by: Duration) {
-        self.look(by);
+        self.read_and_advance(by);
     }
 
     /// Returns the time elapsed so far, then advances it by `by`.
-    fn look(&self, by: Duration) -> Duration {
+    fn read_and_advance(&self, by: Duration) -> Duration {
         let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = *elapsed;
         *elapsed = now.saturating_add(by);
@@ -72,7 +73,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let elapsed = self.look(self.a_look);
+        let elapsed = self.read_and_advance(self.step);
         self.from.checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 }
@@ -92,7 +93,7 @@ impl Pause for TestClock {
     }
 
     fn now(&self) -> Instant {
-        let elapsed = self.look(self.a_look);
+        let elapsed = self.read_and_advance(self.step);
         self.origin.checked_add(elapsed).unwrap_or(self.origin)
     }
 }

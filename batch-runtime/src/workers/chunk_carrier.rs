@@ -95,7 +95,7 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     /// If the carrier can never work with its settings. An unreachable broker is not an error.
     fn requests(&self, queue: &str, on_reply: OnReply) -> Result<Box<dyn ChunkRequests>, Failure>;
 
-    /// For a worker: receives requests from queues. Each slot of a worker calls it once.
+    /// For a worker: receives requests from queues. Each slot of a worker calls this once.
     ///
     /// # Errors
     /// As [`requests`](Self::requests).
@@ -130,7 +130,7 @@ pub trait ChunkOffers: Send {
 pub struct ChunkOffer {
     /// The request.
     pub request: Vec<u8>,
-    /// Sends its replies.
+    /// Sends the replies to the request.
     pub answer: Box<dyn ChunkAnswer>,
 }
 

@@ -1,4 +1,5 @@
-//! A worker's slots for chunks: each takes requests from a carrier, and keeps the processors of the last steps open.
+//! A worker's slots for chunks: each takes requests from a carrier, and keeps the processors of its most recent steps
+//! open.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,16 +21,16 @@ use crate::repository::{BatchStatus, Repository, RepositoryError};
 /// How many steps a slot keeps open.
 const MOST_OPEN: usize = 4;
 /// The time between two checks whether the worker must drain.
-const LOOK: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// After this time without a request, the slot closes its steps.
-const IDLE: Duration = Duration::from_secs(30);
+const CLOSE_AFTER: Duration = Duration::from_secs(30);
 /// How long the worker trusts what it has read about an execution before it reads the row again.
-const BELIEVED: Duration = Duration::from_secs(5);
-/// The maximum number of executions that are remembered. There is one because a forged request can name any
-/// execution.
+const CACHE_TIME: Duration = Duration::from_secs(5);
+/// The maximum number of executions that are remembered. Without a limit, forged requests could fill the memory,
+/// because they can name any execution.
 const MOST_KNOWN: usize = 1_000;
 /// The pause after a refusal, so that other workers take the next chunks.
-const AFTER_REFUSAL: Duration = Duration::from_millis(500);
+const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
 
 /// The slots of a worker that take chunks.
 pub(super) struct ChunkSlots<'w> {
@@ -98,8 +99,8 @@ impl ChunkSlots<'_> {
             let mut open = VecDeque::new();
             let mut last = Instant::now();
             while !self.drain.is_raised() {
-                let Some(ChunkOffer { request, answer }) = offers.next(LOOK) else {
-                    if last.elapsed() >= IDLE {
+                let Some(ChunkOffer { request, answer }) = offers.next(CHECK_INTERVAL) else {
+                    if last.elapsed() >= CLOSE_AFTER {
                         open.clear();
                     }
                     continue;
@@ -131,7 +132,7 @@ impl ChunkSlots<'_> {
             Ok(None) => return dropped("there is no such execution"),
             Err(error) => {
                 tracing::warn!(%error, "cannot read the repository");
-                thread::sleep(LOOK);
+                thread::sleep(CHECK_INTERVAL);
                 return Verdict::OfferAgain;
             }
         };
@@ -163,7 +164,7 @@ impl ChunkSlots<'_> {
             tracing::warn!(job = head.job, step = head.path, why, "refused a chunk");
             let number = chunk.map(|(number, _)| number);
             say(Answer::Refused { number, worker, why: why.to_owned() });
-            thread::sleep(AFTER_REFUSAL);
+            thread::sleep(REFUSAL_PAUSE);
             Verdict::Settled
         };
         if head.build != self.chunks.build_name() {
@@ -177,14 +178,14 @@ impl ChunkSlots<'_> {
             None => self.open(scope, key, head.clone(), execution.secret.clone()),
         };
         if step.requests.send((ask, items)).is_err() {
-            return refuse("its processors could not be kept open");
+            return refuse("the processors of its step could not be kept open");
         }
         let outcome = loop {
             match step.outcomes.recv_timeout(sign_every) {
                 Ok(outcome) => break outcome,
                 Err(RecvTimeoutError::Timeout) => say_begun(),
                 Err(RecvTimeoutError::Disconnected) => {
-                    break Outcome::Refused("its processors could not be kept open".to_owned());
+                    break Outcome::Refused("the processors of its step could not be kept open".to_owned());
                 }
             }
         };
@@ -239,7 +240,7 @@ impl ChunkSlots<'_> {
     /// Looks up an execution, in memory or in the repository; `None` if there is no such execution.
     fn execution(&self, key: &StepKey) -> Result<Option<Execution>, RepositoryError> {
         let known = self.executions().get(&key.execution).cloned();
-        if let Some((known, _)) = known.filter(|(_, looked)| looked.elapsed() < BELIEVED) {
+        if let Some((known, _)) = known.filter(|(_, looked)| looked.elapsed() < CACHE_TIME) {
             return Ok(known);
         }
         // Read the repository without holding the lock, so that other slots need not wait.
@@ -253,7 +254,7 @@ impl ChunkSlots<'_> {
             Err(error) => return Err(error),
         };
         let mut executions = self.executions();
-        executions.retain(|_, (_, looked)| looked.elapsed() < BELIEVED);
+        executions.retain(|_, (_, looked)| looked.elapsed() < CACHE_TIME);
         if executions.len() < MOST_KNOWN {
             executions.insert(key.execution, (execution.clone(), Instant::now()));
         }

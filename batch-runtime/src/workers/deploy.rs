@@ -114,7 +114,9 @@ impl CommandTemplate {
             (None, true) => return Err(TemplateError::NoHosts(of())),
             (Some(_), false) => return Err(TemplateError::NoHost(of())),
             (None, false) => Vec::new(),
-            (Some(hosts), true) => parsed(hosts).ok_or_else(|| TemplateError::Hosts(hosts.to_owned()))?,
+            (Some(hosts), true) => {
+                parse_hosts(hosts).ok_or_else(|| TemplateError::Hosts(hosts.to_owned()))?
+            }
         };
         Ok(Self { template: of(), hosts })
     }
@@ -127,7 +129,7 @@ impl CommandTemplate {
 }
 
 /// The hosts of a list such as `a,b*2`.
-fn parsed(list: &str) -> Option<Vec<String>> {
+fn parse_hosts(list: &str) -> Option<Vec<String>> {
     let mut hosts = Vec::new();
     for part in list.split(',') {
         let (host, many) = match part.trim().rsplit_once('*') {

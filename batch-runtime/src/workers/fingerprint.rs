@@ -46,8 +46,8 @@ fn hexadecimal(hash: &[u8], bytes: usize) -> String {
     })
 }
 
-/// Identifies the executable of this process, in 8 hexadecimal digits. They only have to tell builds apart that somebody
-/// has mixed up by mistake, so a checksum is enough.
+/// Identifies the executable of this process, in 8 hexadecimal digits. They only distinguish builds that somebody has
+/// mixed up by mistake, so a checksum is enough.
 #[cfg(feature = "remote-chunks")]
 pub(super) fn build() -> &'static str {
     static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();

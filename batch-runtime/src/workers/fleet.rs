@@ -20,9 +20,9 @@ use crate::observe::spans;
 use crate::repository::work_queue::WorkerId;
 
 /// A worker that ends within this time and has taken no partition has failed to start.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const STARTUP_TIME: Duration = Duration::from_secs(10);
 /// The number of failed starts in a row after which no worker is started any more.
-const MOST_FAILED: u32 = 5;
+const MAX_FAILED_STARTS: u32 = 5;
 /// The longest wait after a failed start. The first wait is one second, and it doubles each time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The number of a worker's last lines that a failure shows.
@@ -75,22 +75,22 @@ struct Running {
     orders: Option<Orders>,
     began: Instant,
     status: Arc<WorkerStatus>,
-    /// Whether it is known that the worker has taken a partition.
-    counted: bool,
+    /// Whether the manager has seen that the worker has taken a partition.
+    has_worked: bool,
 }
 
 /// Writes to the standard input of a worker, in a thread, because a worker may not read for a while.
 struct Orders {
     lines: Sender<Vec<u8>>,
     /// Whether an order to look for work waits in the channel.
-    looks: Arc<AtomicBool>,
+    look_pending: Arc<AtomicBool>,
 }
 
 impl Orders {
     fn to(mut input: ChildStdin) -> io::Result<Self> {
         let (lines, told) = mpsc::channel::<Vec<u8>>();
-        let looks = Arc::new(AtomicBool::new(false));
-        let pending = Arc::clone(&looks);
+        let look_pending = Arc::new(AtomicBool::new(false));
+        let pending = Arc::clone(&look_pending);
         thread::Builder::new().name("orders".to_owned()).spawn(move || {
             // The input closes when `Orders` is dropped or the worker ends.
             for line in told {
@@ -100,7 +100,7 @@ impl Orders {
                 }
             }
         })?;
-        Ok(Self { lines, looks })
+        Ok(Self { lines, look_pending })
     }
 
     /// Sends a line to the worker. If the worker has ended, the line is dropped.
@@ -110,7 +110,7 @@ impl Orders {
 
     /// Tells the worker to look for work at once, without waiting for its next poll.
     fn look(&self) {
-        if !self.looks.swap(true, Ordering::Relaxed) {
+        if !self.look_pending.swap(true, Ordering::Relaxed) {
             self.tell(line_of(&Order::default()));
         }
     }
@@ -198,12 +198,12 @@ impl Fleet {
         self.running.iter().filter_map(|worker| worker.orders.as_ref())
     }
 
-    /// Starts workers until there are enough for the partitions of all steps. `step` needs workers for `partitions`, and
-    /// if `look` is true, idle ones have something new to take.
+    /// Starts workers until there are enough for the partitions of all steps. `step` needs workers for that many
+    /// `partitions`. If `look` is true, tells all workers to look for work.
     ///
     /// # Errors
     /// If workers end again and again before they have taken a partition.
-    pub(super) fn tend(&mut self, step: &Step, partitions: u64, look: bool) -> Result<(), Failure> {
+    pub(super) fn ensure_workers(&mut self, step: &Step, partitions: u64, look: bool) -> Result<(), Failure> {
         self.wanted.insert(step.clone(), partitions);
         self.reap()?;
         let partitions: u64 = self.wanted.values().sum();
@@ -212,7 +212,7 @@ impl Fleet {
         while (self.running.len() as u64) < wanted && self.not_before.is_none_or(|pause| now >= pause) {
             let started = self.start();
             if let Err(error) = started {
-                self.has_failed(&format!("it cannot be started: {error}"), &[])?;
+                self.note_failed_start(&format!("it cannot be started: {error}"), &[])?;
             }
         }
         if look {
@@ -224,10 +224,10 @@ impl Fleet {
     /// Starts as many workers as allowed, for a step with `remote`.
     ///
     /// # Errors
-    /// As for [`tend`](Self::tend).
+    /// As for [`ensure_workers`](Self::ensure_workers).
     #[cfg(feature = "remote-chunks")]
-    pub(super) fn tend_for_chunks(&mut self, step: &Step) -> Result<(), Failure> {
-        self.tend(step, self.slots(), false)
+    pub(super) fn ensure_workers_for_chunks(&mut self, step: &Step) -> Result<(), Failure> {
+        self.ensure_workers(step, self.slots(), false)
     }
 
     /// Notes that a step needs no more workers.
@@ -254,7 +254,7 @@ impl Fleet {
             let (status, wake, lines) = (Arc::clone(&status), self.wake.clone(), Arc::clone(&self.lines));
             listen("hints", output, move |line| {
                 match line {
-                    // Nothing is to be done about it at once.
+                    // The manager has nothing to do yet, so it is not woken.
                     CLAIMED => return status.has_claimed.store(true, Ordering::Relaxed),
                     ENDED | "" => {}
                     joined if joined.starts_with(JOINED) => {
@@ -286,7 +286,7 @@ impl Fleet {
             self.secrets.values().for_each(|secrets| orders.tell(secrets.clone()));
         }
         let began = Instant::now();
-        self.running.push(Running { number, place, child, orders, began, status, counted: false });
+        self.running.push(Running { number, place, child, orders, began, status, has_worked: false });
         Ok(())
     }
 
@@ -297,15 +297,15 @@ impl Fleet {
             let worker = &mut self.running[at];
             match worker.child.try_wait() {
                 Ok(None) => {
-                    if !worker.counted && worker.status.has_claimed.load(Ordering::Relaxed) {
-                        worker.counted = true;
+                    if !worker.has_worked && worker.status.has_claimed.load(Ordering::Relaxed) {
+                        worker.has_worked = true;
                         (self.failed, self.not_before) = (0, None);
                     }
                     at += 1;
                 }
                 Ok(Some(status)) => {
                     let ended = self.running.swap_remove(at);
-                    self.has_ended(&ended, status)?;
+                    self.note_end(&ended, status)?;
                 }
                 Err(error) => {
                     tracing::warn!(worker = worker.number, %error, "a worker process cannot be waited for");
@@ -316,25 +316,25 @@ impl Fleet {
         Ok(())
     }
 
-    fn has_ended(&mut self, worker: &Running, status: ExitStatus) -> Result<(), Failure> {
+    fn note_end(&mut self, worker: &Running, status: ExitStatus) -> Result<(), Failure> {
         let has_claimed = worker.status.has_claimed.load(Ordering::Relaxed);
-        if has_claimed || worker.began.elapsed() >= AT_ONCE {
+        if has_claimed || worker.began.elapsed() >= STARTUP_TIME {
             (self.failed, self.not_before) = (0, None);
             return Ok(());
         }
         let last = worker.status.last_lines.lock().unwrap_or_else(PoisonError::into_inner);
         let last: Vec<String> = last.iter().cloned().collect();
-        self.has_failed(&format!("it ended at once ({status})"), &last)
+        self.note_failed_start(&format!("it ended at once ({status})"), &last)
     }
 
-    fn has_failed(&mut self, why: &str, lines: &[String]) -> Result<(), Failure> {
+    fn note_failed_start(&mut self, why: &str, lines: &[String]) -> Result<(), Failure> {
         if self.not_before.is_some_and(|pause| Instant::now() < pause) {
             // Workers that were started together count as one failure.
             return Ok(());
         }
         self.failed += 1;
-        let runs = self.running.iter().any(|worker| worker.counted);
-        if self.failed >= MOST_FAILED && !runs {
+        let runs = self.running.iter().any(|worker| worker.has_worked);
+        if self.failed >= MAX_FAILED_STARTS && !runs {
             let said =
                 if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" / ")) };
             return Err(Failure::new(format!(
@@ -389,7 +389,7 @@ impl Drop for Fleet {
                 thread::sleep(Duration::from_millis(1));
             }
             if matches!(worker.child.try_wait(), Ok(None)) {
-                tracing::warn!(worker = worker.number, "a worker does not end, and is killed");
+                tracing::warn!(worker = worker.number, "a worker did not end in time: killing it");
                 let _ = worker.child.kill();
                 let _ = worker.child.wait();
             }

@@ -18,21 +18,21 @@ use crate::repository::work_queue::{Tend, Tended, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
 /// The first wait between two polls of the partitions; it doubles each time while nothing changes.
-const SHORTEST: Duration = Duration::from_millis(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest wait between two polls while partitions change their states.
-const STEADY: Duration = Duration::from_millis(100);
+const STEADY_PAUSE: Duration = Duration::from_millis(100);
 /// The longest wait.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait between two polls while hints arrive.
-const LONGEST_HINTED: Duration = Duration::from_secs(5);
+const LONGEST_HINTED_PAUSE: Duration = Duration::from_secs(5);
 /// The time after which a hint for partitions that nobody has taken is sent again.
-const HINT_AGAIN: Duration = Duration::from_secs(10);
+const HINT_INTERVAL: Duration = Duration::from_secs(10);
 /// The shortest time between the starts of two polls while workers wake the manager.
-const SPACING: Duration = Duration::from_millis(2);
+const MIN_SPACING: Duration = Duration::from_millis(2);
 /// The time between the starts of two polls is at least this many times the duration of the first.
-const SHARE: u32 = 5;
+const SPACING_FACTOR: u32 = 5;
 /// How long partitions may wait for a worker before the user is told why.
-const ALONE: Duration = Duration::from_secs(10);
+const TELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Offers the partitions of steps to workers, and waits until they have run them.
 ///
@@ -69,7 +69,8 @@ impl Manager {
         Self { fleet: None, token: None, most_wait: None, hints: None, replies: true, wake: Wake::default() }
     }
 
-    /// Starts up to `most` workers when partitions wait, each for one partition at a time, and ends them with the job.
+    /// Starts up to `most` workers when partitions wait, each for one partition at a time, and ends them when the job
+    /// ends.
     /// `repository` is a path or a URL.
     #[must_use]
     pub fn starting(repository: impl Into<String>, deployer: impl Deployer + 'static, most: u32) -> Self {
@@ -161,17 +162,17 @@ impl Manager {
         self.most_wait
     }
 
-    /// The number of partitions of a step that may be offered or held at the same time. `None` if all may be offered at
-    /// once: then a worker that has ended one takes the next at once, and does not wait for this manager to offer it.
+    /// The number of partitions of a step that may be offered or held at the same time. `None` if all may be
+    /// offered together: a worker that has ended one then takes the next immediately, and does not wait for an offer.
     fn limit_of(&self, work: &PartitionWork<'_>) -> Option<usize> {
         let limit = work.limit()?;
-        // Workers that others have started may be any number. But only the workers of this manager know its token.
+        // Others may have started any number of workers. But if this manager starts workers, only they know its token.
         let fleet = self.fleet.as_ref();
         let slots = fleet.map(|fleet| fleet.lock().unwrap_or_else(PoisonError::into_inner).slots());
         slots.is_none_or(|slots| slots > limit as u64).then_some(limit)
     }
 
-    /// The queues in which the manager offers the partitions of a job, without those of nested jobs.
+    /// The queues in which the manager offers the partitions of a job, without the queues of nested jobs.
     #[must_use]
     pub fn queues(&self, job: &JobInfo) -> Vec<String> {
         vec![queue_of(self.token.as_deref(), job)]
@@ -191,10 +192,10 @@ impl PartitionHandler for Manager {
         })?;
         let before = queue.job_context(work.ownership())?;
         let name = queue_of(self.token.as_deref(), work.job());
-        let managing = Managing { manager: self, work, queue, name, limit: self.limit_of(work) };
-        let done = managing.run();
+        let managed = ManagedStep { manager: self, work, queue, name, limit: self.limit_of(work) };
+        let done = managed.run();
         if let Some(fleet) = &self.fleet {
-            fleet.lock().unwrap_or_else(PoisonError::into_inner).release(&managing.step());
+            fleet.lock().unwrap_or_else(PoisonError::into_inner).release(&managed.step());
         }
         done?;
         work.take_over_context(&before, queue.job_context(work.ownership())?);
@@ -202,8 +203,8 @@ impl PartitionHandler for Manager {
     }
 }
 
-/// The partitions of one step.
-struct Managing<'m> {
+/// A step whose partitions the manager offers.
+struct ManagedStep<'m> {
     manager: &'m Manager,
     work: &'m PartitionWork<'m>,
     queue: &'m dyn WorkQueue,
@@ -218,7 +219,7 @@ fn is_same(now: &Tended, before: &Tended) -> bool {
     now.waiting == before.waiting && now.held == before.held && now.completed == before.completed
 }
 
-impl Managing<'_> {
+impl ManagedStep<'_> {
     fn run(&self) -> Result<(), PartitionsError> {
         let Self { work, .. } = self;
         self.share_secrets();
@@ -230,7 +231,7 @@ impl Managing<'_> {
             .filter(|_| self.manager.replies)
             .map(|hints| hints.on_ended(work.ownership(), Box::new(move || wake.wake())));
         let mut last_hint = None;
-        let mut pause = SHORTEST;
+        let mut pause = FIRST_PAUSE;
         let mut last = Tended::default();
         let mut ends = false;
         let mut stop_passed_on = false;
@@ -270,7 +271,7 @@ impl Managing<'_> {
             if !ends {
                 self.hint(&tended, is_new, &mut last_hint);
             }
-            let next_start = if ends { Ok(None) } else { self.tend_fleet(&tended, is_new) };
+            let next_start = if ends { Ok(None) } else { self.start_workers(&tended, is_new) };
             let next_start = match next_start {
                 Ok(next_start) => next_start,
                 Err(failed) => {
@@ -286,7 +287,7 @@ impl Managing<'_> {
             } else if tended.held() == 0 && !ends {
                 let since = *alone_since.get_or_insert_with(Instant::now);
                 let most = self.manager.most_wait.filter(|most| since.elapsed() >= *most);
-                if most.is_some() || (since.elapsed() >= ALONE && !told) {
+                if most.is_some() || (since.elapsed() >= TELL_AFTER && !told) {
                     let why = self.why_alone().unwrap_or_else(|error| error.to_string());
                     if most.is_some() {
                         (failure, ends) = (Some(Failure::new(why)), true);
@@ -299,11 +300,11 @@ impl Managing<'_> {
             let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
             // Limit how often the manager polls: workers may wake it all the time, and a poll of thousands of
             // partitions is work for the database.
-            let spacing = (took * SHARE).clamp(SPACING, LONGEST);
+            let spacing = (took * SPACING_FACTOR).clamp(MIN_SPACING, LONGEST_PAUSE);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
             pause = match (woken, is_same(&tended, &last)) {
-                (true, _) => SHORTEST,
-                (false, false) => pause.min(STEADY),
+                (true, _) => FIRST_PAUSE,
+                (false, false) => pause.min(STEADY_PAUSE),
                 (false, true) => (pause * 2).min(self.longest()),
             };
             last = tended;
@@ -316,10 +317,10 @@ impl Managing<'_> {
         let until = Instant::now() + most;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if self.manager.wake.wait_after(moment, left.min(LONGEST)) {
+            if self.manager.wake.wait_after(moment, left.min(LONGEST_PAUSE)) {
                 return true;
             }
-            if left <= LONGEST || self.work.is_stopping() {
+            if left <= LONGEST_PAUSE || self.work.is_stopping() {
                 return false;
             }
         }
@@ -327,7 +328,7 @@ impl Managing<'_> {
 
     fn longest(&self) -> Duration {
         let arrive = self.manager.hints.as_ref().is_some_and(|hints| hints.arrive());
-        if arrive && self.manager.replies { LONGEST_HINTED } else { LONGEST }
+        if arrive && self.manager.replies { LONGEST_HINTED_PAUSE } else { LONGEST_PAUSE }
     }
 
     /// Returns whether partitions were offered since the last poll, as far as the manager can tell.
@@ -345,7 +346,7 @@ impl Managing<'_> {
         let Some(hints) = &self.manager.hints else { return };
         let room = self.limit.map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
         let open = now.waiting.min(room);
-        let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_AGAIN);
+        let is_due = last_hint.is_none_or(|last| last.elapsed() >= HINT_INTERVAL);
         if open > 0 && (is_new || is_due) {
             // Nobody has taken the last offers, probably because all workers are busy, so one more is enough.
             hints.offer(&self.name, if is_new { open } else { 1 });
@@ -382,13 +383,13 @@ impl Managing<'_> {
 
     /// Starts workers, and wakes them if there is something new to take. If a start has failed, returns the time until
     /// the next one.
-    fn tend_fleet(&self, tended: &Tended, is_new: bool) -> Result<Option<Duration>, Failure> {
+    fn start_workers(&self, tended: &Tended, is_new: bool) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
         tended.lost.iter().for_each(|worker| fleet.kill_lost(*worker));
         let most = self.limit.map_or(u64::MAX, |most| most as u64);
         let partitions = (tended.held() + tended.waiting).min(most);
-        fleet.tend(&self.step(), partitions, is_new && partitions > tended.held())?;
+        fleet.ensure_workers(&self.step(), partitions, is_new && partitions > tended.held())?;
         Ok(fleet.pause())
     }
 

@@ -25,7 +25,7 @@ pub struct WorkerSettings {
     pub repository: String,
     /// The token of the manager. The worker takes partitions only from this manager.
     pub token: String,
-    /// The identity of that repository, because another machine may have another repository of the same name.
+    /// The identity of that repository, because another machine may have another repository with the same name.
     pub identity: String,
     /// The number of partitions that the worker runs at the same time.
     pub slots: u32,
@@ -49,7 +49,7 @@ impl fmt::Debug for WorkerSettings {
 /// An order to a worker to look for work.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Order {
-    /// The secret parameters of an execution, as texts by their names.
+    /// The secret parameters of an execution, as strings by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secrets: Option<Secrets>,
 }

@@ -52,8 +52,8 @@ impl RemoteChunks {
     }
 
     /// Sets how long to wait for an answer to a chunk before the chunk is sent again (default: 30 seconds). A worker
-    /// reports six times in that time that it works on a chunk, so a slow chunk is not sent twice. After twice that
-    /// time without any answer, the threads of the step process the chunk.
+    /// reports six times in that time that it is still processing a chunk, so a slow chunk is not sent twice. After
+    /// twice that time without any answer, the threads of the step process the chunk.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience.max(Duration::from_millis(1));
@@ -89,9 +89,11 @@ impl RemoteChunks {
     ///
     /// # Errors
     /// If workers end again and again before they can work.
-    pub(crate) fn tend(&self, step: &Step) -> Result<(), Failure> {
+    pub(crate) fn ensure_workers(&self, step: &Step) -> Result<(), Failure> {
         match &self.fleet {
-            Some(fleet) => fleet.lock().unwrap_or_else(PoisonError::into_inner).tend_for_chunks(step),
+            Some(fleet) => {
+                fleet.lock().unwrap_or_else(PoisonError::into_inner).ensure_workers_for_chunks(step)
+            }
             None => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ use crate::repository::work_queue::{Joined, NewWorker};
 use crate::repository::{Repository, RepositoryError};
 
 /// The time between two checks whether the worker must drain.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs partitions that managers of the same program offer in the repository, until it is told to drain.
 ///
@@ -146,7 +146,7 @@ impl Worker {
 
     /// Attaches the worker to the manager that started it. The worker looks for work at each line from `orders`, and
     /// drains when the lines end. `hint` is called when the worker takes a partition and when it has ended one. The
-    /// manager's first line, the [`WorkerSettings`](super::WorkerSettings), must already be read.
+    /// manager's first line, the [`WorkerSettings`](super::WorkerSettings), must already have been read.
     #[must_use]
     pub fn attached(
         mut self,
@@ -268,9 +268,9 @@ impl Worker {
                 (0..self.slots).map(|_| scope.spawn(spans::carried(|| running.slot()))).collect();
             let mut last_look = Instant::now();
             while !self.drain.is_raised() && slots.iter().any(|slot| !slot.is_finished()) {
-                self.wake.wait_after(self.wake.now(), BETWEEN_LOOKS);
+                self.wake.wait_after(self.wake.now(), CHECK_INTERVAL);
                 // A manager wakes the worker often and for other reasons, so do not look each time.
-                if last_look.elapsed() < BETWEEN_LOOKS {
+                if last_look.elapsed() < CHECK_INTERVAL {
                     continue;
                 }
                 if queue.drains(id).unwrap_or(false) {

@@ -14,17 +14,17 @@ use super::route::group::{permute, places_by_arm};
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Writer};
 
 /// The number of files that may be open, unless the writer says otherwise.
-const MOST: usize = 100;
+const MAX_FILES: usize = 100;
 
 /// Writes each item into the file of its key, with a writer that `make` returns for the key.
 ///
 /// The items may come in any order, and keep it within each file. (The items of a chunk are grouped by key first;
 /// another writer of the same chunk gets them in that order too.) All files stay open until the step ends, and get
 /// their final names then; a restart continues all of them. So the number of keys is bounded, by 100 or by
-/// [`most_files`](ByKey::most_files); an item with one more key is refused. The position of the step names every key.
+/// [`most_files`](ByKey::most_files); an item with a further key is refused. The position of the step names every key.
 /// The file names must contain the key; two keys whose files have the same name are refused.
 ///
-/// A step with `partitions` cannot write in this way; with `threads` it can.
+/// A step with `partitions` cannot use this writer; a step with `threads` can.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -74,7 +74,7 @@ pub fn by_key<W: FileWriter, K: Ord>(
     ByKey {
         key: Box::new(key),
         make: Box::new(make),
-        most: MOST,
+        most: MAX_FILES,
         owner: Owner::default(),
         files: BTreeMap::new(),
         chosen: Vec::new(),
@@ -108,7 +108,7 @@ pub struct ByKey<W: Writer, K> {
 
 struct File<W> {
     opened: Opened<W>,
-    /// False if the file was begun in a chunk that was rolled back: it is empty, and removed in the end. A rollback
+    /// False if the file was begun in a chunk that was rolled back: it is empty, and removed at the end. A rollback
     /// leaves it there because a former owner that wakes up must not remove a file that may belong to the current one.
     counts: bool,
 }
@@ -121,7 +121,7 @@ impl<W: FileWriter, K: Ord + Serialize> ByKey<W, K> {
         self
     }
 
-    /// Returns the file of a key, which it begins if there is none.
+    /// Returns the file of a key, and begins the file if there is none.
     fn file(&mut self, key: K) -> Result<&mut W, BoxError> {
         let mut file = match self.files.remove(&key) {
             Some(file) => file,

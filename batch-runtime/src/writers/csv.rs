@@ -14,22 +14,22 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a CSV file, one line per item, under a header with the names of the item's fields.
 ///
-/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
-/// `NAME` at the end of the step. If the path is a link, the writer follows it and writes where the link ends. After
-/// a crash, the committed part is kept and everything after it is cut off, so no line is lost or duplicated.
-/// The writer refuses to replace an existing file of that name, unless it may be
-/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new
-/// one takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not
-/// taken over, and other hard links keep the old content. A pipe or a device is refused.
+/// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
+/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer follows it and writes
+/// where the link ends. After a crash, the committed part is kept and everything after it is cut off, so no line is
+/// lost or duplicated. The writer refuses to replace an existing file of that name, unless it may be
+/// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one takes
+/// over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over, and other
+/// hard links keep the old content. A pipe or a device is refused.
 ///
-/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard
-/// frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows the
-/// format reads several of them as one file; a restart of our readers continues in the one in which it stopped. Small
-/// chunks compress badly: take some thousands of items, or [less compression](Self::compression_level) if the writer
+/// A file whose name ends in `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a
+/// Zstandard frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows
+/// the format reads several of them as one file; a restart of our readers continues in the one in which it stopped.
+/// Small chunks compress badly: take a few thousand items, or [less compression](Self::compression_level) if the writer
 /// is the bottleneck.
 ///
 /// Fields are quoted where necessary, and where a reader might otherwise trim white space. `None` is empty,
-/// or a [marker](Self::null); the empty text of a `Some` is `""`. [`CsvReader`](crate::readers::CsvReader)
+/// or a [marker](Self::null); the empty string of a `Some` is `""`. [`CsvReader`](crate::readers::CsvReader)
 /// reads every item back as the same value; an item for which that is impossible is refused: a `None` that
 /// would be a blank line, bytes that are not text. serde's attributes apply: `rename`, `skip`, `flatten`,
 /// `serialize_with` …; a field omitted by `skip_serializing_if` is written as `None`. A field that is a
@@ -145,8 +145,8 @@ impl<T> CsvWriter<T> {
         self
     }
 
-    /// Adds the text that `footer` makes from the number of items, verbatim, after the last item. If it has several lines,
-    /// it must contain the line endings between them.
+    /// Adds the text that `footer` returns for the number of items, verbatim, after the last item. If the
+    /// text has several lines, it must contain the line endings between them.
     pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
         self.footer = Some(Box::new(footer));
         self

@@ -30,7 +30,7 @@ pub enum WriteError {
     },
     /// A replay would overwrite the output of the items that were not skipped.
     #[error(
-        "{} may hold what the replayed execution wrote, and a replay writes only the items which that execution skipped; let the replay write to another file",
+        "{} may hold what the replayed execution wrote, and a replay writes only the items that were skipped; let the replay write to another file",
         path.display()
     )]
     Replayed {
@@ -111,8 +111,8 @@ pub enum WriteError {
     /// The step has begun its file in another folder with the same path, so it would not find the output of a partition
     /// here.
     #[error(
-        "the manager writes {} in another folder than this worker, which does not find {} there: let both see one folder under \
-         the same path, such as a shared one, or write to a database",
+        "the manager writes {} in another folder than this worker, which does not find {} there: give both the same folder \
+         under the same path, such as a shared folder, or write to a database",
         Name(path),
         Name(part)
     )]

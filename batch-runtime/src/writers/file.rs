@@ -1,11 +1,12 @@
 //! Writes a file in chunks, each up to a committed length, and renames it once it is complete.
 //!
-//! The links of the path are followed to their end, and the file is written there as `NAME.MARK.part`. The
-//! mark belongs to the step and the job instance, so a user's own file or the unfinished file of another
-//! instance has a different name. The position contains the mark. Data after the committed length does not
-//! count: `open` cuts it off. At the end, `seal` makes the file complete and durable, the position that says
-//! so is committed, and `finish` renames it. After a crash between the last two, the position tells what to
-//! do: either `.part` exists (rename it now), or it does not and NAME has the sealed length (it was renamed).
+//! The links of the path are followed to their end, and the file is written there as `NAME.TAG.part`. The tag
+//! is a hash of the name and of the mark of the step in its job instance, so a user's own file or the
+//! unfinished file of another instance has a different name. The position contains the tag. Data after the
+//! committed length does not count: `open` cuts it off. At the end, `seal` makes the file complete and
+//! durable, the position that says so is committed, and `finish` renames it. After a crash between the last
+//! two, the position tells what to do: either `.part` exists (rename it now), or it does not and NAME has the
+//! sealed length (it was renamed).
 //!
 //! While `.part` is being written it is locked, and the lock ends with the process. So if a start without a
 //! position finds a `.part`, it is either locked and belongs to a running process (refused), or it was left
@@ -246,8 +247,8 @@ impl TransactionalFile {
         };
         self.part = match (self.tag, self.partition) {
             (Some(tag), None) => names::unfinished(&self.path, tag, ".part"),
-            (None, None) => names::with(&self.path_as_given, ".part"),
-            (_, Some(_)) => names::with(&self.path, ".part"),
+            (None, None) => names::with_suffix(&self.path_as_given, ".part"),
+            (_, Some(_)) => names::with_suffix(&self.path, ".part"),
         };
         Ok(())
     }
@@ -432,7 +433,8 @@ impl TransactionalFile {
             self.publish(file)?;
             self.state = State::Published;
         }
-        // After a crash, do it again: the rename may have been done without reaching the disk.
+        // Also sync the folder if the file already has its name: before a crash, the rename may not have reached the
+        // disk.
         if durability == Durability::Machine { sync_folder(&self.path) } else { Ok(()) }
     }
 

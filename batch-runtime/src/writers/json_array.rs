@@ -16,19 +16,19 @@ const BEGIN: &[u8] = b"[\n";
 /// The separator of two items.
 const COMMA: &[u8] = b",\n";
 
-/// Writes items to a file, as one JSON array with an item per line. Without items, the array is empty.
+/// Writes items to a file, as one JSON array with one item per line. Without items, the array is empty.
 ///
 /// The writer refuses an item that JSON cannot represent: one with a float that is NaN or infinite.
 /// [`JsonArrayReader`](crate::readers::JsonArrayReader) reads the file; an array cannot be appended to later, but a file of
 /// [`JsonLinesWriter`](super::JsonLinesWriter) can.
 ///
-/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
-/// `NAME` at the end of the step: no other program sees an array that is not closed. If the path is a link, the
-/// writer follows it and writes where the link ends. After a crash, the writer keeps the committed part and cuts
-/// off everything after it, so no item is lost or duplicated. It refuses to replace an existing file of that
-/// name, unless it may be [overwritten](Self::overwrite): then the old file stays complete until the end of the
-/// step, and the new one takes over its mode, its group and (for root only) its owner. A pipe or a device is
-/// refused. A file named `.gz` or `.zst` is compressed.
+/// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
+/// the writer renames it to `NAME` at the end of the step: no other program sees an array that is not closed. If the
+/// path is a link, the writer follows it and writes where the link ends. After a crash, the writer keeps the committed
+/// part and cuts off everything after it, so no item is lost or duplicated. It refuses to replace an existing file of
+/// that name, unless it may be [overwritten](Self::overwrite): then the old file stays complete until the end of the
+/// step, and the new one takes over its mode, its group and (for root only) its owner. A pipe or a device is refused. A
+/// file whose name ends in `.gz` or `.zst` is compressed.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonArrayWriter};

@@ -23,8 +23,8 @@ const MOST_IN_A_CHUNK: usize = 200;
 /// between the commit and the renaming. A restart right after that commit looks for the completed file again:
 /// do not move it away until the next one appears, or until the step ends. Without items, there is no file.
 ///
-/// A step with `partitions` cannot write in this way, as the items of a file would come from several
-/// partitions; with `threads` it can. The file names must contain the number.
+/// A step with `partitions` cannot use this writer, as the items of a file would come from several
+/// partitions; a step with `threads` can. The file names must contain the number.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -121,7 +121,7 @@ pub struct Rolling<W> {
     current: Option<Opened<W>>,
     /// The files before it that are complete, but not yet committed and renamed.
     complete: Vec<Opened<W>>,
-    /// Files that were begun in a chunk that was rolled back: empty, and begun again or removed in the end. A
+    /// Files that were begun in a chunk that was rolled back: empty, and begun again or removed at the end. A
     /// rollback leaves them there because a former owner that wakes up must not remove a file that may belong
     /// to the current one.
     empty: Vec<(u64, Opened<W>)>,
@@ -136,7 +136,7 @@ pub struct RollingPosition {
     /// The files before it that are complete, and of which at most the renaming is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     complete: Vec<FilePosition>,
-    /// The state of that file, if it was begun.
+    /// The state of the file with this number, if it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     current: Option<FilePosition>,
 }
@@ -162,7 +162,7 @@ impl<W: FileWriter> Rolling<W> {
         }
     }
 
-    /// Returns the current file, which it begins if there is none.
+    /// Returns the current file, and begins it if there is none.
     fn current(&mut self) -> Result<&mut W, BoxError> {
         let opened = match self.current.take() {
             Some(opened) => opened,

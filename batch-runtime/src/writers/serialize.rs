@@ -1,7 +1,7 @@
 //! The parts that the serializers of text files and of tables have in common.
 
-/// The rest of a serializer of a single value: it refuses a value that has several. `$nested` makes the error from a name
-/// for the refused value.
+/// The methods that complete a serializer of a single value: they refuse a value that consists of several. `$nested`
+/// returns the error, given a name for the refused value.
 macro_rules! single_value {
     ($ok:ty, $error:ty, $nested:expr, $variant_with_value:expr, $variant_with_values:expr) => {
         type SerializeSeq = serde::ser::Impossible<$ok, $error>;
@@ -22,7 +22,7 @@ macro_rules! single_value {
 }
 pub(super) use single_value;
 
-/// The rest of a serializer of a single value or of several of one type, which it takes as a sequence.
+/// The methods that complete a serializer of a single value, or of a sequence of values of one type.
 macro_rules! value_or_sequence {
     ($ok:ty, $error:ty, $nested:expr, $variant_with_value:expr, $variant_with_values:expr) => {
         type Ok = $ok;
@@ -116,7 +116,8 @@ macro_rules! value_or_sequence {
 }
 pub(super) use value_or_sequence;
 
-/// The part of a serializer of records that takes a value for a record of one field, which `$only` serializes.
+/// The methods with which a serializer of records treats a single value as a record of one field; `$only` serializes
+/// it.
 macro_rules! record_of_one_value {
     ($only:ident -> $result:ty; $($method:ident($type:ty))*) => {
         $(

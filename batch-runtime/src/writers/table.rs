@@ -118,7 +118,7 @@ impl<T> Table<T> {
         Self {
             #[cfg(feature = "postgres")]
             postgres: postgres::Inserts::into(table.clone())
-                .whose_errors(|error| TableWriteError::Postgres(error).into()),
+                .wrapping_errors(|error| TableWriteError::Postgres(error).into()),
             sqlite: sqlite::Inserts::into(table),
             make,
             database: PhantomData,

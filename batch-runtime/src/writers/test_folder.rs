@@ -1,4 +1,5 @@
-//! A folder for the files of a test, removed at its end, and the calls that a step makes around a commit.
+//! A folder for the files of a test, which is removed when the test ends, and the calls that a step makes around a
+//! commit.
 
 use std::fs;
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::{Arranged, ChunkTransaction, Durability, Mark, Partitionable, Totals,
 /// A file writer whose footer contains totals over its items, such as the sum of all amounts.
 ///
 /// The totals are committed with every chunk, so they are right after a restart, and they are rolled back with
-/// their chunk. They are kept as JSON: serde types of a fixed size suit them. In a step with partitions, each
+/// their chunk. They are stored as JSON: use serde types of a fixed size. In a step with partitions, each
 /// partition has its own totals, and `AddAssign` adds them up.
 ///
 /// ```
@@ -51,7 +51,7 @@ pub struct WithTotals<W, S> {
     set_footer: fn(&mut W, String),
 }
 
-/// Makes the footer from the totals and the number of records.
+/// Builds the footer from the totals and the number of records.
 type TotalsFooter<S> = dyn Fn(&S, u64) -> String + Send + Sync;
 
 /// The committed state of a [`WithTotals`].

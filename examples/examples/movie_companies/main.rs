@@ -1,7 +1,8 @@
 //! Loads companies from a paged HTTP API: page by page, and with eight partitions of pages at a time.
 //!
-//! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies per page and
-//! this delay per page, and prints the time of both jobs. No job can be faster than the limit, pages × delay / partitions.
+//! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies
+//! and a delay of MILLISECONDS per page, and prints the time of both jobs. No job can be faster than the limit,
+//! pages × delay / partitions.
 //!
 //! Now and then the server is too busy or, if FAULT says so, its responses are `cut` off or `slow`. The page is then
 //! requested again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages

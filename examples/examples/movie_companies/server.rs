@@ -39,7 +39,7 @@ impl FromStr for Fault {
             "cut" => Ok(Self::Cut),
             "slow" => Ok(Self::Slow),
             "shifting" => Ok(Self::Shifting),
-            _ => Err(format!("unknown fault `{name}`: there are busy, cut, slow and shifting")),
+            _ => Err(format!("unknown fault `{name}`: expected busy, cut, slow or shifting")),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::flights::read;
-use crate::program::{Folder, Ran, data};
+use crate::program::{EndedProcess, Folder, data};
 
 /// The payments in a file that can be paid.
 fn payable(text: &str) -> Vec<(String, i64)> {
@@ -12,7 +12,7 @@ fn payable(text: &str) -> Vec<(String, i64)> {
     payments.filter(|(_, cents)| *cents > 0).collect()
 }
 
-fn run(folder: &Folder, text: &str, more: &[&str]) -> Ran {
+fn run(folder: &Folder, text: &str, more: &[&str]) -> EndedProcess {
     folder.write("payments.csv", text);
     folder.run("control_flow", ["run", "control_flow", "--input", "payments.csv"].iter().chain(more))
 }

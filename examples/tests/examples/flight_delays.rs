@@ -1,7 +1,7 @@
 use crate::flights::{Expected, read};
 use crate::program::{Folder, data};
 
-fn run(folder: &Folder, file: &str) -> crate::program::Ran {
+fn run(folder: &Folder, file: &str) -> crate::program::EndedProcess {
     folder.run("flight_delays", ["run", "--input", data(file).to_str().unwrap()])
 }
 

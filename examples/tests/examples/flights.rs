@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::program::{Counted, Folder, counted};
+use crate::program::{Counters, Folder, counted};
 
 /// Carrier, number, route, minutes.
 type Late = (String, u32, String, f64);
@@ -47,7 +47,7 @@ impl Expected {
         self.records
     }
 
-    /// The ranking as a file: whole minutes, so that the sums are exact in any order.
+    /// The content of the ranking file. Delays are whole minutes, so the sums are exact in any order.
     fn ranking(&self) -> String {
         let mut sums: BTreeMap<&str, (u32, f64)> = BTreeMap::new();
         for (carrier, _, _, minutes) in &self.late {
@@ -75,8 +75,13 @@ impl Expected {
         }
         let late = self.late.len() as u64;
         let chunks = self.records.div_ceil(1_000);
-        let counters =
-            Counted { read: self.records, filter: self.records - late, write: late, commit: chunks, skip: 0 };
+        let counters = Counters {
+            read: self.records,
+            filter: self.records - late,
+            write: late,
+            commit: chunks,
+            skip: 0,
+        };
         assert_eq!(counted(&database, "load_delays"), counters);
         assert_eq!(read(&folder.file("carriers.csv")), self.ranking());
         let ranking = folder.file("carriers.csv");

@@ -19,7 +19,7 @@ pub(crate) fn whole_file() -> String {
     String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap()
 }
 
-fn twenty_cuts(folder: &Folder) -> (PathBuf, String) {
+fn sample_twenty_times(folder: &Folder) -> (PathBuf, String) {
     let cut = read(&data("flights-5000.csv"));
     let (header, records) = cut.split_once('\n').unwrap();
     let text = format!("{header}\n{}", records.repeat(20));
@@ -106,7 +106,7 @@ fn killed_at_ten_random_moments_it_loses_no_row_and_duplicates_none() {
     let (input, text) = if env::var("FLIGHTS").is_ok_and(|which| which == "whole") {
         (data("flights.csv.zst"), whole_file())
     } else {
-        twenty_cuts(&source)
+        sample_twenty_times(&source)
     };
     let expected = Expected::of(&text);
 

@@ -1,6 +1,6 @@
 use rusqlite::Connection;
 
-use crate::program::{Folder, Ran};
+use crate::program::{EndedProcess, Folder};
 
 /// The rows of a table, in the order of the companies; a duplicate would appear twice.
 fn rows(database: &Connection, table: &str) -> Vec<(u32, String, String)> {
@@ -24,7 +24,7 @@ fn expected(companies: u32) -> Vec<(u32, String, String)> {
 
 /// The line printed for a job.
 #[track_caller]
-fn line<'r>(ran: &'r Ran, job: &str) -> &'r str {
+fn line<'r>(ran: &'r EndedProcess, job: &str) -> &'r str {
     ran.out.lines().find(|line| line.starts_with(job)).unwrap_or_else(|| panic!("{job}: {ran:?}"))
 }
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::program::{Folder, counted};
 
-/// Maps an account to its number of payments and cents.
+/// Maps an account to the number of its payments and their sum in cents.
 type Totals = BTreeMap<String, (u32, i64)>;
 
 /// An account number that ends with the last digit of its hash.
@@ -39,7 +39,8 @@ fn expected(folder: &Folder) -> (u64, Totals) {
     (records, totals)
 }
 
-/// Maps a file to its payments and cents, and `all` to those of all files: the result that the aggregator must return.
+/// Maps a file to the number of its payments and their sum in cents, and `all` to those of all files: the
+/// result that the aggregator must return.
 fn expected_months(folder: &Folder) -> Totals {
     let mut months = Totals::new();
     for file in fs::read_dir(folder.file("payments")).unwrap() {

@@ -40,9 +40,13 @@ impl Folder {
     }
 
     /// Runs the example to its end.
-    pub(crate) fn run<A: AsRef<OsStr>>(&self, example: &str, arguments: impl IntoIterator<Item = A>) -> Ran {
+    pub(crate) fn run<A: AsRef<OsStr>>(
+        &self,
+        example: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> EndedProcess {
         let output = self.command(example).args(arguments).output().unwrap();
-        Ran {
+        EndedProcess {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
@@ -84,13 +88,13 @@ impl Folder {
 
 /// How a process ended, and what it printed.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct EndedProcess {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Ran {
+impl EndedProcess {
     #[track_caller]
     pub(crate) fn ended_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
@@ -100,7 +104,7 @@ impl Ran {
 
 /// The counters of a step of the newest instance, over all its executions.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct Counters {
     pub(crate) read: u64,
     pub(crate) filter: u64,
     pub(crate) write: u64,
@@ -108,7 +112,7 @@ pub(crate) struct Counted {
     pub(crate) skip: u64,
 }
 
-pub(crate) fn counted(database: &Connection, step: &str) -> Counted {
+pub(crate) fn counted(database: &Connection, step: &str) -> Counters {
     let sums = "SELECT total(READ_COUNT), total(FILTER_COUNT), total(WRITE_COUNT), total(COMMIT_COUNT),
             total(READ_SKIP_COUNT + PROCESS_SKIP_COUNT + WRITE_SKIP_COUNT)
         FROM BATCH_STEP_EXECUTION JOIN BATCH_JOB_EXECUTION USING (JOB_EXECUTION_ID)
@@ -116,7 +120,7 @@ pub(crate) fn counted(database: &Connection, step: &str) -> Counted {
     let sum = |row: &rusqlite::Row<'_>, column| row.get(column).map(whole);
     database
         .query_row(sums, [step], |row| {
-            Ok(Counted {
+            Ok(Counters {
                 read: sum(row, 0)?,
                 filter: sum(row, 1)?,
                 write: sum(row, 2)?,

@@ -29,7 +29,7 @@ fn the_parts_of_the_program_in_the_readme_are_in_the_example() {
     for part in parts {
         assert!(
             example.contains(part),
-            "examples/examples/flight_delays.rs has other words than README.md:\n{part}"
+            "examples/examples/flight_delays.rs does not contain this part of the program in README.md:\n{part}"
         );
     }
 }

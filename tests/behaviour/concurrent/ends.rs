@@ -130,7 +130,7 @@ fn a_panic_in_a_future_fails_the_step_with_its_message_and_cancels_the_rest() {
 
 static GIVEN_UP: LazyLock<StopSignal> = LazyLock::new(StopSignal::new);
 
-#[expect(clippy::unused_async, reason = "a call that is over at once is one of those that are waited for")]
+#[expect(clippy::unused_async, reason = "the test needs an async call that ends at once")]
 #[processor(concurrency = 4)]
 async fn never_well(number: u32) -> Result<u32, std::io::Error> {
     if number == 3 {

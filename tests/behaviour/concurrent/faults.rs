@@ -1,4 +1,4 @@
-//! Concurrent calls filter, skip and retry exactly as one item at a time would.
+//! Concurrent calls filter, skip and retry exactly like calls for one item at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ enum Trouble {
     TooMuch(u32),
 }
 
-/// Every line is a number, except each 17th.
+/// Every line is a number, except every 17th.
 #[reader]
 fn lines(input: PathBuf) -> Result<CsvReader<u32>, ReadError> {
     CsvReader::open(input)
@@ -241,7 +241,7 @@ impl Pause for Counted {
     }
 }
 
-#[expect(clippy::unused_async, reason = "a call that is over at once is one of those that are waited for")]
+#[expect(clippy::unused_async, reason = "the test needs an async call that ends at once")]
 #[processor(concurrency = 4)]
 async fn busy_at_first(number: u32, tries: &Tries) -> Result<u32, Trouble> {
     if number.is_multiple_of(3) && tries.count(number) <= 2 { Err(Trouble::Busy(number)) } else { Ok(number) }
@@ -258,7 +258,7 @@ fn waiting_long(count: u32) {
 }
 
 #[test]
-fn the_wait_before_a_retry_is_the_one_of_the_options() {
+fn a_retry_waits_with_the_pause_of_the_run_options() {
     let world = World::new();
     let pause = Arc::new(Counted::default());
     let options = RunOptions { pause: Arc::clone(&pause) as Arc<dyn Pause>, ..RunOptions::default() };

@@ -1,5 +1,5 @@
-//! Processors with `concurrency` work on several items at once. Apart from the time, nothing differs from one at a
-//! time.
+//! Processors with `concurrency` work on several items at once. Apart from the time, nothing differs from a processor
+//! that takes one item at a time.
 
 #[cfg(feature = "async")]
 mod ends;

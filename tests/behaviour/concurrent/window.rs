@@ -141,7 +141,7 @@ fn the_calls_in_flight_and_the_items_read_ahead_are_bounded() {
 
 static INSIDE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-#[expect(clippy::unused_async, reason = "a call that is over at once is one of those that are waited for")]
+#[expect(clippy::unused_async, reason = "the test needs an async call that ends at once")]
 #[processor(concurrency = 2)]
 async fn where_it_runs(number: u32) -> u32 {
     INSIDE.lock().unwrap().push(Handle::current().id().to_string());

@@ -364,7 +364,7 @@ fn a_listener_of_skips_writes_them_in_the_transaction_that_skips_them() {
     assert_eq!((counters.read_skip, counters.process_skip, counters.write_skip), (1, 1, 2));
     assert_eq!(rejects(&world), ["read line 2 two", "process line 3 3", "write line 5 5", "write line 6 6"]);
     let places: Vec<_> = skipped(&world).into_iter().filter_map(|skipped| skipped.location).collect();
-    assert_eq!(places.len(), 4, "each of them is placed");
+    assert_eq!(places.len(), 4, "each of them has a place");
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn one_to_many_job() {
 }
 
 #[test]
-fn all_items_made_of_one_are_skipped_if_one_of_them_is_bad() {
+fn all_items_made_from_one_are_skipped_if_one_of_them_is_bad() {
     let world = World::new();
     fails(Place::Process, Trouble::Bad, [200, 500], ALWAYS);
     input(6);

@@ -129,7 +129,7 @@ impl Reader for Numbers {
     type Error = Trouble;
 
     fn read(&mut self) -> Result<Option<i64>, Trouble> {
-        assert!(!self.broken, "a reader that is not to go on is not read");
+        assert!(!self.broken, "a reader that cannot continue must not be read again");
         if self.next > INPUT.get() {
             return Ok(None);
         }

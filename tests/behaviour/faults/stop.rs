@@ -145,7 +145,7 @@ fn waiting_on_threads() {
 }
 
 #[test]
-fn a_stop_while_a_reader_waits_is_no_failure() {
+fn a_stop_while_a_reader_waits_is_not_a_failure() {
     let world = World::new();
     let report = world.run_with(&waiting_alone(), &RunOptions::default());
     assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);

@@ -74,7 +74,7 @@ fn an_input_whose_only_record_is_unreadable_fails_the_step() {
 }
 
 #[test]
-fn an_empty_input_is_no_fault() {
+fn an_empty_input_is_not_a_fault() {
     let world = World::new();
     std::fs::write(world.path("in.csv"), "").unwrap();
     let report = world.completes(&load_job(world.path("in.csv"), world.path("out.csv")));

@@ -251,7 +251,7 @@ fn many_job() {
 }
 
 #[test]
-fn only_the_unwritable_ones_of_several_items_made_of_one_are_skipped() {
+fn only_the_unwritable_ones_of_several_items_made_from_one_are_skipped() {
     let world = World::new();
     input(6);
     fails(Place::Write, Trouble::Bad, [500], ALWAYS);

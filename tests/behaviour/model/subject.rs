@@ -163,7 +163,7 @@ fn placed(item: i64, #[state] processed: &mut Processed) -> Result<(i64, i64), T
     Ok((processed.0, item))
 }
 
-/// The items made of one: none of a multiple of five, two of a multiple of seven.
+/// The items made from one: none of a multiple of five, two of a multiple of seven.
 pub(super) fn outputs(place: i64, item: i64) -> Vec<i64> {
     let output = place * 1_000_000 + item;
     match item {

@@ -1,5 +1,5 @@
-//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction per chunk. The table and the
-//! repository exist before.
+//! Loads a file of sales into a table, against a hand-written loop with `COPY` and a transaction per chunk. The table
+//! and the repository exist beforehand.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -78,7 +78,7 @@ fn compared(
         plan.rounds(9),
         || {
             empty(&ours)?;
-            // The table of the rows is there too.
+            // The table for the rows exists beforehand as well.
             PostgresRepository::open(&Postgres::at(&repository))?;
             measure::time(|| super::run(&repository, Durability::Process, &launch(input.clone())).map(drop))
         },

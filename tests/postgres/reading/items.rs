@@ -175,7 +175,7 @@ fn a_document_becomes_whatever_it_holds() {
         assert_eq!(
             value::<Option<Value>>(&database, &document("null")),
             Some(Value::Null),
-            "NULL is another"
+            "SQL NULL is `None`"
         );
         assert_eq!(value::<Option<Value>>(&database, &format!("NULL::{type_}")), None);
         let error = refused::<Address>(&database, &document(r#"{"street": 1}"#));
@@ -268,7 +268,7 @@ fn a_column_of_a_type_that_no_row_could_have_fails_the_query() {
     let error = refused::<String>(&database, "point(1, 2)");
     assert_eq!(
         error,
-        "no row of the query can be an item, column `value`: the type `point` is not read; convert it in the query, as in `value::text AS value`"
+        "no row of the query can be an item, column `value`: the reader cannot read the type `point`; convert it in the query, as in `value::text AS value`"
     );
     assert_eq!(value::<serde::de::IgnoredAny>(&database, "point(1, 2)"), serde::de::IgnoredAny);
 }

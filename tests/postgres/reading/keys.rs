@@ -7,7 +7,7 @@ use batch_tests::postgres::database;
 use super::{all, error, people, query, rest, stored};
 
 #[test]
-fn a_key_in_one_row_twice_is_refused_before_either_is_read() {
+fn a_key_that_two_rows_have_is_refused_before_either_is_read() {
     let Some(database) = database() else { return };
     people(&database, 5);
     let sql = "SELECT id / 20 AS half, name FROM person";

@@ -22,7 +22,7 @@ fn every_page_size_and_every_restart_reads_each_row_once() {
                 let mut restarted = open();
                 restarted.resume(stored(&reader)).unwrap();
                 read.extend(rest(&mut restarted));
-                assert_eq!(read, [10, 20, 30, 40, 50, 60, 70], "{page} a page, {rows} before the restart");
+                assert_eq!(read, [10, 20, 30, 40, 50, 60, 70], "{page} per page, {rows} before the restart");
             }
         }
     }
@@ -139,7 +139,7 @@ fn a_statement_that_is_not_a_select_is_refused_and_nothing_is_written() {
     assert_eq!(all::<(i64, String)>(query(&database, "TABLE person; -- all").key("id").page(1)).len(), 2);
 }
 
-/// The states of the connections of readers: what they do, and whether they hold a snapshot.
+/// Returns whether a connection of a reader is busy, in a transaction or holding a snapshot.
 fn holds_a_snapshot(database: &Database) -> bool {
     let sql = "SELECT bool_or(state <> 'idle' OR backend_xmin IS NOT NULL) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'batch reader'";
@@ -171,7 +171,7 @@ fn no_snapshot_is_held_while_the_items_of_a_page_are_processed() {
 }
 
 #[test]
-fn it_can_move_to_another_thread_in_the_middle_of_a_page() {
+fn a_reader_can_move_to_another_thread_in_the_middle_of_a_page() {
     let Some(database) = database() else { return };
     people(&database, 9);
     let mut reader = query(&database, "SELECT id FROM person").key("id").page(4).rows_as::<i64>().unwrap();
@@ -212,7 +212,7 @@ fn a_lost_connection_is_an_error_that_is_not_about_a_row_and_a_new_reader_goes_o
 }
 
 #[test]
-fn without_prepared_statements_it_reads_the_same() {
+fn a_reader_without_prepared_statements_reads_the_same() {
     let Some(database) = database() else { return };
     people(&database, 7);
     database.connect().batch_execute("CREATE TYPE mood AS ENUM ('good')").unwrap();

@@ -132,7 +132,7 @@ impl Case {
         for (number, table) in self.tables.iter().enumerate() {
             let mut sql = format!("CREATE TABLE t{number} (a {a}, b {b});");
             let index = table.index.replace("{n}", &format!("t{number}"));
-            // Rows that an index does not let in are left out.
+            // Rows that an index or a constraint refuses are left out.
             write!(sql, "{index};").unwrap();
             session.batch_execute(&sql).unwrap();
             for [one, two] in &table.rows {
@@ -223,7 +223,7 @@ impl Case {
     }
 }
 
-/// A row as the same text for all keys that may be equal: in lower case, and `0.000` as `0`.
+/// The same text for all rows whose keys may be equal: in lower case, and `0.000` as `0`.
 fn any_of_equal(row: &str) -> String {
     let value = |value: &str| match value.parse::<f64>() {
         Ok(number) => number.to_string(),

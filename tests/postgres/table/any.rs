@@ -1,4 +1,4 @@
-//! Values of any kind, including those that make trouble.
+//! Values of any kind, including those that cause trouble.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ impl Serialize for Any {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Bool(value) => value.serialize(serializer),
-            // A value of a small type, as a field mostly has it.
+            // A value of a small type, like those of most fields.
             Self::Integer(value) => match i16::try_from(*value) {
                 Ok(small) => small.serialize(serializer),
                 Err(_) => value.serialize(serializer),

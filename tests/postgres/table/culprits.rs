@@ -52,7 +52,7 @@ fn a_refused_row_of_a_copy_is_named_by_its_item() {
 }
 
 #[test]
-fn of_several_rows_an_item_the_item_is_named() {
+fn the_item_is_named_if_it_becomes_several_rows() {
     let Some(place) = Place::with(TABLE) else { return };
     let mut writer = PostgresTable::<Vec<i64>>::rows("person", ["id", "name"], |ids, rows| {
         for id in ids {

@@ -242,7 +242,7 @@ fn mood(text: &str) -> Mood {
     match text {
         "good" => Mood::Good,
         "so so" => Mood::SoSo,
-        other => panic!("no mood: {other}"),
+        other => panic!("not a mood: {other}"),
     }
 }
 

@@ -149,7 +149,7 @@ fn the_same_items_are_skipped_in_either_kind_of_database() {
 }
 
 #[test]
-fn an_update_in_place_of_a_duplicate_is_no_fault_in_either() {
+fn an_update_in_place_of_a_duplicate_is_not_a_fault_in_either() {
     let (_database, repositories) = repositories();
     for repository in &repositories {
         let report = run(repository, &updating());

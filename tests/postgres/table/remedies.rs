@@ -13,28 +13,28 @@ fn problems() -> Vec<(&'static str, Any, &'static str)> {
         (
             "small",
             Any::Integer(40_000),
-            "the integer 40000 is too large, because the column is of type smallint; declare it as bigint or numeric, or write another value",
+            "the integer 40000 is too large, because the column is of type smallint; declare the column as bigint or numeric, or write another value",
         ),
         (
             "small",
             Any::Real(0.5),
-            "the real 0.5 cannot be stored as it is in a column of type smallint; declare it as double precision, or write another type",
+            "the number 0.5 cannot be stored as it is in a column of type smallint; declare the column as double precision, or write another type",
         ),
         (
             "real",
             Any::Real(0.1),
-            "the real 0.1 would be rounded, because the column is of type real; declare it as double precision, or write another value",
+            "the number 0.1 would be rounded, because the column is of type real; declare the column as double precision, or write another value",
         ),
         (
             "price",
             text("1.005"),
-            "the number 1.005 would be rounded, because the column is of type numeric(6,2); declare it as numeric, or write another value",
+            "the number 1.005 would be rounded, because the column is of type numeric(6,2); declare the column as numeric, or write another value",
         ),
-        ("price", text("007"), "the text '007' is not a decimal number: write `-12.50`"),
+        ("price", text("007"), "the text '007' is not a decimal number such as `-12.50`"),
         (
             "price",
             Any::Integer(10_000),
-            "the number 10000 is too large, because the column is of type numeric(6,2); declare it as numeric, or write another value",
+            "the number 10000 is too large, because the column is of type numeric(6,2); declare the column as numeric, or write another value",
         ),
         (
             "name",
@@ -44,22 +44,22 @@ fn problems() -> Vec<(&'static str, Any, &'static str)> {
         (
             "name",
             Any::Integer(7),
-            "the integer 7 cannot be stored as it is in a column of type text; declare it as bigint, or write another type",
+            "the integer 7 cannot be stored as it is in a column of type text; declare the column as bigint, or write another type",
         ),
         (
             "short",
             text("abcde "),
-            "the text of 6 characters is too long, because the column is of type character varying(5); declare it as text, or write another value",
+            "the text of 6 characters is too long, because the column is of type character varying(5); declare the column as text, or write another value",
         ),
         (
             "code",
             text("a"),
-            "the text 'a' would be padded with spaces, because the column is of type character(3); declare it as text, or write another value",
+            "the text 'a' would be padded with spaces, because the column is of type character(3); declare the column as text, or write another value",
         ),
         (
             "day",
             text("2024-01-31T12:00:00"),
-            "the text '2024-01-31T12:00:00' holds more than a date, which the column would lose; declare it as timestamp (the column is of type date)",
+            "the text '2024-01-31T12:00:00' holds more than a date, which the column would lose; declare the column as timestamp (the column is of type date)",
         ),
         (
             "local",
@@ -75,17 +75,17 @@ fn problems() -> Vec<(&'static str, Any, &'static str)> {
         (
             "document",
             Any::Document(json!(-0.0)),
-            "jsonb has no number for -0; write 0, or declare the column as json",
+            "jsonb cannot hold -0; write 0, or declare the column as json",
         ),
         (
             "span",
             text("1 day"),
-            "a column of type interval is not written by a table writer; declare it as text, or write the row with `tx.send` and a cast",
+            "a table writer cannot write a column of type interval; declare the column as text, or write the row with `tx.send` and a cast",
         ),
         (
             "numbers",
             Any::Integer(7),
-            "the integer 7 cannot be stored as it is in a column of type integer[]; declare it as bigint, or write another type",
+            "the integer 7 cannot be stored as it is in a column of type integer[]; declare the column as bigint, or write another type",
         ),
         (
             "raw",
@@ -119,7 +119,7 @@ fn a_value_that_the_column_cannot_hold_is_refused_with_what_to_do() {
     }
     assert!(
         refused("document", text("{}"))
-            .contains("a text alone may be meant as a JSON document or as a JSON string")
+            .contains("a string alone may be meant as a JSON document or as a JSON string")
     );
     assert!(place.numbers("SELECT count(*) FROM t") == [0]);
 }

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-pub(super) fn texts(most: usize) -> impl Strategy<Value = String> {
+pub(super) fn texts(max: usize) -> impl Strategy<Value = String> {
     let odd = select(vec![
         "", " ", "  ", "\\N", "\\", "\"", "'", "{}", "NULL", "\t\n\r", "é", "𝄞", "\u{200b}", "\u{1}",
     ]);
-    prop_oneof![vec(any::<char>(), 0..=most).prop_map(String::from_iter), odd.prop_map(str::to_owned)]
+    prop_oneof![vec(any::<char>(), 0..=max).prop_map(String::from_iter), odd.prop_map(str::to_owned)]
         .prop_map(|text| text.replace('\0', "0"))
 }
 

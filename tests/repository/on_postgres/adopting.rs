@@ -77,8 +77,8 @@ fn an_instance_with_two_running_executions_is_named_and_nothing_is_adopted() {
     let before = contents(&schema);
     let error = refusal(PostgresRepository::open(&schema.database()));
     assert!(
-        error.contains("executions 1 and 7 of one instance of job `load` are both marked running")
-            && error.contains("set the STATUS of those that no process runs to FAILED"),
+        error.contains("executions 1 and 7 of one instance of job `load` are marked as running")
+            && error.contains("set their STATUS to FAILED"),
         "{error}"
     );
     assert_eq!(contents(&schema), before);

@@ -63,7 +63,7 @@ fn a_statement_that_was_only_sent_fails_the_chunk_with_its_own_error() {
 }
 
 #[test]
-fn a_division_by_zero_in_a_table_of_guards_is_no_lost_guard() {
+fn a_division_by_zero_of_a_component_is_not_taken_for_a_failed_guard() {
     let Some(mut chunks) = chunks() else { return };
     chunks.place.sql("CREATE TABLE guard (n BIGINT)");
     let failed = chunks.commit(|chunk| {
@@ -90,7 +90,7 @@ fn a_violated_constraint_is_refused_whether_it_is_seen_at_once_or_by_the_commit(
 }
 
 #[test]
-fn a_transaction_that_a_component_ends_by_a_trick_is_found_out() {
+fn a_transaction_that_a_component_ends_by_a_trick_is_detected() {
     // The words of the statement do not show that it ends the transaction.
     let hidden = "CREATE FUNCTION f() RETURNS INT BEGIN ATOMIC SELECT 1; END; ";
     for end in ["COMMIT", "ROLLBACK", "ROLLBACK; BEGIN", "COMMIT AND CHAIN"] {

@@ -18,7 +18,8 @@ use crate::support::items;
 
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// The names of events that have happened once: in the second chunk, or in the second call of a tasklet.
+/// The names of the events that happen only once and have happened: in the second chunk, or in the second call of a
+/// tasklet.
 static ONCE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn is_first(name: &str) -> bool {
@@ -29,7 +30,7 @@ fn is_first(name: &str) -> bool {
 type Trouble = Box<dyn Fn() + Send>;
 static TROUBLES: Mutex<Vec<(String, Trouble)>> = Mutex::new(Vec::new());
 
-/// Makes that trouble happen in the job of that name, once.
+/// Makes the trouble happen once, in the job with that name.
 pub(super) fn prepare(name: &str, trouble: impl Fn() + Send + 'static) {
     TROUBLES.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Box::new(trouble)));
 }

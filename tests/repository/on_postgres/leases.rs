@@ -26,7 +26,7 @@ pub(super) fn lease(url: &str) -> Repo {
     Arc::new(PostgresOptions::new().lease(LEASE).open(&Postgres::at(url)).unwrap())
 }
 
-/// Waits until something holds.
+/// Waits until the condition holds.
 pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let began = Instant::now();
     while !holds() {
@@ -46,12 +46,12 @@ fn launch_after_the_lease(repository: &Repo) -> (Launched, bool) {
             Err(error) => panic!("{error}"),
         }
         std::thread::sleep(Duration::from_millis(20));
-        assert!(began.elapsed() < Duration::from_mins(1), "the lease is never over");
+        assert!(began.elapsed() < Duration::from_mins(1), "the lease never ends");
     }
 }
 
 #[test]
-fn a_lease_is_renewed_and_its_rest_is_told_to_other_launchers() {
+fn a_lease_is_renewed_and_other_launchers_are_told_how_long_it_runs() {
     let Some(place) = schema() else { return };
     let repository = lease(place.url());
     let launched = launch(&repository);
@@ -94,14 +94,13 @@ fn a_paused_owner_is_taken_over_after_its_lease_and_is_fenced_when_it_wakes() {
 }
 
 #[test]
-fn an_owner_that_was_taken_over_by_its_lease_may_live_until_it_is_seen_to_be_dead() {
+fn an_owner_that_was_taken_over_after_its_lease_may_live_until_it_is_seen_to_be_dead() {
     if let Ok(url) = std::env::var(OWNER_OF) {
         return own::<Schema>(&lease(&url));
     }
     let Some(place) = schema() else { return };
     make_items(&place);
-    let test =
-        "on_postgres::leases::an_owner_that_was_taken_over_by_its_lease_may_live_until_it_is_seen_to_be_dead";
+    let test = "on_postgres::leases::an_owner_that_was_taken_over_after_its_lease_may_live_until_it_is_seen_to_be_dead";
     let mut owner = Owner::start(test, place.url());
     owner.signal(Signal::SIGSTOP);
     let repository = place.open();
@@ -204,7 +203,7 @@ fn a_process_whose_lease_was_declared_lost_stops_and_may_launch_again() {
 }
 
 #[test]
-fn a_server_that_was_down_counts_against_nobody() {
+fn the_time_without_a_server_does_not_count_against_a_lease() {
     let Some(server) = Server::start(&Options::default()) else { return };
     let database = server.database();
     database.connect().batch_execute("CREATE TABLE item (n BIGINT)").unwrap();
@@ -280,7 +279,7 @@ fn a_session_of_another_program_that_holds_the_rows_of_a_lost_owner_is_named() {
 }
 
 #[test]
-fn a_takeover_waits_for_a_chunk_in_flight_or_ends_it_and_never_doubles_it() {
+fn a_takeover_waits_for_a_chunk_in_flight_or_ends_it_and_never_duplicates_it() {
     let Some(place) = schema() else { return };
     make_items(&place);
     let (old, new) = (place.open(), place.open());

@@ -135,7 +135,7 @@ fn everything_that_is_written_survives_a_cut_at_its_commit() {
             whole.proxy.cut(cut.clone());
         });
         assert_eq!(stored, expected);
-        // All but the release of a lock, which is no transaction.
+        // All but the release of a lock, which is not a transaction.
         assert!(cuts.get() >= 14, "{cuts:?}");
     }
 }
@@ -180,7 +180,7 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
 }
 
 #[test]
-fn commits_that_need_not_survive_a_crash_of_the_server_are_missed_after_it_and_a_restart_continues() {
+fn commits_that_a_crash_of_the_server_lost_are_noticed_and_a_restart_continues() {
     let Some(network) = network() else { return };
     let repository = &network.repository;
     let launched = launch_durably(repository);
@@ -243,7 +243,7 @@ fn a_job_that_is_to_stop_does_not_wait_for_a_server_that_is_away() {
 }
 
 #[test]
-fn a_cut_in_another_database_loses_and_doubles_nothing_there() {
+fn a_cut_in_another_database_loses_and_duplicates_nothing_there() {
     let Some(network) = network() else { return };
     let here = crate::sqlite::File::new().unwrap();
     let repository = here.open_with(Setup { mirror: Some(Duration::ZERO), wait: None });

@@ -78,7 +78,7 @@ fn of_launchers_that_race_to_take_over_one_wins() {
 }
 
 #[test]
-fn launchers_of_several_instances_of_a_dead_process_do_not_get_into_each_other_s_way() {
+fn launchers_of_several_instances_of_a_dead_process_do_not_hinder_each_other() {
     let Some(place) = schema() else { return };
     for round in 0..5 {
         let names: Vec<String> = (0..8).map(|instance| format!("{round}.{instance}")).collect();

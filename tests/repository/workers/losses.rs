@@ -16,7 +16,7 @@ every_kind![
     nothing_goes_on_elsewhere_once_the_manager_ends,
     a_restart_forgives_the_losses_and_takes_files_over,
     a_step_whose_owner_died_counts_the_work_of_lost_workers,
-    a_nested_step_of_the_same_beginning_is_not_counted,
+    a_step_whose_name_begins_the_same_is_not_counted,
 ];
 
 every_pair![
@@ -248,7 +248,7 @@ fn a_step_whose_owner_died_counts_the_work_of_lost_workers<P: Place>(place: &P) 
     assert_eq!(begin(&repository, again.ownership).before.read, 11);
 }
 
-fn a_nested_step_of_the_same_beginning_is_not_counted<P: Place>(place: &P) {
+fn a_step_whose_name_begins_the_same_is_not_counted<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     let owner = manager.owner();
     let mut other = begin_as(&manager.repository, owner, &start("step 2")).unwrap();

@@ -1,8 +1,8 @@
 //! Any sequence of what managers and workers ask of the queue has the results that a simple model predicts.
 //!
-//! A message between managers and workers only says "look now", so a lost, doubled or late message is one more sequence of
-//! these calls. A worker that dies or pauses and a manager that is taken over go on to call: what they write must count as
-//! long as nobody has taken their partitions away, and must be refused from then on.
+//! A message between managers and workers only says "look now", so a lost, duplicated or late message is one more
+//! sequence of these calls. A worker that dies or pauses, and a manager that is taken over, keep calling: what they
+//! write must count as long as nobody has taken their partitions away, and must be refused from then on.
 
 use batch_runtime::repository::work_queue::Tend;
 use batch_runtime::repository::{BegunStep, ContextMap};
@@ -13,7 +13,7 @@ use super::*;
 
 every_kind![any_sequence_of_calls_does_what_the_model_predicts];
 
-/// The cases of the property, in a file and on a server, where a new place takes longer.
+/// The numbers of cases in a file and on a server, where a new place takes longer to create.
 const CASES: (u32, u32) = (64, 12);
 const PARTITIONS: u32 = 4;
 const WORKERS: usize = 3;
@@ -22,7 +22,7 @@ const MOST_LOSSES: u32 = 3;
 /// An instance may be taken over only a few times in a row.
 const MOST_RESTARTS: usize = 2;
 
-/// A call. The claims are numbered in the order in which they were made, modulo their number.
+/// A call. A claim is given by its index in the order in which the claims were made, modulo their number.
 #[derive(Debug, Clone)]
 enum Call {
     Tend {
@@ -389,13 +389,13 @@ impl<'p, P: Place> World<'p, P> {
         }
     }
 
-    /// Ends all workers and lets another one run what is left, as far as no partition has failed.
+    /// Ends all workers, and lets another one run what is left unless a partition fails.
     fn complete(&mut self) {
         if self.model.iter().any(|one| one.state == State::Failed) {
             self.restart();
         }
         (0..WORKERS).for_each(|worker| self.call(&Call::Die(worker)));
-        // A partition may be lost up to twice more, and its losses then still be forgiven.
+        // A partition may be lost up to two more times, and its losses may still be forgiven after that.
         for _ in 0..2 {
             self.tend(None, false);
             while self.model.iter().any(|one| one.state == State::Offered) {

@@ -24,7 +24,7 @@ every_kind![
     a_partition_that_was_not_begun_waits_for_its_manager,
     a_worker_that_drains_takes_nothing_more,
     workers_are_listed_with_what_they_hold_until_they_end,
-    a_worker_that_ended_in_order_is_told_from_one_that_was_lost,
+    a_worker_that_ended_normally_is_distinguished_from_one_that_was_lost,
     eight_workers_that_claim_two_hundred_partitions_at_once_take_each_once,
 ];
 
@@ -260,14 +260,14 @@ fn workers_are_listed_with_what_they_hold_until_they_end<P: Place>(place: &P) {
     assert_eq!(rows[0].holds, ["step:partition0"]);
 }
 
-fn a_worker_that_ended_in_order_is_told_from_one_that_was_lost<P: Place>(place: &P) {
+fn a_worker_that_ended_normally_is_distinguished_from_one_that_was_lost<P: Place>(place: &P) {
     let repository = place.open();
     let (first, second) = (Worker::of(place), Worker::of(place));
     let (ended, lost) = (first.id(), second.id());
     let fate = |worker| queue(&repository).fate(worker).unwrap();
     assert_eq!((fate(ended), fate(lost)), (Fate::Lives, Fate::Lives));
     drop(first.joined);
-    // Somebody who found it dead has said so.
+    // As if another process had found it dead and recorded that.
     let declare = match P::KIND {
         "sqlite" => format!("UPDATE BATCH_PROCESS SET ENDED = STARTED WHERE PROCESS_ID = {lost}"),
         _ => format!(

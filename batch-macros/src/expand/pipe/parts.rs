@@ -42,8 +42,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Checks whether its items are each a `Vec` while the next component would take their elements one by one, and
-    /// whether they are lent while the next component, at `at`, would keep them.
+    /// Checks for two misfits: each item is a `Vec` whose elements the next component would take one by one; or
+    /// the items are lent, and the next component, at `at`, would keep them.
     fn misfits(&self, role: &str, to: &str, component: &Ident, at: Span) -> Vec<(Span, TokenStream)> {
         let (takes, takes_each) = match role {
             "processor" => (quote!(PROCESSES), quote!(PROCESSES_EACH)),
@@ -148,14 +148,14 @@ impl<'f> Parts<'f> {
     }
 
     pub(super) fn aggregator(&mut self, part: Option<&Part>) -> Aggregated {
-        let Some(part) = part else { return Aggregated::not() };
+        let Some(part) = part else { return Aggregated::none() };
         let definition = quote!(__batch::AggregatorDefinition);
         let alias = self.place(part, "aggregator", &definition, &[]).alias;
         Aggregated::of(&self.function.sig.ident, &alias, part.span(), &self.processors)
     }
 
     /// In a step with the option `word`, checks that the component supports it.
-    pub(super) fn asked(
+    pub(super) fn supporting(
         &mut self,
         part: &Part,
         alias: Ident,

@@ -25,7 +25,7 @@ impl Parts<'_> {
             let alias = match partitioner {
                 None => {
                     let word = self.options.partitions.as_ref().map(|options| &options.word);
-                    self.asked(part, alias, word, "splits", &definition, "open")
+                    self.supporting(part, alias, word, "splits", &definition, "open")
                 }
                 Some(_) => alias,
             };

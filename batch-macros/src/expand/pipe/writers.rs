@@ -16,9 +16,9 @@ impl Parts<'_> {
                 let Placed { alias, scope } =
                     self.place(part, "writer", &definition, &[(&definition, "NAME")]);
                 let word = self.options.partitions.as_ref().map(|options| &options.word);
-                let alias = self.asked(part, alias, word, "is_shared", &definition, "bind");
+                let alias = self.supporting(part, alias, word, "is_shared", &definition, "bind");
                 let word = self.options.unordered.as_ref();
-                let alias = self.asked(part, alias, word, "in_any_order", &definition, "bind");
+                let alias = self.supporting(part, alias, word, "in_any_order", &definition, "bind");
                 quote!(<#alias as #definition>::bind(#scope)?)
             }
             Element::All(elements, _) => {

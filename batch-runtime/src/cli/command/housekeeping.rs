@@ -16,9 +16,10 @@ pub(super) fn purge() -> Command {
     let option =
         |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     Command::new("purge")
-        .about("Deletes the record of old instances that are complete")
+        .about("Deletes the record of old instances that are complete or abandoned")
         .long_about(
-            "Deletes the record of old instances that are complete. Without `--yes`, it says only what it would delete.\n\n\
+            "Deletes the record of old instances that are complete or abandoned. Without `--yes`, it says only what it would \
+             delete.\n\n\
              An instance is deleted as a whole, if it is COMPLETED or ABANDONED and its last execution ended before the given \
              time. A failed one stays, since it can be restarted: `abandon` it first. The identities stay, so a run with the \
              same parameters is refused as before. The totals of `metrics` stay, too.",
@@ -50,11 +51,11 @@ pub(super) fn purge() -> Command {
                 .action(ArgAction::SetTrue)
                 .requires("yes")
                 .help("Returns the freed space to the disk afterwards; meanwhile, a SQLite file cannot be written"),
-            option("yes", 7).action(ArgAction::SetTrue).help("Deletes them"),
+            option("yes", 7).action(ArgAction::SetTrue).help("Deletes the instances, instead of only listing them"),
         ])
 }
 
-/// The status of an instance that is complete for good.
+/// Parses the status of an instance that can be purged.
 fn complete(text: &str) -> Result<BatchStatus, String> {
     match status(text)? {
         status @ (BatchStatus::Completed | BatchStatus::Abandoned) => Ok(status),

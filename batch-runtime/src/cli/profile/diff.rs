@@ -42,8 +42,9 @@ impl ProfileDiff {
             }
             (is_first, _) => {
                 let (heap, other) = if is_first { (&names.0, &names.1) } else { (&names.1, &names.0) };
-                let said =
-                    format!("{heap} is the profile of a heap, and {other} is not: compare two of one kind");
+                let said = format!(
+                    "{heap} is the profile of a heap, and {other} is not: compare two of the same kind"
+                );
                 return Err(Refusal::usage(said));
             }
         }
@@ -52,7 +53,9 @@ impl ProfileDiff {
         if let Some(file) = &self.svg {
             fs::write(file, svg).map_err(|error| {
                 let file = file.display();
-                Refusal::usage(format!("{file} cannot be written: {error}; `--svg` names it"))
+                Refusal::usage(format!(
+                    "{file} cannot be written: {error}; use `--svg` to choose another file"
+                ))
             })?;
         }
         let svg = self.svg.as_deref().map(shown);

@@ -38,7 +38,7 @@ impl ProfileArguments {
         fs::create_dir_all(&folder).map_err(|error| {
             let folder = folder.display();
             Refusal::usage(format!(
-                "the folder {folder} cannot be made: {error}; `--profile-folder` names it"
+                "the folder {folder} cannot be created: {error}; use `--profile-folder` to choose another"
             ))
         })
     }

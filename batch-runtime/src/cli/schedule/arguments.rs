@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::Date;
-use crate::cli::arguments::named_or_only;
+use crate::cli::arguments::job_named_or_only;
 use crate::cli::command::{durability, on_end, recovery, telemetry};
 use crate::cli::refusal::Refusal;
 use crate::cli::telemetry::TelemetryArguments;
@@ -118,7 +118,7 @@ impl Invocation {
             Some(("list", _)) => Self::List,
             Some((word @ ("pause" | "resume"), matches)) => {
                 let name = matches.get_one::<String>("job").map(String::as_str);
-                let job = named_or_only(jobs, name, "schedule pause")?;
+                let job = job_named_or_only(jobs, name, "schedule pause")?;
                 if job.options.schedule.is_none() {
                     let error = ScheduleError::NoSchedule(job.name.to_owned());
                     return Err(OperatorError::from(error).into());
@@ -183,8 +183,8 @@ pub(in crate::cli) fn command() -> Command {
         .long_about(
             "Runs jobs at their scheduled times, each as a process of its own, until it is stopped. On Ctrl-C or SIGTERM the \
              running jobs stop after their current chunks, and the next `schedule` resumes them.\n\n\
-             Several `schedule` processes, on one machine or on several, and `run JOB --due` may use the same repository: each \
-             scheduled time runs once.",
+             Several `schedule` processes, on one machine or on several, and `run JOB --due` may use the same repository: a \
+             job runs once for each scheduled time.",
         )
         .disable_help_subcommand(true)
         .arg(
@@ -200,7 +200,7 @@ pub(in crate::cli) fn command() -> Command {
         .subcommands([
             Command::new("list").about("Lists the schedules: their next times, the last outcome, and what was missed"),
             Command::new("pause")
-                .about("Pauses the schedule of a job: the times of the pause never run")
+                .about("Pauses the schedule of a job: the job never runs for a time within the pause")
                 .arg(job()),
             Command::new("resume").about("Resumes the schedule of a job").arg(job()),
             Command::new("export")

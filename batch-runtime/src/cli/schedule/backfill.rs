@@ -1,4 +1,4 @@
-//! `run JOB --backfill FIRST..LAST`: runs the scheduled times of the past that are not complete.
+//! `run JOB --backfill FIRST..LAST`: runs the job for those scheduled times of past days that are not complete.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
@@ -66,7 +66,7 @@ pub(in crate::cli) fn backfill(
     Ok(runs.code())
 }
 
-/// The times to run, oldest first.
+/// The times to run the job for, oldest first.
 pub(crate) fn fires(
     operator: &JobOperator,
     job: &'static JobInfo,
@@ -79,7 +79,7 @@ pub(crate) fn fires(
     let times = scheduled
         .times
         .between_dates(range.first, range.last)
-        .map_err(|error| Refusal::usage(format!("these days cannot be run: {error}")))?;
+        .map_err(|error| Refusal::usage(format!("the job cannot be run for these days: {error}")))?;
     let mut fires = Vec::new();
     for time in times.take_while(|time| time.instant <= now) {
         let fire = scheduled.fire(time);
@@ -95,7 +95,7 @@ pub(crate) fn fires(
     Ok(fires)
 }
 
-/// Shows the times, and asks whether to run them.
+/// Shows the times, and asks whether to run the job for them.
 fn agreed(fires: &[Fire], job: &JobInfo, backfill: &Backfill, globals: &Globals, console: &Console) -> bool {
     if backfill.yes && (globals.quiet || globals.json) {
         return true;

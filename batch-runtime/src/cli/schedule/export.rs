@@ -32,7 +32,7 @@ pub(super) fn export(
             fs::write(&file, text).map_err(|error| {
                 let file = file.display();
                 Refusal::usage(format!(
-                    "{file} cannot be written: {error}; `--directory` names the directory"
+                    "{file} cannot be written: {error}; use `--directory` to choose another directory"
                 ))
             })?;
         }

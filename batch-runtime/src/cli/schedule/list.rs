@@ -25,7 +25,7 @@ pub(crate) struct ScheduleState {
     /// The numbers of waiting, missed, skipped and held times.
     pub(crate) counts: [u64; 4],
     /// The execution that all later times wait for.
-    pub(crate) holds: Option<ExecutionId>,
+    pub(crate) held_by: Option<ExecutionId>,
 }
 
 impl ScheduleState {
@@ -40,9 +40,9 @@ impl ScheduleState {
         let held = waiting_for_a_person(repository, name)?;
         counts[3] = held.len() as u64;
         // The oldest one is the first that a person has to look at.
-        let holds = held.last().and_then(|fire| fire.run).map(|run| run.execution);
-        let holds = holds.filter(|_| job.schedule.on_failure == OnFailure::Hold);
-        Ok(Self { row: repository.schedule(name)?, last, counts, holds })
+        let held_by = held.last().and_then(|fire| fire.run).map(|run| run.execution);
+        let held_by = held_by.filter(|_| job.schedule.on_failure == OnFailure::Hold);
+        Ok(Self { row: repository.schedule(name)?, last, counts, held_by })
     }
 }
 
@@ -73,14 +73,17 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     ]);
     for (job, found) in jobs.iter().zip(&found) {
         let is_paused = found.row.as_ref().is_some_and(|row| row.paused.is_some());
-        let next =
-            if is_paused { vec!["paused".to_owned()] } else { next(job).into_iter().map(shown).collect() };
+        let next = if is_paused {
+            vec!["paused".to_owned()]
+        } else {
+            next(job).into_iter().map(format_time).collect()
+        };
         let mut cells = vec![
             job.job.name.to_owned(),
             job.times.words(),
             job.schedule.zone.to_owned(),
             String::new(),
-            found.last.as_ref().map(last).unwrap_or_default(),
+            found.last.as_ref().map(describe_last).unwrap_or_default(),
             found.counts[1].to_string(),
         ];
         for time in next {
@@ -91,16 +94,21 @@ pub(super) fn list(jobs: &[&'static JobInfo], globals: &Globals, console: &Conso
     console.out.put(table);
     for (job, found) in jobs.iter().zip(&found).filter(|(_, found)| found.counts[3] > 0) {
         let (name, held) = (job.job.name, found.counts[3]);
-        if let Some(execution) = found.holds {
+        if let Some(execution) = found.held_by {
             let waiting = found.counts[0];
-            let times = if waiting == 1 { "time" } else { "times" };
+            let times_wait = if waiting == 1 { "time waits" } else { "times wait" };
             console.out.line(format_args!(
-                "{name}: execution {execution} failed or was stopped, and {waiting} later {times} wait for it: `restart {execution}` resumes it, and `abandon {execution}` gives it up"
+                "{name}: execution {execution} failed or was stopped, and {waiting} later {times_wait} for it: `restart {execution}` resumes it, and `abandon {execution}` gives it up"
             ));
             continue;
         }
+        let runs_are_held = if held == 1 {
+            "1 run is held, because it failed or was stopped".to_owned()
+        } else {
+            format!("{held} runs are held, because they failed or were stopped")
+        };
         console.out.line(format_args!(
-            "{name}: {held} held, because a run failed or was stopped: `executions {name}` lists them, and `restart ID` resumes one"
+            "{name}: {runs_are_held}; `executions {name}` lists the executions, and `restart ID` resumes one"
         ));
     }
     Ok(())
@@ -114,17 +122,17 @@ pub(crate) fn document<'a>(
 ) -> Schedules<'a> {
     let listed = jobs.iter().zip(found).map(|(job, found)| {
         let next: Vec<_> = job.times.after(now).take(NEXT).map(|time| job.fire(time)).collect();
-        Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts, found.holds)
+        Listed::of(job, found.row.as_ref(), &next, found.last.as_ref(), found.counts, found.held_by)
     });
     Schedules { schedules: listed.collect() }
 }
 
-pub(crate) fn shown(time: ScheduledTime) -> String {
+pub(crate) fn format_time(time: ScheduledTime) -> String {
     time.local.strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
-/// How the last scheduled time ended.
-pub(crate) fn last(row: &FireRow) -> String {
+/// The last scheduled time, and the outcome of its run.
+pub(crate) fn describe_last(row: &FireRow) -> String {
     let outcome = match (row.outcome, row.run) {
         (FireOutcome::Missed | FireOutcome::Skipped, None) => row.outcome.as_str().to_lowercase(),
         (_, None) => "waits".to_owned(),

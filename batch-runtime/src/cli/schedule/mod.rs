@@ -78,11 +78,11 @@ fn extra_parameters(
     run: &RunArguments,
     console: &Console,
 ) -> Result<Parameters, Refusal> {
-    let given = parse_parameters(job, run.with_secrets(job, console)?)
+    let given = parse_parameters(job, run.all_parameters(job, console)?)
         .map_err(|error| Refusal::of_parameters(&error, job, false))?;
     if let Some((name, _)) = given.iter().find(|(_, parameter)| parameter.identifying) {
         return Err(Refusal::usage(format!(
-            "`{name}` identifies a run, and a scheduled run has the value that the job declares: leave it out, or run the job without `--due` and `--backfill`"
+            "`{name}` identifies a run, and a scheduled run takes the value that the job declares: leave the parameter out, or run the job without `--due` and `--backfill`"
         )));
     }
     Ok(given)
@@ -106,7 +106,7 @@ pub(super) fn due(
         let waits = Waits { waits_for: due.waits_for, held_by: due.held_by };
         let mut has_run = false;
         for fire in due.start {
-            // A time that another process has begun meanwhile, or that cannot begin, is passed over.
+            // Pass over a time whose run was refused, and, below, one whose run another process has begun meanwhile.
             if runs.refused.iter().any(|(scheduled, _)| *scheduled == fire.scheduled) {
                 continue;
             }
@@ -174,9 +174,12 @@ pub(super) fn run(
                     format!("the schedule of {0} is paused; `schedule resume {0}` resumes it", job.name)
                 }
                 (true, false) => {
-                    format!("the schedule of {} is resumed; the times of the pause do not run", job.name)
+                    format!(
+                        "the schedule of {} is resumed; the job does not run for times within the pause",
+                        job.name
+                    )
                 }
-                (false, _) => format!("the schedule of {} is {is} already", job.name),
+                (false, _) => format!("the schedule of {} is already {is}", job.name),
             };
             done(&PauseOrResume { job: job.name, paused: *pause, changed }, &text, globals, console);
         }

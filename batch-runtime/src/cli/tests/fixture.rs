@@ -69,9 +69,9 @@ impl Drop for Folder {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Captured(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Kept {
+impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -82,7 +82,7 @@ impl Write for Kept {
     }
 }
 
-impl Kept {
+impl Captured {
     pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
@@ -93,13 +93,13 @@ pub(super) fn ask<A: Into<OsString>>(
     jobs: &[&'static JobInfo],
     environment: fn(&str) -> Option<OsString>,
 ) -> Answer {
-    let (out, err) = (Kept::default(), Kept::default());
+    let (out, err) = (Captured::default(), Captured::default());
     let console = Console { environment, ..Console::of_streams(out.clone(), err.clone()) };
     let code = answer(words, jobs, &console);
     Answer { code, out: out.text(), err: err.text() }
 }
 
-/// Reads 25 numbers, drops the even ones, and fails at the parameter `fail_at`.
+/// Reads 25 numbers, drops the even ones, and fails at the number in the parameter `fail_at`.
 pub(super) enum LoadDelays {}
 
 impl StepDefinition for LoadDelays {
@@ -201,7 +201,7 @@ const fn step(info: &'static StepInfo) -> Node {
 pub(super) const FLIGHT_DELAYS: &JobInfo = &JobInfo {
     id: "demo::flight_delays",
     name: "flight_delays",
-    doc: " Loads the late flights of a year and ranks the carriers.\n\n A flight is late from `min_delay` on.",
+    doc: " Loads the late flights of a year and ranks the carriers.\n\n A flight is late if its delay is at least `min_delay` minutes.",
     parameters: &[
         ParameterSpec::of::<PathBuf>("input", " CSV file of flights"),
         ParameterSpec {
@@ -210,7 +210,7 @@ pub(super) const FLIGHT_DELAYS: &JobInfo = &JobInfo {
         },
         ParameterSpec {
             identifying: false,
-            ..ParameterSpec::of::<Option<u64>>("fail_at", " Fails at that item")
+            ..ParameterSpec::of::<Option<u64>>("fail_at", " Fails at the item with this number")
         },
         ParameterSpec {
             default: Some(|| false.to_value()),
@@ -231,7 +231,7 @@ pub(super) const UPLOAD: &JobInfo = &JobInfo {
         ParameterSpec { secret: true, ..ParameterSpec::of::<String>("api_key", " Opens the door") },
         ParameterSpec {
             values: &["fast", "safe"],
-            ..ParameterSpec::of::<Option<String>>("json", " How it is sent")
+            ..ParameterSpec::of::<Option<String>>("json", " How the ranking is sent")
         },
     ],
     flow: &[

@@ -14,7 +14,7 @@ use crate::repository::{
 
 const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 
-/// A step that runs for 100 seconds, in which it has read a quarter of its input: 5,000 items.
+/// A step that has been running for 100 seconds, and has read a quarter of its input: 5,000 items.
 fn a_quarter(folder: &Folder) -> (Launched, StepExecutionId) {
     let owner = launched(folder);
     let step = StepStart {
@@ -129,7 +129,7 @@ fn a_running_execution_is_followed_until_it_ends() {
 }
 
 #[test]
-fn an_execution_is_followed_as_one_json_document_a_line() {
+fn an_execution_is_followed_as_one_json_document_per_line() {
     let folder = Folder::new();
     let (owner, step) = a_quarter(&folder);
     let answer = std::thread::scope(|scope| {

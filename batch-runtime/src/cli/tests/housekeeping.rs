@@ -29,7 +29,7 @@ fn ask_words(folder: &Folder, words: &[&str]) -> Answer {
 }
 
 #[test]
-fn a_purge_without_yes_says_what_would_go_and_deletes_nothing() {
+fn a_purge_without_yes_says_what_it_would_delete_and_deletes_nothing() {
     let folder = two_instances();
     let answer = folder.ask(JOBS, OLD);
     assert_eq!(answer.code, 0, "{}", answer.err);
@@ -96,7 +96,7 @@ fn an_archive_that_cannot_be_written_purges_nothing() {
     let folder = two_instances();
     let answer = folder.ask(JOBS, &format!("{OLD} --yes --archive {}/no/archive", folder.path("").display()));
     assert_eq!(answer.code, 2);
-    assert!(answer.err.contains("and nothing is purged"), "{}", answer.err);
+    assert!(answer.err.contains("and nothing was purged"), "{}", answer.err);
     assert_eq!(folder.json(JOBS, OLD)["instances"], json!(1));
 }
 
@@ -132,7 +132,7 @@ fn a_secret_on_standard_input_is_in_no_output() {
     let folder = Folder::new();
     let repository = folder.path("batch.db");
     let run = |input: fn() -> std::io::Result<String>| {
-        let (out, err) = (Kept::default(), Kept::default());
+        let (out, err) = (Captured::default(), Captured::default());
         let console = Console { input, ..Console::of_streams(out.clone(), err.clone()) };
         let words =
             ["flights", "--repository", repository.to_str().unwrap(), "run", "upload", "--parameters", "-"];

@@ -138,7 +138,7 @@ fn a_restart_with_another_identity_is_refused() {
     assert_eq!(
         answer.err,
         "error: execution 1 cannot be restarted: the current parameters belong to another instance of job \
-         `flight_delays`, as `min_delay` differs; pass the value that the execution had, or start a new instance\n"
+         `flight_delays`, because `min_delay` differs; pass the value that the execution had, or start a new instance\n"
     );
 }
 

@@ -58,7 +58,7 @@ fn a_log_names_the_feature_that_it_needs() {
     refused(
         ONE,
         "run --input a --log log.jsonl",
-        "`--log` needs a program that can write logs: build it with the feature `log` of batch-runtime, or leave it out",
+        "`--log` needs a program that can write logs: build the program with the feature `log` of batch-runtime, or leave the option out",
     );
 }
 
@@ -68,7 +68,7 @@ fn an_address_of_a_collector_names_the_feature_that_it_needs() {
     refused(
         ONE,
         "run --input a --otlp http://localhost:4318",
-        "`--otlp` needs a program that can send traces: build it with the feature `otel` of batch-runtime, or leave it out",
+        "`--otlp` needs a program that can send traces: build the program with the feature `otel` of batch-runtime, or leave the option out",
     );
 }
 
@@ -76,7 +76,8 @@ fn an_address_of_a_collector_names_the_feature_that_it_needs() {
 #[test]
 fn a_profile_names_the_feature_that_it_needs() {
     for (line, what) in [("run --input a --profile", "`--profile`"), ("profile diff a b", "`profile diff`")] {
-        let needs = "needs a program that can profile: build it with the feature `profile` of batch-runtime, or leave it out";
+        let needs =
+            "needs a program that can profile: build the program with the feature `profile` of batch-runtime";
         refused(ONE, line, &format!("{what} {needs}"));
     }
 }
@@ -87,8 +88,7 @@ fn a_profile_of_the_heap_names_the_feature_that_it_needs() {
     refused(
         ONE,
         "run --input a --profile=heap",
-        "`--profile=heap` needs a program that can profile: build it with the feature `profile-heap` of batch-runtime, or \
-         leave it out",
+        "`--profile=heap` needs a program that can profile: build the program with the feature `profile-heap` of batch-runtime",
     );
 }
 
@@ -196,7 +196,7 @@ fn looking_for_a_missing_repository_does_not_create_it() {
 }
 
 #[test]
-fn a_file_that_is_no_repository_is_refused_and_left_alone() {
+fn a_file_that_is_not_a_repository_is_refused_and_left_alone() {
     let folder = Folder::new();
     std::fs::write(folder.path("batch.db"), "carrier,origin\n".repeat(500)).unwrap();
     let answer = folder.ask(ONE, "run --input a.csv");
@@ -221,6 +221,6 @@ fn a_refusal_is_one_json_document_too() {
 }
 
 #[test]
-fn two_jobs_of_one_name_do_not_crash_the_program() {
+fn two_jobs_with_the_same_name_do_not_crash_the_program() {
     assert_eq!(Folder::new().ask(&[ONCE, ONCE], "jobs").code, 0);
 }

@@ -1,4 +1,4 @@
-//! Failures that arose in another process: their texts, and the verdicts of the step's rules.
+//! Failures that arose in another process: their messages, and the verdicts of the step's rules.
 
 use std::error::Error;
 use std::fmt;

@@ -197,7 +197,7 @@ pub(crate) enum Fault<E, In> {
     Listener(Failure),
 }
 
-/// How far a chunk is filled.
+/// How far to fill a chunk.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent<'c> {
     /// The number of items. It grows while the reader keeps a group in one chunk.

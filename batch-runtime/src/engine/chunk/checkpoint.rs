@@ -28,20 +28,20 @@ struct Versioned<P> {
     done: Vec<(u64, u64)>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// The version of a text without ranges.
+/// The version of a position without ranges.
 const VERSION: u32 = 1;
-/// The version of a text with ranges. A program that does not know ranges would process those records twice.
+/// The version of a position with ranges. A program that does not know ranges would process those records twice.
 const WITH_RANGES: u32 = 2;
 
 impl<P: Serialize> Versioned<P> {
     fn text(self) -> Result<String, Failure> {
         serde_json::to_string(&self)
-            .map_err(|error| Failure::new(format!("its position does not serialise: {error}")))
+            .map_err(|error| Failure::new(format!("its position cannot be serialised: {error}")))
     }
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn add_ranges(position: &str, done: &[Range<u64>]) -> Result<String, 
     Versioned::new(at, 0, done).text()
 }
 
-/// Returns the place `records` records after an encoded position, if those records are done.
+/// Returns an encoded position with the next `records` records marked as done.
 pub(crate) fn ahead_of(position: &str, records: u32) -> Result<String, Failure> {
     let mut versioned = parsed(position)?;
     versioned.ahead += u64::from(records);
@@ -133,7 +133,9 @@ pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, 
         serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
     let v = versioned.v;
     if !matches!(v, VERSION | WITH_RANGES) {
-        return Err(refuse(format!("its version is {v}, this program knows versions up to {WITH_RANGES}")));
+        return Err(refuse(format!(
+            "its version is {v}, but this program knows only versions up to {WITH_RANGES}"
+        )));
     }
     if !versioned.is_in_order() {
         return Err(refuse("the ranges of committed records are not in order".to_owned()));
@@ -187,7 +189,7 @@ pub(crate) struct TaskletDone {
 }
 
 impl Checkpoint {
-    /// Removes the framework's values from an inherited context; the user's values stay.
+    /// Takes the framework's values out of an inherited context; the user's values stay.
     pub(crate) fn take(context: &mut ContextMap) -> Result<Self, Failure> {
         fn text(context: &mut ContextMap, key: &str) -> Option<String> {
             match context.remove(key)? {

@@ -88,7 +88,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// Resumes the writer at its position of the last commit.
+    /// Resumes the writer at the position of the last commit.
     fn open<F: Feed<In, W::Item>>(&mut self, feed: &F) -> Result<(), Failure> {
         let run = self.shared.run;
         run.info.check_writer(W::WRITES_IN).map_err(|failure| run.of_role(failure, "writer"))?;
@@ -222,7 +222,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         }
     }
 
-    /// Adds to a write failure the records that the chunk was made of.
+    /// Adds the records of the chunk to a write failure.
     #[cold]
     fn with_records<F: Feed<In, W::Item>>(halt: Halt, records: u64, feed: &F) -> Halt {
         match (halt, feed.location()) {

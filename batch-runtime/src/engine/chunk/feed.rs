@@ -16,7 +16,8 @@ use crate::engine::step::Halt;
 pub(crate) trait Feed<In, Out> {
     /// Fills the next chunk. Skips are recorded in the skip rules of `shared`.
     ///
-    /// Books the time that it takes, except for the time of [filling](crate::engine::profile::Activity::Fill).
+    /// Books the time of the activities that the feed can tell apart. The caller books the rest as
+    /// [`Fill`](crate::engine::profile::Activity::Fill).
     fn fill<L: StepListener<In, Out>>(
         &mut self,
         shared: &mut Shared<'_, '_, In, L>,

@@ -26,9 +26,9 @@ pub struct Grouped<R: Reader, G> {
     /// True if the chunk ends after the last item returned.
     ends: bool,
     /// An encoded position at which nothing was read ahead, and the number of records returned since then. `None` if
-    /// nothing was read ahead yet in the current chunk.
+    /// nothing has been read ahead in the current chunk.
     base: Option<(Value, u64)>,
-    /// The place of the last record returned, if something was read ahead of it.
+    /// The place of the last record returned, if anything was read ahead after it.
     place: Option<String>,
     /// Whether the inner reader steps over the last error returned.
     steps_over: bool,
@@ -46,16 +46,16 @@ enum ReadAhead<Item> {
 pub struct GroupedPosition<P> {
     at: P,
     /// The number of records read after `at`.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     records: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_none(records: &u64) -> bool {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
+fn is_zero(records: &u64) -> bool {
     *records == 0
 }
 
-const READ_BACK: &str = "a position of the reader was written and read back before its first item";
+const READ_BACK: &str = "opening the reader has checked that its positions can be encoded and decoded";
 
 impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
     /// Wraps the reader of a step with these options. The chunk size may be a parameter in the scope.
@@ -130,7 +130,7 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
             self.steps_over = false;
             return Err(format!(
                 "a chunk of more than {} items: `chunk_while` does not end it, and it is held in memory as a whole; \
-                 raise `chunk_at_most` if such chunks are meant",
+                 raise `chunk_at_most` if such chunks are intended",
                 self.max
             )
             .into());
@@ -309,7 +309,7 @@ mod tests {
         (records, false)
     }
 
-    /// The expected chunks, computed naively: a chunk ends after this many items, before the first item of
+    /// The expected chunks, computed naively: a chunk ends once it has this many items and the next item is of
     /// another group.
     fn by_hand(records: &[Option<u8>], items: usize) -> Vec<Vec<Option<u8>>> {
         let mut chunks = vec![Vec::new()];

@@ -16,7 +16,7 @@ pub(crate) struct Replayed<'p, R, A> {
     /// The reader that read the last place, the position at which it was opened, and the number of records that it
     /// has read since then.
     open: Option<(R, String, u64)>,
-    /// True unless the last error was about more than a record.
+    /// True unless the last error was about more than one record.
     steps_over: bool,
 }
 

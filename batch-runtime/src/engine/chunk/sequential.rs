@@ -1,4 +1,4 @@
-//! Fills chunks on the thread of the step, and applies the skip and retry rules to its faults.
+//! Fills chunks on the thread of the step, and applies the skip and retry rules to faults.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -63,7 +63,7 @@ impl<'l, 'r, In, L> Shared<'l, 'r, In, L> {
         }
     }
 
-    /// Adds the phase and the step to a failure.
+    /// As [`StepRun::blame`]; also sets the current phase.
     pub(crate) fn blame(&self, failure: Failure, phase: Phase) -> Failure {
         self.phase.set(phase);
         self.run.blame(failure, phase)

@@ -29,7 +29,7 @@ struct KnownPosition {
 #[derive(Debug, Clone)]
 struct DoneRange {
     end: u64,
-    /// The last known position in it.
+    /// The last known position in the range.
     known: Option<KnownPosition>,
 }
 
@@ -76,7 +76,7 @@ impl Watermark {
         self.done.insert(start, DoneRange { end, known });
     }
 
-    /// Returns the text to store now.
+    /// Returns the encoded position to store now.
     pub(crate) fn text(&self) -> Result<String, Failure> {
         let from = |record: u64| record - self.mark.record;
         let done = self.done.iter().filter(|(start, range)| range.end > **start);
@@ -84,7 +84,7 @@ impl Watermark {
         checkpoint::add_ranges(&self.mark.position, &done)
     }
 
-    /// Returns the text to store in the transaction that [commits](Self::commit) these records.
+    /// Returns the encoded position to store in the transaction that [commits](Self::commit) these records.
     pub(crate) fn text_with(&self, records: Range<u64>, after: Option<&str>) -> Result<String, Failure> {
         let mut then = self.clone();
         then.commit(records, after);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_without_records_moves_the_position_after_the_chunk_before() {
+    fn a_chunk_without_records_moves_the_position_after_the_previous_chunk() {
         for order in [[0, 1], [1, 0]] {
             let mut watermark = begun();
             for chunk in order {

@@ -188,7 +188,7 @@ where
         }
     }
 
-    /// Makes one call. A panic in it is its failure.
+    /// Makes one call. A panic in the call becomes its failure.
     async fn call(&self, item: Held) -> Result<R, Failure> {
         let mut call = pin!(async { (self.call)(item).await });
         let call = poll_fn(|context| match panic::catch(|| call.as_mut().poll(context)) {

@@ -59,7 +59,7 @@ where
 
 /// Reads ahead, and keeps the calls of several items in flight.
 pub(crate) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFUL: bool> {
-    /// `None` only while it is reopened.
+    /// `None` only while the reader is being reopened.
     reader: Option<R>,
     processor: P,
     reorder_buffer: ReorderBuffer<P::Out, CAREFUL>,

@@ -37,7 +37,7 @@ where
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
 
-/// Makes the same processor for a function that takes its item by reference.
+/// As [`pooled`], for a function that takes its item by reference.
 pub fn pooled_by_reference<In, R, K, F>(
     name: &'static str,
     concurrency: usize,
@@ -69,7 +69,7 @@ fn call_with_retries<R>(
 struct Shared<In, F> {
     call: F,
     retrying: Retrying,
-    jobs: Mutex<Receiver<(u64, In)>>,
+    items: Mutex<Receiver<(u64, In)>>,
     /// Wakes the thread that waits for a result.
     waker: Mutex<Option<Waker>>,
     given_up: AtomicBool,
@@ -82,7 +82,7 @@ struct Shared<In, F> {
 /// Threads that call a function. Dropping the pool ends each thread after its current call.
 struct Pool<In, R, F> {
     shared: Arc<Shared<In, F>>,
-    jobs: Option<Sender<(u64, In)>>,
+    items: Option<Sender<(u64, In)>>,
     results: Results<In, R>,
     /// Interrupts the backoff before a retry.
     give_up: StopSignal,
@@ -98,18 +98,18 @@ where
     F: Fn(In, &Retrying) -> Returned<In, R>,
 {
     fn new(name: &'static str, call: F, scope: &Scope<'_>) -> Self {
-        let (jobs, todo) = mpsc::channel();
+        let (items, receiver) = mpsc::channel();
         let (retrying, give_up) = scope.retrying().given_up_by();
         let shared = Shared {
             call,
             retrying,
-            jobs: Mutex::new(todo),
+            items: Mutex::new(receiver),
             waker: Mutex::new(None),
             given_up: AtomicBool::new(false),
             name,
             lanes: scope.lanes(),
         };
-        Self { shared: Arc::new(shared), jobs: Some(jobs), results: mpsc::channel(), give_up }
+        Self { shared: Arc::new(shared), items: Some(items), results: mpsc::channel(), give_up }
     }
 }
 
@@ -120,8 +120,8 @@ impl<In, F> Shared<In, F> {
     {
         let mut lane = CallsWatch::start(self.name, &self.lanes);
         loop {
-            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((number, item)) = job else { return };
+            let received = self.items.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((number, item)) = received else { return };
             if self.given_up.load(Ordering::Relaxed) {
                 return;
             }
@@ -146,8 +146,8 @@ where
     F: Fn(In, &Retrying) -> Returned<In, R> + Send + Sync,
 {
     fn start(&mut self, number: u64, item: In) {
-        if let Some(jobs) = &self.jobs {
-            jobs.send((number, item)).expect("the pool owns the receiver too");
+        if let Some(items) = &self.items {
+            items.send((number, item)).expect("the pool owns the receiver too");
         }
     }
 
@@ -181,6 +181,6 @@ impl<In, R, F> Drop for Pool<In, R, F> {
     fn drop(&mut self) {
         self.shared.given_up.store(true, Ordering::Relaxed);
         self.give_up.give_up();
-        self.jobs = None;
+        self.items = None;
     }
 }

@@ -17,7 +17,7 @@ impl StepWaker {
         Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 
-    /// Waits until it is woken, or for `at_most`. User code may have consumed the thread's park token, so the
+    /// Waits until the thread is woken, or for `at_most`. User code may have consumed the thread's park token, so the
     /// wake-up is kept here too.
     pub(crate) fn wait(&self, at_most: Duration) {
         if !self.woken.swap(false, Ordering::Acquire) {

@@ -24,7 +24,7 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
     /// The uncommitted values in the contexts at the beginning of the transaction; `None` unless the step is careful.
-    pub(crate) put: Option<&'w UncommittedValues>,
+    pub(crate) uncommitted: Option<&'w UncommittedValues>,
     /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
     /// The index in the chunk of the first item that is written here.
@@ -57,14 +57,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Calls the writer once.
     fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
-        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, put, .. } = self;
+        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, uncommitted, .. } = self;
         let items = &items[part];
         in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
         // Catch a panic here, so that it rolls back and names the chunk like any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
         // A careful step must know now which call failed.
-        let written = if put.is_some() { tx.settled(written) } else { tx.after(written) };
+        let written = if uncommitted.is_some() { tx.settled(written) } else { tx.after(written) };
         let written = written.map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
             Ok(()) => log_if_failed(listener.after_write(items)),
@@ -76,8 +76,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     /// Rolls back to the beginning of the transaction and releases its locks.
     fn give_up(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
-        if let Some(put) = self.put {
-            self.shared.run.take_back(put);
+        if let Some(uncommitted) = self.uncommitted {
+            self.shared.run.take_back(uncommitted);
         }
         self.writer.rollback(self.begin).map_err(Failure::new)
     }
@@ -121,8 +121,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(kept.iter().map(ExactSizeIterator::len).sum())
     }
 
-    /// Finds the bad items in a part that could not be written as a whole. Nothing of it is in the transaction;
-    /// `kept` holds the parts that are.
+    /// Finds the bad items in a part that could not be written as a whole. The transaction holds none of its
+    /// items; `kept` holds the parts that it does hold.
     fn isolate(
         &mut self,
         items: &[W::Item],
@@ -185,14 +185,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Writes a part in a savepoint. If that fails, everything is as it was before the savepoint.
     fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
-        let (before, put) = (self.writer.position(), self.shared.run.uncommitted_values());
+        let (before, uncommitted) = (self.writer.position(), self.shared.run.uncommitted_values());
         // If the transaction itself is broken, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {
             return self.tx.keep_part().map_err(Failure::fatal);
         };
         let back = if self.tx.is_alive() {
-            self.shared.run.take_back(&put);
+            self.shared.run.take_back(&uncommitted);
             let taken = self.tx.take_part_back();
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {

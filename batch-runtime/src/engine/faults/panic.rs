@@ -14,8 +14,8 @@ thread_local! {
     static SEEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a panic hook, because only the hook learns the location of a panic. Our hook handles threads that are inside
-/// [`catch`], and leaves all others to the previous hook.
+/// Installs a panic hook, because only the hook learns the location of a panic. Our hook handles threads that are
+/// inside [`catch`], and leaves all others to the previous hook.
 fn install_hook() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {

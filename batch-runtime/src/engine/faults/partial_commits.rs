@@ -1,8 +1,8 @@
 //! Commits a chunk in parts after the database refused to commit the whole of it, for example because of a deferred
 //! constraint.
 //!
-//! The parts are committed from left to right, each with its checkpoint; bad items are skipped. Only in this case does a
-//! chunk take more than one transaction, because savepoints cannot find an error that shows up at the commit.
+//! The parts are committed from left to right, each with its checkpoint; bad items are skipped. Only in this case does
+//! a chunk take more than one transaction, because savepoints cannot find an error that shows up at the commit.
 
 use std::ops::Range;
 

@@ -162,7 +162,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
     const LEAVES: bool = if FAILS { How::IN_PLACE } else { P::LEAVES };
     const NOTES: bool = FAILS;
 
-    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[expect(clippy::inline_always, reason = "a separate call costs as much as the rest of the loop")]
     #[inline(always)]
     fn process(&mut self, item: In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         if !FAILS {
@@ -175,7 +175,7 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
         self.inner.process(item, out)
     }
 
-    #[expect(clippy::inline_always, reason = "a call of its own costs as much as the rest of the loop does")]
+    #[expect(clippy::inline_always, reason = "a separate call costs as much as the rest of the loop")]
     #[inline(always)]
     fn process_ref(&mut self, item: &In, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         if !FAILS {

@@ -165,18 +165,18 @@ impl Retrying {
 fn is_of_the_input(failure: &Failure) -> bool {
     failure.phase() == Some(Phase::Read)
         && (failure.find::<ReadError>().is_some_and(ReadError::is_about_the_input)
-            || is_of_an_interface(failure))
+            || is_of_an_http_api(failure))
 }
 
 /// Returns whether the failure is an answer of an HTTP API that would refuse the same request again.
 #[cfg(feature = "http")]
-fn is_of_an_interface(failure: &Failure) -> bool {
+fn is_of_an_http_api(failure: &Failure) -> bool {
     use crate::readers::http::HttpError;
     failure.find::<HttpError>().is_some_and(HttpError::is_about_the_input)
 }
 
 #[cfg(not(feature = "http"))]
-fn is_of_an_interface(_: &Failure) -> bool {
+fn is_of_an_http_api(_: &Failure) -> bool {
     false
 }
 

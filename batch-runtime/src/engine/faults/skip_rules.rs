@@ -40,7 +40,7 @@ pub(crate) enum Skipped<In> {
 }
 
 impl<In> Skipped<In> {
-    /// A skipped item that could not be processed; [`Gone`](Self::Gone) if it is `None`.
+    /// A skipped item that could not be processed; [`Gone`](Self::Gone) if `item` is `None`.
     pub(crate) fn read(item: Option<In>) -> Self {
         item.map_or(Self::Gone, Self::Read)
     }
@@ -109,7 +109,7 @@ impl<'r, In> SkipRules<'r, In> {
         match self.faults.skipped_by(&failure, so_far) {
             None => Err(match self.faults.hidden_in(&failure) {
                 Some(name) => failure.with_note(format!(
-                    "the step has a rule for `{name}`, which is inside this error and not among its sources, as with `#[error(transparent)]`: name the variant that holds it, as `LoadError::Parse(_)`"
+                    "the step has a rule for `{name}`, which is inside this error and not among its sources, as with `#[error(transparent)]`: name the variant that holds it, such as `LoadError::Parse(_)`"
                 )),
                 None => failure,
             }),
@@ -169,7 +169,8 @@ impl<'r, In> SkipRules<'r, In> {
         })
     }
 
-    /// Discards the skips that are not committed. Returns the first of them in the order of the input, and their number.
+    /// Discards the skips that are not committed. Returns the first of them in the order of the input, and their
+    /// number.
     pub(crate) fn take_first(&mut self) -> Option<(Failure, u64)> {
         let count = self.skips.len();
         self.skipped.take_back(count);
@@ -319,8 +320,8 @@ fn of_server(_: &Failure) -> bool {
     false
 }
 
-/// Returns whether the database itself asks for the whole transaction to be repeated, or lost it with its connection. No
-/// rule is needed for that, and none is used.
+/// Returns whether the database itself asks for the whole transaction to be repeated, or lost it with its connection.
+/// No rule is needed for that, and none is used.
 #[cfg(feature = "postgres")]
 pub(crate) fn repeats_by_itself(failure: &Failure) -> bool {
     of_server(failure) || failure.find::<PgError>().is_some_and(PgError::is_serialization)

@@ -43,8 +43,8 @@ impl RestartFrom {
         &self.step
     }
 
-    /// The journal entries that let the job begin there. `passed` holds the places that count as passed when a replay
-    /// begins.
+    /// The journal entries that let the job begin at the step. `passed` holds the places that count as passed when a
+    /// replay begins.
     ///
     /// # Errors
     /// When the job does not reach that step, or steps before it are not complete.
@@ -114,17 +114,17 @@ impl RestartFrom {
         let same = |path: &&str| name_in(path) == name_in(step) && path.contains('[');
         let begun = so_far.unfinished.iter().map(|step| step.step.as_str());
         let recorded = so_far.journal.iter().map(|entry| entry.path.as_str());
-        let rounds: BTreeSet<&str> =
+        let iterations: BTreeSet<&str> =
             recorded.chain(begun).filter(same).filter(|path| !path.starts_with("match ")).collect();
-        if rounds.is_empty() {
+        if iterations.is_empty() {
             return format!(
                 "the path that the instance took does not reach `{step}`: a decision before it led elsewhere, or has not been made yet"
             );
         }
-        let rounds: Vec<&str> = rounds.into_iter().collect();
+        let iterations: Vec<&str> = iterations.into_iter().collect();
         format!(
             "the path that the instance took does not reach `{step}`; the step is in a loop, and ran as `{}`",
-            rounds.join("`, `")
+            iterations.join("`, `")
         )
     }
 }

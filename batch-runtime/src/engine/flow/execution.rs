@@ -11,7 +11,7 @@ use crate::engine::chunk::checkpoint::Checkpoint;
 use crate::engine::faults::panic;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::flow::renames::earlier_paths;
-use crate::engine::flow::request::{Begun, Request};
+use crate::engine::flow::request::{Executed, Request};
 use crate::engine::flow::step_form::Form;
 use crate::engine::options::RunOptions;
 #[cfg(feature = "remote-chunks")]
@@ -26,7 +26,7 @@ use crate::observe::{StepLive, spans};
 use crate::repository::{BegunStep, Counters, RepositoryError, StepStart, begin_step};
 
 /// Executes a step, or a partition of one.
-pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<Begun, RepositoryError> {
+pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<Executed, RepositoryError> {
     let open = |info| panic::catch(|| request.scope.database(Of::Named(info))).and_then(|opened| opened);
     let elsewhere = step.other_database().map(|info| (info, open(info)));
     let limit = step.options.start_limit;
@@ -111,7 +111,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
             end
         }
     };
-    Ok(Begun { id, before, live, end, nested: Vec::new(), checkpoints })
+    Ok(Executed { id, before, live, end, nested: Vec::new(), checkpoints })
 }
 
 /// The link to the workers that process chunks of the step; `None` if this run has none.
@@ -176,7 +176,8 @@ pub(super) fn begin(
     Ok(begun)
 }
 
-/// Adds advice to the profile of a step that completed, and compares the step with earlier advice that it has followed.
+/// Adds advice to the profile of a step that completed, and records the effect of earlier advice that the step has
+/// followed.
 fn advise(request: &Request<'_>, step: &StepInfo, sizes: Sizes, empty_commit: Duration, end: &mut StepEnd) {
     let StepEnd { result: Ok(_), counters, profile: Some(profile) } = end else { return };
     let options = &step.options;

@@ -47,9 +47,9 @@ pub(crate) fn run(
         None => Ok(Vec::new()),
     };
     let graph = render_text(job);
-    let has_held = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
+    let still_fits = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
     let again = from.map(|_| &again as &Again<'_>);
-    let request = request(job, parameters, options, &graph, &has_held);
+    let request = request(job, parameters, options, &graph, &still_fits);
     let Launched { ownership, restarted_from, recovered, owner_may_live, journal, context, lock } =
         repository.launch(&LaunchRequest { again, ..request })?;
     let _inside = spans::job(job.name, ownership);
@@ -105,7 +105,7 @@ pub(crate) fn run(
         Err(Halt::Failed(exit)) => (BatchStatus::Failed, exit),
         Err(Halt::Lost(error)) => {
             tracing::error!(%error, "repository lost");
-            // If the repository refuses this write too, it shows the owner as dead once the lock is free.
+            // If this write fails too, the repository shows the owner as dead once the lock is free.
             let exit = ExitStatus::code("FAILED").because(error.to_string());
             spans::ended(BatchStatus::Failed, &exit, None);
             if !matches!(error, RepositoryError::Fenced { .. }) {
@@ -153,8 +153,8 @@ pub(crate) fn outlook(
     check_databases(repository, job)?;
     let replaying = Replaying::of(repository, job, parameters)?;
     let passed = replaying.as_ref().map_or(&[][..], Replaying::passed);
-    let has_held = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
-    Ok(repository.outlook(&request(job, parameters, options, &render_text(job), &has_held))?)
+    let still_fits = |so_far: &SoFar<'_>| changed_job::check(job.flow, passed, so_far);
+    Ok(repository.outlook(&request(job, parameters, options, &render_text(job), &still_fits))?)
 }
 
 fn request<'a>(
@@ -178,7 +178,7 @@ fn request<'a>(
     }
 }
 
-/// Fails if a step commits in the repository's own database and the repository has none.
+/// Fails if a step needs the repository's own database, but the repository has none, or one of another kind.
 fn check_databases(repository: &Arc<dyn Repository>, job: &'static JobInfo) -> Result<(), JobError> {
     let kind = repository.database().map(|database| database.kind());
     let other = steps(job.flow).into_iter().find_map(|step| {

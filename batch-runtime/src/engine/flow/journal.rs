@@ -1,11 +1,12 @@
 //! Holds the outcomes that an instance has passed.
 //!
-//! Entries are only ever appended to a journal. If a place has several entries, the last one counts. Two kinds of outcome
-//! are not replayed:
+//! Entries are only ever appended to a journal. If a place has several entries, the last one counts. Two kinds of
+//! outcome are not replayed:
 //!
 //! - A step that runs again routes again. If it leads to another arm, the entries of the old arm are taken back in the
 //!   transaction that records the new arm.
-//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal reaches the `fail!`.
+//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal reaches the
+//!   `fail!`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -54,7 +55,7 @@ impl Journal {
         if entry.outcome == RUN_AGAIN
             && self.entries.get(&entry.path).is_none_or(|before| before.outcome != COMPLETED)
         {
-            // Count it as one that completed, so that a nested job runs again as another instance.
+            // Count it as completed, so that a nested job runs again as a new instance.
             *self.completions.entry(entry.path.clone()).or_insert(0) += 1;
         }
         if entry.outcome == TAKEN_BACK || entry.outcome == RUN_AGAIN {

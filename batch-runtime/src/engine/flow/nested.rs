@@ -8,7 +8,7 @@ use crate::definition::{Ended, Failure, JobInfo, Parameter, ParameterValue, Para
 use crate::engine::error::JobError;
 use crate::engine::flow::beginning::RestartFrom;
 use crate::engine::flow::execution::begin;
-use crate::engine::flow::request::{Begun, Request};
+use crate::engine::flow::request::{Executed, Request};
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepOutcome};
 use crate::observe::{JobReport, StepLive};
@@ -40,7 +40,7 @@ pub(crate) fn execute(
     request: &Request<'_>,
     nested: &'static JobInfo,
     run: RunJob,
-) -> Result<Begun, RepositoryError> {
+) -> Result<Executed, RepositoryError> {
     let BegunStep { id, before, .. } = begin(request, None, None)?;
     let live = Arc::new(StepLive::new(request.name.to_owned(), before));
     let ran = nested_parameters(request, nested).and_then(|parameters| {
@@ -64,7 +64,7 @@ pub(crate) fn execute(
         Err(JobError::Repository(error @ RepositoryError::Fenced { .. })) => Err(Halt::Lost(error)),
         Err(error) => Err(Halt::Failed(Failure::new(error))),
     };
-    Ok(Begun {
+    Ok(Executed {
         id,
         before,
         live,

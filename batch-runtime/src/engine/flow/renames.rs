@@ -60,7 +60,7 @@ impl Renames {
             let mut claims = claims.into_iter();
             let current = match (claims.next(), claims.next()) {
                 _ if steps.contains_key(earlier) => CurrentName::Unclear(format!(
-                    "the records of step `{earlier}` may belong to the step that has this name now, or to the one that is `renamed_from` it"
+                    "the records of step `{earlier}` may belong to the step that has this name now, or to the one with `renamed_from = \"{earlier}\"`"
                 )),
                 (Some(one), Some(other)) => CurrentName::Unclear(format!(
                     "step `{earlier}` may be `{one}` or `{other}` now; say which of the two, as in `renamed_from = \"{earlier} as {one}\"`"

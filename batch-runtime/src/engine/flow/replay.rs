@@ -1,4 +1,5 @@
-//! Plans a replay: finds the steps that read their skipped records again, and the places that count as passed before them.
+//! Plans a replay: finds the steps that read their skipped records again, and the places that count as passed before
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

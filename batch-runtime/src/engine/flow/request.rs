@@ -50,7 +50,7 @@ pub(crate) struct Share<'r> {
 }
 
 /// A step execution that has ended, before its end is recorded.
-pub(crate) struct Begun {
+pub(crate) struct Executed {
     pub(crate) id: StepExecutionId,
     pub(crate) before: Counters,
     pub(crate) live: Arc<StepLive>,

@@ -1,4 +1,5 @@
-//! Runs the places of a walk: replays an outcome that the journal holds, and otherwise executes the place and journals it.
+//! Runs the places of a walk: replays an outcome that the journal holds, and otherwise executes the place and journals
+//! it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::engine::flow::execution;
 use crate::engine::flow::journal::{self, Journal};
 use crate::engine::flow::nested::{self, RunJob};
 use crate::engine::flow::replay::Replaying;
-use crate::engine::flow::request::{Begun, Request};
+use crate::engine::flow::request::{Executed, Request};
 use crate::engine::flow::walk::{Around, Branch, Driver, Place, Region, Ways};
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt as StepHalt, Route, StepEnd, StepOutcome};
@@ -113,7 +114,7 @@ impl Runner<'_> {
             && !self.runs_again(place, entry, choice)
         {
             if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
-                // Under its current id: the step may have been renamed or moved to another module.
+                // Under the current ID of the step, which may have been renamed or moved to another module.
                 self.environment.leave_output(step.id, json.clone());
             }
             let name = self.shown(&place.path);
@@ -140,7 +141,7 @@ impl Runner<'_> {
         let name = self.shown(&place.path);
         let began = Instant::now();
         let request = self.request(place, &name, choice.map(Choice::route));
-        let Begun { id, before, live, end, nested, checkpoints } = match request.activity {
+        let Executed { id, before, live, end, nested, checkpoints } = match request.activity {
             Activity::Step(step) => execution::execute(&request, step)?,
             Activity::Job(job) => nested::execute(&request, job, self.run_job)?,
             Activity::Flow(_) | Activity::Decider(_) | Activity::Text(_) => {
@@ -296,7 +297,7 @@ impl Runner<'_> {
 }
 
 impl Runner<'_> {
-    /// Formats a text with the values of the job in it.
+    /// Fills the values of the job into a text.
     fn formatted(&self, text: &Text) -> Result<String, Halt> {
         let own = StepEnvironment::new(None, None);
         let scope = Scope::of_step(self.environment, &own);
@@ -365,7 +366,7 @@ impl Driver for Runner<'_> {
         let outcome = self.decide(place, decider)?;
         let more = *outcome
             .downcast::<bool>()
-            .expect("the macros accept only deciders that return a bool in a loop");
+            .expect("in a loop, the macros accept only deciders that return a bool");
         let mut entries = vec![JournalEntry::at(&place.path, &more.to_string())];
         if more == ends {
             entries.extend(self.journal.leave(&rest()));

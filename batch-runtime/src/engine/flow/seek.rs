@@ -7,7 +7,7 @@ use crate::graph::{Activity, Node, Subject, Text};
 
 /// A place that was found.
 pub(crate) struct Found {
-    /// The step there; `None` if it is a nested job.
+    /// The step at the place; `None` if it is a nested job.
     pub(crate) step: Option<&'static StepInfo>,
     /// The bindings around it, outermost first.
     pub(crate) bindings: Vec<&'static [Binding]>,

@@ -22,8 +22,8 @@ struct Walked {
 }
 
 impl Runner<'_> {
-    /// Walks all branches, at most `max` at a time, beginning with the first. Their results are combined in the order of
-    /// the body.
+    /// Walks all branches, at most `max` at a time, beginning with the first. Their results are combined in the order
+    /// of the body.
     pub(crate) fn walk_all(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Halt> {
         let stop = self.options.stop.of_branches();
         let environments: Vec<Environment> =

@@ -85,7 +85,7 @@ impl Form {
 
     /// Encodes the form as it is stored.
     pub(crate) fn text(&self) -> String {
-        serde_json::to_string(self).expect("texts and lists of texts serialise")
+        serde_json::to_string(self).expect("strings and lists of strings can be serialised")
     }
 
     /// Decodes a stored form; `None` if this program does not know its format.

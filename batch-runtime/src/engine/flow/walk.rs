@@ -1,4 +1,5 @@
-//! Walks a job's body and names every place in it. Running a job, replaying it and checking its journal all use this walk.
+//! Walks a job's body and names every place in it. Running a job, replaying it and checking its journal all use this
+//! walk.
 //!
 //! A place is named after the statement there and, inside loops, the iterations: `load`, `page[3]`, `match quality`,
 //! `while more[2]`. Statements that a body may contain more than once are numbered in the order of the body:
@@ -112,7 +113,7 @@ fn parsed(path: &str) -> Option<(&str, Vec<u32>)> {
 
 /// Decides what to do at each place of a walk.
 pub(crate) trait Driver {
-    /// The reason for ending the walk, also at the end of the job.
+    /// The reason for ending the walk before the end of the body.
     type Halt;
 
     /// Passes a step or nested job.
@@ -218,8 +219,8 @@ pub(crate) fn while_name(used: &Use) -> String {
     format!("while {}", used.name)
 }
 
-/// A branch of a split, which any thread may walk. Its places have the names that they would have if the branches ran one
-/// after the other, so the names do not depend on the order in which the branches run.
+/// A branch of a split, which any thread may walk. Its places have the names that they would have if the branches ran
+/// one after the other, so the names do not depend on the order in which the branches run.
 pub(crate) struct Branch<'w> {
     nodes: &'static [Node],
     numbering: Numbering,

@@ -24,7 +24,7 @@ use crate::repository::work_queue::Claim;
 use crate::repository::{Counters, ExecutionFilter, Ownership, Repository, RepositoryError};
 
 /// The maximum number of executions whose resources are kept for further partitions.
-const MOST_KNOWN: usize = 8;
+const MAX_KNOWN: usize = 8;
 
 /// The result of running a claimed partition.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) enum PartitionOutcome {
     Ended,
     /// The partition has not begun, because the job was asked to stop.
     NotBegun,
-    /// Something panicked outside the step, and its end is not recorded.
+    /// Something panicked outside the step, and the end of the partition is not recorded.
     Panicked(String),
     /// This process cannot run partitions of this execution; the text says why.
     Declined(String),
@@ -42,7 +42,7 @@ pub(crate) enum PartitionOutcome {
 /// Supplies the secret parameters of a job in an execution. No repository stores them.
 pub(crate) type Secrets = Arc<dyn Fn(&JobInfo, ExecutionId) -> Parameters + Send + Sync>;
 
-/// Runs claimed partitions. The threads of a worker share one.
+/// Runs claimed partitions. The threads of a worker share one runner.
 pub(crate) struct ClaimedRunner {
     repository: Arc<dyn Repository>,
     /// The jobs of the program by name, with those that are nested in them.
@@ -85,8 +85,8 @@ impl ClaimedRunner {
         Self { repository, jobs: jobs_by_name(jobs), options, secrets, known: Mutex::default() }
     }
 
-    /// Runs a claimed partition to its end, or to its next chunk boundary once `stop` is raised. The worker raises it
-    /// when it drains, or when the job was asked to stop.
+    /// Runs a claimed partition to its end, or to its next chunk boundary once `stop` is raised. The worker
+    /// raises `stop` when it drains, or when the job was asked to stop.
     ///
     /// # Errors
     /// When the repository or the worker is lost. The end of the partition is then not recorded.
@@ -178,7 +178,7 @@ impl ClaimedRunner {
         let environment = environment.in_runtime(self.options.runtime.clone());
         let known = Arc::new(Known { ownership, job, environment, is_first, steps: Mutex::default() });
         all.push_back(Arc::clone(&known));
-        if all.len() > MOST_KNOWN {
+        if all.len() > MAX_KNOWN {
             all.pop_front();
         }
         Ok(Ok(known))
@@ -210,7 +210,7 @@ impl ClaimedRunner {
                 Ok(parameters)
             }
             Err(error @ ParametersError::Missing { secret: true, .. }) => Err(format!(
-                "{error}; a worker takes it from its environment, as in `BATCH_PARAM_NAME=VALUE`"
+                "{error}; a worker takes the parameter from its environment, as in `BATCH_PARAM_NAME=VALUE`"
             )),
             Err(error) => Err(error.to_string()),
         })

@@ -14,17 +14,17 @@ use crate::repository::{
 
 /// Runs the partitions of a step: on threads of this process ([`Threads`]), in other processes, or on other machines.
 ///
-/// The partitions are in the repository before the handler is called, each with a step execution in the status STARTING.
-/// The step reads their results from the repository and from nowhere else. A handler and its runners promise:
-/// - **A partition is run from its row.** The row holds the part of the input and the inherited context. A runner does not
-///   compute again what the row holds.
+/// The partitions are in the repository before the handler is called, each with a step execution in the status
+/// STARTING. The step reads their results from the repository and from nowhere else. A handler and its runners promise:
+/// - **A partition is run from its row.** The row holds the part of the input and the inherited context. A runner does
+///   not compute again what the row holds.
 /// - **A runner writes as the owner.** Every write carries the step's [`Ownership`]. A runner
 ///   that is refused as fenced stops at once and reports nothing.
 /// - **A partition has one runner.** At most one runner works on a partition at a time.
-///   [`begin_partition`](crate::repository::Repository::begin_partition) lets only the first one begin. A runner that may
-///   merely be slow or disconnected is fenced before another one takes its place.
-/// - **A runner records the end.** It sets COMPLETED, FAILED or STOPPED with the partition's counters. A runner that dies
-///   leaves its row as STARTED, and that partition has failed.
+///   [`begin_partition`](crate::repository::Repository::begin_partition) lets only the first one begin. A runner that
+///   may merely be slow or disconnected is fenced before another one takes its place.
+/// - **A runner records the end.** It sets COMPLETED, FAILED or STOPPED with the partition's counters. A runner that
+///   dies leaves its row as STARTED, and that partition has failed.
 /// - **The number of runners is bounded.** At most [`at_once`](PartitionWork::at_once) run at the same time. After a
 ///   partition that did not complete, no further one begins, and the handler waits for the running ones.
 /// - **A stop reaches all runners.** Once the job is asked to stop, runners stop at the next chunk boundary. They leave
@@ -114,15 +114,15 @@ impl PartitionWork<'_> {
         self.at_once
     }
 
-    /// The secret parameters of the job, as texts by their names, for a runner that has to pass them on. The repository does
+    /// The secret parameters of the job, as strings by name, for a runner that has to pass them on. The repository does
     /// not store them.
     #[must_use]
     pub fn secrets(&self) -> BTreeMap<String, String> {
         secrets(&self.environment.job.parameters)
     }
 
-    /// Shows the progress of partitions that run elsewhere: the committed work of this execution, and the number of complete
-    /// partitions.
+    /// Shows the progress of partitions that run elsewhere: the committed work of this execution, and the number of
+    /// complete partitions.
     pub fn show(&self, counters: &Counters, completed: u64) {
         self.live.show_partitions(counters, completed);
     }
@@ -134,8 +134,8 @@ impl PartitionWork<'_> {
         }
     }
 
-    /// Adopts the values that partitions elsewhere have committed to the job's context. `before` is the context as it was
-    /// when they began, and `now` as they left it.
+    /// Adopts the values that partitions elsewhere have committed to the job's context. `before` is the context as it
+    /// was when they began, and `now` as they left it.
     pub fn take_over_context(&self, before: &ContextMap, now: ContextMap) {
         let mut changed = now;
         changed.retain(|key, value| before.get(key) != Some(value));
@@ -148,8 +148,8 @@ impl PartitionWork<'_> {
         self.at_once.unwrap_or_else(cores).max(1)
     }
 
-    /// Returns whether a previous owner of the instance may still be alive, so that the partitions have to continue with
-    /// copies of its files.
+    /// Returns whether a previous owner of the instance may still be alive, so that the partitions have to continue
+    /// with copies of its files.
     #[must_use]
     pub fn owner_may_live(&self) -> bool {
         self.owner_may_live
@@ -217,7 +217,7 @@ impl PartitionHandler for Threads {
                     .name("partition".to_owned())
                     .spawn_scoped(scope, spans::carried(run));
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "could not start a thread for partitions; fewer of them run at once");
+                    tracing::warn!(%error, "could not start a thread for partitions; fewer partitions run at once");
                     break;
                 }
             }
@@ -227,7 +227,7 @@ impl PartitionHandler for Threads {
     }
 }
 
-/// The secret parameters, as texts by their names.
+/// The secret parameters, as strings by name.
 pub(crate) fn secrets(all: &crate::definition::Parameters) -> BTreeMap<String, String> {
     let secrets = all.iter().filter(|(_, parameter)| parameter.secret);
     secrets.map(|(name, parameter)| (name.to_owned(), parameter.value.to_string())).collect()

@@ -1,9 +1,9 @@
 //! Merges the output of the partitions of a step. The result is exact even if the process dies during the merge.
 //!
-//! The step's own writer is opened before the partitions begin, and writes nothing until all of them are complete. Then it
-//! appends their output and is sealed, and its sealed position is committed with the step. A restart before that commit
-//! merges from scratch. After the commit the files of the partitions are no longer needed, and the remaining work (a
-//! rename, and the removal of those files) can be repeated safely.
+//! The step's own writer is opened before the partitions begin, and writes nothing until all of them are complete. Then
+//! it appends their output and is sealed, and its sealed position is committed with the step. A restart before that
+//! commit merges from scratch. After the commit the files of the partitions are no longer needed, and the remaining
+//! work (a rename, and the removal of those files) can be repeated safely.
 
 use crate::definition::{Failure, Partitionable, Phase};
 use crate::engine::chunk::checkpoint::{self, Checkpoint};

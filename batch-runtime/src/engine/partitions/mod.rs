@@ -1,8 +1,8 @@
 //! Runs a step with `partitions`: splits its input once, runs every partition, and merges their output.
 //!
-//! Each partition is a step execution of its own, such as `load:partition3`, and runs the step's own code. Only its reader
-//! and its writer know that it is a partition. A [`PartitionHandler`] decides where it runs, and its result is read from
-//! the repository.
+//! Each partition is a step execution of its own, such as `load:partition3`, and runs the step's own code. Only its
+//! reader and its writer know that it is a partition. A [`PartitionHandler`] decides where it runs, and its result is
+//! read from the repository.
 
 mod aggregate;
 mod claimed;
@@ -78,8 +78,8 @@ pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
     }
 }
 
-/// At most this many failures are reported: more of them would say nothing new.
-const MOST_REPORTED: usize = 5;
+/// The maximum number of failures that are reported: more of them would say nothing new.
+const MAX_REPORTED: usize = 5;
 
 impl PartitionedRun<'_> {
     /// Runs the partitions and merges their output. Returns the value of the aggregator as JSON.
@@ -218,11 +218,11 @@ impl PartitionedRun<'_> {
         }
         let mut reported: Vec<String> = failed
             .iter()
-            .take(MOST_REPORTED)
+            .take(MAX_REPORTED)
             .map(|partition| format!("{}: {}", shown(partition), partition.exit.description))
             .collect();
-        if failed.len() > MOST_REPORTED {
-            reported.push(format!("and {} more", failed.len() - MOST_REPORTED));
+        if failed.len() > MAX_REPORTED {
+            reported.push(format!("and {} more", failed.len() - MAX_REPORTED));
         }
         if reported.is_empty() {
             let left = partitions.iter().filter(|partition| !is_complete(partition)).count();

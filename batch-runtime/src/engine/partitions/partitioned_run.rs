@@ -5,7 +5,8 @@ use std::fmt;
 use crate::engine::flow::request::Request;
 use crate::engine::step::StepRun;
 
-/// A step with partitions that is about to run. Generated code receives it and passes it on to [`run_partitions`](super::run_partitions).
+/// A step with partitions that is about to run. Generated code receives it and passes it on to
+/// [`run_partitions`](super::run_partitions).
 pub struct PartitionedRun<'r> {
     pub(crate) request: &'r Request<'r>,
     pub(crate) run: &'r StepRun<'r>,

@@ -8,7 +8,7 @@ use crate::definition::{Binding, Environment, Failure, JobInfo, Scope, StepInfo,
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::execution;
-use crate::engine::flow::request::{Begun, Request, Share};
+use crate::engine::flow::request::{Executed, Request, Share};
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepRun};
 use crate::graph::Activity;
@@ -20,7 +20,7 @@ use crate::repository::{
     finish_step,
 };
 
-/// Everything that the partitions of a step share.
+/// Runs the partitions of a step, and holds everything that they share.
 pub(super) struct PartitionRunner<'w> {
     repository: &'w Arc<dyn Repository>,
     ownership: Ownership,
@@ -137,9 +137,9 @@ impl<'w> PartitionRunner<'w> {
         }
     }
 
-    fn end(&self, begun: Begun, environment: &Environment) -> Result<BatchStatus, RepositoryError> {
-        let checkpoints = begun.checkpoints.as_deref();
-        let StepEnd { result, counters, profile } = begun.end;
+    fn end(&self, executed: Executed, environment: &Environment) -> Result<BatchStatus, RepositoryError> {
+        let checkpoints = executed.checkpoints.as_deref();
+        let StepEnd { result, counters, profile } = executed.end;
         let values = &environment.job.values;
         let (status, exit, lost) = match result {
             Ok(_) => (BatchStatus::Completed, ExitStatus::code("COMPLETED"), None),
@@ -168,7 +168,7 @@ impl<'w> PartitionRunner<'w> {
             context: None,
             job_context: values.changed().then(|| values.changes()),
         };
-        let finished = finish_step(&**self.repository, self.ownership, begun.id, checkpoints, &finish);
+        let finished = finish_step(&**self.repository, self.ownership, executed.id, checkpoints, &finish);
         if let Some(error) = lost {
             return Err(error);
         }
@@ -219,7 +219,7 @@ impl PartitionRunner<'_> {
             }),
         };
         match execution::execute(&request, self.info) {
-            Ok(begun) => self.end(begun, &environment).map(Some),
+            Ok(executed) => self.end(executed, &environment).map(Some),
             Err(RepositoryError::Stopped) => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! The threads that read and process for a step, next to the thread of the step.
+//! The threads that read and process for a step, besides the step's own thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -13,7 +13,7 @@ pub(crate) struct Lane {
     /// Its CPU time.
     pub(crate) cpu: u64,
     pub(crate) split: Split,
-    /// The processor that all of its processing belongs to, if it runs no other.
+    /// The processor whose calls the thread runs, if it runs those of only one.
     pub(crate) processor: Option<&'static str>,
 }
 

@@ -6,9 +6,9 @@ use super::clock::Stopwatch;
 use crate::definition::{Failure, Sink};
 
 /// At most about this many items of a chunk are timed by the wall clock.
-const MOST_BY_WALL: usize = 2_000;
+const MAX_BY_WALL: usize = 2_000;
 /// At most about this many items of a chunk are timed by CPU time, because reading it is a system call.
-const MOST_BY_CPU: usize = 100;
+const MAX_BY_CPU: usize = 100;
 
 /// A stopwatch for a chain of components in which each calls the next. The time of a component excludes that of the
 /// components it calls.
@@ -32,7 +32,7 @@ pub(crate) struct Laps {
 impl Laps {
     /// Starts the laps of a chunk of about this many items.
     pub(crate) fn over(items: usize, watch: Stopwatch) -> Self {
-        let most = if watch.is_cpu() { MOST_BY_CPU } else { MOST_BY_WALL };
+        let most = if watch.is_cpu() { MAX_BY_CPU } else { MAX_BY_WALL };
         // The stride is odd, so that it does not coincide with a reader that does more work for every second item.
         let stride = items.div_ceil(most).max(1) | 1;
         let mut laps = Self::all(watch);

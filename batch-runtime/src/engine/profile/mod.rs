@@ -268,7 +268,7 @@ impl Parts {
     }
 }
 
-/// Divides a time in these proportions. Without any, the first gets all.
+/// Divides a time in these proportions. If there are none, the first part is the whole time.
 fn divided(time: u64, shares: &[u64]) -> Vec<u64> {
     let all: u64 = shares.iter().sum();
     if all == 0 {

@@ -1,18 +1,19 @@
-//! The interface for processing chunks of a step elsewhere, in addition to its threads.
+//! The interface for processing chunks of a step elsewhere, in addition to its threads. Each chunk that is processed
+//! elsewhere passes through a lane, as a chunk of a worker thread does.
 
-use std::thread::Scope as Threads;
+use std::thread::Scope;
 
-use super::common::Common;
 use super::messages::WorkersChannel;
 use super::read_chunks::Supply;
+use super::shared_state::SharedState;
 use super::sync::Arc;
 use crate::definition::Pipe;
 use crate::engine::step::{Halt, StepRun};
 
-/// A lane's channel, and its supply of chunks.
+/// The end of the channels that a lane holds, and the lane's supply of chunks.
 pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
 
-/// Has chunks of the pipe `P` processed elsewhere, in addition to the threads of its step.
+/// Sends chunks of the pipe `P` elsewhere to be processed, in addition to the threads of its step.
 pub(crate) trait ExtraLanes<P: Pipe> {
     /// The connection to the place where the chunks are processed.
     type Connection;
@@ -20,14 +21,14 @@ pub(crate) trait ExtraLanes<P: Pipe> {
     /// Opens the connection; `None` if only the step's threads process chunks.
     fn open(run: &StepRun<'_>) -> Result<Option<Self::Connection>, Halt>;
 
-    /// Returns the function that ends all waits for the connection.
-    fn at_end(connection: &Self::Connection) -> Option<Box<dyn Fn() + Send + Sync>>;
+    /// Returns the function that wakes the lanes that wait for processed chunks.
+    fn waker(connection: &Self::Connection) -> Option<Box<dyn Fn() + Send + Sync>>;
 
     /// Spawns a lane for each of these ends.
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
         connection: &Self::Connection,
-        threads: &'scope Threads<'scope, 'env>,
-        common: &Arc<Common<'env>>,
+        threads: &'scope Scope<'scope, 'env>,
+        state: &Arc<SharedState<'env>>,
         ends: Vec<LaneEnd<P, X, S>>,
     ) -> Result<(), Halt>
     where
@@ -48,14 +49,14 @@ impl<P: Pipe> ExtraLanes<P> for NoExtraLanes {
         Ok(None)
     }
 
-    fn at_end(connection: &Self) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn waker(connection: &Self) -> Option<Box<dyn Fn() + Send + Sync>> {
         match *connection {}
     }
 
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
         connection: &Self,
-        _: &'scope Threads<'scope, 'env>,
-        _: &Arc<Common<'env>>,
+        _: &'scope Scope<'scope, 'env>,
+        _: &Arc<SharedState<'env>>,
         _: Vec<LaneEnd<P, X, S>>,
     ) -> Result<(), Halt>
     where

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
-use super::common::Common;
 use super::messages::{Buffers, ChunkEnd, Faulty, FromWorker, ProcessedChunk, StepsChannels};
 use super::read_chunks::ReaderHandle;
 use super::reorder_buffer::{Committed, InOrder};
+use super::shared_state::SharedState;
 use super::sync::Arc;
 use crate::definition::{Failure, Phase, Progress, Reader, States, StepListener};
 use crate::engine::chunk::batch::Outputs;
@@ -36,7 +36,7 @@ pub enum Order {
 
 /// The feed that takes its chunks from the workers.
 pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
-    common: Arc<Common<'e>>,
+    state: Arc<SharedState<'e>>,
     /// Dropped before `reader`, so that no worker holds the reader while it waits for an answer.
     channels: StepsChannels<In, Out, H::Request>,
     reader: H,
@@ -80,14 +80,14 @@ where
     A: FnMut() -> Result<R, Failure>,
 {
     pub(super) fn new(
-        common: Arc<Common<'e>>,
+        state: Arc<SharedState<'e>>,
         channels: StepsChannels<In, Out, H::Request>,
         reader: H,
         reopen: A,
         phase: &'e Cell<Phase>,
     ) -> Self {
         Self {
-            common,
+            state,
             channels,
             reader,
             reopen,
@@ -112,7 +112,7 @@ where
 
     /// Waits until every thread has opened its components. If several fail, the reader's failure is returned.
     ///
-    /// `start` is where the reader starts; if it is `None`, the reader's thread says so.
+    /// `start` is where the reader starts; if it is `None`, the reader's thread reports where.
     pub(super) fn wait_until_ready(
         mut self,
         threads: usize,
@@ -151,7 +151,7 @@ where
     fn handle(&mut self, message: FromWorker<In, Out, H::Request>) -> Result<(), Failure> {
         match message {
             FromWorker::Processed(done) => self.chunks.insert(done.number, done),
-            FromWorker::NotifyFailed(failure) => return Err(blame(self.common.info, failure, Phase::Read)),
+            FromWorker::NotifyFailed(failure) => return Err(blame(self.state.info, failure, Phase::Read)),
             FromWorker::Lost(failure) => return Err(failure),
             FromWorker::Request(request) => self.reader.answer(request, &mut self.reopen),
             FromWorker::ReaderOpened(_) | FromWorker::ProcessorsOpened(_) => {}
@@ -167,7 +167,7 @@ where
         match locate::of_panic(phase, record, |record| match (record, self.order) {
             (Some(record), _) => locate::find_one(record, begin, &mut self.reopen),
             (None, Order::OfInput) => self.current.location.clone(),
-            // The chunk taken last need not be the one before it in the input.
+            // The chunk taken last need not precede this one in the input.
             (None, Order::AsDone) => None,
         }) {
             Some(place) => failure.at(place),
@@ -197,8 +197,8 @@ where
 impl<In, Out, R, H: ReaderHandle<R>, A> Drop for Threaded<'_, In, Out, R, H, A> {
     fn drop(&mut self) {
         // The channels, dropped next, tell the workers to leave.
-        self.common.give_up.give_up();
-        self.common.end();
+        self.state.give_up.give_up();
+        self.state.wake_lanes();
     }
 }
 
@@ -256,7 +256,7 @@ where
         let ProcessedChunk { number, channel, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, channel, buffers, begin, position, records, progress, location };
-        // The workers do the reading and processing. The time since this thread took the chunk went into its faults.
+        // The workers do the reading and processing. Since it took the chunk, this thread has only handled its faults.
         times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
     }
@@ -309,7 +309,7 @@ where
 
     fn close(&mut self) -> Result<(), Failure> {
         self.channels.close();
-        self.common.end();
+        self.state.wake_lanes();
         self.reader.release();
         while let Some(message) = self.channels.recv() {
             if let FromWorker::NotifyFailed(failure) | FromWorker::Lost(failure) = message {

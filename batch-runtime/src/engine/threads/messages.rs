@@ -1,4 +1,4 @@
-//! The messages between the threads of a step: a chunk on its way from the reader to the commit.
+//! The messages between the threads of a step, such as a chunk on its way from the reader to the commit.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(crate) struct Buffers<In, Out> {
     pub(super) unread: Vec<(usize, Failure)>,
     /// The outputs of the processors.
     pub(super) outputs: Outputs<Out>,
-    /// The processed items, if the reader uses their memory again.
+    /// The processed items, if the reader reuses their memory.
     pub(super) used: Option<Vec<In>>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct ProcessedChunk<In, Out> {
 /// A message from a worker or the reader's thread to the thread of the step.
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly all messages are chunks, and one thread would allocate a box for each that another frees"
+    reason = "nearly all messages are chunks, and the box of each would be freed on another thread"
 )]
 pub(crate) enum FromWorker<In, Out, X> {
     /// The reader is open, at this position and with these committed ranges ahead of it; or it could not be opened.

@@ -1,5 +1,9 @@
-//! Runs a step with `threads`: several workers read and process its chunks, and the thread of the step writes
-//! and commits them in the order of the input, with the same result as a single thread.
+//! Runs a step with `threads`: several worker threads read and process its chunks, and the thread of the step writes
+//! and commits them in the order of the input, with the same result as a single thread. A *worker* here is such a
+//! thread, except in `remote`, where it is another process.
+//!
+//! A *lane* takes chunks from the reader to the step's thread. Each worker is a lane; the other lanes have their chunks
+//! processed by workers in other processes (`extra_lanes.rs`).
 //!
 //! The unit of work is a chunk, and it stays with one worker. The worker locks the reader, reads a whole chunk,
 //! unlocks the reader for the next worker and processes the chunk. It then lends the chunk to the thread of the step,
@@ -14,13 +18,15 @@
 //! With `order = none` the thread of the step commits chunks as they are done. A [`Watermark`] then records
 //! the ranges that are committed out of order.
 //!
+//! `CAREFUL` is true if the step has skip or retry rules, a `chunk_time` or a listener for items, so that single items
+//! must be told apart.
+//!
 //! Every wait ends when its other side is gone: a thread that leaves, for whatever reason, wakes the threads
 //! that wait for it (`channels.rs`). No thread outlives the scope in which it is spawned.
 //!
 //! [`Watermark`]: crate::engine::chunk::watermark::Watermark
 
 mod channels;
-mod common;
 mod extra_lanes;
 mod feed;
 mod messages;
@@ -30,24 +36,25 @@ mod reader_thread;
 pub(crate) mod remote;
 mod reorder_buffer;
 mod requests;
+mod shared_state;
 mod sync;
 mod turn_lock;
 mod worker;
 
 use std::cell::Cell;
 use std::io;
-use std::thread::{Builder, Scope as Threads};
+use std::thread::{Builder, Scope};
 
 use crate::definition::{Failure, Phase, Pipe, Reader, StepInfo};
 use crate::engine::chunk::feed::Feed;
 use crate::engine::chunk::open::{during_open, opening, resume_reader};
 use crate::engine::step::{Halt, StepRun};
 use crate::observe::spans::carried;
-use common::Common;
 use feed::Threaded;
 use messages::{Buffers, StepsChannels, WorkersChannel};
 use read_chunks::{ChunkReader, ReopenRequest, SharedReader, SharedReaderHandle, SharedReaderSupply, Supply};
 use reader_thread::{NoRequest, ReaderThread};
+use shared_state::SharedState;
 use sync::Arc;
 use worker::Worker;
 
@@ -57,13 +64,13 @@ pub use feed::Order;
 /// The number of buffer sets of a worker. With this many, the worker and the writer rarely wait for each other.
 const BUFFERS_EACH: usize = 4;
 
-/// The number of messages that a thread may send in addition to its chunks: it is ready, the reader failed at a
-/// commit, it needs a reader, or it is lost.
+/// The number of messages that a thread may send in addition to its chunks. They say that the thread is ready, that the
+/// reader failed at a commit, that the thread needs a reader, and that it is lost.
 const EXTRA_MESSAGES: usize = 4;
 
 /// Spawns workers that share a reader, and waits until all of them are ready.
 pub(super) fn with_shared_reader<'scope, 'env: 'scope, P, R, A, B, const CAREFUL: bool>(
-    threads: &'scope Threads<'scope, 'env>,
+    threads: &'scope Scope<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
     order: Order,
@@ -83,28 +90,28 @@ where
         EXTRA_MESSAGES,
         Buffers::new,
     );
-    let common = Common::of(run, channels.cancelled(), connection.as_ref().and_then(B::at_end));
+    let state = SharedState::of(run, channels.cancelled(), connection.as_ref().and_then(B::waker));
     let mut reader = opening(run, "reader", &mut reopen)?;
     let start = resume_reader(run.info, run.inherited.reader.as_deref(), &mut reader).map_err(during_open)?;
     let reader = Arc::new(SharedReader::new(ChunkReader::new(reader, start.clone())));
     // Made before the first thread is spawned: dropping it ends the waits of all threads, even on an early return.
     let threaded =
-        Threaded::new(Arc::clone(&common), channels, SharedReaderHandle(Arc::clone(&reader)), reopen, phase);
+        Threaded::new(Arc::clone(&state), channels, SharedReaderHandle(Arc::clone(&reader)), reopen, phase);
     let supply = || SharedReaderSupply::<R, CAREFUL>::new(Arc::clone(&reader));
     let others = ends.split_off(workers);
     for channel in ends {
-        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply())?;
+        spawn_worker::<P, _, _, CAREFUL>(threads, &state, channel, supply())?;
     }
     if let Some(connection) = &connection {
         let ends = others.into_iter().map(|channel| (channel, supply())).collect();
-        B::spawn::<_, _, CAREFUL>(connection, threads, &common, ends)?;
+        B::spawn::<_, _, CAREFUL>(connection, threads, &state, ends)?;
     }
     threaded.wait_until_ready(workers, Some(start), order)
 }
 
 /// Spawns workers and a thread for a reader that is not `Send`, and waits until all of them are ready.
 pub(super) fn with_reader_thread<'scope, 'env: 'scope, P, R, A, B, const CAREFUL: bool>(
-    threads: &'scope Threads<'scope, 'env>,
+    threads: &'scope Scope<'scope, 'env>,
     run: &'env StepRun<'_>,
     phase: &'env Cell<Phase>,
     order: Order,
@@ -124,9 +131,9 @@ where
         EXTRA_MESSAGES,
         Buffers::new,
     );
-    let common = Common::of(run, channels.cancelled(), connection.as_ref().and_then(B::at_end));
-    let (reader_thread, supplies, handle) = ReaderThread::new(Arc::clone(&common), &ends);
-    let threaded = Threaded::new(Arc::clone(&common), channels, handle, reopen, phase);
+    let state = SharedState::of(run, channels.cancelled(), connection.as_ref().and_then(B::waker));
+    let (reader_thread, supplies, handle) = ReaderThread::new(Arc::clone(&state), &ends);
+    let threaded = Threaded::new(Arc::clone(&state), channels, handle, reopen, phase);
     let inherited = run.inherited.reader.clone();
     named(run.info, "reader")
         .spawn_scoped(threads, carried(move || reader_thread.run::<P, CAREFUL>(inherited.as_deref())))
@@ -134,10 +141,10 @@ where
     let mut ends: Vec<_> = ends.into_iter().zip(supplies).collect();
     let others = ends.split_off(workers);
     for (channel, supply) in ends {
-        spawn_worker::<P, _, _, CAREFUL>(threads, &common, channel, supply)?;
+        spawn_worker::<P, _, _, CAREFUL>(threads, &state, channel, supply)?;
     }
     if let Some(connection) = &connection {
-        B::spawn::<_, _, CAREFUL>(connection, threads, &common, others)?;
+        B::spawn::<_, _, CAREFUL>(connection, threads, &state, others)?;
     }
     threaded.wait_until_ready(workers + 1, None, order)
 }
@@ -148,8 +155,8 @@ fn lanes<T>(workers: usize, connection: Option<&T>) -> usize {
 }
 
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(
-    threads: &'scope Threads<'scope, 'env>,
-    common: &Arc<Common<'env>>,
+    threads: &'scope Scope<'scope, 'env>,
+    state: &Arc<SharedState<'env>>,
     channel: WorkersChannel<P::In, P::Out, X>,
     supply: S,
 ) -> Result<(), Halt>
@@ -158,8 +165,8 @@ where
     X: Send + 'scope,
     S: Supply<P::In, P::Out, X> + Send + 'scope,
 {
-    let worker = Worker { common: Arc::clone(common), channel, supply };
-    named(common.info, "worker")
+    let worker = Worker { state: Arc::clone(state), channel, supply };
+    named(state.info, "worker")
         .spawn_scoped(threads, carried(move || worker.run::<P, CAREFUL>()))
         .map(drop)
         .map_err(not_started)

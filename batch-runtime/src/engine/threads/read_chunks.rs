@@ -2,9 +2,9 @@
 
 use std::mem;
 
-use super::common::Common;
 use super::messages::{Buffers, ChunkEnd, FromWorker, ReadChunk, WorkersChannel};
 use super::reorder_buffer::PendingNotices;
+use super::shared_state::SharedState;
 use super::sync::{Arc, SyncSender};
 use super::turn_lock::TurnLock;
 use crate::definition::{Failure, Phase, Reader};
@@ -64,7 +64,7 @@ impl<R: Reader> ChunkReader<R> {
     pub(super) fn read_chunk<Out, const CAREFUL: bool>(
         &mut self,
         mut buffers: Buffers<R::Item, Out>,
-        common: &Common<'_>,
+        state: &SharedState<'_>,
         reopen: &mut impl FnMut() -> Result<R, Failure>,
         mut detached: Option<&mut Detached<R>>,
     ) -> Option<ReadChunk<R::Item, Out>> {
@@ -80,32 +80,31 @@ impl<R: Reader> ChunkReader<R> {
         // The listeners are on another thread, so retries are noted for later.
         let note = |event| {
             if let Reopening::Repeats(failure, retry) = event {
-                common.retrying.note(failure, retry);
+                state.retrying.note(failure, retry);
             }
         };
         let fill = || {
             let mut open = |broken, failure| {
                 let mut broken = Some(broken);
-                let open = repeats.reopen(&mut broken, failure, &mut *reopen, &common.retrying, note);
-                open.map_err(|failure| Stuck(broken, common.blame(failure, Phase::Read)))
+                let open = repeats.reopen(&mut broken, failure, &mut *reopen, &state.retrying, note);
+                open.map_err(|failure| Stuck(broken, state.blame(failure, Phase::Read)))
             };
             let mut keep = |Stuck(reader, failure)| {
                 *kept = reader;
                 failure
             };
             if !committed_ranges.is_empty() {
-                reader =
-                    pass::<R, CAREFUL>(committed_ranges, reader, common, &mut open).map_err(&mut keep)?;
+                reader = pass::<R, CAREFUL>(committed_ranges, reader, state, &mut open).map_err(&mut keep)?;
                 begin = committed_ranges.record();
                 *start = checkpoint::encode(&reader.position())?;
             }
-            let mut filling = Filling { common, room: committed_ranges.room(), detached };
+            let mut filling = Filling { state, room: committed_ranges.room(), detached };
             let filled = filling.fill::<R::Item, Out, CAREFUL>(&mut buffers, reader, &mut open);
             let (reader, ended) = filled.map_err(keep)?;
             let taken = filling.detached.map_or(0, |detached| detached.count);
             committed_ranges.count((buffers.records.len() + buffers.unread.len() + taken) as u64);
             if ended && !committed_ranges.is_empty() {
-                return Err(common.blame(committed_ranges.too_short(), Phase::Read));
+                return Err(state.blame(committed_ranges.too_short(), Phase::Read));
             }
             let position = checkpoint::encode(&reader.position())?;
             let (progress, location) = (reader.progress(), reader.location());
@@ -113,7 +112,7 @@ impl<R: Reader> ChunkReader<R> {
         };
         // Records read before a panic are still processed, because their faults come first.
         let filled = panic::catch(fill)
-            .map_err(|panicked| common.blame(panicked, Phase::Read))
+            .map_err(|panicked| state.blame(panicked, Phase::Read))
             .and_then(|filled| filled);
         let end = match filled {
             Ok((reader, ended, position, progress, location)) => {
@@ -150,17 +149,17 @@ struct Stuck<R>(Option<R>, Failure);
 fn pass<R: Reader, const CAREFUL: bool>(
     committed_ranges: &mut CommittedRanges,
     mut reader: R,
-    common: &Common<'_>,
+    state: &SharedState<'_>,
     open: &mut impl FnMut(R, Failure) -> Result<R, Stuck<R>>,
 ) -> Result<R, Stuck<R>> {
     loop {
         match committed_ranges.pass(&mut reader) {
             Ok(()) => return Ok(reader),
             Err(PassError::Ended(failure)) => {
-                return Err(Stuck(Some(reader), common.blame(failure, Phase::Read)));
+                return Err(Stuck(Some(reader), state.blame(failure, Phase::Read)));
             }
             Err(PassError::Read(error)) => {
-                let (failure, _) = common.read_failure(error, &reader);
+                let (failure, _) = state.read_failure(error, &reader);
                 if !CAREFUL {
                     return Err(Stuck(Some(reader), failure));
                 }
@@ -172,7 +171,7 @@ fn pass<R: Reader, const CAREFUL: bool>(
 
 /// Fills one chunk.
 struct Filling<'f, 's, R> {
-    common: &'f Common<'s>,
+    state: &'f SharedState<'s>,
     /// How many records may be read before the next committed range.
     room: u64,
     detached: Option<&'f mut Detached<R>>,
@@ -192,15 +191,15 @@ impl<R: Reader> Filling<'_, '_, R> {
     where
         R: Reader<Item = In>,
     {
-        let common = self.common;
-        let extent = Extent::of(common.info, common.chunk, common.retrying.clock());
+        let state = self.state;
+        let extent = Extent::of(state.info, state.chunk, state.retrying.clock());
         // Records stepped over take room but are not items.
         let mut most = usize::try_from(extent.items.min(self.room)).unwrap_or(usize::MAX);
         let mut room = usize::try_from(self.room).unwrap_or(usize::MAX);
         buffers.records.reserve(most.min(FIRST_CAPACITY));
         while (buffers.records.len() < most || !reader.may_end_chunk() && buffers.records.len() < room)
             && !(CAREFUL && !buffers.records.is_empty() && reader.may_end_chunk() && extent.is_over())
-            && !common.is_cancelled()
+            && !state.is_cancelled()
         {
             // A careful step detaches no records: skipped records do not count as items, so they must be known here.
             // Other steps detach records once per chunk.
@@ -221,7 +220,7 @@ impl<R: Reader> Filling<'_, '_, R> {
                     Err(error) => {
                         // The records before the fault are still processed, because their faults come first.
                         detached.count = room_left;
-                        let (failure, _) = common.read_failure(error, &reader);
+                        let (failure, _) = state.read_failure(error, &reader);
                         return Err(Stuck(Some(reader), failure));
                     }
                 }
@@ -230,9 +229,9 @@ impl<R: Reader> Filling<'_, '_, R> {
                 Ok(Some(item)) => buffers.records.push(item),
                 Ok(None) => return Ok((reader, true)),
                 Err(error) => {
-                    let (failure, steps_over) = common.read_failure(error, &reader);
+                    let (failure, steps_over) = state.read_failure(error, &reader);
                     if CAREFUL && steps_over {
-                        let fails = fails_the_step(common, &failure, buffers.unread.len() as u64);
+                        let fails = fails_the_step(state, &failure, buffers.unread.len() as u64);
                         buffers.unread.push((buffers.records.len(), failure));
                         if fails {
                             return Ok((reader, false));
@@ -253,8 +252,8 @@ impl<R: Reader> Filling<'_, '_, R> {
 
 /// Returns whether the step will fail on the failure, because no rule skips it after `skipped` skips. Reading on
 /// would then be useless.
-fn fails_the_step(common: &Common<'_>, failure: &Failure, skipped: u64) -> bool {
-    let rule = common.info.options.faults.skipped_by(failure, skipped);
+fn fails_the_step(state: &SharedState<'_>, failure: &Failure, skipped: u64) -> bool {
+    let rule = state.info.options.faults.skipped_by(failure, skipped);
     is_never_skipped(failure) || rule.is_none_or(|rule| rule.limit.is_some_and(|limit| skipped >= limit))
 }
 
@@ -273,7 +272,7 @@ impl<R: Reader> Detached<R> {
     }
 
     /// Reads the records into their place in the chunk.
-    fn read<Out>(&mut self, read_chunk: &mut ReadChunk<R::Item, Out>, common: &Common<'_>) {
+    fn read<Out>(&mut self, read_chunk: &mut ReadChunk<R::Item, Out>, state: &SharedState<'_>) {
         let (true, Some(mut reader)) = (self.count > 0, self.records.take()) else { return };
         if R::RECYCLES {
             let used = read_chunk.buffers.used.get_or_insert_default();
@@ -297,7 +296,7 @@ impl<R: Reader> Detached<R> {
             }
             Err(failure) => {
                 read_chunk.end.panicked_on = panicked_on(&failure, items.len());
-                read_chunk.end.fatal = Some(common.blame(failure, Phase::Read));
+                read_chunk.end.fatal = Some(state.blame(failure, Phase::Read));
             }
         }
     }
@@ -311,7 +310,7 @@ pub(crate) trait Supply<In, Out, X> {
         &mut self,
         channel: &WorkersChannel<In, Out, X>,
         buffers: Buffers<In, Out>,
-        common: &Common<'_>,
+        state: &SharedState<'_>,
         times: &mut ChunkTimes,
     ) -> Option<ReadChunk<In, Out>>;
 }
@@ -360,7 +359,7 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
         &mut self,
         channel: &WorkersChannel<R::Item, Out, ReopenRequest<R>>,
         buffers: Buffers<R::Item, Out>,
-        common: &Common<'_>,
+        state: &SharedState<'_>,
         times: &mut ChunkTimes,
     ) -> Option<ReadChunk<R::Item, Out>> {
         let mut reopen = || {
@@ -369,7 +368,7 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
         };
         let (mut reader, commits) = self.reader.lock();
         times.book(Activity::Wait);
-        if common.is_cancelled() {
+        if state.is_cancelled() {
             return None;
         }
         if let Err(failure) = reader.notify_committed(commits) {
@@ -377,12 +376,12 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
             return None;
         }
         let read_chunk =
-            reader.read_chunk::<Out, CAREFUL>(buffers, common, &mut reopen, Some(&mut self.detached));
+            reader.read_chunk::<Out, CAREFUL>(buffers, state, &mut reopen, Some(&mut self.detached));
         // The next worker may read while this one reads the detached records.
         drop(reader);
         times.book(Activity::Read);
         let mut read_chunk = read_chunk?;
-        self.detached.read(&mut read_chunk, common);
+        self.detached.read(&mut read_chunk, state);
         times.book(Activity::Decode);
         Some(read_chunk)
     }
@@ -401,7 +400,7 @@ impl<R: Reader> SharedReaderHandle<R> {
 
 impl<R: Reader> Drop for SharedReaderHandle<R> {
     fn drop(&mut self) {
-        // After a call of `close` nothing is pending. Without one, the step has already failed.
+        // If `close` was called, nothing is pending. If it was not, the step has already failed.
         if let Err(failure) = self.notify() {
             tracing::warn!(%failure, "a reader failed when it was notified of a commit");
         }

@@ -1,10 +1,10 @@
 //! Runs a reader that is not `Send` on a thread of its own, which reads a chunk for each request of a worker.
 
 use super::channels::WorkerSender;
-use super::common::Common;
 use super::messages::{Buffers, FromWorker, ReadChunk, WorkersChannel};
 use super::read_chunks::{ChunkReader, ReaderHandle, Supply};
 use super::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
+use super::shared_state::SharedState;
 use super::sync::{Arc, AtomicU64, Ordering};
 use crate::definition::{Failure, Phase, Pipe, Reader, Scope};
 use crate::engine::chunk::open::resume_reader;
@@ -20,7 +20,7 @@ pub(super) type ReadRequests<In, Out> = RequestClient<Buffers<In, Out>, ReadChun
 
 /// The thread of the reader.
 pub(super) struct ReaderThread<'s, In, Out> {
-    common: Arc<Common<'s>>,
+    state: Arc<SharedState<'s>>,
     requests: RequestServer<Buffers<In, Out>, ReadChunk<In, Out>>,
     commits: Arc<AtomicU64>,
     sender: WorkerSender<FromWorker<In, Out, NoRequest>>,
@@ -35,23 +35,23 @@ pub(super) struct ReaderThreadHandle<In, Out> {
 
 impl<'s, In, Out> ReaderThread<'s, In, Out> {
     pub(super) fn new(
-        common: Arc<Common<'s>>,
+        state: Arc<SharedState<'s>>,
         channels: &[WorkersChannel<In, Out, NoRequest>],
     ) -> (Self, Vec<ReadRequests<In, Out>>, ReaderThreadHandle<In, Out>) {
         let (requests, clients, presence) = request_channel(channels.len());
         let commits = Arc::new(AtomicU64::new(0));
         let handle = ReaderThreadHandle { presence: Some(presence), commits: Arc::clone(&commits) };
-        let sender = channels.first().expect("a step with threads has at least one").sender().clone();
-        (Self { common, requests, commits, sender }, clients, handle)
+        let sender = channels.first().expect("a step with threads has at least one worker").sender().clone();
+        (Self { state, requests, commits, sender }, clients, handle)
     }
 
     pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(mut self, inherited: Option<&str>) {
-        let common = Arc::clone(&self.common);
-        let own = common.own();
-        let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
+        let state = Arc::clone(&self.state);
+        let own = state.own();
+        let scope = Scope::of_thread(state.environment, &own, state.bindings.clone());
         let open = || {
             let mut reader = P::reader(&scope)?;
-            let start = resume_reader(common.info, inherited, &mut reader)?;
+            let start = resume_reader(state.info, inherited, &mut reader)?;
             Ok((reader, start))
         };
         match panic::catch(open).and_then(|opened| opened) {
@@ -64,7 +64,7 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
                 }
             }
             Err(failure) => {
-                let failure = of_role(common.info, failure, "reader").during(Phase::Open);
+                let failure = of_role(state.info, failure, "reader").during(Phase::Open);
                 self.sender.send(FromWorker::ReaderOpened(Err(failure)));
             }
         }
@@ -76,12 +76,12 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
         mut reader: ChunkReader<R>,
         mut reopen: impl FnMut() -> Result<R, Failure>,
     ) -> Result<(), Failure> {
-        let Self { common, requests, commits, .. } = self;
-        let mut lane = LaneWatch::start(&common.lanes);
+        let Self { state, requests, commits, .. } = self;
+        let mut lane = LaneWatch::start(&state.lanes);
         requests.serve(|buffers| {
-            let mut times = lane.profiler.next(common.detail());
+            let mut times = lane.profiler.next(state.detail());
             reader.notify_committed(commits.load(Ordering::Acquire))?;
-            let read_chunk = reader.read_chunk::<Out, CAREFUL>(buffers, common, &mut reopen, None);
+            let read_chunk = reader.read_chunk::<Out, CAREFUL>(buffers, state, &mut reopen, None);
             times.book(Activity::Read);
             lane.profiler.add(&times);
             Ok(read_chunk)
@@ -95,7 +95,7 @@ impl<In, Out> Supply<In, Out, NoRequest> for ReadRequests<In, Out> {
         &mut self,
         _: &WorkersChannel<In, Out, NoRequest>,
         buffers: Buffers<In, Out>,
-        _: &Common<'_>,
+        _: &SharedState<'_>,
         times: &mut ChunkTimes,
     ) -> Option<ReadChunk<In, Out>> {
         let read_chunk = self.request(buffers);

@@ -1,5 +1,5 @@
-//! Puts chunks that are done in any order back into order, and keeps track of which are committed and which
-//! commits the reader knows.
+//! Puts chunks that are done in any order back into order, and keeps track of which are committed and of
+//! which commits the reader was notified.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -24,7 +24,7 @@ impl<T> InOrder<T> {
         Some(self.early.remove(at).1)
     }
 
-    /// Removes the next by number, if it has arrived.
+    /// Removes the value with the next number, if it has arrived.
     pub(super) fn pop(&mut self) -> Option<T> {
         let at = self.early.iter().position(|(number, _)| *number == self.next)?;
         self.next += 1;
@@ -73,8 +73,8 @@ impl<B> Committed<B> {
     }
 }
 
-/// The reader's positions after chunks. After the commit of a chunk, the reader is notified of its position: in
-/// order, and once for each.
+/// The reader's positions after chunks. After the commit of a chunk, the reader is notified of the position after that
+/// chunk: in order, and once for each chunk.
 pub(super) struct PendingNotices<P> {
     queue: VecDeque<P>,
     /// The number of commits that the reader was notified of; `u64::MAX` once a notification failed.

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::mem;
 
-use super::common::Common;
 use super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
 use super::read_chunks::Supply;
+use super::shared_state::SharedState;
 use super::sync::Arc;
 use crate::definition::{Failure, Phase, Pipe, Process, Reader, Scope, Slot, StepInfo};
 use crate::engine::chunk::batch::Outputs;
@@ -30,23 +30,23 @@ pub(super) fn open_processor<'s, P: Pipe>(
 
 /// A thread that reads and processes chunks.
 pub(super) struct Worker<'s, In, Out, X, S> {
-    pub(super) common: Arc<Common<'s>>,
+    pub(super) state: Arc<SharedState<'s>>,
     pub(super) channel: WorkersChannel<In, Out, X>,
     pub(super) supply: S,
 }
 
 impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     pub(super) fn run<P: Pipe<In = In, Out = Out>, const CAREFUL: bool>(self) {
-        let common = Arc::clone(&self.common);
-        let own = common.own();
-        let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
-        match open_processor::<P>(common.info, &scope) {
+        let state = Arc::clone(&self.state);
+        let own = state.own();
+        let scope = Scope::of_thread(state.environment, &own, state.bindings.clone());
+        match open_processor::<P>(state.info, &scope) {
             Ok(processor) => {
                 self.channel.send(FromWorker::ProcessorsOpened(Ok(())));
                 let sender = self.channel.sender().clone();
                 // Dropping items between chunks may panic too. The current chunk is then lost with the worker.
                 if let Err(panicked) = panic::catch(|| self.work::<_, CAREFUL>(processor)) {
-                    sender.send(FromWorker::Lost(common.blame(panicked, Phase::Process)));
+                    sender.send(FromWorker::Lost(state.blame(panicked, Phase::Process)));
                 }
             }
             Err(failure) => {
@@ -56,20 +56,20 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     }
 
     fn work<P: Process<In, Out = Out>, const CAREFUL: bool>(mut self, mut processor: P) {
-        let common = Arc::clone(&self.common);
-        let mut lane = LaneWatch::start(&common.lanes);
+        let state = Arc::clone(&self.state);
+        let mut lane = LaneWatch::start(&state.lanes);
         loop {
-            let mut times = lane.profiler.next(common.detail());
+            let mut times = lane.profiler.next(state.detail());
             let Some(mut buffers) = self.channel.next_buffers() else { return };
             // The outputs are dropped on the thread that allocated them.
             buffers.outputs.clear();
             times.book(Activity::Wait);
-            let Some(read_chunk) = self.supply.next(&self.channel, buffers, &common, &mut times) else {
+            let Some(read_chunk) = self.supply.next(&self.channel, buffers, &state, &mut times) else {
                 return;
             };
             let number = self.channel.number;
             let (done, processor_after) =
-                process::<_, P, CAREFUL>(&common, number, read_chunk, processor, &mut times.items);
+                process::<_, P, CAREFUL>(&state, number, read_chunk, processor, &mut times.items);
             times.book(Activity::Process);
             lane.profiler.add(&times);
             // After a chunk that was not processed to its end, the step takes no more chunks.
@@ -84,7 +84,7 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
 /// Processes a chunk for the worker with the number `channel`. If the chunk is not processed to its end, returns no
 /// processor, because the processor may still hold items of the chunk. Times each processor if there are laps.
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
-    common: &Common<'_>,
+    state: &SharedState<'_>,
     channel: usize,
     read_chunk: ReadChunk<In, P::Out>,
     processor: P,
@@ -102,13 +102,12 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
         fatal: end.fatal.take(),
         has_failed: false,
         used: used.as_mut(),
-        common,
+        state,
     };
     let pipeline = Pipeline::<_, _, CAREFUL> { reader, processor, batch };
     let processed = panic::catch(|| {
-        let unreadable =
-            |failure| common.blame(stepped_over(failure, common.info.options.faults), Phase::Read);
-        let blame = |failure| common.blame(failure, Phase::Process);
+        let unreadable = |failure| state.blame(stepped_over(failure, state.info.options.faults), Phase::Read);
+        let blame = |failure| state.blame(failure, Phase::Process);
         pipeline.process_all(&mut faults, &mut repeated, blame, unreadable, laps.as_mut())
     });
     let (filled, processor) = match processed {
@@ -118,7 +117,7 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
             (filled, is_whole.then_some(processor))
         }
         Err(panicked) => {
-            end.fatal = Some(common.blame(panicked, Phase::Process));
+            end.fatal = Some(state.blame(panicked, Phase::Process));
             end.panicked_on = take_panicked_record();
             (Filled::default(), None)
         }
@@ -137,9 +136,9 @@ struct Records<'c, 's, In> {
     fatal: Option<Failure>,
     /// True if the last error ends the chunk.
     has_failed: bool,
-    /// Collects the processed items, if the reader uses their memory again.
+    /// Collects the processed items, if the reader reuses their memory.
     used: Option<&'c mut Vec<In>>,
-    common: &'c Common<'s>,
+    state: &'c SharedState<'s>,
 }
 
 impl<In> Records<'_, '_, In> {
@@ -157,7 +156,7 @@ impl<In> Reader for Records<'_, '_, In> {
 
     #[inline]
     fn read(&mut self) -> Result<Option<In>, Failure> {
-        if self.common.is_cancelled() {
+        if self.state.is_cancelled() {
             return self.fail(Failure::new("the step has ended"));
         }
         if let Some((_, failure)) = self.unread.next_if(|(before, _)| *before == self.returned) {

@@ -6,7 +6,7 @@ use crate::graph::status::Status;
 /// The empty rows between two cards, which hold the arrow.
 const GAP: usize = 1;
 /// The empty columns between two arms.
-const BESIDE: usize = 3;
+const ARM_GAP: usize = 3;
 
 /// A part of a drawing. A line enters it at the top of its axis and leaves it at the bottom.
 pub(super) struct Block {
@@ -66,7 +66,7 @@ impl Block {
         Self { parts, width: 8, axis: 3, exit: None, broken, ..Self::empty(taken) }
     }
 
-    /// Adds a word to the path that leaves it.
+    /// Adds a word to the path that leaves the block.
     pub(super) fn labelled(mut self, text: &str) -> Self {
         let row = self.height;
         let taken = self.exit.unwrap_or_default();
@@ -76,7 +76,7 @@ impl Block {
         self
     }
 
-    /// The columns to the right of the axis, including it.
+    /// The number of columns from the axis to the right edge, including both.
     const fn beyond(&self) -> usize {
         self.width - self.axis
     }
@@ -116,7 +116,7 @@ pub(super) fn stacked(blocks: Vec<Block>) -> Option<Block> {
 }
 
 /// An arm with the words on the path to it.
-pub(super) struct ArmOf {
+pub(super) struct LabelledArm {
     pub(super) label: Vec<String>,
     pub(super) body: Block,
     pub(super) entered: bool,
@@ -129,9 +129,9 @@ fn beside<'b>(arms: impl Iterator<Item = (&'b Block, usize)>) -> (Vec<(usize, us
         let left = block.axis.max(label / 2 + 1);
         let right = block.beyond().max(label / 2 + 2);
         places.push((x + left - block.axis, x + left));
-        x += left + right + BESIDE;
+        x += left + right + ARM_GAP;
     }
-    (places, x.saturating_sub(BESIDE).max(1))
+    (places, x.saturating_sub(ARM_GAP).max(1))
 }
 
 /// The column where the path goes on after arms: that of the only arm that goes on, else the middle of all arms.
@@ -146,9 +146,9 @@ fn middle<'b>(places: &[(usize, usize)], arms: impl Iterator<Item = &'b Block>) 
     }
 }
 
-/// A card, and below it the arms of which one is taken.
-pub(super) fn forked(subject: Block, arms: Vec<ArmOf>) -> Block {
-    let label_width = |arm: &ArmOf| arm.label.iter().map(|line| columns(line)).max().unwrap_or(0);
+/// A card, and below it the arms, one of which is taken.
+pub(super) fn forked(subject: Block, arms: Vec<LabelledArm>) -> Block {
+    let label_width = |arm: &LabelledArm| arm.label.iter().map(|line| columns(line)).max().unwrap_or(0);
     let (places, arms_width) = beside(arms.iter().map(|arm| (&arm.body, label_width(arm))));
     let axis = middle(&places, arms.iter().map(|arm| &arm.body));
     let shift = subject.axis.saturating_sub(axis);

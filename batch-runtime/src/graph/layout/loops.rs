@@ -7,7 +7,7 @@ use super::picture::{Label, Parts, columns};
 const BACK: usize = 3;
 
 /// The paths from the decider of a `while`.
-pub(super) struct Asked {
+pub(super) struct WhilePaths {
     pub(super) on: &'static str,
     pub(super) out: &'static str,
     pub(super) goes_on: bool,
@@ -15,7 +15,7 @@ pub(super) struct Asked {
 }
 
 /// `while`: the decision is the top of the loop.
-pub(super) fn asked(decision: Block, body: Block, ways: &Asked) -> Block {
+pub(super) fn while_loop(decision: Block, body: Block, ways: &WhilePaths) -> Block {
     let mut parts = Parts::default();
     let axis = BACK + decision.axis.max(body.axis);
     let side = decision.height / 2;
@@ -39,7 +39,7 @@ pub(super) fn asked(decision: Block, body: Block, ways: &Asked) -> Block {
 }
 
 /// `loop`: a point is the top of the loop, and only `break` leaves it.
-pub(super) fn forever(junction: Block, body: Block, entered: bool) -> Block {
+pub(super) fn endless_loop(junction: Block, body: Block, entered: bool) -> Block {
     let mut parts = Parts::default();
     let axis = BACK + body.axis;
     let lane = (axis + body.width - body.axis + 1).max(axis + 8);

@@ -12,8 +12,8 @@ mod tests;
 
 pub(super) use picture::{Area, Card, Frame, Kind, Label, Line, Parts, Picture, columns};
 
-use block::{ArmOf, Block, forked, framed, parallel, stacked};
-use loops::{Asked, asked, forever};
+use block::{Block, LabelledArm, forked, framed, parallel, stacked};
+use loops::{WhilePaths, endless_loop, while_loop};
 use picture::wrapped;
 
 use super::status::ExecutionProgress;
@@ -22,8 +22,8 @@ use super::{Activity, Node, Subject, Use};
 use crate::definition::JobInfo;
 use crate::engine::flow::walk::{Numbering, match_name, while_name};
 
-/// The longest line of a text that the user wrote.
-const TEXT: usize = 36;
+/// The maximum width of the lines of a text that the user wrote, in columns.
+const TEXT_WIDTH: usize = 36;
 /// The empty cells around the drawing.
 const MARGIN: usize = 2;
 
@@ -31,7 +31,7 @@ const MARGIN: usize = 2;
 pub(super) fn lay_out(job: &JobInfo, seen: Option<&ExecutionProgress>) -> Picture {
     let mut pen = Pen { numbering: Numbering::default(), seen };
     let entered = seen.is_some();
-    let mut blocks = vec![Block::card(Kind::Terminal, wrapped(job.name, TEXT), None, entered)];
+    let mut blocks = vec![Block::card(Kind::Terminal, wrapped(job.name, TEXT_WIDTH), None, entered)];
     let mut way = Some(entered);
     pen.nodes(job.flow, &mut way, &mut blocks);
     if let Some(taken) = way {
@@ -82,7 +82,7 @@ impl Pen<'_> {
                 let arms = arms.iter().map(|arm| {
                     let taken = entered && self.seen.is_some_and(|seen| seen.has_taken(&choice, arm.label));
                     let body = self.body(arm.body, taken);
-                    ArmOf { label: wrapped(arm.label, TEXT), body, entered: taken }
+                    LabelledArm { label: wrapped(arm.label, TEXT_WIDTH), body, entered: taken }
                 });
                 forked(subject, arms.collect())
             }
@@ -95,7 +95,7 @@ impl Pen<'_> {
                 let (goes_on, goes_out) = if *negated { (no, yes) } else { (yes, no) };
                 let decision = Block::card(Kind::Decision, vec![title(used)], None, entered);
                 let body = self.body(body, goes_on);
-                asked(decision, body, &Asked { on, out, goes_on, goes_out })
+                while_loop(decision, body, &WhilePaths { on, out, goes_on, goes_out })
             }
             Node::Loop(body) => {
                 let mut junction = Block::card(Kind::Junction, Vec::new(), None, entered);
@@ -103,7 +103,7 @@ impl Pen<'_> {
                     card.area = Area { x: 0, y: 0, width: 1, height: 1 };
                 }
                 let body = self.body(body, entered);
-                forever(junction, body, entered)
+                endless_loop(junction, body, entered)
             }
             Node::Split { branches, max } => {
                 let branches = branches.iter().map(|branch| self.body(branch, entered)).collect();
@@ -123,7 +123,7 @@ impl Pen<'_> {
     }
 
     fn terminal(&self, kind: Kind, code: &str, why: &str, entered: bool) -> Block {
-        let lines = wrapped(code, TEXT).into_iter().chain(wrapped(why, TEXT)).collect();
+        let lines = wrapped(code, TEXT_WIDTH).into_iter().chain(wrapped(why, TEXT_WIDTH)).collect();
         let taken = entered && self.seen.is_some();
         Block { exit: None, ..Block::card(kind, lines, None, taken) }
     }

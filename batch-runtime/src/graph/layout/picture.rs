@@ -1,4 +1,4 @@
-//! A laid out drawing: cards, frames, lines and labels in cells, each as wide as a character of a monospaced font.
+//! A laid-out drawing: cards, frames, lines and labels in cells, each as wide as a character of a monospaced font.
 
 use crate::graph::status::Status;
 

@@ -63,8 +63,8 @@ pub const fn repeated(
     first: bool,
     after: Place,
 ) -> Option<Message> {
-    // Comparing all names with each other takes the compiler long. While every name is literally what it reads as, the
-    // caller's `first` is enough.
+    // Comparing all names with each other takes the compiler a long time. As long as every name is literally as
+    // written, the caller's `first` is enough.
     if first && after.is_as_written() {
         return None;
     }

@@ -33,18 +33,18 @@ pub(super) struct Asked {
 /// The bindings around a need, outermost first.
 #[derive(Clone, Copy)]
 struct Around {
-    levels: [&'static [Binding]; DEEPEST],
+    levels: [&'static [Binding]; MAX_DEPTH],
     depth: usize,
 }
 
 /// Flows may be nested, but bindings nested deeper than this are not checked.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 impl Around {
-    const NOTHING: Self = Self { levels: [&[]; DEEPEST], depth: 0 };
+    const NOTHING: Self = Self { levels: [&[]; MAX_DEPTH], depth: 0 };
 
     const fn and(mut self, bindings: &'static [Binding]) -> Self {
-        if !bindings.is_empty() && self.depth < DEEPEST {
+        if !bindings.is_empty() && self.depth < MAX_DEPTH {
             self.levels[self.depth] = bindings;
             self.depth += 1;
         }

@@ -9,7 +9,7 @@ use super::message::{Message, same};
 use super::paths::surely_completed;
 use super::places::{Place, runs_beside, use_at};
 
-/// Reports a step that asks for the output of another step if not every path to it runs that step.
+/// Reports a step that asks for the output of another step, unless every path to it runs that other step.
 #[must_use]
 pub const fn unsure_output(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();

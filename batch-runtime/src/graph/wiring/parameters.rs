@@ -184,7 +184,7 @@ const fn tell(
             _ => message,
         };
     };
-    // The modules distinguish two types of the same name.
+    // The modules distinguish two types with the same name.
     let with_module =
         same(asked.ty.name, spec.ty.name) && same(asked.ty.single().name, spec.ty.single().name);
     let message = asker(parameter(message, asked.name, &asked.ty, with_module), asked)

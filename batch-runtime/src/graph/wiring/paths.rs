@@ -50,7 +50,7 @@ impl Walk {
         self.next += 1;
     }
 
-    const fn tell(&mut self, text: &Text, state: bool) {
+    const fn arrive_at_text(&mut self, text: &Text, state: bool) {
         if text.values.is_some() {
             self.arrive(state);
         }
@@ -113,12 +113,12 @@ impl Walk {
             Node::Split { branches, .. } => End { on: self.branches(branches, state), out: None },
             Node::Break => End { on: None, out: Some(state) },
             Node::End(_, text) | Node::Fail(text) => {
-                self.tell(text, state);
+                self.arrive_at_text(text, state);
                 End { on: None, out: None }
             }
             // A restart continues after it.
             Node::Stop(text) => {
-                self.tell(text, state);
+                self.arrive_at_text(text, state);
                 End { on: Some(state), out: None }
             }
         }

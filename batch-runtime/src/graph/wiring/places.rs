@@ -17,7 +17,7 @@ impl Place {
     /// The place of the first name of a body.
     pub const FIRST: Self = Self { number: 0, as_written: true };
 
-    /// The place after a name that is written like this.
+    /// The place after a name that the source spells as `written`.
     #[must_use]
     pub const fn after(self, used: &Use, written: &str) -> Self {
         Self {

@@ -30,7 +30,7 @@ impl<T: Decides> Probe<T> {
 }
 
 impl<T: JobDefinition> Probe<T> {
-    /// The job of the name.
+    /// The job that the name stands for.
     pub const JOB: Option<&'static JobInfo> = Some(T::INFO);
 }
 
@@ -58,7 +58,7 @@ pub trait Nothing {
     const DECIDES: Option<Subject> = None;
     /// Decides nothing.
     const YES_OR_NO: bool = false;
-    /// Is no job.
+    /// Is not a job.
     const JOB: Option<&'static JobInfo> = None;
     /// Has no attribute.
     const NOUN: &'static str = "";
@@ -338,7 +338,7 @@ pub const fn why_not_ended(name: &str, decides: Option<Subject>) -> Option<Messa
             return Some(
                 Message::of("`Completed` and `Failed` are outcomes of a step, and ")
                     .code(name)
-                    .and(" is none"),
+                    .and(" is not a step"),
             );
         }
     };

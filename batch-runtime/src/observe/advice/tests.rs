@@ -130,7 +130,7 @@ fn a_step_that_is_short_or_has_few_chunks_gets_no_advice() {
 }
 
 #[test]
-fn a_step_that_others_kept_from_the_cores_gets_no_advice() {
+fn a_step_that_had_to_wait_for_a_core_gets_no_advice() {
     let case = Case::new(100, 700, 150, 50);
     let mut profile = case.profile();
     profile.usage.as_mut().unwrap().delayed = Some(300 * MS);
@@ -188,14 +188,12 @@ fn advice_is_given_in_one_line() {
         said(Lever::Concurrency, 8)
             .starts_with("`save` mostly waits: `concurrency = 8` on it would cut 331 ms")
     );
-    assert!(
-        said(Lever::Writer, 0)
-            .starts_with("writing in `save` takes most of the time: without it 331 ms would be 215 ms.")
-    );
-    assert!(
-        said(Lever::Reader, 0)
-            .starts_with("reading in `save` takes most of the time: without it 331 ms would be 215 ms.")
-    );
+    assert!(said(Lever::Writer, 0).starts_with(
+        "writing in `save` takes most of the time: without it, the step would take 215 ms instead of 331 ms."
+    ));
+    assert!(said(Lever::Reader, 0).starts_with(
+        "reading in `save` takes most of the time: without it, the step would take 215 ms instead of 331 ms."
+    ));
     let followed = |took| words::followed(Followed { predicted: 200 * MS, took: took * MS });
     assert_eq!(followed(200), "the last advice predicted 200 ms; the step took 200 ms (as predicted)");
     assert_eq!(followed(224), "the last advice predicted 200 ms; the step took 224 ms (12 % more)");

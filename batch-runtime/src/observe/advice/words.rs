@@ -21,12 +21,12 @@ pub(crate) fn advice(advice: &Advice) -> String {
              other side can take {number} calls at once"
         ),
         Lever::Writer => format!(
-            "writing in `{component}` takes most of the time: without it {elapsed} would be {predicted}. Write a chunk in one \
-             statement (`Table`), and create indexes after the load"
+            "writing in `{component}` takes most of the time: without it, the step would take {predicted} instead of \
+             {elapsed}. Write a chunk in one statement (`Table`), and create indexes after the load"
         ),
         Lever::Reader => format!(
-            "reading in `{component}` takes most of the time: without it {elapsed} would be {predicted}. Read the input in \
-             `partitions`, if it can be split"
+            "reading in `{component}` takes most of the time: without it, the step would take {predicted} instead of \
+             {elapsed}. Read the input in `partitions`, if it can be split"
         ),
     }
 }

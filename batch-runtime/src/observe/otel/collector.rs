@@ -11,10 +11,10 @@ use super::settings::Target;
 use crate::readers::http::agent_of_defaults;
 
 /// The pause before the first retry of a request. Each further pause is twice as long.
-const PAUSE: Duration = Duration::from_millis(250);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// At most this many bytes of an answer are read.
-const LOOKED_AT: u64 = 65_536;
+const MAX_ANSWER_BYTES: u64 = 65_536;
 
 /// An answer, which may say that the collector refused a part of the request.
 pub(super) trait Answer: Message + Default {
@@ -82,7 +82,7 @@ impl Collector {
 
     fn try_send<A: Answer>(&self, request: &[u8]) -> Result<(), String> {
         let until = self.until.of(self.target.timeout);
-        let mut pause = PAUSE;
+        let mut pause = FIRST_PAUSE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -117,7 +117,7 @@ impl Collector {
         let answer = posted.config().timeout_global(Some(timeout)).build().send(request)?;
         let status = answer.status().as_u16();
         let mut body = Vec::new();
-        answer.into_body().into_reader().take(LOOKED_AT).read_to_end(&mut body)?;
+        answer.into_body().into_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut body)?;
         Ok((status, body))
     }
 }

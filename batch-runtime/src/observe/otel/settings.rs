@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(super) resource: Resource,
     /// The span that this process works for, as the headers of W3C Trace Context.
     pub(super) parent: HashMap<String, String>,
-    /// Problems in spite of which everything is sent.
+    /// Problems that do not keep anything from being sent.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -117,16 +117,16 @@ impl Target {
         let url = path.map_or(url.clone(), |path| url.join(&format!("v1/{}", path.to_lowercase())));
         if url.is_https() && !cfg!(feature = "http-tls") {
             return Err(format!(
-                "`{name}` begins with `https://`, which this program cannot reach: build it with the feature `http-tls` of \
-                 batch-runtime"
+                "`{name}` begins with `https://`, which this program cannot reach: build the program with the feature \
+                 `http-tls` of batch-runtime"
             ));
         }
         if let (None, Some((name, protocol))) = (typed, setting("PROTOCOL"))
             && protocol != "http/protobuf"
         {
             return Err(format!(
-                "`{name}` asks for another protocol than `http/protobuf`, the only one that this program speaks: set it to \
-                 that, and name the port of that protocol in the address, usually 4318"
+                "`{name}` asks for a protocol other than `http/protobuf`, the only one that this program speaks: set the \
+                 variable to `http/protobuf`, and name the port of that protocol in the address, usually 4318"
             ));
         }
         let timeout = match setting("TIMEOUT") {

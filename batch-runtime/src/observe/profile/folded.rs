@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_stack_is_named() {
+    fn a_line_that_is_not_a_stack_is_named() {
         for wrong in ["load;late", "load;late x", "load;;late 3", " 3", "3"] {
             let error = Folded::parse(&format!("a 1\n{wrong}")).unwrap_err();
             assert!(error.starts_with("line 2 is not a folded stack"), "{wrong}: {error}");

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_crate_tells_whose_a_function_is() {
+    fn without_a_file_the_crate_tells_where_a_function_comes_from() {
         let origin = |symbol| frame(symbol, None).origin;
         assert_eq!(origin("flights::late"), Origin::User);
         assert_eq!(origin("<&mut flights::Row as core::fmt::Debug>::fmt"), Origin::User);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_file_its_folder_tells_whose_a_function_is() {
+    fn with_a_file_its_folder_tells_where_a_function_comes_from() {
         let origin = |file: &str| frame("late", Some(file)).origin;
         let within = |file| format!("/home/me/{SOURCE}{file}");
         assert_eq!(origin("/home/me/flights/src/main.rs"), Origin::User);

@@ -1,4 +1,4 @@
-//! Looks for unfinished files that instances have left, although nothing will go on with them.
+//! Looks for unfinished files that instances have left, and that no restart will continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -124,6 +124,6 @@ fn finding(execution: &JobExecution, left: &[PathBuf]) -> Option<Finding> {
             execution.id,
             words::line(&execution.instance.job, 100)
         ),
-        remedy: format!("nothing will go on with {it}: delete {it} as soon as you need nothing of {it}"),
+        remedy: format!("no restart will continue {it}: delete {it} once you no longer need {it}"),
     })
 }

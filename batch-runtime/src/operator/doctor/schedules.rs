@@ -1,4 +1,4 @@
-//! Looks for schedules that are paused, that nothing follows, or whose runs wait for a person.
+//! Looks for schedules that are paused, that no process follows, or whose runs wait for a person.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,17 +54,20 @@ fn of_schedule(
         let ahead = words::time(words::between(now, schedule.planned));
         findings.push(finding(
             format!(
-                "the schedule of job `{name}` was followed up to a time that is {ahead} ahead of the clock"
+                "the schedule of job `{name}` has been processed up to a time that is {ahead} ahead of the clock"
             ),
             format!("a clock was wrong: until then run the job with `run {name} --backfill`"),
         ));
     }
     if held > 0 {
-        let times =
-            if held == 1 { "1 scheduled time" } else { &format!("{} scheduled times", words::count(held)) };
+        let runs = if held == 1 {
+            format!("1 scheduled run of job `{name}` failed or was stopped")
+        } else {
+            format!("{} scheduled runs of job `{name}` failed or were stopped", words::count(held))
+        };
         findings.push(finding(
-            format!("{times} of job `{name}` failed or stopped, and will not run again by themselves"),
-            "`schedule list` names the last one; `restart ID` resumes its run".to_owned(),
+            format!("{runs}, and will not be restarted automatically"),
+            format!("`executions {name}` lists the executions; `restart ID` resumes one"),
         ));
     }
     findings
@@ -124,12 +127,16 @@ mod tests {
         let ahead = found("2026-11-24T03:00:00Z", None, &[], 0);
         assert_eq!(
             ahead,
-            ["the schedule of job `daily` was followed up to a time that is 22 h 30 min ahead of the clock"]
+            [
+                "the schedule of job `daily` has been processed up to a time that is 22 h 30 min ahead of the clock"
+            ]
         );
         let held = found("2026-11-23T03:00:00Z", None, &[], 2);
         assert_eq!(
             held,
-            ["2 scheduled times of job `daily` failed or stopped, and will not run again by themselves"]
+            [
+                "2 scheduled runs of job `daily` failed or were stopped, and will not be restarted automatically"
+            ]
         );
     }
 }

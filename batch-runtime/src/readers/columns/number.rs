@@ -53,8 +53,8 @@ pub(super) enum Looks {
 /// The number of digits that every float keeps.
 const KEPT_DIGITS: usize = 15;
 
-/// Guesses the type of a text; `None` means text. A number with a leading zero, or with more digits than a
-/// number keeps, stays a text: a postal code, an ISBN.
+/// Guesses the type of a text; `None` means text. A number with a leading zero, or with more digits than its
+/// type keeps, stays text: a postal code, an ISBN.
 pub(super) fn looks_like(text: &str) -> Option<Looks> {
     match text {
         "true" => return Some(Looks::Bool(true)),
@@ -63,7 +63,7 @@ pub(super) fn looks_like(text: &str) -> Option<Looks> {
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
     // `inf`, `nan` and `infinity` are also words, and `+5` may be part of a telephone number: they stay
-    // texts.
+    // text.
     let is_padded = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
     if is_padded || !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;

@@ -58,7 +58,7 @@ impl ValueError {
         Self::new(Problem::Null)
     }
 
-    /// The same error, of the value in this column, unless it already has one.
+    /// Adds the column of the refused value, unless the error already has a column.
     #[cold]
     pub(super) fn in_column(mut self, column: impl Into<Option<usize>>) -> Self {
         self.0.column = self.0.column.or(column.into());

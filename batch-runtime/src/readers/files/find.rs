@@ -52,8 +52,8 @@ pub enum FilesError {
     },
     /// A worker does not have the file of its partition.
     #[error(
-        "the worker cannot read {file} as the manager can ({source}): let both see one folder under the same path, such as a \
-         shared one"
+        "the worker cannot read {file}, which the manager can read ({source}): give both the same folder under the same \
+         path, such as a shared folder"
     )]
     NotHere {
         /// The file.
@@ -63,8 +63,8 @@ pub enum FilesError {
     },
     /// A worker has another file under the path of its partition.
     #[error(
-        "{file} is another file on the worker than on the manager: let both see one folder under the same path, such as a \
-         shared one"
+        "{file} is another file on the worker than on the manager: give both the same folder under the same path, such as \
+         a shared folder"
     )]
     Another {
         /// The file.

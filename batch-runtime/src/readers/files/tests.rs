@@ -113,7 +113,7 @@ fn every_file_that_ended_within_a_chunk_is_notified_of_the_commit_once() {
         Ok::<_, String>(Notified(Some(7), &notified))
     });
     while reader.read().unwrap().is_some() {}
-    assert!(reader.unnotified.iter().filter(|ended| ended.reader.is_some()).count() <= OPEN + 1);
+    assert!(reader.unnotified.iter().filter(|ended| ended.reader.is_some()).count() <= MAX_OPEN + 1);
     let end = reader.position();
     reader.committed(&end).unwrap();
     reader.committed(&end).unwrap();

@@ -47,7 +47,7 @@ pub(crate) enum Form {
     Zoned {
         scale: usize,
     },
-    /// Two digits a byte, the sign in the last half.
+    /// Two digits per byte, with the sign in the last half byte.
     Packed {
         scale: usize,
     },
@@ -87,7 +87,7 @@ impl FixedColumn {
         Self { form: Form::Zoned { scale }, ..self }
     }
 
-    /// Says that the value is a packed decimal (`COMP-3` in COBOL): two digits a byte, of which the last
+    /// Says that the value is a packed decimal (`COMP-3` in COBOL): two digits per byte, of which the last
     /// `scale` are decimals, with the sign in the last half byte. It needs
     /// [`record_bytes`](super::FixedOptions::record_bytes).
     #[must_use]
@@ -101,13 +101,13 @@ impl FixedColumn {
         matches!(self.form, Form::Packed { .. })
     }
 
-    /// The problem of a file's columns, if they have one.
+    /// Returns what is wrong with the columns of a file, if anything.
     pub(crate) fn problem(columns: &[Self]) -> Option<String> {
         if columns.is_empty() {
             return Some("declare at least one column".to_owned());
         }
         if let Some(empty) = columns.iter().find(|column| column.range.is_empty()) {
-            return Some(format!("column `{}` is empty: its places are {:?}", empty.name, empty.range));
+            return Some(format!("column `{}` is empty: its range is {:?}", empty.name, empty.range));
         }
         let mut ordered: Vec<&Self> = columns.iter().collect();
         ordered.sort_by_key(|column| column.range.start);
@@ -170,7 +170,7 @@ pub(super) fn zoned_in_ebcdic(bytes: &[u8], scale: usize, out: &mut String) -> O
     Some(())
 }
 
-/// Like [`decimal`], for two digits a byte.
+/// Like [`decimal`], for two digits per byte.
 pub(super) fn packed(bytes: &[u8], scale: usize, out: &mut String) -> Option<()> {
     let mut halves: Vec<u8> = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect();
     let negative = sign(halves.pop()?)?;

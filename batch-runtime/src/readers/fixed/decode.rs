@@ -16,7 +16,7 @@ pub(super) struct Columns<T> {
     layout: Arc<Layout>,
     /// The columns of a record of bytes, or of characters that are not ASCII.
     scratch: Scratch,
-    /// The columns of a record of characters with converted values.
+    /// The columns of a record of characters, with their values converted.
     converted: Scratch,
     item: PhantomData<fn() -> T>,
 }

@@ -29,8 +29,8 @@ pub use options::FixedOptions;
 /// as mainframes write them. A record that is shorter or longer than its columns is an error, unless the
 /// records are [flexible](FixedOptions::flexible).
 ///
-/// Files named `.gz` or `.zst` are decompressed. A [trailer](FixedOptions::trailer) is checked before the
-/// first item.
+/// Files whose names end in `.gz` or `.zst` are decompressed. A [trailer](FixedOptions::trailer) is checked
+/// before the first item.
 ///
 /// ```
 /// use batch_runtime::{Reader, readers::FixedReader};

@@ -13,12 +13,12 @@ use crate::readers::framed::{Encoding, Framed, LONGEST, Records, Totals, Trailer
 use crate::readers::source::Source;
 use crate::readers::{ReadError, fields};
 
-/// The maximum length of a record without line endings in bytes.
+/// The maximum length, in bytes, of a record without line endings.
 const LONGEST_BYTES: usize = 1 << 30;
 
 /// The layout of a file with fixed-width columns.
 ///
-/// A file of a mainframe, in EBCDIC, with packed decimals and no line endings:
+/// A file from a mainframe, in EBCDIC, with packed decimals and no line endings:
 ///
 #[cfg_attr(feature = "encodings", doc = "```")]
 #[cfg_attr(not(feature = "encodings"), doc = "```ignore")]

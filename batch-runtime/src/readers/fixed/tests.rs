@@ -141,7 +141,7 @@ fn a_layout_that_cannot_be_read_is_refused_when_the_file_is_opened() {
             "columns `id` and `name` overlap",
         ),
         (FixedReader::columns([("id", 0..3), ("id", 3..10)]), "two columns are named `id`"),
-        (FixedReader::columns([("id", 0..3), ("name", 3..3)]), "column `name` is empty: its places are 3..3"),
+        (FixedReader::columns([("id", 0..3), ("name", 3..3)]), "column `name` is empty: its range is 3..3"),
         (FixedReader::columns([("name", 3..10)]), "there is no column `id`, only `name`"),
         (FixedReader::columns(Vec::<FixedColumn>::new()), "declare at least one column"),
         (self::options().record_bytes(12), "the columns extend to byte 16, but a record has 12 bytes"),

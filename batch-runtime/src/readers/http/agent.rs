@@ -7,10 +7,10 @@ use super::message::{Request, Response};
 use crate::definition::BoxError;
 
 /// The longest time that connecting may take.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many connections stay open between requests: one for each partition that reads.
-const OPEN: usize = 256;
+const MAX_IDLE: usize = 256;
 
 type Exchange = dyn Fn(&Request) -> Result<Response, BoxError> + Send + Sync;
 
@@ -76,9 +76,9 @@ pub(crate) fn agent_of_defaults() -> ureq::Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .timeout_connect(Some(CONNECT))
-        .max_idle_connections(OPEN)
-        .max_idle_connections_per_host(OPEN)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .max_idle_connections(MAX_IDLE)
+        .max_idle_connections_per_host(MAX_IDLE)
         .user_agent(concat!("batch-runtime/", env!("CARGO_PKG_VERSION")));
     #[cfg(feature = "http-tls")]
     let config = config.tls_config(tls());

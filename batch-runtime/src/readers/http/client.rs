@@ -14,10 +14,10 @@ use super::url::Url;
 use crate::definition::{BoxError, TimeLimit, Turns};
 use crate::engine::{Pause, Sleep};
 
-/// The longest body by default.
+/// The default limit of a body, in bytes.
 const LONGEST_BODY: u64 = 64 * 1024 * 1024;
 
-/// The longest time of a request by default.
+/// The default limit of the time of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An HTTP API with its address, credentials, rate limit and retries: a `#[resource]` of the job.
@@ -62,7 +62,7 @@ impl Http {
         }
     }
 
-    /// An API that is requested with another client, such as `reqwest::blocking`: `client` sends the request and
+    /// An API that is called through another client, such as `reqwest::blocking`: `client` sends the request and
     /// returns the answer, whatever its status. The client should not follow redirects, which would send the headers
     /// to other hosts. An error of the client counts as an interrupted connection: the request is repeated.
     ///
@@ -156,8 +156,8 @@ impl Http {
         self.with_time(span, |http, span| http.rate = Arc::new(Turns::limited(requests, span)))
     }
 
-    /// Repeats a failed request up to `limit` times, and waits at most `longest` before each: a random part of a time that
-    /// doubles, or as long as the server asks for. The default is `retry(5, "30s")`.
+    /// Repeats a failed request up to `limit` times, and waits at most `longest` before each attempt: a random part
+    /// of a time that doubles, or as long as the server asks for. The default is `retry(5, "30s")`.
     #[must_use]
     pub fn retry(self, limit: u32, longest: impl TimeLimit) -> Self {
         self.with_time(longest, |http, longest| http.retry = Retry { limit, longest })
@@ -169,15 +169,15 @@ impl Http {
         self.with_time(limit, |http, limit| http.timeout = limit)
     }
 
-    /// Limits the length of a body, decompressed; 64 MiB by default.
+    /// Limits the length of a body after decompression; 64 MiB by default.
     #[must_use]
     pub fn longest_body(mut self, bytes: u64) -> Self {
         self.longest_body = bytes;
         self
     }
 
-    /// Allows links and redirects to another host, `files.example.org` or `localhost:8080`. It gets none of the
-    /// headers and no secret.
+    /// Allows links and redirects to another host, `files.example.org` or `localhost:8080`. That host gets none
+    /// of the headers and no secret.
     #[must_use]
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.allowed.push(host.into().to_ascii_lowercase());
@@ -231,7 +231,7 @@ impl HttpGet {
         self
     }
 
-    /// Adds a parameter that no message and no position shows, and no other host gets: an API key.
+    /// Adds a parameter that no message and no position shows, and no other host gets, such as an API key.
     #[must_use]
     pub fn query_secret(mut self, name: impl Into<String>, value: impl Display) -> Self {
         let (name, value) = (name.into(), value.to_string());

@@ -64,7 +64,7 @@ pub enum HttpError {
         /// The problem and its remedy.
         problem: Box<str>,
     },
-    /// The pages changed since an earlier request.
+    /// The pages have changed since an earlier request.
     #[error("{request}: {problem}")]
     Changed {
         /// The request.

@@ -1,5 +1,5 @@
-//! Fetches pages as the JSON texts of their items, and refuses a page that has changed or that repeats the one before
-//! it.
+//! Fetches pages as the JSON texts of their items, and refuses a page that has changed or that repeats the previous
+//! page.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::styles::{Ask, HttpPosition, Learned, PageStyle};
 use crate::definition::StopSignal;
 use crate::readers::Pages;
 
-/// The pages of a request, as texts; the reader of these texts decides what an item is.
+/// The pages of a request, as the JSON texts of their items; the reader of these texts decides what an item is.
 pub(super) struct Fetch<T, S> {
     get: HttpGet,
     pub(super) style: S,
@@ -103,7 +103,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         let items = &self.get.items;
         let is_fine = items.is_empty() || items.starts_with('/');
         let bad = (!is_fine).then(|| {
-            format!("`{items}` is not a JSON pointer: it begins with a slash, as in `/result/list`")
+            format!("`{items}` is not a JSON pointer: a pointer begins with a slash, as in `/result/list`")
         });
         bad.or_else(|| self.style.mistake())
     }
@@ -154,7 +154,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
         Err(HttpError::Changed { request: Arc::clone(&self.shown), problem: problem.into() })
     }
 
-    /// Refuses a page with the same items as the one before it: the server probably ignores the number of the page.
+    /// Refuses a page with the same items as the previous page: the server probably ignores the number of the page.
     /// Items that are not objects have no identity, so a few equal pages of them are allowed.
     fn check_repeated(&mut self, page: u64, items: &[Box<RawValue>]) -> Result<(), HttpError> {
         let hash = hashed_all(items);
@@ -165,7 +165,7 @@ impl<T, S: PageStyle<T>> Fetch<T, S> {
             self.last = Some(Last { page, hash, alike });
             return Ok(());
         }
-        let problem = "the page has the same items as the page before it: the server may not know the parameter that names the page; if that is right, allow it with `may_repeat()`";
+        let problem = "the page has the same items as the previous page: the server may not know the parameter that names the page; if pages may be equal, allow that with `may_repeat()`";
         Err(HttpError::Page { request: Arc::clone(&self.shown), problem: problem.into() })
     }
 }

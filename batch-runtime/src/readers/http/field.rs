@@ -8,7 +8,8 @@ enum Open {
     Array(usize),
 }
 
-/// The path of the value at that line and column, both from 1: `address.zip`, `tags[3]`. `None` for the whole.
+/// The path of the value at that line and column, both from 1: `address.zip`, `tags[3]`. `None` for the whole
+/// text.
 pub(super) fn path(text: &str, line: usize, column: usize) -> Option<Box<str>> {
     let begin: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let bytes = text.as_bytes();

@@ -71,7 +71,7 @@ impl Response {
         Self { status, headers: Vec::new(), body: Box::new(body) }
     }
 
-    /// Adds a header. The reader uses `Retry-After`, `Date`, `Link`, `Location` and the header of a total.
+    /// Adds a header. The reader uses `Retry-After`, `Date`, `Link`, `Location` and the header that states a total.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -32,7 +32,7 @@ impl<'a> Document<'a> {
         let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
             None => Broken::Cut("the response ends in the middle of a character".to_owned()),
             Some(_) => Broken::Bad(format!(
-                "the response is not in UTF-8 (byte {}), as JSON has to be",
+                "the response is not in UTF-8, which JSON requires (byte {})",
                 error.valid_up_to()
             )),
         })?;
@@ -82,7 +82,7 @@ impl<'a> Document<'a> {
         Ok(Some(at))
     }
 
-    /// The number at a JSON pointer, which some APIs write as a text.
+    /// The number at a JSON pointer, which some APIs write as a string.
     pub(super) fn number(&self, pointer: &str) -> Result<u64, Broken> {
         let found = self.find(pointer)?;
         let text = found.map(RawValue::get).unwrap_or_default();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_said_and_only_a_cut_answer_is_worth_another_attempt() {
+    fn a_response_that_is_not_a_page_is_explained_and_only_a_cut_one_is_worth_another_attempt() {
         for body in ["", " ", "[1, 2", "{\"list\": [", "[\"a"] {
             assert!(matches!(items(body, ""), Err(Broken::Cut(_))), "{body}");
         }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_total_may_be_a_number_or_a_text() {
+    fn a_total_may_be_a_number_or_a_string() {
         let secrets = Secrets::default();
         let answer = answer(r#"{"a": 7, "b": "8", "c": -1, "d": 1.5}"#);
         let document = Document::parse(&answer, &secrets).unwrap();

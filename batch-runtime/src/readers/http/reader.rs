@@ -27,8 +27,8 @@ use crate::readers::{PagingError, PagingReader};
 /// The position is the page and the number of items read from it, with a hash of these items; for `after`, it is the
 /// last key. A restart requests the page again, and is refused if the page no longer begins with these items.
 ///
-/// An item that does not fit the type may be skipped ([`HttpError::is_about_an_item`]); a page that cannot be read may
-/// not.
+/// A step can skip an item that does not fit the type ([`HttpError::is_about_an_item`]), but not a page that cannot be
+/// read.
 pub struct HttpPages<T, S: PageStyle<T> = Numbered> {
     paging: PagingReader<Fetch<T, S>>,
     /// The item that the last error is about.
@@ -52,8 +52,8 @@ impl<T, S: PageStyle<T>> HttpPages<T, S> {
         Self { paging: PagingReader::new(Fetch::new(get, style)), record: None }
     }
 
-    /// Allows a page to have the same items as the page before it. Without this, that is an error, because a server that
-    /// does not know the parameter for the page sends the first one again and again.
+    /// Allows a page to have the same items as the previous page. Without this, such a page is an error,
+    /// because a server that does not know the parameter for the page sends the first page again and again.
     #[must_use]
     pub fn may_repeat(mut self) -> Self {
         self.paging.pages.may_repeat = true;

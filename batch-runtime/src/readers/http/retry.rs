@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::message::values;
 use crate::definition::Backoff;
 
-/// Before the second attempt the wait is at most this long; it doubles with each attempt.
-const FIRST: Duration = Duration::from_millis(200);
+/// The longest wait before the second attempt; this limit doubles with each attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// How often and for how long a request is retried.
+/// How often a request is retried, and how long to wait before that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retry {
     /// The number of attempts after the first.
@@ -28,8 +28,11 @@ impl Default for Retry {
 impl Retry {
     /// The wait before another attempt; `repeat` is 0 for the second attempt.
     pub(super) fn wait(self, repeat: u32, random: f64) -> Duration {
-        let backoff =
-            Backoff::Exponential { first: FIRST.min(self.longest), max: Some(self.longest), jitter: true };
+        let backoff = Backoff::Exponential {
+            first: FIRST_WAIT.min(self.longest),
+            max: Some(self.longest),
+            jitter: true,
+        };
         backoff.delay(repeat, random)
     }
 }
@@ -58,7 +61,7 @@ pub(super) fn meaning(status: u16) -> &'static str {
 }
 
 /// The wait that `Retry-After` asks for: a number of seconds, or a date.
-pub(super) fn asked(headers: &[(String, String)], now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(headers: &[(String, String)], now: Timestamp) -> Option<Duration> {
     let asked = values(headers, "retry-after").next()?;
     if let Ok(seconds) = asked.parse() {
         return Some(Duration::from_secs(seconds));
@@ -80,7 +83,7 @@ mod tests {
     fn of(headers: &[(&str, &str)]) -> Option<Duration> {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        asked(&headers, "2024-01-31T12:00:00Z".parse().unwrap())
+        retry_after(&headers, "2024-01-31T12:00:00Z".parse().unwrap())
     }
 
     #[test]

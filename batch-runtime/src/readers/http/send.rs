@@ -11,16 +11,16 @@ use super::client::{Http, HttpGet};
 use super::error::HttpError;
 use super::message::{Answer, Request, values};
 use super::page::Broken;
-use super::retry::{asked, is_worth_another, meaning};
+use super::retry::{is_worth_another, meaning, retry_after};
 use super::url::Url;
 use crate::definition::{StopSignal, Stopped};
 use crate::readers::shown;
 
 /// How often a request may be redirected.
-const REDIRECTIONS: u32 = 5;
+const MAX_REDIRECTS: u32 = 5;
 
 /// The number of bytes that are read from the body of an error.
-const LOOKED_AT: u64 = 1_024;
+const ERROR_BODY_BYTES: u64 = 1_024;
 
 /// A request with its name in messages.
 pub(super) struct Target {
@@ -172,7 +172,7 @@ impl HttpGet {
             })
         };
         let mut url = target.url.clone();
-        for _ in 0..=REDIRECTIONS {
+        for _ in 0..=MAX_REDIRECTS {
             let turn = http.rate.next(http.pause.now());
             self.wait(turn, target, stop).map_err(Failed::Finally)?;
             let answer = http.agent.send(&self.request(base, &url, target)).map_err(
@@ -226,14 +226,14 @@ impl HttpGet {
                 _ => {
                     let mut said = Vec::new();
                     // The body only helps the user, so a failure to read it does not matter.
-                    drop(body.take(LOOKED_AT).read_to_end(&mut said));
+                    drop(body.take(ERROR_BODY_BYTES).read_to_end(&mut said));
                     let problem =
                         describe(status, &http.secrets.excerpt(String::from_utf8_lossy(&said).trim()));
                     return Err(if is_worth_another(status) {
                         Failed::ForNow {
                             status: Some(status),
                             problem: http.secrets.mask(&problem),
-                            wait: asked(&headers, Timestamp::now()),
+                            wait: retry_after(&headers, Timestamp::now()),
                         }
                     } else {
                         refused(status, problem)
@@ -241,7 +241,7 @@ impl HttpGet {
                 }
             }
         }
-        Err(refused(310, format!("it was redirected more than {REDIRECTIONS} times")))
+        Err(refused(310, format!("the request was redirected more than {MAX_REDIRECTS} times")))
     }
 
     /// The request as it is sent. Only the host of the base gets secrets.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::element_end::{Scan, Scanned, is_blank, shown};
 use super::pointer::Pointer;
-use super::scan::{Scan, Scanned, is_blank, shown};
-use super::walk::{Fault, Walk, Walked};
+use super::surroundings::{Fault, Walk, Walked};
 use crate::readers::ReadError;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::hash;
@@ -42,7 +42,7 @@ enum Stage {
 enum Passing {
     /// An element that is too long.
     Element(Scan),
-    /// The document before or after the array.
+    /// The part of the document before or after the array.
     Around(Box<Walk>),
 }
 
@@ -63,7 +63,7 @@ pub(super) struct JsonArrayFraming {
 }
 
 impl JsonArrayFraming {
-    /// First passes over the document before the array.
+    /// First passes over the part of the document before the array.
     pub(super) fn new(pointer: Arc<Pointer>) -> Self {
         Self {
             pointer,
@@ -183,7 +183,7 @@ impl JsonArrayFraming {
     }
 
     fn pass_element(&mut self, mut scan: Scan, bytes: &[u8], ended: bool) -> Passed {
-        // The bytes examined before are passed already: `bytes` begins after them.
+        // The bytes examined before have already been passed: `bytes` begins after them.
         scan.done = 0;
         let (length, done) = match scan.go_on(bytes) {
             Scanned::End(length) => {

@@ -1,13 +1,13 @@
 //! [`JsonArrayReader`] reads the elements of an array in a JSON document, plain or compressed, into values of a
 //! serde type.
 
+mod element_end;
 mod framing;
 mod options;
 mod pointer;
-mod scan;
+mod surroundings;
 #[cfg(test)]
 mod tests;
-mod walk;
 mod wrong_format;
 
 use std::fmt;
@@ -30,15 +30,16 @@ use crate::{Deserializes, Reader};
 pub use framing::JsonArrayState;
 pub use options::JsonArrayOptions;
 
-/// The number of levels that values may be nested.
-const DEEPEST: usize = 128;
+/// The maximum nesting depth of values.
+const MAX_DEPTH: usize = 128;
 
 /// Reads the elements of an array in a JSON document, one item per element.
 ///
-/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being read are in
-/// memory. It is the array itself, or holds it at a JSON pointer ([`at`](JsonArrayOptions::at)): `/data/trades`. Files named
-/// `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a compressed file it decompresses everything before
-/// its position. Each open reads the document before the array. [`rest`](Self::rest) returns the document around it.
+/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being read are
+/// in memory. It is the array itself, or holds it at a JSON pointer ([`at`](JsonArrayOptions::at)): `/data/trades`.
+/// Files whose names end in `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a compressed file it
+/// decompresses everything before its position. Opening the reader reads the part of the document before the array.
+/// [`rest`](Self::rest) returns the document around the array.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
 /// fit the item, invalid JSON between brackets and quotes that match, invalid UTF-8, an element that is too
@@ -46,8 +47,8 @@ const DEEPEST: usize = 128;
 ///
 /// Reading ends where the document is broken ([`ReadError::Broken`]): brackets that do not match, a missing
 /// comma, an end within the array, values that are nested more than 128 levels deep, or anything but the rest of a JSON
-/// document after the array. If the key of the array appears again after it, that is refused too: it would be
-/// uncertain which of the two is meant. A document without an array at the pointer is refused when it is opened.
+/// document after the array. Reading also ends if the key of the array appears again after the array: it would
+/// be uncertain which of the two is meant. A document without an array at the pointer is refused when it is opened.
 /// [`JsonLinesReader`](super::JsonLinesReader) reads files with one value per line.
 ///
 /// ```
@@ -159,17 +160,17 @@ impl<T> JsonArrayReader<T> {
     }
 }
 
-/// Passes over the document before the array.
+/// Passes over the part of the document before the array.
 fn enter(elements: &mut Framed<JsonArrayFraming>) -> Result<(), ReadError> {
     elements.pass()?;
     elements.framing.fault(&elements.input).map_or(Ok(()), Err)
 }
 
 impl<T: Deserializes> JsonArrayReader<T> {
-    /// Reads an element that is all in the buffer and fits the item. serde finds the end of the element by itself,
+    /// Reads an element that is entirely in the buffer and fits the item. serde finds the end of the element by itself,
     /// which is faster than looking for it first.
     #[inline]
-    fn fitting(&mut self) -> Option<T> {
+    fn read_buffered(&mut self) -> Option<T> {
         if self.elements.is_at_the_end_of_the_part() {
             return None;
         }
@@ -193,7 +194,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
     }
 
     /// Reads an element after the framing has found its end.
-    fn framed(&mut self) -> Result<Option<T>, ReadError> {
+    fn read_framed(&mut self) -> Result<Option<T>, ReadError> {
         let Some(found) = self.elements.advance()? else { return Ok(None) };
         self.last = found.byte;
         let bytes = &self.elements.input.bytes()[found.start..found.end];
@@ -207,13 +208,13 @@ impl<T: Deserializes> JsonArrayReader<T> {
         match json_numbers::from_str(text) {
             Ok(item) => Ok(Some(item)),
             Err(error) => {
-                let uncertain = if error.is_data() { None } else { scan::stray_text(bytes) };
+                let uncertain = if error.is_data() { None } else { element_end::stray_text(bytes) };
                 let refused = match uncertain {
                     None => {
                         let element = self.pointer_to(&found);
                         json_text::refused(&self.place(&found), Some(&element), text, &error)
                     }
-                    Some(at) => self.uncertain(&found, at),
+                    Some(at) => self.stray_quote_error(&found, at),
                 };
                 if uncertain.is_some() {
                     self.elements.put_back();
@@ -234,9 +235,9 @@ impl<T> JsonArrayReader<T> {
         format!("{}/{}", self.elements.framing.pointer().text(), found.record)
     }
 
-    /// The error about an element that may be only a part of one.
+    /// The error about text that may be only a part of an element, because a quote is missing or not escaped.
     #[cold]
-    fn uncertain(&self, found: &Found<u64>, at: usize) -> ReadError {
+    fn stray_quote_error(&self, found: &Found<u64>, at: usize) -> ReadError {
         let before = &self.elements.input.bytes()[found.start..found.start + at];
         ReadError::Broken {
             resource: self.elements.resource(),
@@ -258,9 +259,9 @@ impl<T: Deserializes> Reader for JsonArrayReader<T> {
 
     #[inline]
     fn read(&mut self) -> Result<Option<T>, ReadError> {
-        match self.fitting() {
+        match self.read_buffered() {
             Some(item) => Ok(Some(item)),
-            None => self.framed(),
+            None => self.read_framed(),
         }
     }
 

@@ -16,15 +16,17 @@ impl Pointer {
             return if text.is_empty() {
                 Ok(Self::default())
             } else {
-                Err(format!("`{text}` is not a JSON pointer: it begins with a slash, as `/{text}` does"))
+                Err(format!(
+                    "`{text}` is not a JSON pointer: a pointer begins with a slash, as `/{text}` does"
+                ))
             };
         };
         let keys: Option<_> = keys.split('/').map(key).collect();
         let keys: Box<[_]> = keys.ok_or_else(|| {
             format!("`{text}` is not a JSON pointer: in a key, `~` is written `~0`, and a slash `~1`")
         })?;
-        if keys.len() >= super::DEEPEST {
-            return Err(format!("the pointer must have fewer than {} keys", super::DEEPEST));
+        if keys.len() >= super::MAX_DEPTH {
+            return Err(format!("the pointer must have fewer than {} keys", super::MAX_DEPTH));
         }
         Ok(Self { text: text.into(), keys })
     }
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pointer_is_refused() {
+    fn a_text_that_is_not_a_pointer_is_refused() {
         for text in ["data", "/a~", "/a~2", &"/a".repeat(128)] {
             Pointer::new(text).unwrap_err();
         }

@@ -6,12 +6,12 @@ use crate::readers::framed::Framed;
 use crate::readers::json_text::is_value;
 
 /// The number of bytes examined at the start of the file.
-const LOOKED_AT: usize = 16 * 1024;
+const PROBE_BYTES: usize = 16 * 1024;
 
 /// Examines the first two lines that are not blank.
 pub(super) fn check(elements: &mut Framed<JsonArrayFraming>) -> Result<(), ReadError> {
     let resource = elements.resource();
-    elements.look_ahead(LOOKED_AT)?;
+    elements.look_ahead(PROBE_BYTES)?;
     let front = elements.input.rest();
     let mut found =
         front.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());

@@ -16,7 +16,7 @@ pub(crate) struct LineFraming {
     trailer: Option<u64>,
 }
 
-/// The part of a reader of lines' position besides its place: where the trailer begins.
+/// The part of a line reader's position besides its place: where the trailer begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineState {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,11 +21,11 @@ pub(super) struct Groups {
     /// The complete lines of the next record that were examined: the number of their bytes, and of the lines.
     length: usize,
     lines: u64,
-    /// True if the first of these lines begins no record.
+    /// True if the first of these lines does not begin a record.
     is_stray: bool,
-    /// While a record is dropped: true after its first line.
+    /// While a record is being dropped: true after its first line.
     is_passing: bool,
-    /// While a record is dropped: true within a line whose start was dropped.
+    /// While a record is being dropped: true within a line whose start was dropped.
     is_in_a_line: bool,
 }
 
@@ -127,7 +127,7 @@ impl Groups {
         loop {
             let Some(length) = memchr::memchr(b'\n', &rest[bytes..]) else {
                 if rest.len() - bytes > input.longest {
-                    // This line is longer than a record, so it begins none.
+                    // This line is longer than a record can be, so it does not begin one.
                     (bytes, self.is_in_a_line) = (rest.len(), true);
                 }
                 return Passed { bytes, lines, done: input.is_ended() };

@@ -29,10 +29,10 @@ pub use options::LinesOptions;
 ///
 /// The file is UTF-8, with or without a byte order mark, or in [another encoding](LinesOptions::encoding).
 /// Lines end with LF or CRLF, the last line needs no ending, and blank lines are skipped unless they [count
-/// too](LinesOptions::with_blank_lines). Files named `.gz` or `.zst` are decompressed. A [trailer](
+/// too](LinesOptions::with_blank_lines). Files whose names end in `.gz` or `.zst` are decompressed. A [trailer](
 /// LinesOptions::trailer) is checked before the first item.
 ///
-/// Reading continues after an error about one record ([`ReadError::is_about_a_record`]): a text that cannot
+/// Reading continues after an error about one record ([`ReadError::is_about_a_record`]): text that cannot
 /// be parsed or is not in the encoding, a record that is too long or incomplete.
 ///
 /// ```
@@ -82,7 +82,7 @@ pub(crate) struct Parser<T> {
     encoding: Encoding,
 }
 
-/// A trait object, so that a function can name the reader that it returns; it costs one indirect call a record.
+/// A trait object, so that a function can name the reader that it returns; it costs one indirect call per record.
 type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
 impl<T> Decode<T> for Parser<T> {

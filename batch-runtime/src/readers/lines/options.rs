@@ -72,8 +72,8 @@ impl<T> LinesOptions<T> {
         }
     }
 
-    /// Sets the function that makes an item of a record's text. The text is a line without its ending, or the lines of a
-    /// group with the endings between them ([`str::lines`] splits them).
+    /// Sets the function that turns a record's text into an item. The text is a line without its ending, or
+    /// the lines of a group with the endings between them ([`str::lines`] splits them).
     pub fn parse<E: Into<BoxError>>(
         mut self,
         parse: impl Fn(&str) -> Result<T, E> + Send + Sync + 'static,
@@ -88,22 +88,23 @@ impl<T> LinesOptions<T> {
         self
     }
 
-    /// Makes blank lines records too.
+    /// Reads blank lines as records too.
     pub fn with_blank_lines(mut self) -> Self {
         self.skips_blanks = false;
         self
     }
 
-    /// Makes groups of lines records: each begins with a line for which `begins` returns true, and extends to
-    /// the line before the next one. Lines before the first record are an error; if
+    /// Reads each group of lines as a record: it begins with a line for which `begins` returns true, and extends
+    /// to the line before the next such line. Lines before the first record are an error; if
     /// [`record_ends`](Self::record_ends) is set too, so are lines between two records.
     pub fn record_begins(mut self, begins: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.begins = Some(Arc::new(begins));
         self
     }
 
-    /// Makes groups of lines records: each ends with a line for which `ends` returns true. A record that is cut off by the
-    /// end of the file, or by the [beginning](Self::record_begins) of the next record, is an error.
+    /// Reads each group of lines as a record: it ends with a line for which `ends` returns true. A record
+    /// that is cut off by the end of the file, or by the [beginning](Self::record_begins) of the next
+    /// record, is an error.
     pub fn record_ends(mut self, ends: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.ends = Some(Arc::new(ends));
         self

@@ -122,7 +122,7 @@ fn counts(trailer: &str, records: u64) -> Result<(), String> {
 }
 
 #[test]
-fn a_trailer_is_no_item_and_is_checked_before_the_first() {
+fn a_trailer_is_not_an_item_and_is_checked_before_the_first() {
     let open = |input: &Input| LinesReader::options().parse(text).trailer(counts).open(&input.0).unwrap();
     let good = Input::new("good.txt", "a\nb\n\nbad\nc\nT4\n\n");
     restarts_everywhere(|| open(&good), &["a", "b", "c"].map(str::to_owned));

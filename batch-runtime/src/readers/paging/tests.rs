@@ -2,7 +2,7 @@ use super::*;
 use crate::readers::ReaderExt;
 use crate::readers::tests::{restarts_everywhere, splits_everywhere};
 
-/// Numbers on pages; counts the requests, and fails those on request.
+/// Pages of numbers. Records the requests, and fails one of them if a test asks for that.
 #[derive(Debug, Default)]
 struct Numbers {
     count: usize,
@@ -58,7 +58,7 @@ fn no_page_is_requested_twice_nor_one_after_a_short_one() {
     assert_eq!(declared.pages.requests, [0, 1, 2]);
     let mut unknown = numbers(6, 3, false);
     while unknown.read().unwrap().is_some() {}
-    assert_eq!(unknown.pages.requests, [0, 1, 2], "the empty one ends it");
+    assert_eq!(unknown.pages.requests, [0, 1, 2], "the empty page ends the input");
     let mut counted = numbers(6, 3, false).counted().unwrap();
     while counted.read().unwrap().is_some() {}
     assert_eq!(counted.pages.requests, [0, 1]);

@@ -15,15 +15,15 @@ use crate::readers::shown;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PostgresPosition {
     /// The name, the type and the value of each column of the key; empty before the first row.
-    pub(super) after: Vec<(String, String, Stored)>,
+    pub(super) after: Vec<(String, String, StoredValue)>,
     /// The number of rows read so far, for the progress.
     pub(super) rows: u64,
 }
 
-/// The value of a key column, exactly.
+/// The exact value of a key column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Stored {
+pub(super) enum StoredValue {
     /// As text.
     Text(String),
     /// The bytes that the server sends, for a type that is not stored as text.
@@ -55,10 +55,10 @@ impl KeyColumn {
     }
 
     /// The value of a stored position as a parameter; `None` if it is damaged.
-    fn given(&self, stored: &Stored) -> Option<Parameter> {
+    fn parameter_of(&self, stored: &StoredValue) -> Option<Parameter> {
         match stored {
-            Stored::Text(text) => Some(Parameter::text(text, self.parameter())),
-            Stored::Hex { hex } => {
+            StoredValue::Text(text) => Some(Parameter::text(text, self.parameter())),
+            StoredValue::Hex { hex } => {
                 let digits = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
                 let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(digits).collect();
                 Some(Parameter::binary(&bytes?, self.parameter()))
@@ -82,47 +82,47 @@ impl Key {
     }
 
     /// The key of a row as parameters.
-    pub(super) fn given_by(&self, row: &Row) -> Vec<Parameter> {
-        // Rows with a key that is `NULL` are refused before.
+    pub(super) fn parameters_of_row(&self, row: &Row) -> Vec<Parameter> {
+        // Rows whose key is `NULL` have already been refused.
         let given =
             |column: &KeyColumn| Parameter::binary(column.raw(row).unwrap_or_default(), column.parameter());
         self.0.iter().map(given).collect()
     }
 
     /// A stored key as parameters; `None` if it is damaged.
-    pub(super) fn given(&self, stored: &[Stored]) -> Option<Vec<Parameter>> {
-        self.0.iter().zip(stored).map(|(column, stored)| column.given(stored)).collect()
+    pub(super) fn parameters_of(&self, stored: &[StoredValue]) -> Option<Vec<Parameter>> {
+        self.0.iter().zip(stored).map(|(column, stored)| column.parameter_of(stored)).collect()
     }
 
     /// The key of a row, to be stored.
-    pub(super) fn stored(&self, row: &Row) -> Vec<Stored> {
-        let stored = |column: &KeyColumn| Stored::of(&column.form, column.raw(row).unwrap_or_default());
+    pub(super) fn stored(&self, row: &Row) -> Vec<StoredValue> {
+        let stored = |column: &KeyColumn| StoredValue::of(&column.form, column.raw(row).unwrap_or_default());
         self.0.iter().map(stored).collect()
     }
 
-    /// The key's columns, with their types: `day date, id int8`.
+    /// The key's columns, with their types: ``"`day` date, `id` int8"``.
     pub(super) fn described(&self) -> Box<str> {
         described(self.0.iter().map(|column| (&column.name, &column.described)))
     }
 
     /// Formats a key: `day = '2024-01-01', id = 7`.
-    pub(super) fn shown(&self, stored: &[Stored]) -> Box<str> {
-        let shown = |(column, stored): (&KeyColumn, &Stored)| {
+    pub(super) fn shown(&self, stored: &[StoredValue]) -> Box<str> {
+        let shown = |(column, stored): (&KeyColumn, &StoredValue)| {
             format!("{} = {}", column.name, Shown(stored, &column.form))
         };
         self.0.iter().zip(stored).map(shown).collect::<Vec<_>>().join(", ").into()
     }
 
-    /// Adds the names and types, so that a key can be told from that of another query.
-    pub(super) fn labelled(&self, stored: &[Stored]) -> Vec<(String, String, Stored)> {
-        let label = |(column, stored): (&KeyColumn, &Stored)| {
+    /// Adds the names and types, so that a key can be told apart from the key of another query.
+    pub(super) fn labelled(&self, stored: &[StoredValue]) -> Vec<(String, String, StoredValue)> {
+        let label = |(column, stored): (&KeyColumn, &StoredValue)| {
             (column.name.clone(), column.described.clone(), stored.clone())
         };
         self.0.iter().zip(stored).map(label).collect()
     }
 
-    /// The values of a stored key; `None` if it is one of another query.
-    pub(super) fn unlabelled(&self, labelled: &[(String, String, Stored)]) -> Option<Vec<Stored>> {
+    /// The values of a stored key; `None` if it is the key of another query.
+    pub(super) fn unlabelled(&self, labelled: &[(String, String, StoredValue)]) -> Option<Vec<StoredValue>> {
         let is_same = self.0.len() == labelled.len()
             && self
                 .0
@@ -138,7 +138,7 @@ pub(super) fn described<'a>(columns: impl Iterator<Item = (&'a String, &'a Strin
     columns.map(|(name, type_)| format!("`{name}` {type_}")).collect::<Vec<_>>().join(", ").into()
 }
 
-impl Stored {
+impl StoredValue {
     pub(super) fn of(form: &Form, raw: &[u8]) -> Self {
         // Different intervals can be equal, and only the bytes are read back as the same interval.
         let text = match Value::of(form, raw) {
@@ -176,13 +176,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Formats a value of a key.
-struct Shown<'a>(&'a Stored, &'a Form);
+struct Shown<'a>(&'a StoredValue, &'a Form);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (
-                Stored::Text(text),
+                StoredValue::Text(text),
                 Form::Bool
                 | Form::Int2
                 | Form::Int4
@@ -192,8 +192,8 @@ impl fmt::Display for Shown<'_> {
                 | Form::Float8
                 | Form::Numeric,
             ) => f.write_str(&shown(text)),
-            (Stored::Text(text), _) => write!(f, "'{}'", shown(text)),
-            (Stored::Hex { hex }, _) => write!(f, "x'{}'", shown(hex)),
+            (StoredValue::Text(text), _) => write!(f, "'{}'", shown(text)),
+            (StoredValue::Hex { hex }, _) => write!(f, "x'{}'", shown(hex)),
         }
     }
 }

@@ -21,9 +21,9 @@ use tokio_postgres::Row;
 
 use crate::definition::{Progress, Reader};
 use crate::postgres::{SentQuery, Session};
-use crate::readers::rows::{NoItem, named};
+use crate::readers::rows::{ItemError, named};
 
-use key::{Key, Stored};
+use key::{Key, StoredValue};
 use page::{After, Page};
 use row::{Columns, MakeItem, RowError};
 
@@ -36,7 +36,7 @@ pub use source::PostgresSource;
 pub use split::PostgresPart;
 
 /// The number of rows between two checks whether a part of the next page has arrived.
-const BETWEEN_LOOKS: u32 = 64;
+const ROWS_BETWEEN_CHECKS: u32 = 64;
 
 /// Reads the rows of a `PostgreSQL` query in the order of a unique key.
 ///
@@ -138,7 +138,7 @@ pub struct PostgresReader<T, F = Decoded<T>> {
     /// The place after the last row read.
     after: After,
     /// The key after which the part begins; empty for the first.
-    begin: Vec<Stored>,
+    begin: Vec<StoredValue>,
     /// Whether the query was checked for `NULL`.
     checked: bool,
     /// The error after the last row of the page.
@@ -174,7 +174,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     }
 
     fn count(&mut self) -> Result<(), PostgresReadError> {
-        let (sql, given) = self.page.count(self.given(&self.begin)?);
+        let (sql, given) = self.page.count(self.parameters_of(&self.begin)?);
         let rows = self.session.read(&sql, &given)?;
         let total: Option<i64> = rows.first().and_then(|row| row.try_get(0).ok());
         self.total = total.and_then(|total| u64::try_from(total).ok());
@@ -182,7 +182,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     }
 
     /// The key of the last row read; empty before the first.
-    fn last_key(&self) -> Vec<Stored> {
+    fn last_key(&self) -> Vec<StoredValue> {
         match &self.after {
             After::Nothing => Vec::new(),
             After::Row(row) => self.key.stored(row),
@@ -194,7 +194,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     #[inline]
     fn look(&mut self) {
         self.since_look += 1;
-        if self.since_look >= BETWEEN_LOOKS {
+        if self.since_look >= ROWS_BETWEEN_CHECKS {
             self.since_look = 0;
             if let Some(asked) = &mut self.asked {
                 self.session.take_arrived(asked);
@@ -213,10 +213,10 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         }
         let of_columns = error.is_about_the_columns();
         match error {
-            RowError::Item(NoItem { column, problem, .. }) if of_columns => {
+            RowError::Item(ItemError { column, problem, .. }) if of_columns => {
                 PostgresReadError::Columns { column, problem }
             }
-            RowError::Item(NoItem { column, problem, .. }) => {
+            RowError::Item(ItemError { column, problem, .. }) => {
                 PostgresReadError::Row { key: self.key.shown(&self.last_key()), column, problem }
             }
             RowError::Closure(source) => {

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::key::Stored;
+use super::key::StoredValue;
 use super::sql::{Range, Sql};
 use super::{MakeItem, PostgresReadError, PostgresReader};
 use crate::postgres::Parameter;
@@ -10,8 +10,8 @@ use crate::postgres::Parameter;
 /// The next page is requested ahead if the current one has at most this many bytes. The server keeps a page's snapshot
 /// until it has sent the page, and this many bytes fit into the buffers of the connection before the reader takes them.
 const ASKED_AHEAD: usize = 256 * 1024;
-/// If nobody has set the number of rows of a page, and the first has small rows, the next pages have this many times more:
-/// each page costs the server some 60 microseconds more than its rows do, and the reader a round trip.
+/// If the number of rows of a page was not set, and the first page has small rows, the next pages have this many times
+/// as many rows: each page costs the server about 60 microseconds in addition to its rows, and the reader a round trip.
 const GROWTH: usize = 4;
 
 /// Whether the pages become larger than the first.
@@ -36,10 +36,11 @@ pub(super) struct Page {
     pub(super) is_proven: bool,
     /// True if the rows are sorted for each page.
     pub(super) sorts: bool,
-    /// The last key of the part to read; empty for the whole, or the last part.
+    /// The last key of the part to read; empty for the whole query, or the last part.
     up_to: Vec<Parameter>,
-    /// The statement for a page, which begins with the first row or after a key.
+    /// The statement for a page that begins with the first row.
     pub(super) first: String,
+    /// The statement for a page that begins after a key.
     later: String,
 }
 
@@ -118,7 +119,7 @@ pub(super) enum After {
     /// After the row that was read last.
     Row(Row),
     /// After the key of a stored position.
-    Stored(Vec<Stored>),
+    Stored(Vec<StoredValue>),
 }
 
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
@@ -146,7 +147,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
             let size = rows.iter().map(Row::raw_size_bytes).sum::<usize>();
             self.page.adapt(size);
             if size <= ASKED_AHEAD {
-                let after = self.key.given_by(last);
+                let after = self.key.parameters_of_row(last);
                 let values = self.page.values(after.clone());
                 self.asked = Some(self.session.ask(self.page.statement(&after), &values)?);
             }
@@ -167,21 +168,21 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         if !self.page.is_proven && !self.checked {
             return self.first_checked();
         }
-        let after = self.after_given()?;
+        let after = self.after_parameters()?;
         let asked = self.session.ask(self.page.statement(&after), &self.page.values(after.clone()))?;
         Ok(self.session.answer(asked)?)
     }
 
-    fn after_given(&self) -> Result<Vec<Parameter>, PostgresReadError> {
+    fn after_parameters(&self) -> Result<Vec<Parameter>, PostgresReadError> {
         match &self.after {
             After::Nothing => Ok(Vec::new()),
-            After::Row(row) => Ok(self.key.given_by(row)),
-            After::Stored(stored) => self.given(stored),
+            After::Row(row) => Ok(self.key.parameters_of_row(row)),
+            After::Stored(stored) => self.parameters_of(stored),
         }
     }
 
-    pub(super) fn given(&self, stored: &[Stored]) -> Result<Vec<Parameter>, PostgresReadError> {
-        self.key.given(stored).ok_or_else(|| PostgresReadError::Key {
+    pub(super) fn parameters_of(&self, stored: &[StoredValue]) -> Result<Vec<Parameter>, PostgresReadError> {
+        self.key.parameters_of(stored).ok_or_else(|| PostgresReadError::Key {
             key: self.key.described(),
             problem: "the stored key is damaged; start a new instance (`--next`)".into(),
         })

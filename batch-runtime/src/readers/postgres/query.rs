@@ -25,14 +25,15 @@ pub struct PostgresQuery {
     session: Result<Session, PostgresReadError>,
     sql: String,
     key: Vec<String>,
-    /// The number of rows of a page, if it is set.
+    /// The number of rows of a page, if it was set.
     page: Option<usize>,
     counted: bool,
     parameters: Vec<Box<dyn ToSql + Sync + Send>>,
 }
 
 impl PostgresReader<()> {
-    /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader adds these.
+    /// Reads the rows of `sql`, a `SELECT` without a condition on the key, `ORDER BY` or `LIMIT`: the reader adds
+    /// these.
     ///
     /// The reader has its own connection to `source`: see [`PostgresSource`].
     ///
@@ -53,8 +54,8 @@ impl PostgresReader<()> {
 }
 
 impl PostgresQuery {
-    /// Sets the columns of the result to read by: `"id"`, or `["day", "id"]`. Together they must be unique and never
-    /// `NULL`; an index on them makes each page cheap.
+    /// Sets the key, by which the reader pages: columns of the result, such as `"id"` or `["day", "id"]`.
+    /// Together they must be unique and never `NULL`; an index on them makes each page cheap.
     pub fn key(mut self, columns: impl KeyColumns) -> Self {
         self.key = columns.into_columns();
         self

@@ -13,7 +13,7 @@ use tokio_postgres::types::{FromSql, Type};
 use super::values::{self, Column, Form};
 use crate::postgres::PgError;
 use crate::readers::any::Unfit;
-use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer};
 
 /// Converts a row to an item with serde, given its columns;
 /// [`PostgresQuery::rows_as`](super::PostgresQuery::rows_as) uses it.
@@ -59,7 +59,7 @@ impl Deref for Columns {
 #[derive(Debug)]
 pub enum RowError {
     /// Serde could not deserialize it.
-    Item(NoItem),
+    Item(ItemError),
     /// The user's closure failed.
     Closure(PgError),
 }
@@ -127,9 +127,9 @@ struct InOrder<'de> {
 }
 
 impl<'de> Deserializer<'de> for InOrder<'de> {
-    type Error = NoItem;
+    type Error = ItemError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NoItem> {
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ItemError> {
         Err(de::Error::custom("it is not a struct"))
     }
 
@@ -139,7 +139,7 @@ impl<'de> Deserializer<'de> for InOrder<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         let columns = self.cells.columns.iter().map(|column| &*column.name);
         if self.checks && !columns.eq(fields.iter().copied()) {
             return Err(de::Error::custom("its fields are not the columns"));
@@ -151,7 +151,7 @@ impl<'de> Deserializer<'de> for InOrder<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         visitor.visit_newtype_struct(self)
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::key::{Stored, described};
+use super::key::{StoredValue, described};
 use super::page::After;
 use super::sql::Range;
 use super::{MakeItem, PostgresReadError, PostgresReader};
@@ -17,14 +17,14 @@ pub struct PostgresPart {
     /// The name and the type of the key's columns.
     key: Vec<(String, String)>,
     /// The key of the last row before the part; empty in the first part.
-    after: Vec<Stored>,
+    after: Vec<StoredValue>,
     /// The key of the last row of the part; empty in the last part, to which rows appended later belong.
-    up_to: Vec<Stored>,
+    up_to: Vec<StoredValue>,
 }
 
-/// Splits by ranges of the key, with about the same number of rows each. This runs the query twice, to count its rows and
-/// to find the keys, which reads the index alone where it can. Rows that are added later belong to the part whose range
-/// they fall into.
+/// Splits by ranges of the key, with about the same number of rows each. This runs the query twice: to
+/// count its rows, and to find the keys, for which it reads only the index where possible. Rows that are
+/// added later belong to the part whose range they fall into.
 impl<T, F: MakeItem<T>> Splittable for PostgresReader<T, F> {
     type Part = PostgresPart;
 
@@ -45,7 +45,7 @@ impl<T, F: MakeItem<T>> Splittable for PostgresReader<T, F> {
             let position = described(key.iter().map(|(name, type_)| (name, type_)));
             return Err(PostgresReadError::Position { position, key: self.key.described() }.into());
         }
-        let last = self.given(&up_to)?;
+        let last = self.parameters_of(&up_to)?;
         self.page.end(last);
         if !after.is_empty() {
             self.begin.clone_from(&after);
@@ -62,7 +62,7 @@ impl<T, F: MakeItem<T>> Splittable for PostgresReader<T, F> {
 
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     /// Returns the keys of the last rows of all parts except the last.
-    fn cuts(&mut self, parts: usize) -> Result<Vec<Vec<Stored>>, PostgresReadError> {
+    fn cuts(&mut self, parts: usize) -> Result<Vec<Vec<StoredValue>>, PostgresReadError> {
         if !self.page.is_proven {
             self.session.in_one_snapshot(|| self.refuse_null())?;
         }
@@ -77,7 +77,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
     }
 
     /// Finds the keys of the rows with these numbers, counted from 1, in one pass.
-    fn numbered(&self, numbers: &[i64]) -> Result<Vec<Vec<Stored>>, PostgresReadError> {
+    fn numbered(&self, numbers: &[i64]) -> Result<Vec<Vec<StoredValue>>, PostgresReadError> {
         let mut given = self.page.user_parameters.clone();
         given.push(Parameter::new(&numbers, &Type::INT8_ARRAY).map_err(PostgresReadError::query)?);
         let rows = self.session.read(&self.page.sql.numbered(), &given)?;
@@ -86,7 +86,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
 
     /// Finds the same keys one after the other: with an index, skipping the rows between two keys is faster than
     /// numbering them.
-    fn stepped(&self, numbers: &[i64]) -> Result<Vec<Vec<Stored>>, PostgresReadError> {
+    fn stepped(&self, numbers: &[i64]) -> Result<Vec<Vec<StoredValue>>, PostgresReadError> {
         let (mut cuts, mut after, mut before) = (Vec::new(), Vec::new(), 0);
         for number in numbers {
             let further = self.page.sql.further(Range { after: !after.is_empty(), up_to: false });
@@ -96,17 +96,17 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
             let rows = self.session.read(&further, &given)?;
             let Some(row) = rows.first() else { break };
             let cut = self.cut(row)?;
-            (after, before) = (self.given(&cut)?, *number);
+            (after, before) = (self.parameters_of(&cut)?, *number);
             cuts.push(cut);
         }
         Ok(cuts)
     }
 
     /// The key in a row that consists of the key alone.
-    fn cut(&self, row: &Row) -> Result<Vec<Stored>, PostgresReadError> {
+    fn cut(&self, row: &Row) -> Result<Vec<StoredValue>, PostgresReadError> {
         let values = self.key.0.iter().enumerate().map(|(at, column)| match super::row::raw(row, at) {
-            Some(raw) => Ok(Stored::of(&column.form, raw)),
-            None => Err(self.null(at)),
+            Some(raw) => Ok(StoredValue::of(&column.form, raw)),
+            None => Err(self.null_error(at)),
         });
         values.collect()
     }

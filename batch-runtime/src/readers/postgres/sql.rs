@@ -93,7 +93,7 @@ impl Sql {
         format!("SELECT * FROM {}{condition} ORDER BY {key} LIMIT {rows}", self.from)
     }
 
-    /// Like `page`, with one more column: whether the key is equal to that of the row before.
+    /// Like `page`, with one more column: whether the key is equal to that of the previous row.
     pub(super) fn checked_page(&self, range: Range, rows: usize) -> String {
         // The columns of the page have the names of the query's columns.
         let page = self.page(range, rows);
@@ -120,7 +120,7 @@ impl Sql {
         format!("SELECT count(*) FROM {}{}", self.from, self.condition(range))
     }
 
-    /// The key that comes a number of rows after another, or after the first.
+    /// The key of the row at a given offset in a range.
     pub(super) fn further(&self, range: Range) -> String {
         let number = self.parameters + if range.after { self.key.len() } else { 0 } + 1;
         let (condition, key) = (self.condition(range), self.key());

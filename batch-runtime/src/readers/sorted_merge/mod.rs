@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use self::side::Side;
 use crate::definition::{BoxError, Progress, Reader, StopSignal};
 
-/// Reads two inputs that are sorted by the same key, and pairs the records that have it in common.
+/// Reads two inputs that are sorted by the same key, and pairs the records that have the same key.
 ///
 /// The items are [`Merged`]: a pair, or a record without a partner. They come in the order of the keys. Memory does not
 /// grow with the inputs, because only one record of each is held.
@@ -53,16 +53,16 @@ use crate::definition::{BoxError, Progress, Reader, StopSignal};
 ///
 /// # Order
 ///
-/// Both inputs have to be sorted by the key in the order of its [`Ord`]: texts by their bytes, which is
+/// Both inputs have to be sorted by the key in the order of its [`Ord`]: strings by their bytes, which is
 /// `ORDER BY name COLLATE "C"` in `PostgreSQL` and the default in `SQLite`. A key that is smaller than that of the record
 /// before it ends the reading with a [`MergeError`] that names both keys and the place. Such an error is never skipped, as
 /// the pairs after it would be wrong.
 ///
-/// # Keys that come twice
+/// # Keys that occur twice
 ///
-/// A key that comes twice in one input is refused as well, because it is unknown which records belong together.
-/// [`one_to_many`](SortedMerge::one_to_many) allows it in the right input. If a key may come twice in both inputs, group
-/// one of them first.
+/// A key that occurs twice in one input is refused as well, because it is unknown which records belong together.
+/// [`one_to_many`](SortedMerge::one_to_many) allows it in the right input. If a key can occur twice in both inputs,
+/// group one of them first.
 ///
 /// # Restarts and bad records
 ///
@@ -140,7 +140,7 @@ pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
     right: Side<B, K, G>,
     /// Clones a record of the left input, to which several records of the right input may belong.
     clone: Option<Clones<A::Item>>,
-    /// True if the record that the left side holds was returned in a pair already.
+    /// True if the record that the left side holds has already been returned in a pair.
     is_paired: bool,
     /// The source of the last item or error.
     of: Origin,
@@ -165,10 +165,10 @@ enum Origin {
 pub struct MergePosition<P, Q, K> {
     left: P,
     right: Q,
-    /// The keys of the records before, which a restart compares with those after.
+    /// The keys of the last records taken, which a restart compares with the keys of the next records.
     left_key: Option<K>,
     right_key: Option<K>,
-    /// True if the next record of the left input was returned in a pair already.
+    /// True if the next record of the left input has already been returned in a pair.
     is_paired: bool,
 }
 
@@ -178,7 +178,7 @@ pub struct MergePosition<P, Q, K> {
 pub enum MergeError {
     /// An input is not sorted.
     #[error(
-        "{place}: the key {key} comes after {before}, so that the {input} input is not sorted; sort both inputs by the key first"
+        "{place}: the key {key} comes after {before}, so the {input} input is not sorted; sort both inputs by the key first"
     )]
     Unsorted {
         /// `left` or `right`.
@@ -190,7 +190,7 @@ pub enum MergeError {
         /// The key of the record before it.
         before: String,
     },
-    /// A key comes twice where only one record may have it.
+    /// A key occurs twice where only one record may have it.
     #[error("{place}: the {input} input has the key {key} twice; {advice}")]
     Repeated {
         /// `left` or `right`.

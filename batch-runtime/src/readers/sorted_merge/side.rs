@@ -7,7 +7,7 @@ use super::MergeError;
 use crate::definition::{BoxError, Reader};
 use crate::readers::shown;
 
-/// The advice about a key that comes twice.
+/// The advice about a key that occurs twice.
 pub(super) const LEFT_TWICE: &str = "only one record of each input may have a key; if several records of one input may have it, make that the right input and call `.one_to_many()`";
 pub(super) const RIGHT_TWICE: &str =
     "if several records may belong to one record of the left input, call `.one_to_many()`";
@@ -67,7 +67,8 @@ impl<R: Reader, K, F> Side<R, K, F> {
 }
 
 impl<R: Reader<Position: Clone>, K: Ord + Debug, F: Fn(&R::Item) -> K> Side<R, K, F> {
-    /// Reads the next record unless it is known, and checks the order. `twice` is the advice where a key may not repeat.
+    /// Reads the next record unless it is known, and checks the order. `twice` is the advice where a key must not
+    /// repeat.
     pub(super) fn look(&mut self, input: &'static str, twice: Option<&'static str>) -> Result<(), Failed> {
         if matches!(self.next, Next::Unknown) {
             let before = self.reader.position();

@@ -95,10 +95,10 @@ fn an_input_that_is_not_sorted_is_refused_with_both_keys_wherever_a_restart_come
     assert_eq!(items, 4, "1 and 4 have a partner, 2 and 3 have none");
     assert_eq!(
         error.to_string(),
-        "item 3: the key 2 comes after 4, so that the left input is not sorted; sort both inputs by the key first"
+        "item 3: the key 2 comes after 4, so the left input is not sorted; sort both inputs by the key first"
     );
     let (_, error) = refused(sides(&sorted, &unsorted));
-    assert!(error.to_string().contains("so that the right input is not sorted"), "{error}");
+    assert!(error.to_string().contains("so the right input is not sorted"), "{error}");
     for read in 0..=4 {
         let mut first = sides(&unsorted, &sorted);
         for _ in 0..read {

@@ -31,7 +31,7 @@ pub enum SqliteReadError {
     },
     /// The query uses something that the reader's own connection does not know.
     #[error(
-        "the query failed: {source}; the reader has a connection of its own, which does not see databases attached or functions registered on the given one: do that in `Sqlite::on_connect`, or pass a connection by value"
+        "the query failed: {source}; the reader has a connection of its own, which does not see databases attached or functions registered on the given connection: attach and register them in `Sqlite::on_connect`, or pass a connection by value"
     )]
     Unknown {
         /// `SQLite`'s error.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use crate::readers::exact_numbers::whole_of;
+use crate::readers::exact_numbers::to_integer;
 use crate::readers::shown;
 
 /// The position of a query reader: after the row with this key.
@@ -84,7 +84,7 @@ impl KeyValue {
                 Same::known(one == two || one.parse::<f64>() == two.parse::<f64>())
             }
             (Self::Integer(integer), Self::Real { real }) | (Self::Real { real }, Self::Integer(integer)) => {
-                Same::known(real.parse().is_ok_and(|real| whole_of(real) == Some(*integer)))
+                Same::known(real.parse().is_ok_and(|real| to_integer(real) == Some(*integer)))
             }
             _ => Same::known(self == other),
         }

@@ -23,7 +23,7 @@ use super::key::{Class, KeyValue, Same, described};
 use super::row::{MakeItem, RowError};
 use super::sql::{LIMIT, Sql, key_parameter, last_parameter};
 use super::{SqliteReadError, SqliteReader};
-use crate::readers::rows::{NoItem, named};
+use crate::readers::rows::{ItemError, named};
 
 /// The parts of the query for a page.
 pub(super) struct Page {
@@ -35,7 +35,7 @@ pub(super) struct Page {
     pub(super) after: Vec<(String, usize)>,
     /// Their values for the first page.
     pub(super) start: Vec<Value>,
-    /// The last key of the part to read; empty for the whole, or the last part.
+    /// The last key of the part to read; empty for the whole query, or the last part.
     pub(super) up_to: Vec<KeyValue>,
 }
 
@@ -186,7 +186,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             }
             let item = match (self.make)(row, &self.names) {
                 Err(error) if error.is_about_the_columns() => {
-                    (fetched.fault, fetched.seen) = (Some(no_items(error)), None);
+                    (fetched.fault, fetched.seen) = (Some(columns_error(error)), None);
                     break;
                 }
                 made => made.map_err(|error| row_error(&self.key, &key, error)),
@@ -312,14 +312,14 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
 fn row_error(names: &[String], key: &[KeyValue], error: RowError) -> SqliteReadError {
     let key = described(names, key);
     match error {
-        RowError::Item(NoItem { column, problem, .. }) => SqliteReadError::Row { key, column, problem },
+        RowError::Item(ItemError { column, problem, .. }) => SqliteReadError::Row { key, column, problem },
         RowError::Closure(source) => SqliteReadError::Closure { key, source },
     }
 }
 
-fn no_items(error: RowError) -> SqliteReadError {
+fn columns_error(error: RowError) -> SqliteReadError {
     let problem = match error {
-        RowError::Item(NoItem { problem, .. }) => problem,
+        RowError::Item(ItemError { problem, .. }) => problem,
         RowError::Closure(source) => source.to_string().into(),
     };
     SqliteReadError::Columns { problem }

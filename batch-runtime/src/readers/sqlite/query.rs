@@ -23,7 +23,7 @@ pub struct SqliteQuery {
     /// An error is reported when the reader is opened, like all others.
     connection: Result<rusqlite::Connection, SqliteReadError>,
     /// True if the reader opened its own connection instead of using the given one.
-    another: bool,
+    opened_another: bool,
     sql: String,
     key: Vec<String>,
     page: usize,
@@ -43,13 +43,13 @@ fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
 }
 
 impl SqliteReader<()> {
-    /// Reads the rows of `sql`, a `SELECT` without the key's condition, `ORDER BY` or `LIMIT`: the reader
+    /// Reads the rows of `sql`, a `SELECT` without a condition on the key, `ORDER BY` or `LIMIT`: the reader
     /// adds these.
     ///
     /// The reader has its own connection to `source`: see [`SqliteSource`].
     pub fn query(source: impl SqliteSource, sql: impl AsRef<str>) -> SqliteQuery {
-        let another = source.opens_another();
-        SqliteQuery { another, ..SqliteQuery::new(source.into_connection(), sql.as_ref()) }
+        let opened_another = source.opens_another();
+        SqliteQuery { opened_another, ..SqliteQuery::new(source.into_connection(), sql.as_ref()) }
     }
 
     /// Reads the rows of `sql` from the database file `path`, over its own connection.
@@ -72,11 +72,11 @@ impl SqliteQuery {
     fn new(connection: Result<rusqlite::Connection, SqliteReadError>, sql: &str) -> Self {
         let (key, parameters, start) = Default::default();
         let sql = sql.to_owned();
-        Self { connection, another: false, sql, key, page: PAGE, counted: false, parameters, start }
+        Self { connection, opened_another: false, sql, key, page: PAGE, counted: false, parameters, start }
     }
 
-    /// Sets the columns of the result to read by: `"id"`, or `["day", "id"]`. Together they must be unique
-    /// and never `NULL`; an index on them makes each page cheap.
+    /// Sets the key, by which the reader pages: columns of the result, such as `"id"` or `["day", "id"]`. Together
+    /// they must be unique and never `NULL`; an index on them makes each page cheap.
     pub fn key(mut self, columns: impl KeyColumns) -> Self {
         self.key = columns.into_columns();
         self
@@ -103,8 +103,8 @@ impl SqliteQuery {
     /// Sets the value of `:after` for the first page: a value below all keys, such as `0` or `""`. Call it
     /// once per column of the key.
     ///
-    /// Only a query that contains the condition itself needs this, because `SQLite` could not push the
-    /// condition down to where it helps (a `GROUP BY` or `UNION` over a lot of data):
+    /// Only a query that contains the condition itself needs this. Write the condition into the query if `SQLite`
+    /// cannot push it down to where it helps (a `GROUP BY` or `UNION` over a lot of data):
     /// `WHERE room > :after GROUP BY room`, or with several columns `:after_day` and `:after_id`.
     pub fn start(mut self, value: impl ToSql) -> Self {
         self.start.push(owned(&value));
@@ -147,7 +147,7 @@ impl SqliteQuery {
     where
         F: MakeItem<T>,
     {
-        let Self { connection, another, sql, key, page, counted, parameters, start } = self;
+        let Self { connection, opened_another, sql, key, page, counted, parameters, start } = self;
         let connection = connection?;
         if key.is_empty() {
             return Err(SqliteReadError::query(
@@ -161,7 +161,7 @@ impl SqliteQuery {
             .ok_or_else(|| SqliteReadError::query("it is more than one statement; pass one `SELECT`"))?;
         let names = {
             let prepared = connection.prepare(sql);
-            let statement = prepared.map_err(if another {
+            let statement = prepared.map_err(if opened_another {
                 SqliteReadError::on_another
             } else {
                 SqliteReadError::from

@@ -8,9 +8,9 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::readers::any::Unfit;
-use crate::readers::exact_numbers::whole_of;
+use crate::readers::exact_numbers::to_integer;
 use crate::readers::floats;
-use crate::readers::rows::{About, Cells, NoItem, RowDeserializer};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer};
 
 /// Converts a row to an item with serde, given the names of its columns;
 /// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) uses it.
@@ -25,7 +25,7 @@ impl<T, F: FnMut(&Row<'_>, &[String]) -> Result<T, RowError>> MakeItem<T> for F 
 #[derive(Debug)]
 pub enum RowError {
     /// Serde could not deserialize it.
-    Item(NoItem),
+    Item(ItemError),
     /// The user's closure failed.
     Closure(rusqlite::Error),
 }
@@ -34,7 +34,7 @@ impl RowError {
     /// True if the columns of the query are at fault, so that every row fails.
     pub(super) fn is_about_the_columns(&self) -> bool {
         match self {
-            Self::Item(no_item) => no_item.about == About::Columns,
+            Self::Item(error) => error.about == About::Columns,
             Self::Closure(error) => matches!(
                 error,
                 rusqlite::Error::InvalidColumnName(_) | rusqlite::Error::InvalidColumnIndex(_)
@@ -83,7 +83,7 @@ impl<'de> Cells<'de> for RowCells<'de> {
 
 macro_rules! whole_numbers {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             match self.whole() {
                 Some(value) => self.named(visitor.visit_i64(value)),
                 None => self.deserialize_any(visitor),
@@ -98,7 +98,7 @@ struct Cell<'de> {
     value: ValueRef<'de>,
 }
 
-impl<'de> IntoDeserializer<'de, NoItem> for Cell<'de> {
+impl<'de> IntoDeserializer<'de, ItemError> for Cell<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -108,7 +108,7 @@ impl<'de> IntoDeserializer<'de, NoItem> for Cell<'de> {
 
 impl<'de> Cell<'de> {
     /// Adds the column's name to the error.
-    fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
+    fn named<T>(self, result: Result<T, ItemError>) -> Result<T, ItemError> {
         result.map_err(|mut error| {
             error.column.get_or_insert_with(|| self.name.into());
             // The error concerns this value; another row may have a better one.
@@ -121,12 +121,12 @@ impl<'de> Cell<'de> {
     fn whole(self) -> Option<i64> {
         match self.value {
             ValueRef::Integer(value) => Some(value),
-            ValueRef::Real(value) => whole_of(value),
+            ValueRef::Real(value) => to_integer(value),
             _ => None,
         }
     }
 
-    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.value {
             ValueRef::Null => visitor.visit_unit(),
             ValueRef::Integer(value) => visitor.visit_i64(value),
@@ -141,7 +141,7 @@ impl<'de> Cell<'de> {
 }
 
 impl<'de> Deserializer<'de> for Cell<'de> {
-    type Error = NoItem;
+    type Error = ItemError;
 
     forward_to_deserialize_any! {
         f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
@@ -150,11 +150,11 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 }
     whole_numbers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(self.visit(visitor))
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.value {
             ValueRef::Real(value) if !floats::fits_single(value) => {
                 let problem = format_args!("expected a number that fits f32, found {value:e}");
@@ -164,21 +164,21 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.whole() {
             Some(value @ (0 | 1)) => self.named(visitor.visit_bool(value == 1)),
             _ => self.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.value {
             ValueRef::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.value {
             ValueRef::Blob(bytes) => {
                 self.named(visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())))
@@ -191,7 +191,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -200,18 +200,18 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         let variant = match self.value {
             ValueRef::Text(value) => std::str::from_utf8(value).ok(),
             _ => None,
         };
         self.named(match variant {
-            Some(variant) => visitor.visit_enum(IntoDeserializer::<NoItem>::into_deserializer(variant)),
+            Some(variant) => visitor.visit_enum(IntoDeserializer::<ItemError>::into_deserializer(variant)),
             None => self.visit(visitor),
         })
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         visitor.visit_unit()
     }
 }

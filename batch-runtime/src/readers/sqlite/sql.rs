@@ -100,7 +100,7 @@ impl Sql {
             format!("SELECT {} {rows} ORDER BY {by} DESC LIMIT 1", columns[column])
         };
         let converted = |column: usize| {
-            // A text below the empty text was compared as a number.
+            // A text that is less than the empty string was compared as a number.
             format!(
                 "SELECT EXISTS (SELECT 1 {whole} WHERE {} < :batch_empty AND {} >= :batch_empty)",
                 columns[column], unconverted[column]

@@ -1,4 +1,4 @@
-//! Inputs in UTF-16 are read as the same text in UTF-8 is, and resume after any record.
+//! A reader returns the same items from a text in UTF-16 as in UTF-8, and resumes after any record.
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -99,7 +99,7 @@ fn a_compressed_file_in_utf16_restarts_everywhere() {
 }
 
 #[test]
-fn half_a_pair_is_an_error_of_its_record_with_its_place() {
+fn an_unpaired_surrogate_is_an_error_of_its_record_with_its_place() {
     let text = "ab\ncX d\nXX\ne";
     let halves =
         units(text.encode_utf16().map(|unit| if unit == u16::from(b'X') { 0xD834 } else { unit }), true);
@@ -245,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_a_panic_and_no_item_holds_a_replaced_character(
+    fn any_bytes_are_read_without_a_panic_and_no_item_holds_a_replacement_character(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let bytes: Vec<u8> = bytes.into_iter().filter(|byte| !matches!(byte, 0xFD | 0xFF)).collect();

@@ -1,4 +1,4 @@
-//! The commits of a step in another database, at which a run is stopped like at those in the repository's own.
+//! Stops a run at the commits of a step in another database, as at those in the repository's own.
 
 use std::fmt;
 use std::sync::Arc;

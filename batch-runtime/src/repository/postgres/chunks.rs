@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::commit::{Committing, Found, Guarded, StopPoll};
+use super::commit::{ChunkConnection, Found, Guarded, StopPoll};
 use super::error::InnerError;
 use super::rows::{self, ContextColumns, get, int, now, set_counters};
 use super::shared::{Shared, Statements, Tx, Value};
@@ -22,7 +22,7 @@ use crate::repository::{
 
 /// A connection to the repository's database, on which one step execution commits its chunks.
 pub(super) struct OwnSession {
-    committing: Committing,
+    connection: ChunkConnection,
     target: Target,
     stop_requested: bool,
 }
@@ -52,7 +52,7 @@ impl OwnSession {
         database: Option<&Postgres>,
         wanted: LockWait,
     ) -> Self {
-        let committing = Committing::new(
+        let connection = ChunkConnection::new(
             database.unwrap_or(&shared.database).clone(),
             Statements::in_schema(&shared.database.schema()),
             shared.process.application_name(),
@@ -60,7 +60,7 @@ impl OwnSession {
             shared.options.patience,
             StopPoll::every(shared.options.intervals.poll, wanted),
         );
-        let committing = if database.is_none() { committing.keeping(shared) } else { committing };
+        let connection = if database.is_none() { connection.keeping(shared) } else { connection };
         let progress = Throttle::every(shared.options.intervals.mirror, Timestamp::now());
         let target = Target {
             owner,
@@ -70,7 +70,7 @@ impl OwnSession {
             progress,
             storing: Cell::new(None),
         };
-        Self { committing, target, stop_requested: false }
+        Self { connection, target, stop_requested: false }
     }
 }
 
@@ -80,7 +80,7 @@ impl ChunkSession for OwnSession {
         record: &mut ChunkRecord,
         work: &mut ChunkWork<'_>,
     ) -> Result<Committed, ChunkError> {
-        let row = self.committing.commit(&mut self.target, record, work)?;
+        let row = self.connection.commit(&mut self.target, record, work)?;
         // A guard whose answer was lost cannot report a stop: the next one does.
         if let Some(row) = row {
             self.stop_requested = row.try_get(1).unwrap_or(false);

@@ -11,7 +11,7 @@ use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
 use crate::repository::{ChunkError, ChunkRecord, ChunkWork, LockWait, RepositoryError};
 
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Checks whether the job is to stop while a statement is awaited. Clones share the time of the next check.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl StopPoll {
 }
 
 /// The connection on which a step execution commits its chunks. It is opened again if it is lost.
-pub(super) struct Committing {
+pub(super) struct ChunkConnection {
     database: Postgres,
     pub(super) statements: Statements,
     name: String,
@@ -104,9 +104,9 @@ pub(super) trait Guarded {
 }
 
 /// Rolls back after a panic of a component: nothing of the chunk may be committed with the next one.
-struct Panicking<'s>(&'s Session);
+struct RollbackOnPanic<'s>(&'s Session);
 
-impl Drop for Panicking<'_> {
+impl Drop for RollbackOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             // Without a connection the server rolls back.
@@ -115,7 +115,7 @@ impl Drop for Panicking<'_> {
     }
 }
 
-impl Committing {
+impl ChunkConnection {
     pub(super) fn new(
         database: Postgres,
         statements: Statements,
@@ -138,7 +138,7 @@ impl Committing {
         }
     }
 
-    /// Uses the connection of a step that has ended, if there is one, and leaves its own for a later one.
+    /// Uses the connection of a step that has ended, if there is one, and leaves its own connection for a later step.
     pub(super) fn keeping(mut self, shared: &Arc<Shared>) -> Self {
         self.kept = Some(Arc::clone(shared));
         self
@@ -166,7 +166,7 @@ impl Committing {
             return Err(self.again(row, error));
         }
         let chunk = ChunkTransaction::other(transaction);
-        let panicking = Panicking(transaction.session());
+        let panicking = RollbackOnPanic(transaction.session());
         let worked = work(&chunk, record);
         drop(panicking);
         if let Err(failure) = chunk.after(worked) {
@@ -247,13 +247,13 @@ impl Committing {
             InnerError::Database(error) if error.is_connection() || error.is_serialization() => {
                 self.again(row, error)
             }
-            // The rows are at fault: they broke a deferred constraint, or a statement failed that the writer had only
-            // sent.
+            // The rows are at fault: they broke a deferred constraint, or a statement failed that the writer had sent
+            // without waiting for its answer.
             InnerError::Database(error) if error.code().is_some_and(|code| code.starts_with("23")) => {
                 self.roll_back();
                 ChunkError::Refused(Failure::new(error).during(Phase::Write))
             }
-            // Another statement failed that the writer had only sent.
+            // Another statement failed that the writer had sent without waiting for its answer.
             InnerError::Database(error) if !error.is_stopped() => {
                 let failure = Failure::new(error).during(Phase::Write);
                 self.failed(row, failure)
@@ -269,7 +269,7 @@ impl Committing {
         self.lost(row, Failure::new(error).during(Phase::Write))
     }
 
-    /// The chunk was not committed, because of the database: makes sure that it is reachable again.
+    /// The chunk was not committed, because of the database: makes sure that the database is reachable again.
     fn lost(&mut self, row: &mut impl Guarded, failure: Failure) -> ChunkError {
         if self.roll_back() {
             return ChunkError::Again(failure);
@@ -288,7 +288,7 @@ impl Committing {
     fn forgotten(&self) -> RepositoryError {
         unusable(
             self.database.place(),
-            "the server has lost commits that it had confirmed, as in a crash if they need not reach the disk: start the job again, and it continues after the last commit that is left",
+            "the server has lost commits that it had confirmed, as a crash can if commits need not reach the disk: start the job again, and it continues after the last commit that is left",
         )
     }
 
@@ -323,7 +323,7 @@ impl Committing {
                     if error.is_transient() && Instant::now() < until && !self.stop_poll.is_stopping() =>
                 {
                     self.transaction = None;
-                    thread::sleep(BETWEEN_ATTEMPTS);
+                    thread::sleep(RETRY_PAUSE);
                 }
                 looked => return looked.map_err(|error| self.at(error)),
             }
@@ -347,7 +347,7 @@ impl Committing {
                 Err(error)
                     if error.is_connection() && Instant::now() < until && !self.stop_poll.is_stopping() =>
                 {
-                    thread::sleep(BETWEEN_ATTEMPTS);
+                    thread::sleep(RETRY_PAUSE);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -355,7 +355,7 @@ impl Committing {
     }
 }
 
-impl Drop for Committing {
+impl Drop for ChunkConnection {
     fn drop(&mut self) {
         if let (Some(shared), Some(transaction)) = (&self.kept, self.transaction.take()) {
             shared.keep(transaction.into_session());

@@ -52,7 +52,7 @@ fn execution_of(row: &Row) -> Result<JobExecution, InnerError> {
     })
 }
 
-/// Adds their parameters to executions, in one query.
+/// Reads the parameters of executions in one query, and adds them.
 fn add_parameters(tx: &Tx<'_>, executions: &mut [JobExecution]) -> Result<(), InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.id.0).collect();
     let mut by_id: BTreeMap<i64, &mut JobExecution> =
@@ -89,45 +89,45 @@ pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExec
 /// The `FROM` and `WHERE` clauses of a filter without its page, with executions as `x`, and their values. The statement
 /// contains only the conditions that are asked for, because a plan that fits every value of a condition cannot use an
 /// index.
-struct Narrowed {
+struct FilterClauses {
     tables: &'static str,
     conditions: Vec<String>,
     values: Vec<Box<dyn ToSql + Sync>>,
 }
 
-impl Narrowed {
+impl FilterClauses {
     fn of(filter: &ExecutionFilter) -> Self {
         let ExecutionFilter { job, instance, running, statuses, started, ended, parameter, .. } = filter;
-        let mut narrowed = Self {
+        let mut clauses = Self {
             tables: "@BATCH_JOB_EXECUTION x",
             conditions: vec!["TRUE".to_owned()],
             values: Vec::new(),
         };
         if let Some(job) = job {
-            narrowed.tables = "@BATCH_JOB_EXECUTION x
+            clauses.tables = "@BATCH_JOB_EXECUTION x
                 JOIN @BATCH_JOB_INSTANCE n ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID";
-            narrowed.add("n.JOB_NAME = $", job.clone());
+            clauses.add("n.JOB_NAME = $", job.clone());
         }
         if let Some(instance) = instance {
-            narrowed.add("x.JOB_INSTANCE_ID = $", instance.0);
+            clauses.add("x.JOB_INSTANCE_ID = $", instance.0);
         }
         if *running {
-            narrowed.conditions.push(concat!("x.STATUS IN ", running!()).to_owned());
+            clauses.conditions.push(concat!("x.STATUS IN ", running!()).to_owned());
         }
         if !statuses.is_empty() {
             let statuses: Vec<_> = statuses.iter().map(|status| status.as_str()).collect();
-            narrowed.add("x.STATUS = ANY($::text[])", statuses);
+            clauses.add("x.STATUS = ANY($::text[])", statuses);
         }
-        narrowed.add_time("x.START_TIME", started);
-        narrowed.add_time("x.END_TIME", ended);
+        clauses.add_time("x.START_TIME", started);
+        clauses.add_time("x.END_TIME", ended);
         if let Some(text) = parameter {
-            narrowed.add(
+            clauses.add(
                 "EXISTS (SELECT FROM @BATCH_JOB_EXECUTION_PARAMS p WHERE p.JOB_EXECUTION_ID = x.JOB_EXECUTION_ID
                     AND strpos(p.PARAMETER_NAME || '=' || COALESCE(p.PARAMETER_VALUE, ''), $::text) > 0)",
                 text.clone(),
             );
         }
-        narrowed
+        clauses
     }
 
     fn add_time(&mut self, column: &str, between: &Between) {
@@ -169,9 +169,9 @@ fn moment(time: Timestamp) -> DateTime {
 }
 
 pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, InnerError> {
-    let narrowed = Narrowed::of(filter);
+    let clauses = FilterClauses::of(filter);
     shared.read(|tx| {
-        let rows = narrowed.run(tx, &narrowed.select("COUNT(*)"))?;
+        let rows = clauses.run(tx, &clauses.select("COUNT(*)"))?;
         rows.first().map_or(Ok(0), |row| rows::count(row, 0))
     })
 }
@@ -180,20 +180,20 @@ pub(super) fn executions(
     shared: &Arc<Shared>,
     filter: &ExecutionFilter,
 ) -> Result<Vec<JobExecution>, InnerError> {
-    let mut narrowed = Narrowed::of(filter);
+    let mut clauses = FilterClauses::of(filter);
     if let Some(after) = filter.after {
-        narrowed.add("x.JOB_EXECUTION_ID < $", after.0);
+        clauses.add("x.JOB_EXECUTION_ID < $", after.0);
     }
-    let limit = narrowed.value(filter.limit.map(i64::from));
-    let offset = narrowed.value(int(filter.offset));
+    let limit = clauses.value(filter.limit.map(i64::from));
+    let offset = clauses.value(int(filter.offset));
     let query = format!(
         "{}WHERE e.JOB_EXECUTION_ID IN ({} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT {limit} OFFSET {offset})
          ORDER BY e.JOB_EXECUTION_ID DESC",
         executions!(""),
-        narrowed.select("x.JOB_EXECUTION_ID")
+        clauses.select("x.JOB_EXECUTION_ID")
     );
     shared.read(|tx| {
-        let rows = narrowed.run(tx, &query)?;
+        let rows = clauses.run(tx, &query)?;
         let mut executions: Vec<JobExecution> = rows.iter().map(execution_of).collect::<Result<_, _>>()?;
         add_parameters(tx, &mut executions)?;
         Ok(executions)

@@ -107,7 +107,7 @@ impl PostgresRepository {
         if uuid.as_deref() != Some(&self.shared.uuid) {
             return Ok(false);
         }
-        // A copy of the database has the same name in its tables, so its place must be the same too.
+        // A copy of the database has the same ID in its tables, so its place must be the same too.
         let where_it_is = "SELECT current_database()::text, oid::bigint, pg_postmaster_start_time()::text
                            FROM pg_database WHERE datname = current_database()";
         let read = |session: &Session| -> Result<(String, i64, String), InnerError> {

@@ -27,7 +27,7 @@ pub(super) fn add(
                 &[&execution.0, &what.as_str(), &via],
             )
         },
-        // If the answer was lost, the row may be there twice, which is harmless.
+        // If the answer was lost, the row may exist twice, which is harmless.
         |_| Ok(None),
     )
 }

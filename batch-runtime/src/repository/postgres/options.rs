@@ -77,7 +77,8 @@ impl PostgresOptions {
     /// Opens the repository in the database's schema, and creates its tables if they do not exist.
     ///
     /// # Errors
-    /// If the server cannot be reached or refuses, is older than version 13, or the schema is newer than this program.
+    /// If the server cannot be reached, refuses the connection, or is older than version 13; or if the schema is newer
+    /// than this program.
     pub fn open(self, database: &Postgres) -> Result<PostgresRepository, RepositoryError> {
         self.connect(database, true)
     }

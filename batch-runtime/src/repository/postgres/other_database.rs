@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::chunks::{found, numbered};
-use super::commit::{Committing, Found, Guarded, StopPoll};
+use super::commit::{ChunkConnection, Found, Guarded, StopPoll};
 use super::error::InnerError;
 use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
@@ -20,7 +20,7 @@ use crate::repository::{
 /// How long to try to reconnect to a lost server.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a wait checks whether the job is to stop.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The row of one step in the other database.
 struct OtherDatabaseStep {
@@ -112,7 +112,7 @@ impl OtherDatabaseStep {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
         };
-        session.set_watch(Some(StopPoll::every(BETWEEN_LOOKS, self.wanted.clone()).watch()));
+        session.set_watch(Some(StopPoll::every(CHECK_INTERVAL, self.wanted.clone()).watch()));
         Ok(there.session.insert(session))
     }
 
@@ -120,7 +120,7 @@ impl OtherDatabaseStep {
         RepositoryError::Fenced { execution: self.key.owner.execution }
     }
 
-    /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
+    /// Renames the row of an earlier name to the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
         let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
@@ -242,17 +242,17 @@ impl Checkpoints for OtherDatabaseStep {
     }
 
     fn session(self: Arc<Self>, step: StepExecutionId) -> Box<dyn ChunkSession> {
-        let committing = Committing::new(
+        let connection = ChunkConnection::new(
             self.database.clone(),
             Statements::in_schema(&self.database.schema()),
             "batch".to_owned(),
             self.key.durability,
             PATIENCE,
-            StopPoll::every(BETWEEN_LOOKS, self.wanted.clone()),
+            StopPoll::every(CHECK_INTERVAL, self.wanted.clone()),
         );
         let version = guard(&self.there).version;
         Box::new(OtherDatabaseSession {
-            committing,
+            connection,
             row: CheckpointRow { checkpoints: self, step, version, skipped: 0 },
         })
     }
@@ -308,7 +308,7 @@ impl fmt::Debug for OtherDatabaseStep {
 
 /// The chunks of one step execution.
 struct OtherDatabaseSession {
-    committing: Committing,
+    connection: ChunkConnection,
     row: CheckpointRow,
 }
 
@@ -327,7 +327,7 @@ impl ChunkSession for OtherDatabaseSession {
         record: &mut ChunkRecord,
         work: &mut ChunkWork<'_>,
     ) -> Result<Committed, ChunkError> {
-        let committed = self.committing.commit(&mut self.row, record, work);
+        let committed = self.connection.commit(&mut self.row, record, work);
         guard(&self.row.checkpoints.there).version = self.row.version;
         committed?;
         Ok(Committed { stop_requested: false })

@@ -16,9 +16,9 @@ use crate::repository::work_queue::WorkerId;
 use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
 /// A renewal may take a third of this time to connect, or a third of the lease if the lease is shorter.
-const CONNECT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to try to record that this process no longer runs an execution or a worker.
-pub(super) const RELEASE: Duration = Duration::from_secs(5);
+pub(super) const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// This process, as one repository knows it.
 pub(super) struct Process {
@@ -330,7 +330,8 @@ impl Renewal {
             return Ok(session.insert(connected));
         }
         let name = format!("{} lease", application_name(&self.name));
-        let connected = Session::connect_within(&self.database, &name, self.lease.duration.min(CONNECT) / 3)?;
+        let connected =
+            Session::connect_within(&self.database, &name, self.lease.duration.min(CONNECT_TIMEOUT) / 3)?;
         // A server that does not answer at all must not keep the lease alive.
         let renewal = self.clone();
         connected.set_watch(Some(Box::new(move || renewal.stop_all_if_over())));
@@ -379,10 +380,11 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.process.ended(Run::Execution(self.execution));
-        // No process runs an execution that still counts as running here, so a launch may take it over at once. If the
-        // execution was taken over already, the release says that this process no longer holds the files of its steps.
+        // If the execution still counts as running, no process runs it any more, so a launch may take it over at once.
+        // If the execution was taken over already, the release says that this process no longer holds the files of its
+        // steps.
         let released = shared.lend().and_then(|lent| {
-            let until = Instant::now() + RELEASE;
+            let until = Instant::now() + RELEASE_TIMEOUT;
             lent.set_watch(Some(Box::new(move || Instant::now() >= until)));
             shared.tx(&lent).execute(
                 "UPDATE @BATCH_JOB_OWNER o SET PROCESS = NULL

@@ -24,7 +24,7 @@ pub(super) fn put(tx: &Tx<'_>, step: StepExecutionId, reached: &Reached) -> Resu
     )
 }
 
-/// The running step executions, with their progress from that table.
+/// The running step executions, with their progress from the given table.
 macro_rules! running {
     ($progress:literal) => {
         concat!(

@@ -230,7 +230,7 @@ fn add_totals(tx: &Tx<'_>, totals: &Statistics) -> Result<(), InnerError> {
     Ok(())
 }
 
-/// The execution that made a purged instance complete, and how.
+/// The execution that made a purged instance complete, and its status.
 pub(super) fn find(
     tx: &Tx<'_>,
     job: &str,

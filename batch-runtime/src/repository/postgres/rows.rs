@@ -25,7 +25,7 @@ macro_rules! running {
         "('STARTING', 'STARTED', 'STOPPING')"
     };
 }
-/// The columns of the counters, in the order of [`counters`].
+/// The columns of the counters, in the order of [`counters_of`].
 macro_rules! counters {
     () => {
         "COMMIT_COUNT, READ_COUNT, FILTER_COUNT, WRITE_COUNT, READ_SKIP_COUNT, WRITE_SKIP_COUNT, PROCESS_SKIP_COUNT, ROLLBACK_COUNT"
@@ -74,7 +74,7 @@ pub(super) fn context(row: &Row, first: usize) -> Result<ContextMap, InnerError>
     columns::context(get(row, first)?, get(row, first + 1)?).map_err(InnerError::Corrupt)
 }
 
-/// The same, or an empty context if a join has found none.
+/// As [`context`], but empty if a join has found no row.
 pub(super) fn context_if_any(row: &Row, first: usize) -> Result<ContextMap, InnerError> {
     match get::<Option<&str>>(row, first)? {
         Some(_) => context(row, first),

@@ -17,17 +17,17 @@ const MIGRATIONS: [(i64, &str); 4] = [
 const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// The oldest server, as `server_version_num` counts.
-const OLDEST: i32 = 130_000;
+const MIN_SERVER_VERSION: i32 = 130_000;
 
 /// The tables that exist already.
 struct Present {
-    /// This framework's own: the repository's name and the version of the tables.
+    /// This framework's own: the repository's ID and the version of the tables.
     ours: Option<(String, i64)>,
     /// Those of Spring Batch.
     spring: bool,
 }
 
-/// Brings the schema up to date and returns the repository's own name.
+/// Brings the schema up to date and returns the repository's ID.
 pub(super) fn prepare(
     session: &Session,
     statements: &Statements,
@@ -67,7 +67,7 @@ fn too_old(version: i32) -> Option<String> {
         ..=9 => format!("{}.{}", version / 10_000, version / 100 % 100),
         major => major.to_string(),
     };
-    (version < OLDEST).then(|| {
+    (version < MIN_SERVER_VERSION).then(|| {
         format!("the server is PostgreSQL {is}, and version 13 is the oldest that works: name a newer server")
     })
 }
@@ -114,7 +114,7 @@ fn run(session: &Session, script: &str) -> Result<(), InnerError> {
     Ok(session.batch_execute(script).map_err(PgError::without_statement)?)
 }
 
-/// The tables that are there; those of a newer program are refused.
+/// The tables that exist. Refuses those of a newer program.
 fn present(session: &Session, statements: &Statements, database: &Postgres) -> Result<Present, InnerError> {
     let tx = Tx { session, statements };
     let exists = tx.query_one(
@@ -157,7 +157,7 @@ fn refuse_two_running(
     let Some(row) = stuck.first() else { return Ok(()) };
     let (job, executions): (String, String) = (get(row, 0)?, get(row, 1)?);
     let what = format!(
-        "executions {executions} of one instance of job `{job}` are both marked running: set the STATUS of those that no process runs to FAILED, with an END_TIME"
+        "executions {executions} of one instance of job `{job}` are marked as running, although at most one can be: find out which of them have no process any more, set their STATUS to FAILED, and give them an END_TIME"
     );
     Err(unusable(database.place(), what).into())
 }

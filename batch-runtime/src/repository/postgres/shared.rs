@@ -17,14 +17,14 @@ use crate::postgres::{Postgres, Row, Session, TransactionStatus, at_most_one, on
 use crate::repository::work_queue::WorkerId;
 
 /// The wait between two attempts to reach a server that was lost.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
-/// The most connections of ended steps that are kept for later ones.
-const KEPT: usize = 8;
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// The maximum number of connections of ended steps that are kept for later steps.
+const MAX_KEPT: usize = 8;
 /// Removes everything that a component may have left on a connection: settings, cursors, locks and temporary tables.
-const LEAVE_NOTHING: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
+const RESET_CONNECTION: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
     SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 /// How often a transaction is repeated if the server asks for it.
-const SERIALIZATIONS: u32 = 20;
+const MAX_SERIALIZATION_FAILURES: u32 = 20;
 
 /// The state shared by all handles of one repository.
 pub(super) struct Shared {
@@ -80,7 +80,7 @@ impl Statements {
         let mut pieces = statement.split('@');
         let mut filled = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
-            // The name of a sequence is a text in the statement.
+            // The name of a sequence is a string in the statement.
             if filled.ends_with('\'') {
                 filled += &self.schema.replace('\'', "''");
             } else {
@@ -177,11 +177,11 @@ impl Shared {
 
     /// Keeps the connection of a step that has ended for a later one, unless something is still in flight on it.
     pub(super) fn keep(&self, session: Session) {
-        if is_at_rest(&session) && guard(&self.of_steps).len() < KEPT {
+        if is_at_rest(&session) && guard(&self.of_steps).len() < MAX_KEPT {
             session.set_watch(None);
             // Through a pooler, the name of the connection is a setting too, and is reset.
             let name = self.process.application_name();
-            if session.send_batch(&format!("{LEAVE_NOTHING}; SET application_name = '{name}'")).is_ok() {
+            if session.send_batch(&format!("{RESET_CONNECTION}; SET application_name = '{name}'")).is_ok() {
                 guard(&self.of_steps).push(session);
             }
         }
@@ -215,7 +215,7 @@ impl Shared {
         loop {
             match self.ask_once(&question) {
                 Err(error) if error.is_transient() && Instant::now() < until => {
-                    thread::sleep(BETWEEN_ATTEMPTS);
+                    thread::sleep(RETRY_PAUSE);
                 }
                 answer => return answer,
             }
@@ -246,7 +246,8 @@ impl Shared {
     }
 
     /// As [`transact`](Self::transact), in one round trip: `sends` waits for nothing, and the rows of `last` come back
-    /// together with the answer to the commit. So a statement that must write a row fails by itself if it finds none.
+    /// together with the answer to the commit. Each statement that must write a row therefore has to fail by itself if
+    /// it finds none.
     pub(super) fn transact_at_once<T>(
         &self,
         durability: Durability,
@@ -302,13 +303,13 @@ impl Shared {
             }
             repeated += 1;
             if matches!(&error.cause, InnerError::Database(error) if error.is_serialization()) {
-                if repeated > SERIALIZATIONS {
+                if repeated > MAX_SERIALIZATION_FAILURES {
                     return Err(error.cause);
                 }
             } else if Instant::now() >= until || stop.is_some_and(StopSignal::is_raised) {
                 return Err(error.cause);
             } else {
-                thread::sleep(BETWEEN_ATTEMPTS);
+                thread::sleep(RETRY_PAUSE);
             }
         }
     }
@@ -388,7 +389,7 @@ impl Deref for Lent<'_> {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        self.session.as_ref().expect("there until the loan ends")
+        self.session.as_ref().expect("only `drop` takes the session")
     }
 }
 

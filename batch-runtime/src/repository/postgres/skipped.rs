@@ -101,7 +101,7 @@ pub(super) fn add(
     )
 }
 
-/// A page of the items of the executions that the condition selects, from the execution $1.
+/// A page of the items of the executions that the condition selects. The condition refers to the execution $1.
 macro_rules! items_of {
     ($executions:literal) => {
         concat!(

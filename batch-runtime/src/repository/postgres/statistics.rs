@@ -68,7 +68,7 @@ pub(super) fn all(shared: &Arc<Shared>) -> Result<Statistics, InnerError> {
 
 /// Adds the totals of purged executions.
 fn add_purged(tx: &Tx<'_>, all: &mut Statistics) -> Result<(), InnerError> {
-    // The table is not there if an old schema cannot be updated.
+    // The table does not exist if an old schema cannot be updated.
     let is_kept = tx.query_one("SELECT to_regclass('@BATCH_TOTAL') IS NOT NULL", &[])?;
     if !get::<bool>(&is_kept, 0)? {
         return Ok(());

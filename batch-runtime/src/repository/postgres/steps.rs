@@ -29,8 +29,8 @@ pub(super) fn check_owner(tx: &Tx<'_>, owner: Ownership) -> Result<(), InnerErro
     }
 }
 
-/// Sends the same check without waiting. If the owner was taken over, the transaction fails, with an error that
-/// [`fenced_if_no_row`] converts.
+/// Sends the check of [`check_owner`] without waiting. If the owner was taken over, the transaction fails, with an
+/// error that [`fenced_if_no_row`] converts.
 fn send_owner_check(tx: &Tx<'_>, owner: Ownership) -> Result<(), InnerError> {
     tx.send(
         "SELECT 1 / count(*) FROM (
@@ -61,7 +61,7 @@ pub(super) fn insert(
             if let Some(checkpoint) = checkpoint
                 && let Some(corrected) = correct(tx, checkpoint)?
             {
-                // Of a step with partitions, the other database holds only that it began.
+                // For a step with partitions, the other database records only that it began.
                 partitions::sum_up(tx, corrected)?;
             }
             let (before, earlier) = sums(tx, owner, step.name)?;
@@ -111,8 +111,8 @@ pub(super) fn insert(
     )
 }
 
-/// The step execution that this execution has begun, if that was committed although its answer was lost. For a partition it
-/// is the created one and no other: a partition whose worker is lost begins again in the same execution.
+/// The step execution that this execution has begun, if that was committed although its answer was lost. For a
+/// partition this can only be the `created` one: a partition whose worker is lost begins again in the same execution.
 fn begun(
     tx: &Tx<'_>,
     owner: Ownership,
@@ -133,7 +133,7 @@ fn begun(
     Ok(Some(StepRow { id, version: get(&row, 1)?, starts, context, before, contested }))
 }
 
-/// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
+/// Starts an existing step execution. The start need not reach the disk: if the machine crashes, the step execution
 /// was simply not started.
 pub(super) fn start(
     shared: &Arc<Shared>,
@@ -229,7 +229,7 @@ fn sums(tx: &Tx<'_>, owner: Ownership, name: &str) -> Result<(Counters, u32), In
     Ok((rows::counters_of(&row, 0)?, starts(&row)?))
 }
 
-/// The number of starts after the counters.
+/// The number of starts, in the column after the counters.
 fn starts(row: &Row) -> Result<u32, InnerError> {
     Ok(u32::try_from(rows::count(row, 8)?).unwrap_or(u32::MAX))
 }
@@ -322,7 +322,7 @@ pub(super) fn finish(
             Ok(row.map(|_| ()))
         },
     );
-    // It was taken over, or its worker was declared lost.
+    // The execution was taken over, or the worker of the partition was declared lost.
     finished.map_err(fenced_if_no_row(owner))
 }
 

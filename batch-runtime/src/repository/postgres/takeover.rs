@@ -89,7 +89,7 @@ fn running_execution(
     row.map(|row| running_of(shared, &row)).transpose()
 }
 
-/// Returns whether an owner that the instance was taken over from may still live: nobody has seen that it is dead.
+/// Returns whether an owner that the instance was taken over from may still be alive: nobody has seen that it is dead.
 pub(super) fn a_lost_owner_may_live(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -198,7 +198,7 @@ fn lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<(), InnerError> {
     Ok(())
 }
 
-/// Locks the instance of an execution, and returns the execution if it still runs.
+/// Locks the instance of an execution, and returns the execution if it is still running.
 pub(super) fn locked(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Result<Option<Running>, InnerError> {
     lock_instance(tx, running.instance)?;
     running_execution(shared, tx, running.id)
@@ -214,7 +214,7 @@ fn try_lock_instance(tx: &Tx<'_>, instance: InstanceId) -> Result<bool, InnerErr
     Ok(row.is_some())
 }
 
-/// The processes whose workers hold partitions of the execution, and which do not renew their leases: they may be
+/// The processes whose workers hold partitions of the execution, and which no longer renew their leases: they may be
 /// paused in transactions.
 fn lost_workers(tx: &Tx<'_>, execution: ExecutionId) -> Result<Vec<String>, InnerError> {
     let rows = tx.query(
@@ -277,15 +277,15 @@ pub(super) fn take_over(shared: &Shared, tx: &Tx<'_>, running: &Running) -> Resu
     Ok(())
 }
 
-/// Ends the unfinished steps of an execution that ends. It waits for a chunk that is being committed, and the owner can
-/// commit nothing more.
+/// Ends the unfinished steps of an execution that ends. This waits for a chunk that is being committed. After that,
+/// the owner can commit nothing more.
 pub(super) fn fail_running_steps(
     tx: &Tx<'_>,
     execution: ExecutionId,
     exit_code: &str,
     why: &str,
 ) -> Result<(), InnerError> {
-    // First the rows, then their sums: a chunk may be committed meanwhile.
+    // Lock the rows before their sums are read, because a chunk may be committed in between.
     tx.query(
         concat!(
             "SELECT FROM @BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = $1 AND STATUS IN ",

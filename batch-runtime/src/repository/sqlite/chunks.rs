@@ -22,7 +22,7 @@ pub(super) struct OwnSession {
     target: Target,
     connection: Lent,
     stop: StopSignal,
-    /// When to store how far the step is.
+    /// When to store the step's progress.
     progress: Throttle,
 }
 
@@ -50,7 +50,7 @@ impl Target {
         RepositoryError::Fenced { execution: self.owner.execution }
     }
 
-    /// Writes counters and contexts, fenced. Returns true if a stop is requested.
+    /// Writes counters and contexts, unless this owner is fenced. Returns true if a stop is requested.
     fn write(
         &self,
         connection: &Connection,

@@ -17,11 +17,11 @@ use crate::definition::{Durability, ExecutionId, TransactionWatch, file_uri};
 use crate::repository::{Clock, Intervals};
 
 /// The interval at which a wait for a locked database checks whether it is still wanted.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// The shortest and the longest pause between two attempts to write while another process writes.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
-/// A pause is this fraction of the wait so far, so that a wait lasts little longer than it has to.
-const SHARE_OF_WAIT: u32 = 8;
+/// A pause is the wait so far, divided by this, so that a wait lasts little longer than it has to.
+const PAUSE_DIVISOR: u32 = 8;
 
 /// The time limits and intervals of a repository.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub(super) struct Waits {
 
 /// The state shared by all handles of one repository.
 pub(super) struct Shared {
-    /// The file, links resolved.
+    /// The file, with links resolved.
     pub(super) path: PathBuf,
     /// `BATCH_SCHEMA.REPOSITORY`.
     pub(super) uuid: String,
@@ -134,7 +134,7 @@ impl Session {
                 break begun;
             }
             let (shortest, longest) = PAUSES;
-            thread::sleep((waited / SHARE_OF_WAIT).clamp(shortest, longest).min(left));
+            thread::sleep((waited / PAUSE_DIVISOR).clamp(shortest, longest).min(left));
         };
         self.connection.busy_timeout(wait)?;
         begun
@@ -251,7 +251,7 @@ impl Lent {
     ) -> Result<Option<T>, E> {
         let session = self.session();
         let wait = session.wait.get();
-        session.set_wait(wait.min(BETWEEN_LOOKS))?;
+        session.set_wait(wait.min(CHECK_INTERVAL))?;
         let began = Instant::now();
         let done = loop {
             match attempt() {
@@ -290,7 +290,7 @@ impl Lent {
     }
 
     fn session(&self) -> &Session {
-        self.session.as_ref().expect("there until the loan ends")
+        self.session.as_ref().expect("only `drop` takes the session")
     }
 }
 

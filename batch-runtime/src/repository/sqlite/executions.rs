@@ -51,7 +51,7 @@ fn execution_of(row: &Row<'_>) -> rusqlite::Result<JobExecution> {
     })
 }
 
-/// Adds their parameters to executions, in one query.
+/// Reads the parameters of executions in one query, and adds them.
 fn add_parameters(connection: &Connection, executions: &mut [JobExecution]) -> Result<(), InnerError> {
     let ids: Vec<i64> = executions.iter().map(|execution| execution.id.0).collect();
     let mut by_id: BTreeMap<i64, &mut JobExecution> =
@@ -90,13 +90,13 @@ pub(super) fn execution(shared: &Arc<Shared>, id: ExecutionId) -> Result<JobExec
 }
 
 /// The `FROM` and `WHERE` clauses of a filter without its page, with executions as `x`, and their values.
-struct Narrowed {
+struct FilterClauses {
     tables: String,
     conditions: Vec<String>,
     values: Vec<Value>,
 }
 
-impl Narrowed {
+impl FilterClauses {
     fn of(connection: &Connection, filter: &ExecutionFilter) -> Result<Self, InnerError> {
         let index = if filter.running { "INDEXED BY BATCH_JOB_EXECUTION_RUNNING" } else { "" };
         let mut tables = format!("BATCH_JOB_EXECUTION x {index}");
@@ -110,10 +110,10 @@ impl Narrowed {
             };
             tables = format!("{first} CROSS JOIN {second} ON n.JOB_INSTANCE_ID = x.JOB_INSTANCE_ID");
         }
-        let mut narrowed = Self { tables, conditions: vec!["TRUE".to_owned()], values: Vec::new() };
-        narrowed.add_conditions(filter);
-        narrowed.add_short_time(connection, &filter.ended)?;
-        Ok(narrowed)
+        let mut clauses = Self { tables, conditions: vec!["TRUE".to_owned()], values: Vec::new() };
+        clauses.add_conditions(filter);
+        clauses.add_short_time(connection, &filter.ended)?;
+        Ok(clauses)
     }
 
     /// If few executions ended in that range of time, takes them from their index. If many did, they soon turn up among
@@ -227,10 +227,10 @@ fn has_few_instances(connection: &Connection, job: &str) -> rusqlite::Result<boo
 
 pub(super) fn count_executions(shared: &Arc<Shared>, filter: &ExecutionFilter) -> Result<u64, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
-    let narrowed = Narrowed::of(&connection, filter)?;
+    let clauses = FilterClauses::of(&connection, filter)?;
     let count = connection
-        .prepare_cached(&narrowed.select("COUNT(*)"))?
-        .query_row(params_from_iter(&narrowed.values), |row| rows::count(row, 0))?;
+        .prepare_cached(&clauses.select("COUNT(*)"))?
+        .query_row(params_from_iter(&clauses.values), |row| rows::count(row, 0))?;
     Ok(count)
 }
 
@@ -241,22 +241,22 @@ pub(super) fn executions(
     let connection = shared.lend(Durability::Machine)?;
     // One snapshot for the executions and their parameters.
     let transaction = connection.unchecked_transaction()?;
-    let mut narrowed = Narrowed::of(&transaction, filter)?;
+    let mut clauses = FilterClauses::of(&transaction, filter)?;
     if let Some(after) = filter.after {
-        let after = narrowed.value(after.0);
-        narrowed.conditions.push(format!("x.JOB_EXECUTION_ID < {after}"));
+        let after = clauses.value(after.0);
+        clauses.conditions.push(format!("x.JOB_EXECUTION_ID < {after}"));
     }
-    let limit = narrowed.value(filter.limit.map_or(-1, i64::from));
-    let offset = narrowed.value(int(filter.offset));
+    let limit = clauses.value(filter.limit.map_or(-1, i64::from));
+    let offset = clauses.value(int(filter.offset));
     // The IDs are selected from indexes alone, where possible; only the rows of the results are read.
     let rest = format!(
         "WHERE e.JOB_EXECUTION_ID IN ({} ORDER BY x.JOB_EXECUTION_ID DESC LIMIT {limit} OFFSET {offset})
          ORDER BY e.JOB_EXECUTION_ID DESC",
-        narrowed.select("x.JOB_EXECUTION_ID")
+        clauses.select("x.JOB_EXECUTION_ID")
     );
     let mut select = transaction.prepare_cached(&select(&rest))?;
     let mut executions: Vec<JobExecution> =
-        select.query_map(params_from_iter(&narrowed.values), execution_of)?.collect::<Result<_, _>>()?;
+        select.query_map(params_from_iter(&clauses.values), execution_of)?.collect::<Result<_, _>>()?;
     add_parameters(&transaction, &mut executions)?;
     Ok(executions)
 }

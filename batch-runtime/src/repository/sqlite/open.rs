@@ -147,7 +147,7 @@ impl SqliteOptions {
         })
     }
 
-    /// Updates the schema and reads the repository's own name.
+    /// Updates the schema and reads the repository's ID.
     fn prepared(
         &self,
         session: Session,

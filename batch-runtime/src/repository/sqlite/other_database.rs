@@ -188,7 +188,7 @@ impl Checkpoints for OtherDatabaseStep {
 }
 
 impl OtherDatabaseStep {
-    /// Gives the row of an earlier name the current name, unless the step already has a row. The skipped
+    /// Renames the row of an earlier name to the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, there: &ConnectionAndRow) -> rusqlite::Result<()> {
         let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
@@ -224,7 +224,7 @@ impl OtherDatabaseStep {
         self.write(there, step, record)
     }
 
-    /// Writes the record of a chunk, fenced, in the open transaction.
+    /// Writes the record of a chunk in the open transaction, unless this owner is fenced.
     fn write(
         &self,
         there: &ConnectionAndRow,

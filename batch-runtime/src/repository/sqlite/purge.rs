@@ -231,7 +231,7 @@ fn add_totals(connection: &Connection, totals: &Statistics) -> rusqlite::Result<
     Ok(())
 }
 
-/// The execution that made a purged instance complete, and how.
+/// The execution that made a purged instance complete, and its status.
 pub(super) fn find(
     connection: &Connection,
     job: &str,
@@ -250,7 +250,7 @@ pub(super) fn vacuum(shared: &Arc<Shared>) -> Result<(), InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let _turn = connection.turn();
     connection.execute_batch("VACUUM")?;
-    // Without this the file stays as long as it was until the next checkpoint.
+    // Without this, the file keeps its size until the next checkpoint.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }

@@ -22,13 +22,13 @@ pub(super) const MIGRATIONS: [(u16, &str); 7] = [
 /// The version of the schema that this program writes.
 pub(super) const VERSION: u16 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// The repository in a file: its name and the version of its tables.
+/// The repository in a file: its ID and the version of its tables.
 struct Present {
     uuid: String,
     version: u16,
 }
 
-/// Brings the schema up to date and returns the repository's own name.
+/// Brings the schema up to date and returns the repository's ID.
 pub(super) fn prepare(
     connection: &Connection,
     path: &Path,
@@ -104,7 +104,7 @@ pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), InnerE
 
 /// The existing repository, if any. Creating one next to the tables of another framework is refused.
 fn present(connection: &Connection, path: &Path, creates: bool) -> Result<Option<Present>, InnerError> {
-    // One statement, since another process may create the whole repository between two.
+    // One statement, since another process may create the whole repository between two statements.
     let (ours, any): (bool, bool) = connection.query_row(
         "SELECT COALESCE(MAX(name = 'BATCH_SCHEMA'), 0), COUNT(*) FROM sqlite_schema
          WHERE type = 'table' AND name IN ('BATCH_SCHEMA', 'BATCH_JOB_INSTANCE')",

@@ -64,7 +64,7 @@ pub(super) fn insert(
     if let Some(checkpoint) = checkpoint
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
-        // Of a step with partitions, the other database holds only that it began.
+        // For a step with partitions, the other database records only that it began.
         partitions::sum_up(&transaction, corrected)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;
@@ -105,7 +105,7 @@ pub(super) fn insert(
     Ok(StepRow { id, version: 0, starts: earlier + 1, context, before, contested: false })
 }
 
-/// Starts an existing step execution. It need not reach the disk: if the machine crashes, the step execution
+/// Starts an existing step execution. The start need not reach the disk: if the machine crashes, the step execution
 /// was simply not started.
 pub(super) fn start(
     shared: &Arc<Shared>,
@@ -132,7 +132,7 @@ pub(super) fn start(
         )?
         .query_row(params![stamp(shared.now()), id.0], |row| row.get(0))
         .optional()?;
-    // Another worker runs it.
+    // Another worker is running it.
     let version = started.ok_or(RepositoryError::Fenced { execution: owner.execution })?;
     let contested = partitions::is_contested(&transaction, id)?;
     let context = match checkpoint {

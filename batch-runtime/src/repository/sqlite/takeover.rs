@@ -80,7 +80,8 @@ pub(super) fn owner_is_dead(shared: &Shared, running: &Running) -> Result<bool, 
     }
 }
 
-/// The same outside a write transaction, where a concurrent launch may change the answer. It takes no lock.
+/// As [`owner_is_dead`], but outside a write transaction, where a concurrent launch may change the answer. Takes no
+/// lock.
 pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, InnerError> {
     if running.owner.is_none() {
         return Ok(false);

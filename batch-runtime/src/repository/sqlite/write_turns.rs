@@ -30,11 +30,11 @@ struct Line {
 }
 
 /// For how long newcomers may overtake a waiting thread: a handover costs more than a small chunk.
-const BEFORE: Duration = Duration::from_millis(2);
+const OVERTAKE_TIME: Duration = Duration::from_millis(2);
 
 impl Line {
     fn is_free(&self) -> bool {
-        !self.taken && self.waiting.front().is_none_or(|(_, since)| since.elapsed() < BEFORE)
+        !self.taken && self.waiting.front().is_none_or(|(_, since)| since.elapsed() < OVERTAKE_TIME)
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
                 guard(&order).push("who waited");
             });
             wait_for_waiters(&queue, 1);
-            thread::sleep(BEFORE);
+            thread::sleep(OVERTAKE_TIME);
             drop(first);
             let _again = queue.turn(PATIENCE);
             guard(&order).push("who came again");

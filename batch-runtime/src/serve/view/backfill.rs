@@ -1,4 +1,4 @@
-//! The form that runs the scheduled times of some days again, and the times that it would run.
+//! The form that runs a job for the scheduled times of some days, and the list of these times.
 
 use maud::{Markup, html};
 
@@ -37,13 +37,14 @@ impl Days {
         Ok(Some(Self { dates, failed_only: fields.get("failed_only").is_some() }))
     }
 
-    /// The scheduled times that would run, oldest first.
+    /// The scheduled times that the job would run for, oldest first.
     pub(in crate::serve) fn times(self, page: &Page, job: &'static JobInfo) -> Result<Vec<Fire>, Refusal> {
         let scheduled = ScheduledJob::of(job).map_err(OperatorError::from)?;
         let Dates { first, last } = self.dates;
         let now = page.operator.now()?;
         let all = scheduled.times.between_dates(first, last);
-        let all = all.map_err(|error| Refusal::usage(format!("these days cannot be run: {error}")))?;
+        let all =
+            all.map_err(|error| Refusal::usage(format!("the job cannot be run for these days: {error}")))?;
         if all.take_while(|time| time.instant <= now).nth(MOST).is_some() {
             return Err(Refusal::usage(format!(
                 "{} has more than {} scheduled times on these days: choose fewer days, or use `run {0} --backfill {}`",
@@ -83,9 +84,9 @@ pub(in crate::serve) fn show(
     let fixed = html! {
         h1 { (title) }
         p.doc {
-            "It runs " (scheduled.times.words()) " (" (scheduled.schedule.zone) "). A backfill runs the scheduled times of some days, "
-            "oldest first and one after the other. It leaves out a time whose run is complete, abandoned or still running, and times "
-            "that are still to come."
+            "This job runs " (scheduled.times.words()) " (" (scheduled.schedule.zone) "). A backfill runs it for the scheduled times of "
+            "some days, oldest first and one after the other. It leaves out a time whose run is complete, abandoned or still running, "
+            "and times in the future."
         }
         form.start method="post" action={ "/schedule/" (encoded(job.name)) "/backfill" } data-check {
             (field("first", "First day"))

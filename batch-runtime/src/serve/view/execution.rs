@@ -162,7 +162,7 @@ fn facts(details: &ExecutionDetails, operations: &[Operation]) -> Markup {
             @if let Some(owner) = &execution.owner {
                 dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }
             }
-            @if let Some(elsewhere @ (Elsewhere::File(_) | Elsewhere::Error)) = Elsewhere::of(execution) {
+            @if let Some(elsewhere @ (Elsewhere::File(_) | Elsewhere::Stderr)) = Elsewhere::of(execution) {
                 dt.own { "Log" } dd { (elsewhere) }
             }
             @for operation in operations {

@@ -159,7 +159,7 @@ pub(in crate::serve) fn show(
         }
     };
     let found = form.outlook(page, &shown, next);
-    // A missing value is no mistake before somebody has filled in the form.
+    // A missing value is not a mistake until somebody has filled in the form.
     let wrong = refused.or(found.as_ref().err()).filter(|_| is_filled).and_then(|it| it.field.as_ref());
     let is_read_only = page.guard.is_read_only();
     let fixed = html! {
@@ -180,7 +180,7 @@ pub(in crate::serve) fn show(
             @if let Form::Start(_) = form {
                 label.check {
                     input type="checkbox" name="next" value="1" checked[next];
-                    span { "Start a new instance even if it is complete (" code { "--next" } ")" }
+                    span { "Start a new instance even if one with these parameters is complete (" code { "--next" } ")" }
                 }
             }
             div #outlook role="status" { @if refused.is_none() && wrong.is_none() { (outlook(&found)) } }
@@ -256,7 +256,7 @@ fn field(spec: &ParameterSpec, value: &str, wrong: Option<&str>) -> Markup {
         div.field {
             label for=(id) { (spec.name) @if required { span.needed title="needed" { " *" } } }
             @if spec.list {
-                textarea #(id) name=(name) rows="3" aria-invalid=[invalid] aria-describedby=[&why] placeholder="one value a line" { (value) }
+                textarea #(id) name=(name) rows="3" aria-invalid=[invalid] aria-describedby=[&why] placeholder="one value per line" { (value) }
             } @else if !choices.is_empty() && !spec.secret {
                 select #(id) name=(name) aria-invalid=[invalid] aria-describedby=[&why] {
                     @if !required { option value="" { "(left out)" } }

@@ -40,7 +40,7 @@ pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, RequestEr
     Ok(View { title, place: Place::Elsewhere, fixed, live, follows: false })
 }
 
-/// The picture without its own styles, which the page does not allow: those of a file replace them.
+/// The picture without its own styles, which the page's policy forbids: those of `graph.css` replace them.
 fn picture(svg: &str) -> Markup {
     let bare = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;

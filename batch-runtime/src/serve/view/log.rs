@@ -1,4 +1,4 @@
-//! The last lines of the log of an execution that was started from the page, and where another one has its log.
+//! The last lines of the log of an execution that was started from the page; for any other, the place of its log.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -61,7 +61,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Reque
 pub(super) enum Elsewhere {
     File(PathBuf),
     /// The standard error of its process.
-    Error,
+    Stderr,
     Nowhere,
 }
 
@@ -71,7 +71,7 @@ impl Elsewhere {
         let (words, folder) = command_line(owner)?;
         Some(match log_in(&words) {
             None => Self::Nowhere,
-            Some(file) if file == "/dev/stderr" => Self::Error,
+            Some(file) if file == "/dev/stderr" => Self::Stderr,
             Some(file) => Self::File(folder.join(file)),
         })
     }
@@ -82,7 +82,7 @@ impl Render for Elsewhere {
         html! {
             @match self {
                 Self::File(file) => { "Its process writes the log " code { (file.display()) } "." }
-                Self::Error => { "Its process writes the log to its standard error." }
+                Self::Stderr => { "Its process writes the log to its standard error." }
                 Self::Nowhere => { "Its process writes no log: it was started without " code { "--log" } "." }
             }
         }

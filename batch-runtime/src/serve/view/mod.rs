@@ -37,7 +37,7 @@ pub(super) enum Place {
 pub(super) struct View {
     pub(super) title: String,
     pub(super) place: Place,
-    /// The part that stays.
+    /// The part that is never refreshed.
     pub(super) fixed: Markup,
     /// The part below the fixed one, which refreshes.
     pub(super) live: Markup,

@@ -1,11 +1,11 @@
-//! The schedules: their next times, the last outcome, and the buttons that run a time, run past days again, or pause them.
+//! The schedules: their next times, the last outcome, and the buttons that start the next run, run past days, or pause.
 
 use maud::{Markup, html};
 
 use super::parts::{self, encoded};
 use super::{Place, View};
 use crate::cli::refusal::Refusal;
-use crate::cli::schedule::list::{NEXT, ScheduleState, shown};
+use crate::cli::schedule::list::{NEXT, ScheduleState, format_time};
 use crate::cli::schedule::scheduled;
 use crate::definition::{JobInfo, Launch, parse_parameters};
 use crate::operator::OperatorError;
@@ -48,7 +48,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, RequestError> {
     Ok(View { title: "Schedule".to_owned(), place: Place::Schedule, fixed, live, follows: true })
 }
 
-/// The next time of a job, which a button runs at once.
+/// The next scheduled time of a job. A button starts its run at once.
 pub(in crate::serve) struct Next {
     pub(in crate::serve) fire: Fire,
     /// The parameter that holds the time.
@@ -70,7 +70,7 @@ impl Next {
         Self { fire: job.fire(time), parameter: job.parameter(), time }
     }
 
-    /// Makes the checks of a launch for that time. Secrets may be missing here.
+    /// Checks whether a launch for that time would be refused. Secrets may be missing here.
     pub(in crate::serve) fn check(&self, page: &Page, job: &'static JobInfo) -> Result<(), OperatorError> {
         let parameters = parse_parameters(job, [(self.parameter, self.fire.scheduled.as_str())])?;
         page.operator.resolve_without_secrets(&Launch { job, parameters }).map(|_| ())
@@ -92,7 +92,7 @@ fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[Scheduled
                 @if is_paused {
                     span.status.stopped { "paused" }
                 } @else {
-                    @for (at, time) in next.iter().enumerate() { p.about[at > 0] { (shown(*time)) } }
+                    @for (at, time) in next.iter().enumerate() { p.about[at > 0] { (format_time(*time)) } }
                 }
                 @if let Some(why_not) = &why_not { p.why { b { "Run next now" } ": " (parts::coded(why_not)) } }
             }
@@ -111,11 +111,13 @@ fn row(page: &Page, job: &ScheduledJob, found: &ScheduleState, next: &[Scheduled
     }
 }
 
-/// The button that runs the next time now. The form names the time, so that a stale page runs no other one.
+/// The button that starts the next run now. The form names its scheduled time, so that a stale page cannot start
+/// another run.
 fn trigger(page: &Page, job: &ScheduledJob, next: &Next, is_possible: bool) -> Markup {
     let name = job.job.name;
-    let hint = format!("runs {name} for {} now; it does not run again at that time", shown(next.time));
-    let ask = format!("Run {name} for {} now? It does not run again at that time.", shown(next.time));
+    let time = format_time(next.time);
+    let hint = format!("runs {name} for {time} now; the schedule does not run it again for that time");
+    let ask = format!("Run {name} for {time} now? The schedule does not run it again for that time.");
     html! {
         form method="post" action={ "/schedule/" (encoded(name)) "/trigger" } {
             input type="hidden" name="scheduled" value=(next.fire.scheduled);
@@ -125,7 +127,7 @@ fn trigger(page: &Page, job: &ScheduledJob, next: &Next, is_possible: bool) -> M
     }
 }
 
-/// How the last scheduled time ended.
+/// The outcome of the last scheduled time.
 fn outcome(row: &FireRow) -> Markup {
     html! {
         @match (row.outcome, row.run) {
@@ -146,6 +148,6 @@ pub(super) fn next(page: &Page, name: &str) -> Result<Option<(String, &'static s
     };
     let job = ScheduledJob::of(job)?;
     let is_paused = operator.repository().schedule(name)?.is_some_and(|row| row.paused.is_some());
-    let next = job.times.after(operator.now()?).next().map(shown);
+    let next = job.times.after(operator.now()?).next().map(format_time);
     Ok(if is_paused { Some(("paused".to_owned(), "")) } else { next.map(|next| (next, job.schedule.zone)) })
 }

@@ -12,11 +12,11 @@ use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedOf, Skipped
 use crate::serve::page::Page;
 use crate::serve::request::{Asked, RequestError};
 
-/// The items on a page.
+/// The number of items on a page.
 const PAGE: u32 = 100;
 /// The most items on a page that an address may ask for.
 const MOST: u32 = 10_000;
-/// The items that the CSV reads at a time.
+/// The number of items that the CSV download reads at a time.
 const AT_ONCE: u32 = 2_000;
 
 /// The items that an address describes.

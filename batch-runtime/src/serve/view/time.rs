@@ -1,4 +1,4 @@
-//! Shows where the time of a step went, in one execution and in the last ones of a job.
+//! Shows where the time of a step went, in one execution and in the last executions of a job.
 
 use std::time::Duration;
 

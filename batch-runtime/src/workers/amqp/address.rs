@@ -8,11 +8,11 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use super::BrokerError;
 
 /// The seconds between two heartbeats, unless the URL sets them.
-const HEARTBEAT: u16 = 10;
+const HEARTBEAT_SECONDS: u16 = 10;
 /// The milliseconds that a connection attempt may take, unless the URL sets them.
-const CONNECT: u64 = 10_000;
+const CONNECT_TIMEOUT_MS: u64 = 10_000;
 /// The maximum size of a frame in bytes, unless the URL sets it. The client keeps 64 frames in memory.
-const FRAME: u32 = 32 * 1024;
+const MAX_FRAME: u32 = 32 * 1024;
 
 /// A URL such as `amqp://user:password@host:5672/vhost`, checked.
 #[derive(Clone)]
@@ -68,16 +68,16 @@ impl Address {
                 // The unknown setting may be a part of a password, so it is not shown.
                 _ => {
                     let known = "heartbeat, connection_timeout, frame_max, channel_max, auth_mechanism and cacertfile";
-                    return Err(invalid(&format!("the settings of a connection are {known}")));
+                    return Err(invalid(&format!("the only settings after the `?` are {known}")));
                 }
             }
         }
         if uri.scheme == AMQPScheme::AMQPS && !cfg!(feature = "amqp-tls") {
             return Err(BrokerError::NoTls { url: without_password(url) });
         }
-        uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        uri.query.connection_timeout.get_or_insert(CONNECT);
-        uri.query.frame_max.get_or_insert(FRAME);
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.connection_timeout.get_or_insert(CONNECT_TIMEOUT_MS);
+        uri.query.frame_max.get_or_insert(MAX_FRAME);
         Ok(Self { uri, authorities })
     }
 }

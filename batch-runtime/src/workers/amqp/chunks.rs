@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::consumer::{Received, Subscription};
 use super::publisher::{ChunkMessage, Message};
-use super::{Broker, Kind, Order, Replies, State, SubscriptionGuard};
+use super::{Broker, Command, Kind, Replies, State, SubscriptionGuard};
 use crate::definition::Failure;
 use crate::workers::chunk_carrier::{
     ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply,
@@ -21,8 +21,8 @@ impl ChunkCarrier for Broker {
         let replies = self.consume_replies(reply_to.clone(), move |mut received| {
             on_reply(std::mem::take(&mut received.body));
         });
-        let (queue, orders, state) = (queue.to_owned(), self.orders.clone(), Arc::clone(&self.state));
-        Ok(Box::new(Requests { queue, reply_to, orders, state, _replies: replies }))
+        let (queue, commands, state) = (queue.to_owned(), self.commands.clone(), Arc::clone(&self.state));
+        Ok(Box::new(Requests { queue, reply_to, commands, state, _replies: replies }))
     }
 
     fn offers(&self, queues: &[String]) -> Result<Box<dyn ChunkOffers>, Failure> {
@@ -39,7 +39,7 @@ impl ChunkCarrier for Broker {
             wanted,
             receive: Box::new(receive),
         });
-        Ok(Box::new(Offers { slot, open, orders: self.orders.clone(), _subscription: subscription }))
+        Ok(Box::new(Offers { slot, open, commands: self.commands.clone(), _subscription: subscription }))
     }
 }
 
@@ -47,7 +47,7 @@ impl ChunkCarrier for Broker {
 struct Requests {
     queue: String,
     reply_to: String,
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<Command>,
     state: Arc<State>,
     _replies: Replies,
 }
@@ -60,7 +60,7 @@ impl ChunkRequests for Requests {
             body: request,
             reply_to: Some(self.reply_to.clone()),
         };
-        let _ = self.orders.send(Order::Publish(Message::Chunk(message)));
+        let _ = self.commands.send(Command::Publish(Message::Chunk(message)));
     }
 
     fn reaches(&self) -> bool {
@@ -86,9 +86,9 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request if the slot waits for one. While a request is in progress, RabbitMQ delivers nothing more from
-    /// its queue, but another queue may still deliver a request. The slot then stops all its consumers, so that other
-    /// workers get that request.
+    /// Takes a request if the slot is waiting for one. While a request is in progress, RabbitMQ delivers nothing more
+    /// from its queue, but another queue may still deliver a request. The slot then stops all its consumers, so that
+    /// other workers get that request.
     fn receive(&self, received: Received, open: &watch::Sender<bool>) {
         let mut state = self.lock();
         if state.waits && state.given.is_none() {
@@ -104,7 +104,7 @@ impl Slot {
 struct Offers {
     slot: Arc<Slot>,
     open: watch::Sender<bool>,
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<Command>,
     _subscription: SubscriptionGuard,
 }
 
@@ -119,7 +119,7 @@ impl ChunkOffers for Offers {
         let mut received = state.given.take()?;
         drop(state);
         let request = std::mem::take(&mut received.body);
-        let answer = Answer { received, orders: self.orders.clone() };
+        let answer = Answer { received, commands: self.commands.clone() };
         Some(ChunkOffer { request, answer: Box::new(answer) })
     }
 }
@@ -127,7 +127,7 @@ impl ChunkOffers for Offers {
 /// Answers one request.
 struct Answer {
     received: Received,
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<Command>,
 }
 
 impl ChunkAnswer for Answer {
@@ -135,7 +135,7 @@ impl ChunkAnswer for Answer {
         // A request that names no queue for replies does not come from a manager.
         if let Some(queue) = self.received.reply_to.clone() {
             let message = ChunkMessage { queue, kind: Kind::Replies, body: reply, reply_to: None };
-            let _ = self.orders.send(Order::Publish(Message::Chunk(message)));
+            let _ = self.commands.send(Command::Publish(Message::Chunk(message)));
         }
     }
 

@@ -19,10 +19,10 @@ use super::Kind;
 use super::publisher::declare;
 
 /// The pause before a consumer that was refused or cancelled tries again.
-const PAUSE: Duration = Duration::from_secs(2);
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long to wait for an answer from the server.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A subscription to queues: which queues to consume, and the function that receives their messages.
 pub(super) struct Subscription {
@@ -86,7 +86,7 @@ async fn run_one(connection: &Connection, subscription: &Subscription, queue: &s
             tracing::warn!(queue, %error, "messages cannot be received");
             is_first = false;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -137,5 +137,5 @@ async fn consume_on(channel: &Channel, subscription: &Subscription, queue: &str)
 
 /// Waits for an answer from the server, with a time limit, because the server may have lost the queue.
 pub(super) async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(ANSWER, answer).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
+    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
 }

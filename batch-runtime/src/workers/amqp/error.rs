@@ -63,7 +63,7 @@ pub enum BrokerError {
     },
     /// A queue cannot be declared.
     #[error(
-        "RabbitMQ refuses the queue `{queue}`: {why}; the user needs the permissions to configure, write and read `^batch\\.`; delete a queue of that name that another program has made"
+        "RabbitMQ refuses the queue `{queue}`: {why}; the user needs the permissions to configure, write and read `^batch\\.`; if another program has made a queue with that name, delete it"
     )]
     Queue {
         /// The name of the queue.
@@ -72,7 +72,7 @@ pub enum BrokerError {
         why: String,
     },
     /// The system cannot start a thread for the connection.
-    #[error("no thread can be started for the connection to {place}: {why}")]
+    #[error("cannot start a thread for the connection to {place}: {why}")]
     NoThread {
         /// The server.
         place: String,
@@ -82,7 +82,7 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    /// The reason why a connection can never be made; `None` if it is worth another try.
+    /// The reason why a connection can never be made; `None` if another try may succeed.
     pub(super) fn of_connection(address: &Address, error: &Error) -> Option<Self> {
         let (place, why) = (address.to_string(), error.to_string());
         match error.kind() {
@@ -98,12 +98,12 @@ impl BrokerError {
             ErrorKind::InvalidProtocolVersion(_) | ErrorKind::ParsingError(_) => {
                 Some(Self::Protocol { place, why })
             }
-            ErrorKind::IOError(error) if is_of_protocol(error) => Some(Self::Protocol { place, why }),
+            ErrorKind::IOError(error) if is_not_tls(error) => Some(Self::Protocol { place, why }),
             _ => None,
         }
     }
 
-    /// The reason why a queue can never be declared; `None` if it is worth another try.
+    /// The reason why a queue can never be declared; `None` if another try may succeed.
     pub(super) fn of_queue(queue: &str, error: &Error) -> Option<Self> {
         let ErrorKind::ProtocolError(told) = error.kind() else { return None };
         matches!(
@@ -115,6 +115,6 @@ impl BrokerError {
 }
 
 /// Whether a peer has answered with something that TLS does not understand.
-fn is_of_protocol(error: &std::io::Error) -> bool {
+fn is_not_tls(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::InvalidData)
 }

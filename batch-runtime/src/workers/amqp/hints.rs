@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::consumer::{Received, Subscription};
 use super::publisher::Message;
-use super::{Broker, Kind, Order, SubscriptionGuard};
+use super::{Broker, Command, Kind, SubscriptionGuard};
 use crate::repository::Ownership;
 use crate::workers::hints::{Hints, Listening, Offer};
 
@@ -51,13 +51,18 @@ impl Hints for Broker {
         let hint = Hint { v: VERSION, queue: Some(queue.to_owned()), execution: None };
         let times = partitions.min(MOST_OFFERS);
         let queue = self.name(queue);
-        self.order(Order::Publish(Message::Hint { queue, kind: Kind::Offers, body: hint.body(), times }));
+        self.command(Command::Publish(Message::Hint { queue, kind: Kind::Offers, body: hint.body(), times }));
     }
 
     fn ended(&self, owner: Ownership) {
         let hint = Hint { v: VERSION, queue: None, execution: Some(owner.execution.0) };
         let queue = self.replies_to(owner);
-        self.order(Order::Publish(Message::Hint { queue, kind: Kind::Replies, body: hint.body(), times: 1 }));
+        self.command(Command::Publish(Message::Hint {
+            queue,
+            kind: Kind::Replies,
+            body: hint.body(),
+            times: 1,
+        }));
     }
 
     fn on_ended(&self, owner: Ownership, wake: Box<dyn Fn() + Send + Sync>) -> Box<dyn Send + Sync> {

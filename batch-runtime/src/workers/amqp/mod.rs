@@ -27,10 +27,10 @@ use consumer::{Received, Subscription};
 use publisher::Message;
 use session::Session;
 
-/// How long `open` waits for the first connection.
-const FIRST: Duration = Duration::from_secs(15);
+/// How long `open` waits for the first connection, and `check` for the server's answers.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long dropping a broker waits for the connection to end.
-const GOODBYE: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A RabbitMQ server, and the connection of this process to it.
 ///
@@ -50,7 +50,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Broker {
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<Command>,
     state: Arc<State>,
     /// The first part of the names of all queues, which keeps repositories apart.
     prefix: String,
@@ -73,8 +73,8 @@ impl State {
     }
 }
 
-/// An order to the thread of the connection.
-enum Order {
+/// A command to the thread of the connection.
+enum Command {
     Publish(Message),
     Consume(u64, Arc<Subscription>),
     Cancel(u64),
@@ -116,8 +116,8 @@ impl Broker {
     ) -> Result<Self, BrokerError> {
         let address = Address::parse(url)?;
         let place = address.to_string();
-        let (orders, received) = tokio::sync::mpsc::unbounded_channel();
-        let (first, is_first) = mpsc::sync_channel(1);
+        let (commands, received) = tokio::sync::mpsc::unbounded_channel();
+        let (first, first_outcome) = mpsc::sync_channel(1);
         let (ended, has_ended) = crossbeam_channel::bounded(1);
         let state = Arc::<State>::default();
         let session = Session::new(address, received, Arc::clone(&state), Box::new(tell));
@@ -129,11 +129,17 @@ impl Broker {
             })
             .map_err(|error| BrokerError::NoThread { place: place.clone(), why: error.to_string() })?;
         // A server that does not answer in time may still do so later.
-        if let Ok(Err(refused)) = is_first.recv_timeout(FIRST) {
+        if let Ok(Err(refused)) = first_outcome.recv_timeout(ANSWER_TIMEOUT) {
             return Err(refused);
         }
         let prefix = format!("batch.{}", identity.get(..8).unwrap_or(identity));
-        Ok(Self { orders, state, prefix, next_number: AtomicU64::new(0), thread: Some((thread, has_ended)) })
+        Ok(Self {
+            commands,
+            state,
+            prefix,
+            next_number: AtomicU64::new(0),
+            thread: Some((thread, has_ended)),
+        })
     }
 
     /// Checks a URL without a connection.
@@ -155,12 +161,12 @@ impl Broker {
     /// do later. If the server cannot be reached, returns without an error.
     ///
     /// # Errors
-    /// If the user may not declare the queues, or if queues of these names exist with other arguments.
+    /// If the user may not declare the queues, or if queues with these names exist with other arguments.
     pub fn check(&self, queues: &[String]) -> Result<(), BrokerError> {
         let (answer, answers) = mpsc::sync_channel(1);
         let queues: Vec<String> = queues.iter().map(|queue| self.name(queue)).collect();
-        self.order(Order::Publish(Message::Check { queues, answer }));
-        answers.recv_timeout(FIRST).unwrap_or(Ok(()))
+        self.command(Command::Publish(Message::Check { queues, answer }));
+        answers.recv_timeout(ANSWER_TIMEOUT).unwrap_or(Ok(()))
     }
 
     /// The name of a queue on the server.
@@ -168,20 +174,20 @@ impl Broker {
         format!("{}.{queue}", self.prefix)
     }
 
-    /// Sends an order to the thread of the connection. If that thread has ended, the process is ending too, and the
-    /// order is dropped.
-    fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+    /// Sends a command to the thread of the connection. If that thread has ended, the process is ending too, and the
+    /// command is dropped.
+    fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 
     /// Receives messages until the returned value is dropped.
     fn consume(&self, subscription: Subscription) -> SubscriptionGuard {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        self.order(Order::Consume(number, Arc::new(subscription)));
-        SubscriptionGuard { number, orders: self.orders.clone() }
+        self.command(Command::Consume(number, Arc::new(subscription)));
+        SubscriptionGuard { number, commands: self.commands.clone() }
     }
 
-    /// Receives what is sent to a queue of this process alone, until the returned value is dropped.
+    /// Receives the messages in a queue that only this process uses, until the returned value is dropped.
     fn consume_replies(&self, queue: String, receive: impl Fn(Received) + Send + Sync + 'static) -> Replies {
         let (always, wanted) = watch::channel(true);
         let subscription = self.consume(Subscription {
@@ -197,10 +203,10 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.order(Order::End);
+        self.command(Command::End);
         if let Some((thread, has_ended)) = self.thread.take() {
             // A server that does not answer must not delay the end of the process.
-            if has_ended.recv_timeout(GOODBYE).is_ok() {
+            if has_ended.recv_timeout(END_TIMEOUT).is_ok() {
                 let _ = thread.join();
             }
         }
@@ -216,11 +222,11 @@ struct Replies {
 /// Consumes from queues until it is dropped.
 struct SubscriptionGuard {
     number: u64,
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<Command>,
 }
 
 impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
-        let _ = self.orders.send(Order::Cancel(self.number));
+        let _ = self.commands.send(Command::Cancel(self.number));
     }
 }

@@ -17,7 +17,7 @@ use super::{BrokerError, Kind, State};
 /// The maximum number of messages that wait to be sent. Further ones are dropped.
 pub(super) const MOST_WAITING: usize = 1_000;
 /// The time between two checks whether the server accepts messages again.
-const BLOCKED: Duration = Duration::from_millis(100);
+const BLOCKED_PAUSE: Duration = Duration::from_millis(100);
 /// How long RabbitMQ keeps a message that no worker takes, in milliseconds.
 const KEEP_MESSAGE: u32 = 10 * 60 * 1_000;
 /// How long RabbitMQ keeps replies, and their queue, while nobody reads them, in milliseconds.
@@ -25,7 +25,7 @@ const KEEP_REPLY: u32 = 60 * 1_000;
 /// How long RabbitMQ keeps a queue that nobody uses, in milliseconds.
 const KEEP_QUEUE: u32 = 60 * 60 * 1_000;
 
-/// An order to the publisher.
+/// A command to the publisher.
 pub(super) enum Message {
     /// A hint, sent `times` times.
     Hint { queue: String, kind: Kind, body: Vec<u8>, times: u64 },
@@ -45,7 +45,7 @@ pub(super) struct ChunkMessage {
 }
 
 impl Message {
-    /// Drops the message, because there is no connection or too many messages wait.
+    /// Drops the message, because there is no connection or too many messages are waiting.
     pub(super) fn lose(self) {
         match self {
             Self::Hint { .. } | Self::Chunk(_) => {}
@@ -74,7 +74,7 @@ impl Publisher {
     pub(super) async fn run(mut self, mut messages: Receiver<Message>) {
         // Open the channel first: the number of channels is limited, and consumers could use them all.
         if let Err(error) = self.channel().await {
-            tracing::warn!(%error, "no channel for messages");
+            tracing::warn!(%error, "cannot open a channel for messages");
         }
         while let Some(message) = messages.recv().await {
             match message {
@@ -92,7 +92,7 @@ impl Publisher {
                 }
                 Message::Chunk(ChunkMessage { queue, kind, body, reply_to }) => {
                     while self.state.blocked.load(Ordering::Relaxed) {
-                        sleep(BLOCKED).await;
+                        sleep(BLOCKED_PAUSE).await;
                     }
                     let properties = BasicProperties::default();
                     let properties = match reply_to {

@@ -22,25 +22,25 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::address::Address;
 use super::consumer::{self, Subscription};
 use super::publisher::{MOST_WAITING, Message, Publisher};
-use super::{BrokerError, Order, State};
+use super::{BrokerError, Command, State};
 
 /// The first pause after a failed attempt to connect; it doubles each time.
-const SHORTEST: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an attempt to connect may take in all.
-const CONNECT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to wait for the server's first answer.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server may take to close the connection.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time between two checks of the connection's state.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The thread of the connection.
 pub(super) struct Session {
     address: Address,
-    orders: UnboundedReceiver<Order>,
+    commands: UnboundedReceiver<Command>,
     state: Arc<State>,
     tell: Box<dyn Fn(&str) + Send>,
     /// The subscriptions, which each new connection starts again.
@@ -48,25 +48,25 @@ pub(super) struct Session {
     ends: bool,
 }
 
-/// The reason why there is no connection.
-enum NoConnection {
+/// The reason why an attempt to connect failed.
+enum ConnectFailure {
     /// Trying again may help.
-    Yet(String),
+    Retryable(String),
     /// Trying again will not help.
-    Ever(BrokerError),
+    Permanent(BrokerError),
 }
 
 impl Session {
     pub(super) fn new(
         address: Address,
-        orders: UnboundedReceiver<Order>,
+        commands: UnboundedReceiver<Command>,
         state: Arc<State>,
         tell: Box<dyn Fn(&str) + Send>,
     ) -> Self {
-        Self { address, orders, state, tell, subscriptions: BTreeMap::new(), ends: false }
+        Self { address, commands, state, tell, subscriptions: BTreeMap::new(), ends: false }
     }
 
-    /// Keeps a connection open until the order to end. Sends the outcome of the first attempt to `first`, and gives
+    /// Keeps a connection open until the command to end. Sends the outcome of the first attempt to `first`, and gives
     /// up if no attempt can ever succeed.
     pub(super) fn run(mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -85,7 +85,7 @@ impl Session {
 
     async fn hold(&mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let mut first = Some(first);
-        let mut pause = SHORTEST;
+        let mut pause = FIRST_PAUSE;
         // Whether the user was told that the connection is lost.
         let mut told = false;
         while !self.ends {
@@ -94,7 +94,7 @@ impl Session {
                     if told {
                         (self.tell)(&format!("reconnected to RabbitMQ at {}", self.address));
                     }
-                    (pause, told) = (SHORTEST, false);
+                    (pause, told) = (FIRST_PAUSE, false);
                     self.state.connected.store(true, Ordering::Relaxed);
                     if let Some(first) = first.take() {
                         let _ = first.send(Ok(()));
@@ -104,14 +104,14 @@ impl Session {
                     self.state.blocked.store(false, Ordering::Relaxed);
                     lost
                 }
-                Err(NoConnection::Ever(error)) => match first.take() {
+                Err(ConnectFailure::Permanent(error)) => match first.take() {
                     Some(first) => {
                         let _ = first.send(Err(error));
                         return;
                     }
                     None => error.to_string(),
                 },
-                Err(NoConnection::Yet(why)) => why,
+                Err(ConnectFailure::Retryable(why)) => why,
             };
             if self.ends {
                 return;
@@ -127,59 +127,59 @@ impl Session {
                 let _ = first.send(Ok(()));
             }
             self.idle(pause).await;
-            pause = (pause * 2).min(LONGEST);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn connect(&self) -> Result<Connection, NoConnection> {
+    async fn connect(&self) -> Result<Connection, ConnectFailure> {
         let Address { uri, authorities } = &self.address;
         let (host, port) = (uri.authority.host.clone(), uri.authority.port);
         let place = || self.address.to_string();
         let connect = async {
             let _known = tokio::net::lookup_host((host, port)).await.map_err(|error| {
-                NoConnection::Ever(BrokerError::Host { place: place(), why: error.to_string() })
+                ConnectFailure::Permanent(BrokerError::Host { place: place(), why: error.to_string() })
             })?;
             // The client would wait forever for a server that accepts a connection and then sends nothing, so check
             // that it answers.
             if uri.scheme == AMQPScheme::AMQP {
-                let spoken = speaks(&uri.authority.host, uri.authority.port).await;
-                spoken.map_err(|error| match error.kind() {
-                    ErrorKind::InvalidData => NoConnection::Ever(BrokerError::Protocol {
+                let checked = check_protocol(&uri.authority.host, uri.authority.port).await;
+                checked.map_err(|error| match error.kind() {
+                    ErrorKind::InvalidData => ConnectFailure::Permanent(BrokerError::Protocol {
                         place: place(),
-                        why: "its first byte is of another protocol".to_owned(),
+                        why: "its answer begins like another protocol".to_owned(),
                     }),
-                    _ => NoConnection::Yet(error.to_string()),
+                    _ => ConnectFailure::Retryable(error.to_string()),
                 })?;
             }
             let name = format!("batch {}", std::process::id());
             let properties = ConnectionProperties::default().with_connection_name(name.into());
-            let runtime = default_runtime().map_err(|error| NoConnection::Yet(error.to_string()))?;
+            let runtime = default_runtime().map_err(|error| ConnectFailure::Retryable(error.to_string()))?;
             let trust = OwnedTLSConfig { identity: None, cert_chain: authorities.clone() };
             Connect::connect_with_config(uri.clone(), properties, trust, runtime).await.map_err(|error| {
                 match BrokerError::of_connection(&self.address, &error) {
-                    Some(refused) => NoConnection::Ever(refused),
-                    None => NoConnection::Yet(error.to_string()),
+                    Some(refused) => ConnectFailure::Permanent(refused),
+                    None => ConnectFailure::Retryable(error.to_string()),
                 }
             })
         };
-        timeout(CONNECT, connect)
+        timeout(CONNECT_TIMEOUT, connect)
             .await
-            .unwrap_or_else(|_| Err(NoConnection::Yet("it does not answer".to_owned())))
+            .unwrap_or_else(|_| Err(ConnectFailure::Retryable("it does not answer".to_owned())))
     }
 
-    /// Takes orders while there is no connection, and drops messages.
+    /// Takes commands while there is no connection, and drops messages.
     async fn idle(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
-        while let Ok(order) = timeout_at(until, self.orders.recv()).await {
-            match order {
-                Some(Order::Publish(message)) => message.lose(),
-                Some(Order::Consume(number, subscription)) => {
+        while let Ok(command) = timeout_at(until, self.commands.recv()).await {
+            match command {
+                Some(Command::Publish(message)) => message.lose(),
+                Some(Command::Consume(number, subscription)) => {
                     self.subscriptions.insert(number, subscription);
                 }
-                Some(Order::Cancel(number)) => {
+                Some(Command::Cancel(number)) => {
                     self.subscriptions.remove(&number);
                 }
-                Some(Order::End) | None => {
+                Some(Command::End) | None => {
                     self.ends = true;
                     return;
                 }
@@ -187,7 +187,7 @@ impl Session {
         }
     }
 
-    /// Uses a connection until it is lost or the order to end arrives. Returns why it was lost.
+    /// Uses a connection until it is lost or the command to end arrives. Returns why it was lost.
     async fn serve(&mut self, connection: Connection) -> String {
         let mut events = pin!(connection.events_listener());
         let connection = Arc::new(connection);
@@ -199,22 +199,22 @@ impl Session {
         };
         let mut consumers: BTreeMap<u64, AbortHandle> =
             self.subscriptions.iter().map(|(number, subscription)| (*number, start(subscription))).collect();
-        let mut looks = tokio::time::interval(LOOK);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
         let why = loop {
             tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(Order::Publish(message)) => send(&messages, message),
-                    Some(Order::Consume(number, subscription)) => {
+                command = self.commands.recv() => match command {
+                    Some(Command::Publish(message)) => send(&messages, message),
+                    Some(Command::Consume(number, subscription)) => {
                         consumers.insert(number, start(&subscription));
                         self.subscriptions.insert(number, subscription);
                     }
-                    Some(Order::Cancel(number)) => {
+                    Some(Command::Cancel(number)) => {
                         self.subscriptions.remove(&number);
                         if let Some(consumer) = consumers.remove(&number) {
                             consumer.abort();
                         }
                     }
-                    Some(Order::End) | None => {
+                    Some(Command::End) | None => {
                         self.ends = true;
                         break String::new();
                     }
@@ -230,16 +230,16 @@ impl Session {
                     Some(_) => {}
                     None => break "it was closed".to_owned(),
                 },
-                _ = looks.tick() => if !connection.status().connected() {
+                _ = checks.tick() => if !connection.status().connected() {
                     break "it was closed".to_owned();
                 },
             }
         };
         if self.ends {
-            // Messages that were ordered before the end must still be sent.
+            // Messages that were published before the command to end must still be sent.
             drop(messages);
-            let _ = timeout(CLOSE, &mut publisher).await;
-            let _ = timeout(CLOSE, connection.close(200, "the process ends".into())).await;
+            let _ = timeout(CLOSE_TIMEOUT, &mut publisher).await;
+            let _ = timeout(CLOSE_TIMEOUT, connection.close(200, "the process ends".into())).await;
         }
         publisher.abort();
         consumers.values().for_each(AbortHandle::abort);
@@ -248,7 +248,7 @@ impl Session {
 }
 
 /// Fails if the server does not answer the first bytes of the protocol as AMQP requires.
-async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
+async fn check_protocol(host: &str, port: u16) -> std::io::Result<()> {
     let asked = async {
         let mut stream = TcpStream::connect((host, port)).await?;
         stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
@@ -258,10 +258,10 @@ async fn speaks(host: &str, port: u16) -> std::io::Result<()> {
             _ => Err(ErrorKind::InvalidData.into()),
         }
     };
-    timeout(ANSWER, asked).await.unwrap_or_else(|late| Err(late.into()))
+    timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|late| Err(late.into()))
 }
 
-/// Drops the message if too many wait.
+/// Hands the message to the publisher, or drops it if too many are waiting.
 fn send(messages: &Sender<Message>, message: Message) {
     if let Err(error) = messages.try_send(message) {
         error.into_inner().lose();

@@ -17,11 +17,12 @@ use crate::workers::hints::{Listening, Offer};
 use crate::workers::orders::{CLAIMED, ENDED};
 
 /// The first wait of an idle worker; it doubles each time.
-const SHORTEST: Duration = Duration::from_millis(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest wait.
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest wait while hints arrive.
-const LONGEST_HINTED: Duration = Duration::from_secs(5);
+const LONGEST_HINTED_PAUSE: Duration = Duration::from_secs(5);
+
 /// The state that the slots of a running worker share.
 pub(super) struct RunningWorker<'w> {
     worker: &'w Worker,
@@ -72,7 +73,7 @@ impl<'w> RunningWorker<'w> {
     /// Takes and runs partitions, one after the other.
     pub(super) fn slot(&self) {
         let Worker { drain, wake, .. } = self.worker;
-        let mut pause = SHORTEST;
+        let mut pause = FIRST_PAUSE;
         while !drain.is_raised() {
             let moment = wake.now();
             let declined = self.worker.declined.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -90,12 +91,12 @@ impl<'w> RunningWorker<'w> {
                     }
                     *self.last_busy.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                     self.busy.fetch_sub(1, Ordering::Relaxed);
-                    pause = SHORTEST;
+                    pause = FIRST_PAUSE;
                     continue;
                 }
                 Ok(Claimed::Drain) => drain.raise(),
                 Ok(Claimed::Nothing) if self.was_idle_for_too_long() => drain.raise(),
-                Ok(Claimed::Nothing) if pause >= LONGEST => self.runner.forget_ended(),
+                Ok(Claimed::Nothing) if pause >= LONGEST_PAUSE => self.runner.forget_ended(),
                 Ok(Claimed::Nothing) => {}
                 Err(error) => tracing::warn!(%error, "the worker cannot look for work"),
             }
@@ -106,7 +107,7 @@ impl<'w> RunningWorker<'w> {
                 self.set_idle(true);
             }
             let woken = wake.wait_after(moment, pause);
-            pause = if woken && has_looked { SHORTEST } else { (pause * 2).min(self.longest()) };
+            pause = if woken && has_looked { FIRST_PAUSE } else { (pause * 2).min(self.longest()) };
         }
         // Leave all remaining offers, and any new ones, to other workers.
         self.set_idle(false);
@@ -116,7 +117,7 @@ impl<'w> RunningWorker<'w> {
 
     fn longest(&self) -> Duration {
         let arrive = self.worker.hints.as_ref().is_some_and(|hints| hints.arrive());
-        if arrive { LONGEST_HINTED } else { LONGEST }
+        if arrive { LONGEST_HINTED_PAUSE } else { LONGEST_PAUSE }
     }
 
     /// Subscribes to offers, which arrive while a slot is free.
@@ -227,7 +228,7 @@ impl<'w> RunningWorker<'w> {
             }
             // If the partition still belongs to this worker, nobody else will end it.
             Err(error) => {
-                tracing::warn!(step = partition.step, %error, "the worker gives a partition up");
+                tracing::warn!(step = partition.step, %error, "the worker gives up a partition");
                 let why = format!("worker {} gave it up: {error}", self.id);
                 self.insist(|| self.queue.give_up(self.id, partition.id, &why));
             }
@@ -236,14 +237,14 @@ impl<'w> RunningWorker<'w> {
 
     /// Repeats a write until it succeeds or the worker drains. If the worker drains, its partitions are lost with it.
     fn insist(&self, write: impl Fn() -> Result<(), RepositoryError>) {
-        let mut pause = SHORTEST;
+        let mut pause = FIRST_PAUSE;
         while let Err(error) = write() {
             tracing::warn!(%error, "the worker cannot write to the repository");
             if self.worker.drain.is_raised() {
                 return;
             }
             thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -136,7 +136,7 @@ fn one_key_too_many_is_refused_with_the_key() {
 }
 
 #[test]
-fn two_keys_with_files_of_one_name_are_refused() {
+fn two_keys_whose_files_have_the_same_name_are_refused() {
     let folder = Folder::new();
     let path = folder.0.join("same");
     let same = path.clone();

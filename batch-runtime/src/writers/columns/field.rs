@@ -51,7 +51,7 @@ impl Format {
         Self { reasons: [0; 256], ..Self::new() }
     }
 
-    /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty text that is not
+    /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty string that is not
     /// `None` is written as two bytes `not_none`.
     #[cfg(feature = "fixed")]
     pub(in crate::writers) fn between(delimiter: u8, not_none: u8) -> Self {
@@ -197,7 +197,7 @@ impl ser::Error for ItemError {
     }
 }
 
-/// Returns the text that bytes are.
+/// Returns the bytes as text.
 pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ItemError> {
     std::str::from_utf8(bytes).map_err(|_| ItemError::new("bytes that are not UTF-8"))
 }

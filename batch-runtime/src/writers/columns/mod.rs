@@ -1,4 +1,4 @@
-//! Writes the fields of an item as the texts of columns.
+//! Writes the fields of an item as columns of text.
 
 mod field;
 mod none;

@@ -10,7 +10,7 @@ pub(super) fn is_none<T: Serialize + ?Sized>(value: &T) -> Result<bool, ItemErro
     value.serialize(IsNone)
 }
 
-/// The serializer of a value that was written as one field already.
+/// The serializer of a value that has already been written as one field.
 struct IsNone;
 
 macro_rules! values {

@@ -58,7 +58,7 @@ fn append_empty<T: Serialize>(
             "`None` in a record of one field would be a blank line; set a marker for it with `null`",
         ));
     }
-    // A blank line is not a record, so an empty text is written as a quoted field.
+    // A blank line is not a record, so an empty string is written as a quoted field.
     out.extend([format.quote; 2]);
     Ok(())
 }

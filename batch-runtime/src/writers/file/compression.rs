@@ -28,7 +28,7 @@ impl Compression {
         }
     }
 
-    /// Returns an encoder, or what is wrong.
+    /// Returns an encoder, or a message that says why there is none.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         expect(unused_variables, reason = "there is no encoder")
@@ -86,7 +86,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Makes members of one format.
+/// Encodes members of one format.
 #[derive(Debug)]
 pub(super) enum Encoder {
     #[cfg(feature = "gzip")]

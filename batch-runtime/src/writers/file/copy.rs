@@ -1,4 +1,4 @@
-//! Replaces an unfinished file, which another process may still be writing, by a locked copy of its committed
+//! Replaces an unfinished file, which another process may still be writing, with a locked copy of its committed
 //! part.
 
 use std::fs::{self, File};
@@ -9,10 +9,10 @@ use super::{WriteError, lock, names, permissions, sync_folder};
 
 /// Returns the path at which the copy is made.
 fn place(part: &Path) -> PathBuf {
-    names::with(part, ".copy")
+    names::with_suffix(part, ".copy")
 }
 
-/// Replaces `part`, the unfinished form of `path`, by a durable file with its first `committed` bytes. A
+/// Replaces `part`, the unfinished form of `path`, with a durable file that has its first `committed` bytes. A
 /// process that has `part` open keeps a file without a name.
 pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, WriteError> {
     let place = place(part);
@@ -22,7 +22,7 @@ pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, 
     let adopted = adopted.map_err(|error| WriteError::io("set the mode of", &place, error));
     let replaced = adopted.and_then(|()| fill(&mut file, path, part, committed)).and_then(|()| {
         file.sync_all().map_err(|error| WriteError::io("write", &place, error))?;
-        fs::rename(&place, part).map_err(|error| WriteError::io("replace by a copy", part, error))
+        fs::rename(&place, part).map_err(|error| WriteError::io("put a copy in place of", part, error))
     });
     if let Err(error) = replaced {
         clear(part);

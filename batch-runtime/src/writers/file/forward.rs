@@ -1,6 +1,6 @@
 //! Forwards the calls that a writer does not handle itself to its file: `forward_to_file!(self => self.file);` in the impl
 //! of `Writer`, and `forward_to_partitions!(NameOfTheWriter);`, with the text between two records if the format needs one, and
-//! with the bound on the item if it is another than `Serialize`.
+//! with the bound on the item if it is not `Serialize`.
 
 macro_rules! forward_to_file {
     ($this:ident => $file:expr) => {
@@ -48,7 +48,7 @@ macro_rules! forward_to_partitions {
         forward_to_partitions!($writer, $between, serde::Serialize);
     };
     ($writer:ident, $between:expr, $($bound:tt)+) => {
-        /// Each partition writes `NAME.MARK.partition0`, `NAME.MARK.partition1` …; at the end they are joined in
+        /// Each partition writes `NAME.TAG.partition0`, `NAME.TAG.partition1` …; at the end they are joined in
         /// NAME, under one header and before one footer, as if the file had been written in one piece. Until then,
         /// this takes twice the space.
         impl<T: $($bound)+> $crate::Partitionable for $writer<T> {
@@ -81,8 +81,9 @@ macro_rules! file_options {
                 self
             }
 
-            /// Sets how much a file named `.gz` or `.zst` is compressed: 0 to 9 for gzip (6 by default), 1 to 22 for
-            /// Zstandard (3 by default; negative levels are faster still). It has no effect on any other file.
+            /// Sets how much a file whose name ends in `.gz` or `.zst` is compressed: 0 to 9 for gzip (6 by default), 1
+            /// to 22 for Zstandard (3 by default; negative levels are faster still). It has no effect on any other
+            /// file.
             ///
             /// The chunk's transaction is open while the chunk is compressed. The defaults are those of the programs
             /// `gzip` and `zstd`: higher levels take much longer and save little.
@@ -98,8 +99,9 @@ pub(in crate::writers) use file_options;
 macro_rules! totals_in_footer {
     ($writer:ident) => {
         impl<T> $writer<T> {
-            /// Adds a footer with totals over the items: the text that `footer` makes from them and the number of items,
-            /// verbatim, after the last item. See [`WithTotals`](crate::writers::WithTotals).
+            /// Adds a footer with totals over the items: the text that `footer` returns for the totals and
+            /// the number of items, verbatim, after the last item. See
+            /// [`WithTotals`](crate::writers::WithTotals).
             pub fn totals<S: $crate::Totals<T>>(
                 self,
                 footer: impl Fn(&S, u64) -> String + Send + Sync + 'static,

@@ -28,22 +28,23 @@ impl TransactionalFile {
             return Ok(());
         }
         let shown = |compression: Option<Compression>| {
-            compression.map_or("plain".to_owned(), |compression| format!("compressed with {compression}"))
+            compression
+                .map_or("without compression".to_owned(), |format| format!("with {format} compression"))
         };
         let problem = format!(
-            "an earlier execution has begun it {}, but its name asks for one that is {}; start a new instance (`--next`)",
+            "an earlier execution began the file {}, but its name asks for a file {}; start a new instance (`--next`)",
             shown(position.compression),
             shown(self.compression)
         );
         Err(WriteError::Options { path: self.target().to_path_buf(), problem })
     }
 
-    /// Writes what is buffered into the file.
+    /// Writes the buffered data into the file.
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         if self.buffer.is_empty() && !self.torn { Ok(()) } else { self.write_out(false) }
     }
 
-    /// Makes an empty file a valid file of its format.
+    /// Turns an empty file into a valid file of its format.
     pub(super) fn complete_members(&mut self) -> Result<(), WriteError> {
         // The file of a partition is joined with others, so it may be empty.
         if self.is_empty() && self.compression.is_some() && !self.is_of_partition() {
@@ -79,7 +80,7 @@ impl TransactionalFile {
         }
     }
 
-    /// Returns what was buffered at a position, after it was written into the file.
+    /// Reads back from the file the data that was buffered at a position.
     pub(super) fn read_back(&mut self, to: FilePosition) -> Result<Vec<u8>, WriteError> {
         let (Some(compression), State::Open(file)) = (self.compression, &mut self.state) else {
             return Ok(Vec::new());

@@ -247,7 +247,7 @@ fn a_file_that_was_begun_in_another_format_is_refused() {
     let refused = folder.writer("out.gz").open(Some(plain)).unwrap_err().to_string();
     assert!(
         refused.ends_with(
-            "an earlier execution has begun it plain, but its name asks for one that is compressed with gzip; start a new instance (`--next`)"
+            "an earlier execution began the file without compression, but its name asks for a file with gzip compression; start a new instance (`--next`)"
         ),
         "{refused}"
     );

@@ -12,7 +12,7 @@ use crate::readers::hash;
 
 /// The number of bytes kept of a long name: with its suffix, it must fit into the 143 bytes that some file
 /// systems allow.
-const KEPT: usize = 64;
+const KEPT_BYTES: usize = 64;
 
 /// The tag in the names of a file's unfinished versions, which differs between files, steps and instances. In
 /// JSON it is 16 hexadecimal digits.
@@ -26,7 +26,7 @@ impl Tag {
         Self(hash(&[&mark.to_bytes()[..], name].concat()))
     }
 
-    /// The tag that a part of a file's name is.
+    /// Parses a part of a file's name as a tag; `None` if it is not one.
     pub(super) fn parsed(text: &str) -> Option<Self> {
         let is_tag = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if is_tag { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Tag {
     }
 }
 
-/// Returns `NAME.TAG` and the suffix, in the folder of the file.
+/// Returns the path `NAME.TAG`, followed by the suffix, in the folder of the file.
 pub(super) fn unfinished(path: &Path, tag: Tag, suffix: &str) -> PathBuf {
     let mut name = kept(path.file_name().unwrap_or_default());
     name.push(format!(".{:016x}{suffix}", tag.0));
@@ -54,7 +54,7 @@ pub(super) fn unfinished(path: &Path, tag: Tag, suffix: &str) -> PathBuf {
 }
 
 /// Appends a suffix to the path.
-pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.to_owned().into();
     name.push(suffix);
     name.into()
@@ -65,8 +65,8 @@ pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
 fn kept(name: &OsStr) -> OsString {
     let bytes = name.as_bytes();
     let end = match name.to_str() {
-        Some(text) => text.floor_char_boundary(KEPT),
-        None => KEPT.min(bytes.len()),
+        Some(text) => text.floor_char_boundary(KEPT_BYTES),
+        None => KEPT_BYTES.min(bytes.len()),
     };
     OsString::from_vec(bytes[..end].to_vec())
 }

@@ -108,7 +108,7 @@ impl<W: FileWriter> Opened<W> {
     }
 }
 
-/// Refuses two files of one name: the second would replace the first.
+/// Refuses two files with the same name: the second would replace the first.
 pub(in crate::writers) fn refuse_same_name<W: OneFile>(
     one: &W,
     other: &W,

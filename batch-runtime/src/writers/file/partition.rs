@@ -12,12 +12,12 @@ pub(super) fn place(path: &Path, tag: Option<Tag>, number: u32) -> PathBuf {
     let suffix = format!(".partition{number}");
     match tag {
         Some(tag) => names::unfinished(path, tag, &suffix),
-        None => names::with(path, &suffix),
+        None => names::with_suffix(path, &suffix),
     }
 }
 
-/// The file that the partitions' files are joined into. Once it exists, no partition's file may be begun: an owner that has
-/// lost the step might otherwise do so.
+/// The file that the partitions' files are joined into. Once it exists, no partition can begin its file: an
+/// owner that has lost the step might otherwise do so.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) path: PathBuf,
@@ -36,7 +36,7 @@ impl TransactionalFile {
         let Some(Whole { path, overwrite }) = &self.whole else { return Ok(()) };
         let part = match self.tag {
             Some(tag) => names::unfinished(path, tag, ".part"),
-            None => names::with(&self.path_as_given, ".part"),
+            None => names::with_suffix(&self.path_as_given, ".part"),
         };
         // A file that is there and must not be replaced is refused with a message of its own.
         if part.exists() || (!overwrite && path.exists()) {
@@ -73,7 +73,7 @@ impl TransactionalFile {
             let place = place(&self.path, position.map_or(self.tag, |position| position.tag), number);
             let position = position.unwrap_or_default();
             self.refuse_other_compression(position)?;
-            let mut from = self.whole(&place, position)?;
+            let mut from = self.open_partition(&place, position)?;
             if position.header > 0 {
                 let mut found = Vec::new();
                 let read = (&mut from).take(position.header).read_to_end(&mut found);
@@ -103,8 +103,8 @@ impl TransactionalFile {
         Ok(())
     }
 
-    /// Opens the file of a partition, if it still is as it was committed.
-    fn whole(&self, place: &Path, position: FilePosition) -> Result<File, WriteError> {
+    /// Opens the file of a partition, if it is still as it was committed.
+    fn open_partition(&self, place: &Path, position: FilePosition) -> Result<File, WriteError> {
         let committed = position.length;
         let (path, part) = (self.path.clone(), place.to_path_buf());
         let file = match File::open(place) {

@@ -3,7 +3,7 @@
 use super::{SPILL, TransactionalFile};
 use crate::writers::WriteError;
 
-/// Makes the footer from the number of records.
+/// Builds the footer from the number of records.
 pub(in crate::writers) type Footer = dyn Fn(u64) -> String + Send + Sync;
 
 /// The reason why an item cannot be a record.

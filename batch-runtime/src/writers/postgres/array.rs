@@ -4,13 +4,13 @@ use bytes::{BufMut as _, BytesMut};
 use serde::ser::{Serialize, SerializeSeq, SerializeTuple, Serializer};
 
 use super::value::{ColumnType, Written};
-use crate::writers::row::NoRow;
+use crate::writers::row::RowError;
 use crate::writers::serialize::single_value;
 
-/// The number of dimensions, whether an element is NULL, and the type of the elements.
-const HEAD: usize = 12;
-/// The length of the only dimension, and the index of its first element.
-const DIMENSION: usize = 8;
+/// The length in bytes of the number of dimensions, the flag for NULL elements, and the type of the elements.
+const HEAD_BYTES: usize = 12;
+/// The length in bytes of the size of the only dimension, and of the index of its first element.
+const DIMENSION_BYTES: usize = 8;
 
 /// The elements of a sequence on their way into a column.
 pub(super) struct Elements<'c, 'b> {
@@ -21,13 +21,13 @@ pub(super) struct Elements<'c, 'b> {
 
 enum Kind<'c> {
     /// A column of arrays.
-    Array { of: ColumnType<'c>, count: i32 },
+    Array { column_type: ColumnType<'c>, count: i32 },
     /// A column of bytes.
     Bytes,
 }
 
 impl<'c, 'b> Elements<'c, 'b> {
-    pub(super) fn of_array(of: ColumnType<'c>, element: u32, out: &'b mut BytesMut) -> Self {
+    pub(super) fn of_array(column_type: ColumnType<'c>, element: u32, out: &'b mut BytesMut) -> Self {
         let start = out.len();
         out.put_i32(1);
         // The server itself finds out whether an element is NULL.
@@ -35,18 +35,23 @@ impl<'c, 'b> Elements<'c, 'b> {
         out.put_u32(element);
         out.put_i32(0);
         out.put_i32(1);
-        Self { out, start, kind: Kind::Array { of: ColumnType { element: None, ..of }, count: 0 } }
+        Self {
+            out,
+            start,
+            kind: Kind::Array { column_type: ColumnType { element: None, ..column_type }, count: 0 },
+        }
     }
 
     pub(super) fn of_bytes(out: &'b mut BytesMut) -> Self {
         Self { start: out.len(), out, kind: Kind::Bytes }
     }
 
-    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowError> {
         match &mut self.kind {
-            Kind::Array { of, count } => {
-                *count = count.checked_add(1).ok_or_else(|| NoRow::new("the array has too many elements"))?;
-                of.append(value, false, self.out)
+            Kind::Array { column_type, count } => {
+                *count =
+                    count.checked_add(1).ok_or_else(|| RowError::new("the array has too many elements"))?;
+                column_type.append(value, false, self.out)
             }
             Kind::Bytes => {
                 self.out.put_u8(value.serialize(Byte)?);
@@ -59,12 +64,12 @@ impl<'c, 'b> Elements<'c, 'b> {
         match self.kind {
             // An empty array has no dimension.
             Kind::Array { count: 0, .. } => {
-                self.out.truncate(self.start + HEAD);
+                self.out.truncate(self.start + HEAD_BYTES);
                 self.out[self.start..self.start + 4].fill(0);
             }
             Kind::Array { count, .. } => {
-                let at = self.start + HEAD;
-                self.out[at..at + DIMENSION / 2].copy_from_slice(&count.to_be_bytes());
+                let at = self.start + HEAD_BYTES;
+                self.out[at..at + DIMENSION_BYTES / 2].copy_from_slice(&count.to_be_bytes());
             }
             Kind::Bytes => {}
         }
@@ -74,28 +79,28 @@ impl<'c, 'b> Elements<'c, 'b> {
 
 impl SerializeSeq for Elements<'_, '_> {
     type Ok = Written;
-    type Error = NoRow;
+    type Error = RowError;
 
     #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowError> {
         self.add(value)
     }
 
-    fn end(self) -> Result<Written, NoRow> {
+    fn end(self) -> Result<Written, RowError> {
         Ok(self.finish())
     }
 }
 
 impl SerializeTuple for Elements<'_, '_> {
     type Ok = Written;
-    type Error = NoRow;
+    type Error = RowError;
 
     #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowError> {
         self.add(value)
     }
 
-    fn end(self) -> Result<Written, NoRow> {
+    fn end(self) -> Result<Written, RowError> {
         Ok(self.finish())
     }
 }
@@ -104,26 +109,28 @@ impl SerializeTuple for Elements<'_, '_> {
 struct Byte;
 
 #[cold]
-fn no_byte(what: &str) -> NoRow {
-    NoRow::new(format!("the column holds bytes, and the sequence holds {what}; write numbers of type `u8`"))
+fn not_a_byte(what: &str) -> RowError {
+    RowError::new(format!(
+        "the column holds bytes, and the sequence holds {what}; write numbers of type `u8`"
+    ))
 }
 
-macro_rules! no_bytes {
+macro_rules! not_bytes {
     ($($method:ident($type:ty) $what:literal;)*) => {$(
-        fn $method(self, _: $type) -> Result<u8, NoRow> {
-            Err(no_byte($what))
+        fn $method(self, _: $type) -> Result<u8, RowError> {
+            Err(not_a_byte($what))
         }
     )*};
 }
 
 impl Serializer for Byte {
-    single_value!(u8, NoRow, no_byte, "an enum that carries a value", "an enum that carries a value");
+    single_value!(u8, RowError, not_a_byte, "an enum that carries a value", "an enum that carries a value");
 
-    fn serialize_u8(self, value: u8) -> Result<u8, NoRow> {
+    fn serialize_u8(self, value: u8) -> Result<u8, RowError> {
         Ok(value)
     }
 
-    no_bytes! {
+    not_bytes! {
         serialize_bool(bool) "a `bool`";
         serialize_i8(i8) "an `i8`";
         serialize_i16(i16) "an `i16`";
@@ -134,17 +141,17 @@ impl Serializer for Byte {
         serialize_u32(u32) "a `u32`";
         serialize_u64(u64) "a `u64`";
         serialize_u128(u128) "a `u128`";
-        serialize_f32(f32) "a real";
-        serialize_f64(f64) "a real";
-        serialize_str(&str) "a text";
+        serialize_f32(f32) "a float";
+        serialize_f64(f64) "a float";
+        serialize_str(&str) "a string";
         serialize_bytes(&[u8]) "bytes";
     }
 
-    fn serialize_none(self) -> Result<u8, NoRow> {
-        Err(no_byte("`None`"))
+    fn serialize_none(self) -> Result<u8, RowError> {
+        Err(not_a_byte("`None`"))
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<u8, NoRow> {
-        Err(no_byte("an `Option`"))
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<u8, RowError> {
+        Err(not_a_byte("an `Option`"))
     }
 }

@@ -6,9 +6,9 @@ use tokio_postgres::types::{Kind, Oid, Type};
 
 use super::column::{Column, Scalar};
 use crate::postgres::{PgError, Row, Session, identifier};
-use crate::writers::row::{self, NoRow};
+use crate::writers::row::{self, RowError};
 
-/// The columns of a table, or of a view, in its order.
+/// The columns of a table, or of a view, in their order.
 const COLUMNS: &str = "SELECT n.nspname::text, c.relname::text, c.reltype::int8, t.typarray::int8,
     c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT row_security_active(c.oid),
     a.attname::text, a.atttypid::int8, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -77,7 +77,7 @@ impl Table {
         })
     }
 
-    /// Whether a key of these columns may hold NULLs that do not equal each other.
+    /// Returns whether a key of these columns may hold NULLs that do not equal each other.
     pub(super) fn has_distinct_nulls(&self, key: &[String], session: &Session) -> Result<bool, PgError> {
         if !key.iter().any(|column| self.nullable.iter().any(|nullable| **nullable == **column)) {
             return Ok(false);
@@ -91,15 +91,15 @@ impl Table {
 impl row::Table for Table {
     type Column = Column;
 
-    fn column(&self, name: &str) -> Result<Column, NoRow> {
+    fn column(&self, name: &str) -> Result<Column, RowError> {
         if self.generated.iter().any(|generated| **generated == *name) {
-            return Err(NoRow::new("the server generates the values of this column; leave it out"));
+            return Err(RowError::new("the server generates the values of this column; leave it out"));
         }
         if let Some((_, column)) = self.columns.iter().find(|(known, _)| **known == *name) {
             return Ok(column.clone());
         }
         let alike = self.columns.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        Err(NoRow::new(match alike {
+        Err(RowError::new(match alike {
             Some((alike, _)) => {
                 format!(
                     "the table has no such column; it has `{alike}`: rename the field, as with `#[serde(rename = \"{alike}\")]`"
@@ -142,8 +142,8 @@ impl Described {
     }
 
     fn resolved(self, types: &HashMap<Oid, Foreign>) -> (Box<str>, Column) {
-        let (holds, element) = resolve(self.oid, self.modifier, types);
-        (self.name, Column { oid: self.oid, type_name: self.type_name, holds, element })
+        let (scalar, element) = resolve(self.oid, self.modifier, types);
+        (self.name, Column { oid: self.oid, type_name: self.type_name, scalar, element })
     }
 }
 
@@ -207,7 +207,7 @@ fn resolve(oid: Oid, modifier: i32, types: &HashMap<Oid, Foreign>) -> (Scalar, O
         Some(Foreign::Text) => (Scalar::Text(None), None),
         Some(Foreign::Domain(base, modifier)) => resolve(*base, *modifier, types),
         Some(Foreign::Array(element)) => match resolve(*element, modifier, types) {
-            (holds, None) => (holds, Some(*element)),
+            (scalar, None) => (scalar, Some(*element)),
             // Arrays of a domain over arrays.
             (_, Some(_)) => (Scalar::Other, None),
         },

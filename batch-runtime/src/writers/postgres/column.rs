@@ -10,7 +10,7 @@ pub(in crate::writers) struct Column {
     /// The type of the column, as a message names it.
     pub(super) type_name: Box<str>,
     /// The kind of its values, or of the elements of its arrays.
-    pub(super) holds: Scalar,
+    pub(super) scalar: Scalar,
     /// The type of the elements, if it holds arrays.
     pub(super) element: Option<Oid>,
 }
@@ -39,7 +39,7 @@ pub(super) enum Scalar {
     Uuid,
     Json,
     Jsonb,
-    /// A type that is not written.
+    /// A type that the writer cannot write.
     Other,
 }
 
@@ -101,7 +101,7 @@ impl Digits {
     }
 }
 
-/// The built-in types that are written, and their arrays.
+/// The built-in types that the writer can write, and their arrays.
 const BUILT_IN: [(Type, Type); 19] = [
     (Type::BOOL, Type::BOOL_ARRAY),
     (Type::INT2, Type::INT2_ARRAY),

@@ -22,7 +22,7 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// Reads a number as JSON writes it, of any length: no space, no plus sign before it, no needless zero.
+    /// Reads a number of any length as JSON writes it: without spaces, a leading plus sign, or needless zeros.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (is_negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),

@@ -13,7 +13,7 @@ use crate::postgres::PgError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresWriteError {
-    /// The server refused a row, mostly because of a constraint.
+    /// The server refused a row, usually because of a constraint.
     #[error("table `{table}`, item {item}: {source}")]
     Row {
         /// The table.

@@ -9,7 +9,7 @@ use serde_json::ser::{CharEscape, Formatter};
 
 use super::value::Written;
 use crate::writers::json_lines::exact;
-use crate::writers::row::NoRow;
+use crate::writers::row::RowError;
 use crate::writers::serialize::single_value;
 
 /// The version of the form in which the server takes `jsonb`.
@@ -21,13 +21,13 @@ pub(super) fn append<T: Serialize + ?Sized>(
     is_binary: bool,
     in_some: bool,
     out: &mut BytesMut,
-) -> Result<Written, NoRow> {
+) -> Result<Written, RowError> {
     match value.serialize(Look { in_some }) {
         Ok(Seen::Null) => return Ok(Written::Null),
-        Ok(Seen::NullInSome) => return Err(NoRow::null_in_some()),
+        Ok(Seen::NullInSome) => return Err(RowError::null_in_some()),
         Ok(Seen::Text) => {
-            return Err(NoRow::new(
-                "a text alone may be meant as a JSON document or as a JSON string; write a struct, a `serde_json::Value` that is no string, or a `Box<serde_json::value::RawValue>`, or declare the column as text",
+            return Err(RowError::new(
+                "a string alone may be meant as a JSON document or as a JSON string; write a struct, a `serde_json::Value` that is not a string, or a `Box<serde_json::value::RawValue>`, or declare the column as text",
             ));
         }
         Ok(Seen::Value) | Err(Several) => {}
@@ -36,11 +36,11 @@ pub(super) fn append<T: Serialize + ?Sized>(
         out.put_u8(VERSION);
     }
     exact::append_as(value, out.writer(), Document { is_binary })
-        .map_err(|error| NoRow::new(error.to_string()))?;
+        .map_err(|error| RowError::new(error.to_string()))?;
     Ok(Written::Value)
 }
 
-/// Writes JSON, and refuses what `jsonb` would change.
+/// Writes JSON, and refuses values that `jsonb` would change.
 struct Document {
     is_binary: bool,
 }
@@ -48,9 +48,7 @@ struct Document {
 impl Document {
     fn check(&self, value: f64) -> io::Result<()> {
         if self.is_binary && value == 0.0 && value.is_sign_negative() {
-            return Err(io::Error::other(
-                "jsonb has no number for -0; write 0, or declare the column as json",
-            ));
+            return Err(io::Error::other("jsonb cannot hold -0; write 0, or declare the column as json"));
         }
         Ok(())
     }

@@ -44,21 +44,22 @@ enum Make<T> {
 ///
 /// | column | from |
 /// |---|---|
-/// | `smallint`, `integer`, `bigint` | integers, and reals that are whole |
-/// | `real`, `double precision` | reals, NaN and the infinities included; integers of few enough digits |
-/// | `numeric` | integers, and texts such as `-12.50` |
+/// | `smallint`, `integer`, `bigint` | integers, and floats without a fraction |
+/// | `real`, `double precision` | floats, including NaN and the infinities; integers that the column holds exactly |
+/// | `numeric` | integers, and strings such as `-12.50` |
 /// | `boolean` | `bool` |
-/// | `text`, `varchar(n)`, `char(n)`, an enum, `citext` | texts, `char`, unit variants (their name) |
+/// | `text`, `varchar(n)`, `char(n)`, an enum, `citext` | strings, `char`, unit variants (their name) |
 /// | `bytea` | bytes, also as `Vec<u8>` |
-/// | `date`, `time`, `timestamp`, `timestamptz` | texts as ISO 8601 writes them, and so the types of `jiff` and `chrono` |
-/// | `uuid` | texts, and so the type of `uuid` |
-/// | `json`, `jsonb` | structs, maps, sequences, numbers, and everything else that `serde_json` writes, except a text alone |
+/// | `date`, `time`, `timestamp`, `timestamptz` | strings in ISO 8601, and so the types of `jiff` and `chrono` |
+/// | `uuid` | strings, and so the type of the crate `uuid` |
+/// | `json`, `jsonb` | structs, maps, sequences, numbers, and everything else that `serde_json` writes, except a string alone |
 /// | arrays of these | `Vec`, and arrays |
 ///
-/// `None` is NULL. A domain counts as its base type. Every value reads back as the same value, or the item is refused with
-/// [`PostgresWriteError::Item`], which names the column: a text with the character NUL, an integer that is too large for its
-/// column or that a real would round, a decimal with more digits than the column keeps, a time that is finer than
-/// microseconds, a date-time whose offset the column would lose, a text that `char(n)` would pad, or one that is too long.
+/// `None` is NULL. A domain counts as its base type. Every value reads back as the same value, or the item is refused
+/// with [`PostgresWriteError::Item`], which names the column: a string with the character NUL, an integer that is too
+/// large for its column or that a float would round, a decimal with more digits than the column keeps, a time that is
+/// finer than microseconds, a date-time whose offset the column would lose, a string that `char(n)` would pad, or one
+/// that is too long.
 ///
 /// The rows are sent without waiting for the answer, so a chunk has no round trip of its own. They are sent by `COPY`;
 /// by `INSERT` with [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), and into a view or a

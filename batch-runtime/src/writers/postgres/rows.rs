@@ -13,14 +13,15 @@ use super::statement::{self, Conflict};
 use super::value::{NULL, Row};
 use crate::definition::BoxError;
 use crate::postgres::{CopyIn, PgError, Session, Transaction};
-use crate::writers::row::{Columns, NoRow, RowSerializer};
+use crate::writers::row::{Columns, RowError, RowSerializer};
 
 /// The approximate size of one statement's rows, in bytes.
-const AT_ONCE: usize = 1024 * 1024;
-/// The dimension, whether an element is NULL, the type of the elements, their number, and the index of the first.
-const HEAD: usize = 20;
-/// The length before a value.
-const LENGTH: usize = 4;
+const STATEMENT_BYTES: usize = 1024 * 1024;
+/// The length in bytes of the fields before the elements of an array: the number of dimensions, the flag
+/// for NULL elements, the type of the elements, their number, and the index of the first.
+const HEAD_BYTES: usize = 20;
+/// The length in bytes of the length that precedes a value.
+const LENGTH_BYTES: usize = 4;
 
 /// Sends the rows of a table to the server.
 pub(in crate::writers) struct Inserts {
@@ -29,7 +30,7 @@ pub(in crate::writers) struct Inserts {
     pub(in crate::writers) columns: Columns<Table>,
     /// Made for the first row, which may name the columns.
     way: Option<Way>,
-    /// The row that is made; kept to reuse its memory.
+    /// The row that is being built; kept to reuse its memory.
     row: BytesMut,
     /// The places of the values in `row`.
     spans: Vec<Range<usize>>,
@@ -60,7 +61,7 @@ impl Inserts {
     }
 
     /// Sets how to convert an error that arrives later.
-    pub(in crate::writers) fn whose_errors(self, wrap: Wrap) -> Self {
+    pub(in crate::writers) fn wrapping_errors(self, wrap: Wrap) -> Self {
         Self { wrap, ..self }
     }
 
@@ -73,7 +74,7 @@ impl Inserts {
         if self.columns.table().is_none() {
             let failed = |source| failed(&self.table, source);
             let table = Table::find(&self.table, tx.session()).map_err(failed)?;
-            self.columns.found(table).map_err(|NoRow { column, problem }| PostgresWriteError::Item {
+            self.columns.found(table).map_err(|RowError { column, problem }| PostgresWriteError::Item {
                 table: self.table.clone(),
                 item: 1,
                 column,
@@ -106,7 +107,7 @@ fn failed(table: &str, source: PgError) -> PostgresWriteError {
 /// The rows in flight.
 enum Sending<'t> {
     Copy(CopyIn<'t>),
-    /// The rows of an array that is not sent yet.
+    /// The rows of an array that has not been sent yet.
     Insert(BytesMut),
 }
 
@@ -136,12 +137,12 @@ impl<'t> PostgresRows<'_, 't> {
         let mut values = Row { out: self.row, values: 0 };
         let made = row.serialize(RowSerializer::new(self.columns, &mut values));
         let count = values.values;
-        made.map_err(|no_row| self.no_row(no_row))?;
+        made.map_err(|error| self.item_error(error))?;
         // The first row has named the columns.
         self.columns.known = true;
         let width = self.columns.names.len();
         if count != width {
-            return Err(self.no_row(NoRow::count(count, width)));
+            return Err(self.item_error(RowError::count(count, width)));
         }
         self.send_row()
     }
@@ -172,11 +173,11 @@ impl<'t> PostgresRows<'_, 't> {
     }
 
     #[cold]
-    fn no_row(&self, NoRow { column, problem }: NoRow) -> PostgresWriteError {
+    fn item_error(&self, RowError { column, problem }: RowError) -> PostgresWriteError {
         PostgresWriteError::Item { table: self.table.into(), item: self.item, column, problem }
     }
 
-    /// Sends the row that was made, or adds it to the array that is sent later.
+    /// Sends the row that was built, or adds it to the array that is sent later.
     fn send_row(&mut self) -> Result<(), PostgresWriteError> {
         if self.sending.is_none() {
             self.sending = Some(self.begin()?);
@@ -193,7 +194,7 @@ impl<'t> PostgresRows<'_, 't> {
                 if let Some(table) = self.columns.table() {
                     append_record(table, from, self.row, self.spans, array);
                 }
-                if array.len() < AT_ONCE { Ok(()) } else { self.finish() }
+                if array.len() < STATEMENT_BYTES { Ok(()) } else { self.finish() }
             }
             _ => Ok(()),
         }
@@ -209,7 +210,7 @@ impl<'t> PostgresRows<'_, 't> {
             return begun.map(Sending::Copy).map_err(|error| failed(self.table, error));
         }
         let mut array = BytesMut::new();
-        array.put_bytes(0, HEAD);
+        array.put_bytes(0, HEAD_BYTES);
         Ok(Sending::Insert(array))
     }
 
@@ -249,7 +250,7 @@ impl<'t> PostgresRows<'_, 't> {
             (Sending::Insert(mut array), Some(Way::Insert { statement, .. })) => {
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 let head = [1, 0, table.row, count, 1].map(u32::to_be_bytes);
-                array[..HEAD].copy_from_slice(head.as_flattened());
+                array[..HEAD_BYTES].copy_from_slice(head.as_flattened());
                 // The server does not report the number of the row.
                 let explain = refused_row::explain(self.table, &table.name, Vec::new(), self.wrap);
                 self.session.send_encoded(statement, array.freeze(), &table.rows, explain)
@@ -277,9 +278,9 @@ fn append_record(
 ) {
     spans.clear();
     let mut start = 0;
-    while let Some(length) = row.get(start..start + LENGTH) {
+    while let Some(length) = row.get(start..start + LENGTH_BYTES) {
         let length = i32::from_be_bytes(length.try_into().unwrap_or_default());
-        let end = start + LENGTH + usize::try_from(length).unwrap_or_default();
+        let end = start + LENGTH_BYTES + usize::try_from(length).unwrap_or_default();
         spans.push(start..end);
         start = end;
     }
@@ -293,8 +294,8 @@ fn append_record(
             None => out.put_i32(NULL),
         }
     }
-    let length = u32::try_from(out.len() - begin - LENGTH).unwrap_or(u32::MAX);
-    out[begin..begin + LENGTH].copy_from_slice(&length.to_be_bytes());
+    let length = u32::try_from(out.len() - begin - LENGTH_BYTES).unwrap_or(u32::MAX);
+    out[begin..begin + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
 }
 
 impl fmt::Debug for PostgresRows<'_, '_> {

@@ -24,29 +24,29 @@ pub(super) fn exact(microseconds: i64, digits: u32) -> Result<i64, Problem> {
 /// The reason why a text is not a date or time.
 pub(super) type Problem = &'static str;
 
-const NO_DATE: Problem = "is not a date: write `2024-01-31`";
-const NO_TIME: Problem = "is not a time: write `12:30:00`";
-const NO_MOMENT: Problem = "is not a date with a time: write `2024-01-31T12:30:00`";
+const NOT_A_DATE: Problem = "is not a date such as `2024-01-31`";
+const NOT_A_TIME: Problem = "is not a time such as `12:30:00`";
+const NOT_A_MOMENT: Problem = "is not a date with a time such as `2024-01-31T12:30:00`";
 const TOO_FINE: Problem = "is finer than the server's microseconds";
 const TOO_EARLY: Problem = "is earlier than the server's first day";
 
 /// Reads `2024-01-31`; returns the days since the server's epoch.
 pub(super) fn date(text: &str) -> Result<i32, Problem> {
-    let (days, rest) = read_date(text).ok_or(NO_DATE)?;
+    let (days, rest) = read_date(text).ok_or(NOT_A_DATE)?;
     if !rest.is_empty() {
-        return Err("holds more than a date, which the column would lose; declare it as timestamp");
+        return Err("holds more than a date, which the column would lose; declare the column as timestamp");
     }
     if days < FIRST_DAY {
         return Err(TOO_EARLY);
     }
-    i32::try_from(days).map_err(|_| NO_DATE)
+    i32::try_from(days).map_err(|_| NOT_A_DATE)
 }
 
 /// Reads `12:30:00.5`; returns the microseconds of the day.
 pub(super) fn time(text: &str) -> Result<i64, Problem> {
-    match read_time(text).ok_or(NO_TIME)? {
+    match read_time(text).ok_or(NOT_A_TIME)? {
         (time, "") => time.ok_or(TOO_FINE),
-        _ => Err(NO_TIME),
+        _ => Err(NOT_A_TIME),
     }
 }
 
@@ -55,7 +55,9 @@ pub(super) fn timestamp(text: &str) -> Result<i64, Problem> {
     let moment = Moment::read(text)?;
     match moment.offset {
         None => Ok(moment.microseconds),
-        Some(_) => Err("holds an offset from UTC, which the column would lose; declare it as timestamptz"),
+        Some(_) => {
+            Err("holds an offset from UTC, which the column would lose; declare the column as timestamptz")
+        }
     }
 }
 
@@ -73,13 +75,13 @@ pub(super) fn timestamp_with_offset(text: &str) -> Result<i64, Problem> {
 
 impl Moment {
     fn read(text: &str) -> Result<Self, Problem> {
-        let (days, rest) = read_date(text).ok_or(NO_MOMENT)?;
-        let rest = rest.strip_prefix(['T', 't', ' ']).ok_or(NO_MOMENT)?;
-        let (time, rest) = read_time(rest).ok_or(NO_MOMENT)?;
+        let (days, rest) = read_date(text).ok_or(NOT_A_MOMENT)?;
+        let rest = rest.strip_prefix(['T', 't', ' ']).ok_or(NOT_A_MOMENT)?;
+        let (time, rest) = read_time(rest).ok_or(NOT_A_MOMENT)?;
         let offset = match rest {
             "" => None,
             "Z" | "z" => Some(0),
-            _ => Some(read_offset(rest).ok_or(NO_MOMENT)?),
+            _ => Some(read_offset(rest).ok_or(NOT_A_MOMENT)?),
         };
         if days < FIRST_DAY {
             return Err(TOO_EARLY);
@@ -199,7 +201,7 @@ mod tests {
             "2024/01/31",
             "٢٠٢٤-01-31",
         ] {
-            assert_eq!(date(text), Err(NO_DATE), "{text}");
+            assert_eq!(date(text), Err(NOT_A_DATE), "{text}");
         }
         assert!(date("2024-01-31T00:00:00").unwrap_err().contains("more than a date"));
         assert_eq!(date("-004713-11-23"), Err(TOO_EARLY));
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(time("23:59:59.999999000"), Ok(DAY - 1));
         assert_eq!(time("12:00:00.0000001"), Err(TOO_FINE));
         for text in ["24:00:00", "12:60:00", "12:00:60", "12:00", "12:00:00.", "12:00:00Z"] {
-            assert_eq!(time(text), Err(NO_TIME), "{text}");
+            assert_eq!(time(text), Err(NOT_A_TIME), "{text}");
         }
     }
 
@@ -232,7 +234,7 @@ mod tests {
         assert_eq!(timestamp_with_offset("2000-01-01T02:00:01+02:00"), Ok(SECOND));
         assert_eq!(timestamp_with_offset("1999-12-31T23:59:59-00:00:02"), Ok(SECOND));
         assert!(timestamp_with_offset("2000-01-01T00:00:01").unwrap_err().contains("no offset"));
-        assert_eq!(timestamp_with_offset("2000-01-01T00:00:01+01:00[Europe/Berlin]"), Err(NO_MOMENT));
-        assert_eq!(timestamp_with_offset("2000-01-01T00:00:01+1:00"), Err(NO_MOMENT));
+        assert_eq!(timestamp_with_offset("2000-01-01T00:00:01+01:00[Europe/Berlin]"), Err(NOT_A_MOMENT));
+        assert_eq!(timestamp_with_offset("2000-01-01T00:00:01+1:00"), Err(NOT_A_MOMENT));
     }
 }

@@ -152,7 +152,7 @@ fn without_items_there_is_no_file() {
 }
 
 #[test]
-fn files_of_one_name_are_refused_even_if_they_may_be_overwritten() {
+fn files_with_the_same_name_are_refused_even_if_they_may_be_overwritten() {
     let folder = Folder::new();
     let path = folder.0.join("same");
     let same = path.clone();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::definition::Arranged;
 
-/// Yields the runs of equal values: `(value, from, to)`.
+/// Yields the runs of equal values: `(value, range)`.
 pub(super) fn runs(chosen: &[usize]) -> impl Iterator<Item = (usize, Range<usize>)> {
     let mut from = 0;
     chosen.chunk_by(PartialEq::eq).map(move |run| {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{NoRow, Table};
+use super::{RowError, Table};
 
 /// The columns of rows: given, or named by the first row.
 #[derive(Debug)]
@@ -10,15 +10,15 @@ pub(in crate::writers) struct Columns<T: Table> {
     pub(in crate::writers) names: Vec<Cow<'static, str>>,
     /// Whether the names are complete.
     pub(in crate::writers) known: bool,
-    /// The properties of each.
-    known_of: Vec<T::Column>,
+    /// The properties of each column.
+    properties: Vec<T::Column>,
     /// Looked up when the first rows are written.
     table: Option<T>,
 }
 
 impl<T: Table> Default for Columns<T> {
     fn default() -> Self {
-        Self { names: Vec::new(), known: false, known_of: Vec::new(), table: None }
+        Self { names: Vec::new(), known: false, properties: Vec::new(), table: None }
     }
 }
 
@@ -33,8 +33,8 @@ impl<T: Table> Columns<T> {
     }
 
     /// Stores the table that was looked up.
-    pub(in crate::writers) fn found(&mut self, table: T) -> Result<(), NoRow> {
-        self.known_of = self
+    pub(in crate::writers) fn found(&mut self, table: T) -> Result<(), RowError> {
+        self.properties = self
             .names
             .iter()
             .map(|name| table.column(name).map_err(|error| error.in_column(name)))
@@ -45,12 +45,12 @@ impl<T: Table> Columns<T> {
 
     /// The properties of each column that is named so far.
     pub(in crate::writers) fn columns(&self) -> &[T::Column] {
-        &self.known_of
+        &self.properties
     }
 
     /// Checks that the value at `index` of a row belongs to column `name`, or learns the name.
     #[inline]
-    pub(in crate::writers) fn expect(&mut self, index: usize, name: &'static str) -> Result<(), NoRow> {
+    pub(in crate::writers) fn expect(&mut self, index: usize, name: &'static str) -> Result<(), RowError> {
         match self.names.get(index) {
             // The names of a derived `Serialize` are the same string each time: comparing pointers mostly
             // suffices.
@@ -65,22 +65,26 @@ impl<T: Table> Columns<T> {
     }
 
     #[cold]
-    pub(in crate::writers) fn learn(&mut self, index: usize, name: Cow<'static, str>) -> Result<(), NoRow> {
+    pub(in crate::writers) fn learn(
+        &mut self,
+        index: usize,
+        name: Cow<'static, str>,
+    ) -> Result<(), RowError> {
         if self.known {
             return Err(match self.names.get(index) {
-                Some(known) => NoRow::new(format!(
+                Some(known) => RowError::new(format!(
                     "found the field `{name}` where column `{known}` was expected; all rows must have the same fields in the same order"
                 )),
-                None => NoRow::new(format!(
+                None => RowError::new(format!(
                     "there is no column for the field `{name}`; all rows must have the same fields"
                 )),
             });
         }
         // An item that failed halfway may have named some columns.
         self.names.truncate(index);
-        self.known_of.truncate(index);
+        self.properties.truncate(index);
         if let Some(table) = &self.table {
-            self.known_of.push(table.column(&name).map_err(|error| error.in_column(&name))?);
+            self.properties.push(table.column(&name).map_err(|error| error.in_column(&name))?);
         }
         self.names.push(name);
         Ok(())

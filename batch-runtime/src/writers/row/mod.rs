@@ -1,11 +1,11 @@
 //! Serializes items as rows of a table, whatever the kind of the database: fields by name, or values in order.
 
 mod columns;
-mod no_row;
+mod row_error;
 mod serializer;
 
 pub(super) use columns::Columns;
-pub(super) use no_row::NoRow;
+pub(super) use row_error::RowError;
 pub(super) use serializer::RowSerializer;
 
 use serde::ser::Serialize;
@@ -16,7 +16,7 @@ pub(super) trait Table {
     type Column;
 
     /// Returns the properties of a column.
-    fn column(&self, name: &str) -> Result<Self::Column, NoRow>;
+    fn column(&self, name: &str) -> Result<Self::Column, RowError>;
 }
 
 /// Receives the values of rows, one after the other.
@@ -33,10 +33,10 @@ pub(super) trait Values {
         column: &Self::Column,
         value: &T,
         in_some: bool,
-    ) -> Result<(), NoRow>;
+    ) -> Result<(), RowError>;
 
     /// Receives a NULL.
-    fn add_null(&mut self, column: &Self::Column) -> Result<(), NoRow>;
+    fn add_null(&mut self, column: &Self::Column) -> Result<(), RowError>;
 
     /// Receives a value for which there is no column: the row is refused when its values are counted.
     fn add_surplus(&mut self);

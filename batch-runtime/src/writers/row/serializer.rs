@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
-use super::{Columns, NoRow, Table, Values};
+use super::{Columns, RowError, Table, Values};
 use crate::writers::serialize::record_of_one_value;
 
 /// Serializes one row.
@@ -27,7 +27,7 @@ impl<'a, C: Table, V: Values<Column = C::Column>> RowSerializer<'a, C, V> {
     }
 
     #[inline]
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T, in_some: bool) -> Result<(), NoRow> {
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T, in_some: bool) -> Result<(), RowError> {
         let index = self.index();
         let Some(column) = self.columns.columns().get(index) else {
             self.values.add_surplus();
@@ -39,7 +39,7 @@ impl<'a, C: Table, V: Values<Column = C::Column>> RowSerializer<'a, C, V> {
         })
     }
 
-    fn single<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), NoRow> {
+    fn single<T: Serialize + ?Sized>(mut self, value: &T) -> Result<(), RowError> {
         if self.columns.known { self.value(value, self.in_some) } else { Err(no_names("a single value")) }
     }
 }
@@ -53,47 +53,47 @@ impl Serialize for Bytes<'_> {
     }
 }
 
-fn no_names(what: &str) -> NoRow {
-    NoRow::new(format!(
+fn no_names(what: &str) -> RowError {
+    RowError::new(format!(
         "{what} does not name its columns; write a struct that derives `Serialize`, or name them with `.columns([..])`"
     ))
 }
 
 impl<C: Table, V: Values<Column = C::Column>> Serializer for RowSerializer<'_, C, V> {
     type Ok = ();
-    type Error = NoRow;
+    type Error = RowError;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
-    type SerializeTupleVariant = Impossible<(), NoRow>;
+    type SerializeTupleVariant = Impossible<(), RowError>;
     type SerializeMap = Self;
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
     record_of_one_value! {
-        single -> Result<(), NoRow>;
+        single -> Result<(), RowError>;
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) serialize_f32(f32)
         serialize_f64(f64) serialize_char(char) serialize_str(&str)
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), NoRow> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), RowError> {
         self.single(&Bytes(value))
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), RowError> {
         value.serialize(Self { in_some: true, ..self })
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self, NoRow> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, RowError> {
         if self.columns.known { Ok(self) } else { Err(no_names("a sequence")) }
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self, NoRow> {
+    fn serialize_tuple(self, _: usize) -> Result<Self, RowError> {
         if self.columns.known { Ok(self) } else { Err(no_names("a tuple")) }
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, NoRow> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, RowError> {
         if self.columns.known { Ok(self) } else { Err(no_names("a tuple")) }
     }
 
@@ -103,17 +103,17 @@ impl<C: Table, V: Values<Column = C::Column>> Serializer for RowSerializer<'_, C
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Impossible<(), NoRow>, NoRow> {
-        Err(NoRow::new(
+    ) -> Result<Impossible<(), RowError>, RowError> {
+        Err(RowError::new(
             "a variant with several values cannot be a row; use a struct that derives `Serialize`",
         ))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Self, NoRow> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, RowError> {
         Ok(self)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NoRow> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, RowError> {
         Ok(self)
     }
 
@@ -123,7 +123,7 @@ impl<C: Table, V: Values<Column = C::Column>> Serializer for RowSerializer<'_, C
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, NoRow> {
+    ) -> Result<Self, RowError> {
         Ok(self)
     }
 }
@@ -132,13 +132,13 @@ macro_rules! by_order {
     ($($trait:ident::$method:ident)*) => {$(
         impl<C: Table, V: Values<Column = C::Column>> ser::$trait for RowSerializer<'_, C, V> {
             type Ok = ();
-            type Error = NoRow;
+            type Error = RowError;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowError> {
                 self.value(value, false)
             }
 
-            fn end(self) -> Result<(), NoRow> {
+            fn end(self) -> Result<(), RowError> {
                 Ok(())
             }
         }
@@ -151,10 +151,10 @@ macro_rules! by_name {
     ($($trait:ident)*) => {$(
         impl<C: Table, V: Values<Column = C::Column>> ser::$trait for RowSerializer<'_, C, V> {
             type Ok = ();
-            type Error = NoRow;
+            type Error = RowError;
 
             #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), NoRow> {
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), RowError> {
                 let index = self.index();
                 self.columns.expect(index, key)?;
                 self.values
@@ -162,14 +162,14 @@ macro_rules! by_name {
                     .map_err(|error| error.in_column(key))
             }
 
-            fn skip_field(&mut self, key: &'static str) -> Result<(), NoRow> {
+            fn skip_field(&mut self, key: &'static str) -> Result<(), RowError> {
                 let index = self.index();
                 self.columns.expect(index, key)?;
                 self.values.add_null(&self.columns.columns()[index])
             }
 
             #[inline]
-            fn end(self) -> Result<(), NoRow> {
+            fn end(self) -> Result<(), RowError> {
                 Ok(())
             }
         }
@@ -181,11 +181,11 @@ by_name!(SerializeStruct SerializeStructVariant);
 /// A struct with `#[serde(flatten)]` serializes as a map.
 impl<C: Table, V: Values<Column = C::Column>> ser::SerializeMap for RowSerializer<'_, C, V> {
     type Ok = ();
-    type Error = NoRow;
+    type Error = RowError;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NoRow> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), RowError> {
         let Ok(serde_json::Value::String(key)) = serde_json::to_value(key) else {
-            return Err(NoRow::new("the keys of a map must be strings: they name the columns"));
+            return Err(RowError::new("the keys of a map must be strings: they name the columns"));
         };
         let index = self.index();
         match self.columns.names.get(index) {
@@ -194,11 +194,11 @@ impl<C: Table, V: Values<Column = C::Column>> ser::SerializeMap for RowSerialize
         }
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoRow> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowError> {
         self.value(value, false)
     }
 
-    fn end(self) -> Result<(), NoRow> {
+    fn end(self) -> Result<(), RowError> {
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::definition::{BoxError, Failure};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteWriteError {
-    /// `SQLite` refused a row, mostly because of a constraint.
+    /// `SQLite` refused a row, usually because of a constraint.
     #[error("table `{table}`, item {item}: {source} ({values})")]
     Row {
         /// The table.

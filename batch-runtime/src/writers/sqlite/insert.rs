@@ -14,15 +14,15 @@ use super::value::Cell;
 
 /// The maximum number of values per statement: about as many texts as `SQLite` keeps in its small-allocation
 /// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
-const VALUES: usize = 224;
+const MAX_VALUES: usize = 224;
 /// The maximum number of rows per statement: more rows do not help, even if they are narrow.
-const ROWS: usize = 64;
+const MAX_ROWS: usize = 64;
 /// The minimum number of rows per statement: even wide rows share one. 2,000 columns, the maximum of a table,
 /// times 4 is within the parameter limit.
-const LEAST_ROWS: usize = 4;
+const MIN_ROWS: usize = 4;
 /// The number of rows of the smaller statement, for rows that do not fill a large one; the remaining rows are
 /// inserted one by one.
-const SOME: usize = 8;
+const FEW_ROWS: usize = 8;
 
 /// The action for a row whose key already exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,14 @@ pub(super) struct Statements {
 impl Statements {
     /// `quoted` is the table name as quoted in SQL.
     pub(super) fn new(table: &str, quoted: &str, columns: &[Cow<'static, str>], conflict: &Conflict) -> Self {
-        let rows = (VALUES / columns.len().max(1)).clamp(LEAST_ROWS, ROWS);
+        let rows = (MAX_VALUES / columns.len().max(1)).clamp(MIN_ROWS, MAX_ROWS);
         let sql = |rows: usize| statement(quoted, columns, conflict, rows);
         Self {
             table: table.into(),
             columns: columns.to_vec(),
             rows,
             many: sql(rows),
-            some: sql(SOME.min(rows)),
+            some: sql(FEW_ROWS.min(rows)),
             one: sql(1),
         }
     }
@@ -134,7 +134,7 @@ impl<'t> Insert<'t> {
     /// Inserts the rows of `cells`, however few.
     pub(super) fn rest(&mut self, of: &Statements, cells: &Cells) -> Result<(), SqliteWriteError> {
         let mut from = 0;
-        for (rows, sql) in [(SOME.min(of.rows), &of.some), (1, &of.one)] {
+        for (rows, sql) in [(FEW_ROWS.min(of.rows), &of.some), (1, &of.one)] {
             if cells.rows() - from < rows {
                 continue;
             }
@@ -148,8 +148,7 @@ impl<'t> Insert<'t> {
         Ok(())
     }
 
-    /// Finds the row on which a statement failed by inserting its rows one by one, and rolls these inserts
-    /// back.
+    /// Inserts the rows of a failed statement one by one to find the refused row, and rolls these inserts back.
     #[cold]
     pub(super) fn culprit(
         &self,
@@ -162,7 +161,7 @@ impl<'t> Insert<'t> {
             source.sqlite_error_code(),
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
         );
-        // A trigger may have ended the transaction: nothing may be written outside it.
+        // A trigger may have ended the transaction: do not write anything outside it.
         if !about_a_row || self.connection.is_autocommit() {
             return Err(of.refused(source));
         }

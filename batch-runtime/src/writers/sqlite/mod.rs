@@ -40,15 +40,15 @@ enum Make<T> {
 
 /// Writes items into a table of a `SQLite` database, in the chunk's transaction.
 ///
-/// The fields of the item are the columns, by name: a struct that derives `Serialize`, with numbers, texts,
+/// The fields of the item are the columns, by name: a struct that derives `Serialize`, with numbers, strings,
 /// `bool` (stored as 0 and 1), bytes, `Option` (`NULL`), unit variants (their name as text), and anything
 /// that serializes as one of these. One prepared statement inserts many rows.
 ///
 /// Every value reads back as the same value, or the item is refused with [`SqliteWriteError::Item`]: NaN,
 /// which `SQLite` would store as NULL, an integer that exceeds 64 bits including the sign, and values that the
-/// declared type of a column would change, such as the text `007` in an INTEGER column, an integer that a
-/// REAL column would round, or a number in a TEXT column. A whole real may be stored as an integer. `None`
-/// for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.
+/// declared type of a column would change, such as the string `007` in an INTEGER column, an integer that a
+/// REAL column would round, or a number in a TEXT column. A float without a fraction may be stored as an
+/// integer. `None` for an `INTEGER PRIMARY KEY` lets `SQLite` choose the key.
 ///
 /// ```
 /// use batch_runtime::writers::SqliteTable;

@@ -10,7 +10,7 @@ use super::insert::{Conflict, Insert, Statements};
 use super::table::Table;
 use super::value::Cell as _;
 use crate::definition::BoxError;
-use crate::writers::row::{Columns, NoRow, RowSerializer};
+use crate::writers::row::{Columns, RowError, RowSerializer};
 
 /// Inserts the rows of a table into the database.
 pub(in crate::writers) struct Inserts {
@@ -89,8 +89,8 @@ impl Rows<'_, '_> {
     pub fn add<R: Serialize + ?Sized>(&mut self, row: &R) -> Result<(), SqliteWriteError> {
         let start = self.cells.len();
         let made = row.serialize(RowSerializer::new(self.columns, self.cells));
-        if let Err(no_row) = made {
-            return Err(self.no_row(start, no_row));
+        if let Err(error) = made {
+            return Err(self.item_error(start, error));
         }
         let statements = self.statements.get_or_insert_with(|| {
             // The first row has named the columns.
@@ -100,7 +100,7 @@ impl Rows<'_, '_> {
         });
         let (values, width) = (self.cells.len() - start, statements.width());
         if values != width {
-            return Err(self.no_row(start, NoRow::count(values, width)));
+            return Err(self.item_error(start, RowError::count(values, width)));
         }
         self.cells.end_row(self.item);
         if self.cells.rows() == statements.rows {
@@ -138,10 +138,10 @@ impl Rows<'_, '_> {
             let start = bound.len();
             let made = item.serialize(RowSerializer::new(self.columns, &mut bound));
             let (values, width) = (bound.len() - start, statements.width());
-            if let Err(no_row) =
-                made.and_then(|()| if values == width { Ok(()) } else { Err(NoRow::count(values, width)) })
+            if let Err(error) =
+                made.and_then(|()| if values == width { Ok(()) } else { Err(RowError::count(values, width)) })
             {
-                return Err(self.no_row(0, no_row));
+                return Err(self.item_error(0, error));
             }
         }
         Ok(bound.execute())
@@ -156,8 +156,8 @@ impl Rows<'_, '_> {
         self.cells.clear();
         for item in items {
             self.item += 1;
-            if let Err(no_row) = item.serialize(RowSerializer::new(self.columns, self.cells)) {
-                return Err(self.no_row(0, no_row));
+            if let Err(error) = item.serialize(RowSerializer::new(self.columns, self.cells)) {
+                return Err(self.item_error(0, error));
             }
             self.cells.end_row(self.item);
         }
@@ -169,7 +169,7 @@ impl Rows<'_, '_> {
 
     /// Removes the partial row from `start` on: the closure may continue with another row.
     #[cold]
-    fn no_row(&mut self, start: usize, NoRow { column, problem }: NoRow) -> SqliteWriteError {
+    fn item_error(&mut self, start: usize, RowError { column, problem }: RowError) -> SqliteWriteError {
         self.cells.truncate(start);
         SqliteWriteError::Item { table: self.table.into(), item: self.item, column, problem }
     }

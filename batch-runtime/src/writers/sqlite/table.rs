@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::writers::row::{self, NoRow};
+use crate::writers::row::{self, RowError};
 
 /// How a column converts the values stored in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::writers) enum Affinity {
     /// Keeps every value as it is.
     None,
-    /// Converts numbers to texts.
+    /// Converts numbers to text.
     Text,
     /// Converts texts that look like numbers to numbers.
     Numeric,
@@ -40,14 +40,14 @@ impl Affinity {
     pub(super) fn changes_integer(self, value: i64) -> Option<String> {
         match self {
             Self::None | Self::Numeric => None,
-            Self::Text => Some(self.problem(&format!("the integer {value}"), "a text", "INTEGER")),
+            Self::Text => Some(self.problem(&format!("the integer {value}"), "text", "INTEGER")),
             #[expect(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
                 reason = "the comparison shows whether anything is lost"
             )]
             Self::Real if i128::from(value) == (value as f64) as i128 => None,
-            Self::Real => Some(self.problem(&format!("the integer {value}"), "a rounded real", "INTEGER")),
+            Self::Real => Some(self.problem(&format!("the integer {value}"), "a rounded number", "INTEGER")),
         }
     }
 
@@ -59,7 +59,7 @@ impl Affinity {
                 "SQLite has no NaN and would store NULL; write `None`, or leave the item out".into(),
             );
         }
-        (self == Self::Text).then(|| self.problem(&format!("the real {value}"), "a text", "REAL"))
+        (self == Self::Text).then(|| self.problem(&format!("the number {value}"), "text", "REAL"))
     }
 
     /// Returns the problem if the column would change the text.
@@ -77,12 +77,12 @@ impl Affinity {
     fn problem(self, value: &str, becomes: &str, better: &str) -> String {
         let declared = match self {
             Self::None => "without a type",
-            Self::Text => "as a text",
+            Self::Text => "as text",
             Self::Numeric => "as a number",
-            Self::Real => "as a real",
+            Self::Real => "as REAL",
         };
         format!(
-            "{value} would be stored as {becomes}, because the column is declared {declared}; declare it as {better}, or write another type"
+            "{value} would be stored as {becomes}, because the column is declared {declared}; declare the column as {better}, or write another type"
         )
     }
 }
@@ -192,7 +192,7 @@ impl row::Table for Table {
     type Column = Affinity;
 
     #[inline]
-    fn column(&self, name: &str) -> Result<Affinity, NoRow> {
+    fn column(&self, name: &str) -> Result<Affinity, RowError> {
         Ok(self.affinity(name))
     }
 }

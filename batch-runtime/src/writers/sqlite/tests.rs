@@ -345,12 +345,12 @@ fn a_value_that_the_column_would_change_is_refused_with_what_it_would_become() {
     );
     assert_eq!(
         refused("INTEGER", &|table| write(table, &mut SqliteTable::into("t"), &[Row { v: "007" }])),
-        "table `t`, item 1, column `v`: the text '007' would be stored as a number, because the column is declared as a number; declare it as TEXT, or write another type"
+        "table `t`, item 1, column `v`: the text '007' would be stored as a number, because the column is declared as a number; declare the column as TEXT, or write another type"
     );
     let wide = [Row { v: 9_007_199_254_740_993_i64 }];
     assert_eq!(
         refused("REAL", &|table| write(table, &mut SqliteTable::into("t"), &wide)),
-        "table `t`, item 1, column `v`: the integer 9007199254740993 would be stored as a rounded real, because the column is declared as a real; declare it as INTEGER, or write another type"
+        "table `t`, item 1, column `v`: the integer 9007199254740993 would be stored as a rounded number, because the column is declared as REAL; declare the column as INTEGER, or write another type"
     );
 }
 

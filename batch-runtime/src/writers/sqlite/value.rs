@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::ser::{Serialize, Serializer};
 
 use super::table::Affinity;
-use crate::writers::row::{self, NoRow};
+use crate::writers::row::{self, RowError};
 use crate::writers::serialize::single_value;
 
 /// Stores the values of rows, one after the other.
@@ -33,11 +33,11 @@ impl<V: Cell> row::Values for V {
         affinity: &Affinity,
         value: &T,
         in_some: bool,
-    ) -> Result<(), NoRow> {
+    ) -> Result<(), RowError> {
         value.serialize(Value { values: self, affinity: *affinity, in_some })
     }
 
-    fn add_null(&mut self, _: &Affinity) -> Result<(), NoRow> {
+    fn add_null(&mut self, _: &Affinity) -> Result<(), RowError> {
         self.null();
         Ok(())
     }
@@ -57,9 +57,9 @@ struct Value<'a, V> {
 
 impl<V: Cell> Value<'_, V> {
     #[inline]
-    fn integer(self, value: i64) -> Result<(), NoRow> {
+    fn integer(self, value: i64) -> Result<(), RowError> {
         if let Some(problem) = self.affinity.changes_integer(value) {
-            return Err(NoRow::new(problem));
+            return Err(RowError::new(problem));
         }
         self.values.integer(value);
         Ok(())
@@ -67,25 +67,25 @@ impl<V: Cell> Value<'_, V> {
 }
 
 #[cold]
-fn nested(what: &str) -> NoRow {
-    NoRow::new(format!(
+fn nested(what: &str) -> RowError {
+    RowError::new(format!(
         "{what} cannot be stored in a column; store it as text (JSON, say), or build the rows with `SqliteTable::rows`"
     ))
 }
 
-fn integer<T: Copy + Display>(value: T) -> Result<i64, NoRow>
+fn integer<T: Copy + Display>(value: T) -> Result<i64, RowError>
 where
     i64: TryFrom<T>,
 {
     i64::try_from(value).map_err(|_| {
-        NoRow::new(format!("{value} does not fit the signed 64-bit integers of SQLite; store it as text"))
+        RowError::new(format!("{value} does not fit the signed 64-bit integers of SQLite; store it as text"))
     })
 }
 
 macro_rules! integers {
     ($($method:ident($type:ty))*) => {$(
         #[inline]
-        fn $method(self, value: $type) -> Result<(), NoRow> {
+        fn $method(self, value: $type) -> Result<(), RowError> {
             self.integer(i64::from(value))
         }
     )*};
@@ -94,14 +94,14 @@ macro_rules! integers {
 macro_rules! wide_integers {
     ($($method:ident($type:ty))*) => {$(
         #[inline]
-        fn $method(self, value: $type) -> Result<(), NoRow> {
+        fn $method(self, value: $type) -> Result<(), RowError> {
             self.integer(integer(value)?)
         }
     )*};
 }
 
 impl<V: Cell> Serializer for Value<'_, V> {
-    single_value!((), NoRow, nested, "an enum that carries a value", "an enum that carries a value");
+    single_value!((), RowError, nested, "an enum that carries a value", "an enum that carries a value");
 
     integers! {
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
@@ -111,44 +111,44 @@ impl<V: Cell> Serializer for Value<'_, V> {
     wide_integers! { serialize_u64(u64) serialize_i128(i128) serialize_u128(u128) }
 
     #[inline]
-    fn serialize_f32(self, value: f32) -> Result<(), NoRow> {
+    fn serialize_f32(self, value: f32) -> Result<(), RowError> {
         self.serialize_f64(f64::from(value))
     }
 
     #[inline]
-    fn serialize_f64(self, value: f64) -> Result<(), NoRow> {
+    fn serialize_f64(self, value: f64) -> Result<(), RowError> {
         if let Some(problem) = self.affinity.changes_real(value) {
-            return Err(NoRow::new(problem));
+            return Err(RowError::new(problem));
         }
         self.values.real(value);
         Ok(())
     }
 
     #[inline]
-    fn serialize_str(self, value: &str) -> Result<(), NoRow> {
+    fn serialize_str(self, value: &str) -> Result<(), RowError> {
         if let Some(problem) = self.affinity.changes_text(value) {
-            return Err(NoRow::new(problem));
+            return Err(RowError::new(problem));
         }
         self.values.text(value);
         Ok(())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), NoRow> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), RowError> {
         self.values.blob(value);
         Ok(())
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<(), NoRow> {
+    fn serialize_none(self) -> Result<(), RowError> {
         if self.in_some {
-            return Err(NoRow::null_in_some());
+            return Err(RowError::null_in_some());
         }
         self.values.null();
         Ok(())
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NoRow> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), RowError> {
         value.serialize(Self { in_some: true, ..self })
     }
 }

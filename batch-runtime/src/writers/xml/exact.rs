@@ -1,6 +1,6 @@
 //! Writes values so that they read back as the same, and refuses those for which that is impossible.
 //!
-//! `quick_xml` writes `None` as an empty element, which reads back as an empty text. It writes a list within a list
+//! `quick_xml` writes `None` as an empty element, which reads back as an empty string. It writes a list within a list
 //! as one list. In an attribute, it writes an element of a list that contains a space as two elements. Its
 //! deserializer drops a text of white space between two tags.
 
@@ -16,12 +16,12 @@ use crate::readers::bad_character;
 const TEXT: &str = "$text";
 pub(super) const CONTENT: &str = "$value";
 
-const NO_LAYOUT: &str = "readers of XML take a text of only white space for layout, and drop it; make it an element or an attribute of its own";
+const ONLY_WHITE_SPACE: &str = "readers of XML take a text of only white space for layout, and drop it; make it an element or an attribute of its own";
 
-const NOT_MIXED: &str = "a text among elements is not written; make it an element";
+const NOT_MIXED: &str = "text among elements cannot be written; make it an element";
 
 const ONE_WORD: &str =
-    "a word of a list can neither be empty nor contain white space; make the list one of elements";
+    "a word of a list can neither be empty nor contain white space; write the list as elements";
 
 pub(super) const NO_NONE: &str = "XML has no form for a `None` here; leave it out";
 
@@ -120,7 +120,9 @@ impl<S: Serializer> Exact<S> {
             // A `$text` that is absent reads back as an empty one by serde's default.
             Place::Text if text.is_empty() && !self.is_some => None,
             Place::OneOfContent => Some(NOT_MIXED.to_owned()),
-            Place::Text | Place::Content if text.chars().all(is_white_space) => Some(NO_LAYOUT.to_owned()),
+            Place::Text | Place::Content if text.chars().all(is_white_space) => {
+                Some(ONLY_WHITE_SPACE.to_owned())
+            }
             Place::Word if text.is_empty() || text.contains(is_white_space) => Some(ONE_WORD.to_owned()),
             _ => bad_character(text),
         };

@@ -30,11 +30,11 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// `$text`), a word that is empty or contains white space; a map's key that is not a name. Lists and enums are
 /// not items, but a struct that holds them is one.
 ///
-/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
-/// `NAME` at the end of the step: no other program sees a document that is not closed. After a crash, the writer
-/// keeps the committed part and cuts off everything after it, so no item is lost or duplicated. It refuses to
-/// replace an existing file of that name, unless it may be [overwritten](Self::overwrite). A file named `.gz` or
-/// `.zst` is compressed.
+/// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
+/// the writer renames it to `NAME` at the end of the step: no other program sees a document that is not closed. After a
+/// crash, the writer keeps the committed part and cuts off everything after it, so no item is lost or duplicated. It
+/// refuses to replace an existing file of that name, unless it may be [overwritten](Self::overwrite). A file whose name
+/// ends in `.gz` or `.zst` is compressed.
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::XmlWriter};
@@ -169,7 +169,7 @@ impl<T: Serializes> Writer for XmlWriter<T> {
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         if let Some(name) = [&self.root, &self.element].into_iter().find(|name| !is_name(name)) {
             let problem = format!(
-                "`{name}` is not an element name: it begins with a letter, and letters, digits, `_`, `-` and `.` follow"
+                "`{name}` is not an element name: a name begins with a letter or `_`, and letters, digits, `_`, `-` and `.` follow"
             );
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }

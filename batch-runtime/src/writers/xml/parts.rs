@@ -31,7 +31,7 @@ impl<P> Parts<P> {
 
     fn check_end<E: Error>(&self) -> Result<(), E> {
         if self.needs_one && self.count == 0 {
-            return Err(E::custom("an empty list would read back as none; write `None`"));
+            return Err(E::custom("an empty list would read back as `None`; write `None`"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Modules, `use .. as`, visibility, `#[cfg]`, doc comments and attributes are as on any function.
+//! Modules, `use .. as`, visibility, `#[cfg]`, doc comments and attributes work as on any function.
 #![deny(missing_docs, unused_must_use, dead_code, unused_imports)]
 
 /// The parts of a library.

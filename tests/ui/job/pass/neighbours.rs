@@ -113,7 +113,7 @@ fn loops() {
     }
 }
 
-/// The order of arms and the wildcard are rustc's.
+/// rustc checks the order of the arms and the wildcard.
 #[job]
 fn outcomes() {
     match tidy {

@@ -1,4 +1,4 @@
-//! Steps whose chunks workers process, with the other options that they may have.
+//! Steps with `remote`, and the other options that such a step may have.
 
 use batch_runtime::prelude::*;
 use std::num::ParseIntError;

@@ -1,4 +1,4 @@
-//! A variant may be named without its fields, no matter which it has.
+//! A variant may be named without its fields, whatever fields it has.
 
 use batch_runtime::prelude::*;
 

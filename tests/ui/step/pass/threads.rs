@@ -59,7 +59,7 @@ fn load() {
     flights | shared | owned | numbered | note | save
 }
 
-/// Functions can write in any order, and so can writers that work only in the transaction.
+/// A function can write chunks in any order, and so can a writer that works only in the transaction.
 struct Print;
 
 impl Writer for Print {

@@ -83,15 +83,16 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let before = self.writer.position();
         let mut store = run.store.borrow_mut();
         let keeps = store.keeps();
-        let put = (CAREFUL || keeps).then(|| run.uncommitted_values());
+        let uncommitted = (CAREFUL || keeps).then(|| run.uncommitted_values());
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
         let committed = store.commit(record, |tx, record| {
             // The time that it takes to begin the transaction counts as part of the commit.
             times.book(Activity::Commit);
-            let put = put.as_ref().filter(|_| CAREFUL);
-            let written =
-                writing(&mut times.writers, || self.write(portion, feed.outputs(), *tx, &before, put));
+            let uncommitted = uncommitted.as_ref().filter(|_| CAREFUL);
+            let written = writing(&mut times.writers, || {
+                self.write(portion, feed.outputs(), *tx, &before, uncommitted)
+            });
             times.book(Activity::Write);
             let written = written?;
             if CAREFUL && self.shared.skip_rules.len() > 0 {
@@ -121,7 +122,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         drop(store);
         let committed = match committed {
             Ok(committed) => committed,
-            Err(error) => return Err(self.undo(error, &before, skipped, put.as_ref())),
+            Err(error) => return Err(self.undo(error, &before, skipped, uncommitted.as_ref())),
         };
         record.skipped.clear();
         self.totals.counters = record.counters;
@@ -154,7 +155,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         error: ChunkError,
         before: &W::Position,
         skipped: usize,
-        put: Option<&UncommittedValues>,
+        uncommitted: Option<&UncommittedValues>,
     ) -> ChunkError {
         self.shared.phase.set(Phase::Write);
         let error = match error {
@@ -165,8 +166,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             error => error,
         };
         self.shared.skip_rules.forget(skipped);
-        if let Some(put) = put {
-            self.shared.run.take_back(put);
+        if let Some(uncommitted) = uncommitted {
+            self.shared.run.take_back(uncommitted);
         }
         // Another owner has taken the execution over, and rolls the writer back itself.
         if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
@@ -199,7 +200,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         outputs: &mut Outputs<W::Item>,
         tx: ChunkTransaction<'_>,
         begin: &W::Position,
-        put: Option<&UncommittedValues>,
+        uncommitted: Option<&UncommittedValues>,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
@@ -207,7 +208,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             writer: &mut self.writer,
             tx: &tx,
             begin,
-            put,
+            uncommitted,
             sources,
             first: portion.items.start,
             json: self.json,

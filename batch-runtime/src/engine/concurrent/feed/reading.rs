@@ -131,7 +131,7 @@ where
             processor.discard(source);
             if failure.is_unreadable() {
                 self.held.pop_back_if(|(held, _)| *held == source);
-                self.chunks.back_mut().expect("the record is in it").read -= 1;
+                self.chunks.back_mut().expect("the record is in the last chunk").read -= 1;
                 let failure = stepped_over(failure, shared.run.info.options.faults);
                 reorder_buffer.add_fault(source, SkipPhase::Read, failure);
             } else {

@@ -1,4 +1,4 @@
-//! Tests restarts of random jobs that die at random places and are restarted with randomly edited programs. In the end
+//! Tests random jobs that die at random places and are restarted with randomly edited programs. In the end
 //! they have done what the last program would have done alone, or a restart was refused.
 
 mod programs;
@@ -16,7 +16,7 @@ use crate::graph::{Activity, Subject, Text};
 use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
 const CHUNKS: u32 = 3;
-const MOST_ITERATIONS: u32 = 3;
+const MAX_ITERATIONS: u32 = 3;
 
 /// The records of an instance, as a repository keeps them.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +134,7 @@ impl Driver for Machine<'_> {
         }
         let label = if let Subject::Decider(_) = subject {
             self.live()?;
-            let leaves = Self::iteration(choice) >= MOST_ITERATIONS;
+            let leaves = Self::iteration(choice) >= MAX_ITERATIONS;
             if Self::outcome(choice) || leaves { "B" } else { "A" }
         } else {
             assert!(self.passed(&place.path).is_none(), "a step and its arm are journalled together");
@@ -157,7 +157,7 @@ impl Driver for Machine<'_> {
             return Ok(entry.outcome == "true");
         }
         self.live()?;
-        let more = Self::outcome(&place.path) && Self::iteration(&place.path) < MOST_ITERATIONS;
+        let more = Self::outcome(&place.path) && Self::iteration(&place.path) < MAX_ITERATIONS;
         self.journal(&place.path, if more { "true" } else { "false" });
         Ok(more)
     }

@@ -16,7 +16,7 @@ pub(super) enum End {
     Dead,
 }
 
-/// A reason to leave a body other than at its end.
+/// A reason to leave a body before its end.
 enum Leaves {
     Ends(End),
 }
@@ -270,7 +270,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Runs a nested job as an instance of its own. If its arm was left after it completed, it runs as another instance.
+    /// Runs a nested job as an instance of its own. If the job completed and its arm was left afterwards, it runs again
+    /// as a new instance.
     fn nested(&mut self, number: usize, body: &[Statement], arms: Option<&[Vec<Statement>; 2]>) -> Walked {
         let (ended, chosen) = (self.key(Kind::Ended, number), self.key(Kind::Chosen, number));
         if self.instance.passed.contains_key(&ended) && !self.instance.open.contains(&chosen) {

@@ -75,7 +75,7 @@ impl Store {
             return Err(RepositoryError::Fenced { execution: owner.execution });
         }
         let instance = inside.instances.values_mut().find(|instance| instance.id == owner.instance.0);
-        change(instance.expect("it was launched"));
+        change(instance.expect("the instance was launched"));
         Ok(())
     }
 }
@@ -97,7 +97,7 @@ impl Repository for Store {
         let mut inside = self.inside();
         inside.executions += 1;
         let execution = ExecutionId(inside.executions);
-        let id = i64::try_from(inside.instances.len()).expect("they are few");
+        let id = i64::try_from(inside.instances.len()).expect("there are few instances");
         let key = (request.job.to_owned(), job_key(request.parameters));
         let instance = inside.instances.entry(key).or_insert_with(|| Instance { id, ..Instance::default() });
         let job = || request.job.to_owned();
@@ -150,7 +150,7 @@ impl Repository for Store {
             instance.steps.insert(step.name.to_owned(), false);
         })?;
         Ok(StepRow {
-            id: StepExecutionId(i64::try_from(id).expect("they are few")),
+            id: StepExecutionId(i64::try_from(id).expect("there are few step executions")),
             version: 0,
             starts: 1,
             context: ContextMap::new(),
@@ -194,7 +194,7 @@ impl Repository for Store {
         _: Option<&str>,
     ) -> Result<(), RepositoryError> {
         self.write(owner, |instance| {
-            let name = &instance.begun[usize::try_from(step.0).expect("it was begun")];
+            let name = &instance.begun[usize::try_from(step.0).expect("the step was begun")];
             instance.steps.insert(name.clone(), finish.status == BatchStatus::Completed);
             instance.journal.extend_from_slice(&finish.journal);
         })

@@ -14,8 +14,8 @@ use crate::engine::step::StepRun;
 use crate::repository::encode_context;
 use crate::workers::{ChunkRequests, RemoteChunks, Secrets};
 
-/// At most this many replies wait to be read. Further ones are dropped, and their chunks are requested again.
-const MOST_WAITING: usize = 4_096;
+/// The maximum number of replies that wait to be read. Further ones are dropped, and their chunks are requested again.
+const MAX_REPLIES: usize = 4_096;
 
 /// The state that all lanes of a step share with the carrier.
 pub(crate) struct Exchange {
@@ -29,14 +29,14 @@ pub(crate) struct Exchange {
     pub(super) longest: usize,
     /// How long to wait for an answer before it counts as late.
     pub(super) patience: Duration,
-    /// How long a chunk that is not processed here waits for a worker.
+    /// How long a chunk that must not be processed here waits for a worker at most.
     pub(super) most_wait: Option<Duration>,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
     chunks: RemoteChunks,
     step: (ExecutionId, String),
 }
 
-/// The replies that have arrived, and whether a worker is there.
+/// The replies that have arrived, and whether a worker serves the step.
 #[derive(Default)]
 struct Inbox {
     state: Mutex<State>,
@@ -103,7 +103,7 @@ impl Exchange {
                     return;
                 }
                 let mut state = arrivals.lock();
-                if !state.is_over && state.replies.len() < MOST_WAITING {
+                if !state.is_over && state.replies.len() < MAX_REPLIES {
                     state.replies.push_back(reply);
                     drop(state);
                     arrivals.changed.notify_all();
@@ -161,11 +161,11 @@ impl Exchange {
         }
     }
 
-    /// Waits for the next reply, for at most `most`.
-    pub(super) fn receive(&self, most: Duration) -> Received {
+    /// Waits for the next reply, for at most `wait`.
+    pub(super) fn receive(&self, wait: Duration) -> Received {
         let waits = |state: &mut State| !state.is_over && state.replies.is_empty();
         let state = self.inbox.lock();
-        let waited = self.inbox.changed.wait_timeout_while(state, most, waits);
+        let waited = self.inbox.changed.wait_timeout_while(state, wait, waits);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match state.replies.pop_front() {
             _ if state.is_over => Received::Over,
@@ -192,10 +192,10 @@ impl Exchange {
     }
 
     /// Starts workers if the run starts its own and some are missing.
-    pub(super) fn tend_workers(&self) -> Result<(), Failure> {
+    pub(super) fn ensure_workers(&self) -> Result<(), Failure> {
         // After the end of the step no workers are started: `end` takes `requests` under this lock.
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().map_or(Ok(()), |_| self.chunks.tend(&self.step))
+        requests.as_ref().map_or(Ok(()), |_| self.chunks.ensure_workers(&self.step))
     }
 
     /// Shows the user a message about the step.

@@ -27,8 +27,8 @@ pub trait RemoteItemBounds: Serialize + DeserializeOwned + Send {}
 
 impl<T: Serialize + DeserializeOwned + Send> RemoteItemBounds for T {}
 
-/// At most this many items of the first chunk are compared with their copies after serialization.
-const COMPARED: usize = 1_000;
+/// The maximum number of items of the first chunk that are compared with their copies after serialization.
+const MAX_COMPARED: usize = 1_000;
 
 /// Appends items to a message.
 pub(super) fn pack<T: RemoteItemBounds>(message: &mut Vec<u8>, items: &[T]) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(super) fn unpack<T: RemoteItemBounds>(mut message: &[u8]) -> Result<Vec<T>, 
 
 /// Fails if an item of the first chunk differs from its copy after serialization.
 pub(super) fn compare<T: RemoteItemBounds>(items: &[T]) -> Result<(), Failure> {
-    let items = &items[..items.len().min(COMPARED)];
+    let items = &items[..items.len().min(MAX_COMPARED)];
     let mut message = Vec::new();
     pack(&mut message, items)?;
     let arrived: Vec<T> = unpack(&message)?;

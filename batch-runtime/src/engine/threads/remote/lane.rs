@@ -1,6 +1,6 @@
-//! The lanes of a step whose chunks workers process. The first thread of a lane has chunks read, as a worker thread
-//! does, and sends them away. Its second thread receives the results, and hands them to the step's thread, as a
-//! worker thread does.
+//! The lanes whose chunks are processed by workers in other processes. The first thread of a lane reads chunks, as a
+//! worker thread does, and sends them to workers. Its second thread receives the results, and hands them to the step's
+//! thread, as a worker thread does.
 //!
 //! A chunk is kept here until its result has arrived. If a message or a worker is lost, the chunk is sent again, and
 //! as a last resort it is processed here.
@@ -11,9 +11,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::common::Common;
 use super::super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
 use super::super::read_chunks::Supply;
+use super::super::shared_state::SharedState;
 use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
@@ -29,12 +29,12 @@ use crate::repository::SkipPhase;
 use crate::repository::work_queue::{Fate, WorkerId};
 
 /// How often the first lane checks whether a result is late.
-const LOOK: Duration = Duration::from_millis(20);
+const LATE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often the other lanes check whether a chunk was returned.
-const LOOK_BESIDE: Duration = Duration::from_millis(100);
+const RETURNED_INTERVAL: Duration = Duration::from_millis(100);
 /// If workers refuse more requests than this in a row, the step counts as not served by any worker.
-const MOST_REFUSED: u32 = 3;
+const MAX_REFUSED: u32 = 3;
 
 /// A chunk whose result is awaited.
 pub(super) struct Awaited<In, Out> {
@@ -52,7 +52,7 @@ pub(super) struct Awaited<In, Out> {
 
 /// The lanes of a step.
 pub(super) struct Lanes<'s, In, Out, X> {
-    pub(super) common: Arc<Common<'s>>,
+    pub(super) state: Arc<SharedState<'s>>,
     pub(super) exchange: Arc<Exchange>,
     pub(super) sender: super::super::channels::WorkerSender<FromWorker<In, Out, X>>,
     pub(super) awaited: Mutex<BTreeMap<u64, Awaited<In, Out>>>,
@@ -61,7 +61,7 @@ pub(super) struct Lanes<'s, In, Out, X> {
     pub(super) turns: AtomicU64,
     /// The latest turn that a worker has begun.
     pub(super) begun: AtomicU64,
-    /// Whether a worker was heard from since the last look.
+    /// Whether a worker was heard from since the last check.
     pub(super) is_heard: AtomicBool,
     /// Whether the items of a chunk were compared with their copies after serialization.
     is_compared: AtomicBool,
@@ -78,13 +78,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     pub(super) fn new(
-        common: &Arc<Common<'s>>,
+        state: &Arc<SharedState<'s>>,
         exchange: &Arc<Exchange>,
         channel: &WorkersChannel<In, Out, X>,
         careful: bool,
     ) -> Self {
         Self {
-            common: Arc::clone(common),
+            state: Arc::clone(state),
             exchange: Arc::clone(exchange),
             sender: channel.sender().clone(),
             awaited: Mutex::new(BTreeMap::new()),
@@ -102,25 +102,25 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     /// Runs one of the two threads of a lane. If it panics, the step's thread learns of it.
     fn guarded(&self, work: impl FnOnce()) {
         if let Err(panicked) = panic::catch(work) {
-            self.sender.send(FromWorker::Lost(self.common.blame(panicked, Phase::Process)));
+            self.sender.send(FromWorker::Lost(self.state.blame(panicked, Phase::Process)));
         }
     }
 
-    /// Has chunks read, and sends them to workers.
+    /// Reads chunks, and sends them to workers.
     pub(super) fn send_all<S: Supply<In, Out, X>>(
         &self,
         channel: &WorkersChannel<In, Out, X>,
         mut supply: S,
     ) {
         self.guarded(|| {
-            let mut lane = LaneWatch::start(&self.common.lanes);
+            let mut lane = LaneWatch::start(&self.state.lanes);
             while self.exchange.wait_until_served() {
-                let mut times = lane.profiler.next(self.common.detail());
+                let mut times = lane.profiler.next(self.state.detail());
                 let Some(mut buffers) = channel.next_buffers() else { return };
                 buffers.outputs.clear();
                 buffers.records.clear();
                 times.book(Activity::Wait);
-                let read_chunk = supply.next(channel, buffers, &self.common, &mut times);
+                let read_chunk = supply.next(channel, buffers, &self.state, &mut times);
                 lane.profiler.add(&times);
                 let Some(read_chunk) = read_chunk else { return };
                 self.post(read_chunk, channel.number);
@@ -198,37 +198,38 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         P: Pipe<In = In, Out = Out>,
     {
         self.guarded(|| {
-            let own = self.common.own();
-            let scope = Scope::of_thread(self.common.environment, &own, self.common.bindings.clone());
+            let own = self.state.own();
+            let scope = Scope::of_thread(self.state.environment, &own, self.state.bindings.clone());
             let mut processor = None;
             let mut late_chunks = LateChunks::new(self.exchange.patience);
-            let mut lane = LaneWatch::start(&self.common.lanes);
-            let mut most = if is_first { LOOK.min(self.exchange.patience / 12) } else { LOOK_BESIDE };
-            let idle = most;
+            let mut lane = LaneWatch::start(&self.state.lanes);
+            let mut wait =
+                if is_first { LATE_INTERVAL.min(self.exchange.patience / 12) } else { RETURNED_INTERVAL };
+            let idle = wait;
             loop {
-                match self.exchange.receive(most) {
+                match self.exchange.receive(wait) {
                     Received::Reply(reply) => self.take(&reply),
                     Received::Nothing => {}
                     Received::Over => return,
                 }
                 if is_first {
-                    late_chunks.look(self);
+                    late_chunks.handle(self);
                 }
                 // Process one chunk at a time, so that replies and late chunks are handled in between.
                 let Some(Awaited { read_chunk, channel, .. }) = self.next_returned() else {
-                    most = idle;
+                    wait = idle;
                     continue;
                 };
-                most = Duration::ZERO;
+                wait = Duration::ZERO;
                 let opened = match processor.take() {
                     Some(opened) => Ok(opened),
-                    None => open_processor::<P>(self.common.info, &scope),
+                    None => open_processor::<P>(self.state.info, &scope),
                 };
                 match opened {
                     Ok(open) => {
-                        let mut times = lane.profiler.next(self.common.detail());
+                        let mut times = lane.profiler.next(self.state.detail());
                         let (done, after) = process::<_, _, CAREFUL>(
-                            &self.common,
+                            &self.state,
                             channel,
                             read_chunk,
                             open,
@@ -282,14 +283,14 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             }
             Answer::Refused { number, worker, why } => {
                 // A few refusals are no reason to stop sending, because other workers may accept chunks.
-                if self.refused.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSED {
+                if self.refused.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSED {
                     self.exchange.set_served(false);
                 }
                 if lock(&self.refusals).insert(why.clone()) {
-                    self.exchange.tell(&format!("a worker does not process its chunks: {why}"));
+                    self.exchange.tell(&format!("a worker does not process the step's chunks: {why}"));
                 }
                 if let Some(number) = number {
-                    self.is_refused(number, WorkerId(worker));
+                    self.handle_refusal(number, WorkerId(worker));
                 }
             }
             Answer::Chunk(result) => {
@@ -306,7 +307,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
 
     /// Handles a worker's refusal of a chunk. The chunk is processed here, or, if it may have ended a worker, sent to
     /// another worker soon.
-    fn is_refused(&self, number: u64, worker: WorkerId) {
+    fn handle_refusal(&self, number: u64, worker: WorkerId) {
         let mut awaited = lock(&self.awaited);
         let Some(chunk) = awaited.get_mut(&number) else { return };
         chunk.holders.gives_back(worker);
@@ -320,7 +321,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
 
     /// The fate of a worker. If the repository cannot be asked now, the worker counts as alive.
     pub(super) fn fate(&self, worker: WorkerId) -> Fate {
-        let queue = self.common.remote.and_then(|remote| remote.repository.work_queue());
+        let queue = self.state.remote.and_then(|remote| remote.repository.work_queue());
         queue.map_or(Fate::Lives, |queue| {
             queue.fate(worker).unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot ask the repository what became of a worker");
@@ -345,7 +346,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
         } else {
             Items::of(&mut buffers.records, unread.as_slice())
         };
-        let received = |failure: super::failure::SentFailure| failure.received(self.common.info);
+        let received = |failure: super::failure::SentFailure| failure.received(self.state.info);
         let faults = faults
             .into_iter()
             .filter_map(|SentFault { source, failure, is_held }| {

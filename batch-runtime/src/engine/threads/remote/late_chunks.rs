@@ -1,4 +1,4 @@
-//! Handles the chunks of a step whose results are late, and the workers that are missing.
+//! Handles chunks whose results are late, and missing workers.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -14,22 +14,24 @@ use crate::definition::Failure;
 use crate::repository::work_queue::{Fate, WorkerId};
 
 /// How often the first lane checks whether workers must be started.
-const TEND: Duration = Duration::from_millis(500);
+const TEND_INTERVAL: Duration = Duration::from_millis(500);
 /// The minimum time between two queries for the fates of workers.
-const ASK: Duration = Duration::from_secs(1);
+const FATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Handles late results and missing workers.
 pub(super) struct LateChunks {
     last_heard: Instant,
     last_asked: Option<Instant>,
     alone_since: Instant,
+    /// Whether the user was told that no worker processes chunks.
     told: bool,
+    /// Whether the user was told that a chunk is waiting for a worker.
     told_waiting: bool,
     /// Why no more workers are started.
     cannot_start: Option<String>,
     patience: Duration,
     /// The next check whether workers must be started; `None` once starting them has failed for good.
-    tends: Option<Instant>,
+    next_tend: Option<Instant>,
 }
 
 impl LateChunks {
@@ -43,11 +45,12 @@ impl LateChunks {
             told_waiting: false,
             cannot_start: None,
             patience,
-            tends: Some(now),
+            next_tend: Some(now),
         }
     }
 
-    pub(super) fn look<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+    /// Handles what is late or missing now. The first lane calls it again and again.
+    pub(super) fn handle<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &mut self,
         lanes: &Lanes<'_, In, Out, X>,
     ) {
@@ -55,7 +58,7 @@ impl LateChunks {
         if lanes.is_heard.swap(false, Ordering::Relaxed) {
             self.last_heard = now;
         }
-        if lanes.common.give_up.is_raised() {
+        if lanes.state.give_up.is_raised() {
             let awaited = mem::take(&mut *lock(&lanes.awaited));
             if !awaited.is_empty() {
                 let stopped = Failure::new("the job was asked to stop").interrupted();
@@ -63,11 +66,11 @@ impl LateChunks {
             }
             return;
         }
-        if self.tends.is_some_and(|next| now >= next) {
-            self.tends = Some(now + TEND);
-            if let Err(failure) = lanes.exchange.tend_workers() {
-                self.tends = None;
-                lanes.exchange.tell(&format!("its threads go on without workers: {failure}"));
+        if self.next_tend.is_some_and(|next| now >= next) {
+            self.next_tend = Some(now + TEND_INTERVAL);
+            if let Err(failure) = lanes.exchange.ensure_workers() {
+                self.next_tend = None;
+                lanes.exchange.tell(&format!("the step's threads go on without workers: {failure}"));
                 self.cannot_start = Some(failure.to_string());
             }
         }
@@ -126,7 +129,7 @@ impl LateChunks {
             chunk.turn = lanes.turns.fetch_add(1, Ordering::Relaxed);
             match lanes.message(&chunk.read_chunk, chunk.turn) {
                 Ok(message) => lanes.exchange.send(message),
-                // The chunk could be serialized before, so this is no fault of its items: process it here.
+                // The chunk was serialized once before, so its items are not at fault: process it here.
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
                     if chunk.holders.has_lost() {
@@ -140,7 +143,7 @@ impl LateChunks {
         drop(awaited);
         if gone {
             lanes.exchange.set_served(false);
-            lanes.exchange.tell("no worker answers any more; its threads go on alone until one does");
+            lanes.exchange.tell("no worker answers any more; the step's threads go on alone until one does");
         }
     }
 
@@ -151,7 +154,7 @@ impl LateChunks {
         lanes: &Lanes<'_, In, Out, X>,
         all: bool,
     ) {
-        let every = (self.patience / 6).min(ASK);
+        let every = (self.patience / 6).min(FATE_INTERVAL);
         let suspects: BTreeSet<WorkerId> = lock(&lanes.awaited)
             .values_mut()
             .flat_map(|it| {
@@ -194,7 +197,7 @@ impl LateChunks {
         let most = lanes.exchange.most_wait.filter(|most| now - self.alone_since >= *most);
         let why = match (&self.cannot_start, most) {
             (Some(why), _) => Some(why.clone()),
-            (None, Some(most)) => Some(format!("none has come within {most:?}")),
+            (None, Some(most)) => Some(format!("none has appeared within {most:?}")),
             (None, None) => None,
         };
         let mut awaited = lock(&lanes.awaited);
@@ -212,7 +215,7 @@ impl LateChunks {
         }
     }
 
-    /// Asks whether a worker is there, and tells the user if none answers.
+    /// Asks whether a worker is available, and tells the user if none answers.
     fn ask<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &mut self,
         lanes: &Lanes<'_, In, Out, X>,
@@ -229,8 +232,8 @@ impl LateChunks {
             self.told = true;
             let why = lock(&lanes.refusals).first().cloned();
             lanes.exchange.tell(&match why {
-                Some(why) => format!("no worker processes its chunks, so its threads process them alone: {why}"),
-                None => "no worker of exactly this build processes its chunks, so its threads process them alone: start one with the command `worker`".to_owned(),
+                Some(why) => format!("no worker processes the step's chunks, so the step's threads process them alone: {why}"),
+                None => "no worker of exactly this build processes the step's chunks, so the step's threads process them alone: start one with the command `worker`".to_owned(),
             });
         }
     }

@@ -14,7 +14,7 @@ use crate::repository::work_queue::{Fate, MOST_LOSSES, WorkerId};
 #[derive(Debug, Default)]
 pub(super) struct ChunkHolders {
     /// The workers that have neither answered nor given the chunk back.
-    at_it: BTreeSet<WorkerId>,
+    working: BTreeSet<WorkerId>,
     /// The workers that were lost, each with its name for messages.
     lost: BTreeMap<WorkerId, String>,
     /// When the repository was last asked about these workers.
@@ -23,13 +23,13 @@ pub(super) struct ChunkHolders {
 
 impl ChunkHolders {
     pub(super) fn begins(&mut self, worker: WorkerId) {
-        if !self.lost.contains_key(&worker) && self.at_it.insert(worker) {
+        if !self.lost.contains_key(&worker) && self.working.insert(worker) {
             self.asked = None;
         }
     }
 
     pub(super) fn gives_back(&mut self, worker: WorkerId) {
-        self.at_it.remove(&worker);
+        self.working.remove(&worker);
     }
 
     /// Returns whether the chunk may have ended a worker.
@@ -41,12 +41,12 @@ impl ChunkHolders {
     /// about the chunk for a while, or if a second worker has begun it.
     pub(super) fn suspects(&mut self, is_silent: bool, every: Duration) -> BTreeSet<WorkerId> {
         let is_due =
-            (is_silent || self.at_it.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);
-        if !is_due || self.at_it.is_empty() {
+            (is_silent || self.working.len() > 1) && self.asked.is_none_or(|asked| asked.elapsed() >= every);
+        if !is_due || self.working.is_empty() {
             return BTreeSet::new();
         }
         self.asked = Some(Instant::now());
-        self.at_it.clone()
+        self.working.clone()
     }
 
     /// Records what became of a worker. Returns whether it was lost with this chunk.
@@ -54,15 +54,15 @@ impl ChunkHolders {
         match fate {
             Fate::Lives => false,
             Fate::Ended => {
-                self.at_it.remove(&worker);
+                self.working.remove(&worker);
                 false
             }
             Fate::Lost(name) => {
-                let was_at_it = self.at_it.remove(&worker);
-                if was_at_it {
+                let was_working = self.working.remove(&worker);
+                if was_working {
                     self.lost.insert(worker, name.clone());
                 }
-                was_at_it
+                was_working
             }
         }
     }
@@ -80,19 +80,19 @@ impl ChunkHolders {
         })
     }
 
-    /// The failure of the step if no worker is there for a chunk that the manager must not process.
+    /// The failure of the step if no worker is available for a chunk that the manager must not process.
     pub(super) fn abandoned<In, Out>(&self, read_chunk: &ReadChunk<In, Out>, why: &str) -> Failure {
         Failure::new(format!(
-            "{} must not be processed by the manager, because the workers that began it were lost ({}), and no other worker is there: {why}",
+            "{} must not be processed by the manager, because the workers that began it were lost ({}), and no other worker is available: {why}",
             chunk(read_chunk),
             self.names()
         ))
     }
 
-    /// The message that the chunk waits for a worker.
+    /// The message that the chunk is waiting for a worker.
     pub(super) fn waiting_message<In, Out>(&self, read_chunk: &ReadChunk<In, Out>) -> String {
         format!(
-            "{} waits for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
+            "{} is waiting for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
              the command `worker`",
             chunk(read_chunk),
             self.names()

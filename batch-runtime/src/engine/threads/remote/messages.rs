@@ -124,7 +124,7 @@ pub(crate) struct SentRepeated {
 }
 
 /// Returns the step that a message is about. The step determines the secret with which the message must be signed.
-/// `None` if this is no message of this version.
+/// `None` if the message is not of this version.
 pub(crate) fn key_of(message: &[u8]) -> Option<StepKey> {
     codec::read(&mut body(message)).ok().filter(|key: &StepKey| key.protocol == PROTOCOL)
 }

@@ -1,4 +1,4 @@
-//! Has workers in other processes process chunks of a step with `remote`, in addition to its own threads.
+//! Sends chunks of a step with `remote` to workers in other processes. The step's own threads process chunks too.
 //!
 //! A worker is one more lane of the pipeline. The records of a chunk go to it in a message, and the reply contains what
 //! a worker thread would have handed to the step's thread ([`lane`]). The order, the rules for faults, the commits and
@@ -24,11 +24,11 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-use std::thread::Scope as Threads;
+use std::thread::Scope;
 
-use super::common::Common;
 use super::extra_lanes::{ExtraLanes, LaneEnd};
 use super::read_chunks::Supply;
+use super::shared_state::SharedState;
 use super::sync::Arc;
 use super::{named, not_started};
 use crate::definition::{Phase, Pipe};
@@ -59,15 +59,15 @@ impl<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>> ExtraLanes<P> for Wor
             .map_err(|failure| Halt::Failed(failure.during(Phase::Open)))
     }
 
-    fn at_end(connection: &Arc<Exchange>) -> Option<Box<dyn Fn() + Send + Sync>> {
+    fn waker(connection: &Arc<Exchange>) -> Option<Box<dyn Fn() + Send + Sync>> {
         let exchange = Arc::clone(connection);
         Some(Box::new(move || exchange.end()))
     }
 
     fn spawn<'scope, 'env: 'scope, X, S, const CAREFUL: bool>(
         connection: &Arc<Exchange>,
-        threads: &'scope Threads<'scope, 'env>,
-        common: &Arc<Common<'env>>,
+        threads: &'scope Scope<'scope, 'env>,
+        state: &Arc<SharedState<'env>>,
         ends: Vec<LaneEnd<P, X, S>>,
     ) -> Result<(), Halt>
     where
@@ -77,13 +77,13 @@ impl<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>> ExtraLanes<P> for Wor
         P::Out: 'scope,
     {
         let Some((first, _)) = ends.first() else { return Ok(()) };
-        let lanes = Arc::new(Lanes::new(common, connection, first, CAREFUL));
+        let lanes = Arc::new(Lanes::new(state, connection, first, CAREFUL));
         for (number, (channel, supply)) in ends.into_iter().enumerate() {
             let (sends, receives) = (Arc::clone(&lanes), Arc::clone(&lanes));
-            named(common.info, "sender")
+            named(state.info, "sender")
                 .spawn_scoped(threads, carried(move || sends.send_all(&channel, supply)))
                 .map_err(not_started)?;
-            named(common.info, "taker")
+            named(state.info, "taker")
                 .spawn_scoped(threads, carried(move || receives.receive_all::<P, CAREFUL>(number == 0)))
                 .map_err(not_started)?;
         }

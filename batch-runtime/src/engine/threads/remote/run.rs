@@ -8,13 +8,13 @@ use crate::definition::JobInfo;
 use crate::repository::{Ownership, Repository};
 use crate::workers::RemoteChunks;
 
-/// The parts of a run that a step needs to have its chunks processed by workers.
+/// The parts of a run that a step needs to send its chunks to workers.
 pub(crate) struct RemoteRun<'r> {
     pub(crate) repository: &'r dyn Repository,
     pub(crate) ownership: Ownership,
     pub(crate) job: &'static JobInfo,
     pub(crate) chunks: &'r RemoteChunks,
-    /// The secret parameters of the job, as texts by their names.
+    /// The secret parameters of the job, as strings by name.
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) tell: Arc<dyn Fn(&str) + Send + Sync>,
 }

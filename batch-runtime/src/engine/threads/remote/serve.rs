@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::super::common::Common;
 use super::super::messages::{Buffers, ChunkEnd, Faulty, ProcessedChunk, ReadChunk};
+use super::super::shared_state::SharedState;
 use super::super::sync::Arc;
 use super::super::worker::{open_processor, process};
 use super::codec;
@@ -18,7 +18,7 @@ use crate::engine::chunk::batch::Repeated;
 use crate::engine::faults::retry::Retrying;
 use crate::repository::SkipPhase;
 
-/// The code that processes a step's chunks in a worker, for the step's options.
+/// The code that processes a step's chunks in a worker. The step's options hold it.
 #[derive(Clone, Copy)]
 pub struct RemoteStep {
     /// Processes the chunks of requests until there are no more.
@@ -41,7 +41,7 @@ impl fmt::Debug for RemoteStep {
 
 /// A step that is open in a worker.
 pub(crate) struct OpenStep<'s> {
-    common: Arc<Common<'s>>,
+    state: Arc<SharedState<'s>>,
     key: StepKey,
     secret: Secret,
     longest: usize,
@@ -81,7 +81,7 @@ impl<'s> OpenStep<'s> {
         served: &'s mut dyn FnMut(RequestOutcome),
     ) -> Self {
         let StepPlace { info, bindings, environment, context, retrying, stop } = at;
-        let common = Common {
+        let state = SharedState {
             info,
             // The manager decides where chunks end.
             chunk: usize::MAX,
@@ -93,10 +93,10 @@ impl<'s> OpenStep<'s> {
             bindings,
             cancelled: Arc::default(),
             give_up: stop,
-            at_end: None,
+            wake_lanes: None,
             remote: None,
         };
-        Self { common: Arc::new(common), key, secret, longest, name, next, served }
+        Self { state: Arc::new(state), key, secret, longest, name, next, served }
     }
 
     fn reply(&self, answer: &Answer) -> Result<Vec<u8>, Failure> {
@@ -110,7 +110,7 @@ impl<'s> OpenStep<'s> {
     /// Returns whether a processor has put a value into a context. The value would be lost, because a worker's
     /// contexts are not saved.
     fn has_put(&self) -> bool {
-        self.common.context.values.changed() || self.common.environment.job.values.changed()
+        self.state.context.values.changed() || self.state.environment.job.values.changed()
     }
 }
 
@@ -129,15 +129,15 @@ pub(crate) fn short_reply(key: StepKey, secret: &Secret, answer: &Answer) -> Opt
 }
 
 fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut OpenStep<'_>) {
-    let common = Arc::clone(&serving.common);
-    let own = common.own();
-    let scope = Scope::of_thread(common.environment, &own, common.bindings.clone());
+    let state = Arc::clone(&serving.state);
+    let own = state.own();
+    let scope = Scope::of_thread(state.environment, &own, state.bindings.clone());
     let mut open = None;
     let mut is_compared = false;
     while let Some((ask, items)) = (serving.next)() {
         let opened = match open.take() {
             Some(opened) => Ok(opened),
-            None => open_processor::<P>(common.info, &scope),
+            None => open_processor::<P>(state.info, &scope),
         };
         let processor = match opened {
             Ok(processor) => processor,
@@ -156,17 +156,17 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
         let worked = unpack::<P::In>(&items).map(|records| {
             let read_chunk = read_chunk::<P>(head.clone(), records);
             if head.careful {
-                process::<_, _, true>(&common, 0, read_chunk, processor, &mut None)
+                process::<_, _, true>(&state, 0, read_chunk, processor, &mut None)
             } else {
-                process::<_, _, false>(&common, 0, read_chunk, processor, &mut None)
+                process::<_, _, false>(&state, 0, read_chunk, processor, &mut None)
             }
         });
         let answered = worked.and_then(|(done, after)| {
             open = after;
             if serving.has_put() {
                 return Err(Failure::new(
-                    "a processor has put a value into a context, and a worker's contexts are not saved: return what is to be \
-                     kept as an item, or drop `remote`",
+                    "a processor has put a value into a context, and a worker's contexts are not saved: return \
+                     the value in an item instead, or drop `remote`",
                 )
                 .fatal());
             }
@@ -175,7 +175,7 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
                 is_compared = true;
                 compare(outputs)?;
             }
-            let Some(result) = result(&done, common.info.options.faults) else { return Ok(None) };
+            let Some(result) = result(&done, state.info.options.faults) else { return Ok(None) };
             let mut message = serving.reply(&Answer::Chunk(Box::new(result)))?;
             pack(&mut message, outputs)?;
             if message.len() > serving.longest {
@@ -194,7 +194,7 @@ fn serve<P: Pipe<In: RemoteItemBounds, Out: RemoteItemBounds>>(serving: &mut Ope
             Ok(None) => (serving.served)(RequestOutcome::Interrupted),
             Err(failure) => {
                 let failure = failure.during(Phase::Process);
-                let failed = failed(number, &failure, common.info.options.faults);
+                let failed = failed(number, &failure, state.info.options.faults);
                 let message = serving.reply(&Answer::Chunk(Box::new(failed))).and_then(|mut message| {
                     pack::<P::Out>(&mut message, &[])?;
                     Ok(message)

@@ -92,7 +92,7 @@ impl Shape {
 }
 
 /// The length at which the text of a value is cut.
-const SHOWN: usize = 60;
+const MAX_SHOWN: usize = 60;
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,14 +116,14 @@ impl fmt::Display for Shape {
             }
             Self::Variant(name, _) => format!("`{name}`"),
         };
-        match text.char_indices().nth(SHOWN) {
+        match text.char_indices().nth(MAX_SHOWN) {
             Some((end, _)) => write!(f, "{}…", &text[..end]),
             None => f.write_str(&text),
         }
     }
 }
 
-/// The message of a value that does not serialise.
+/// The message of a value that cannot be serialised.
 #[derive(Debug)]
 pub(super) struct ShapeError(String);
 
@@ -141,7 +141,7 @@ impl ser::Error for ShapeError {
     }
 }
 
-/// Serializes into a [`Shape`], in a binary format's view of the value.
+/// Serializes into a [`Shape`], as a binary format sees the value.
 struct Shaping;
 
 /// Collects the parts of a list, map, record or variant.

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_comes_back_is_no_reply() {
+    fn a_request_that_comes_back_is_not_a_reply() {
         let secret = Secret::of_owner("a");
         assert!(!secret.has_signed(Sender::Worker, &message(&secret, Sender::Manager)));
     }

@@ -160,7 +160,7 @@ proptest! {
 }
 
 #[test]
-fn another_order_of_a_map_or_set_is_no_difference() {
+fn another_order_of_a_map_or_set_is_not_a_difference() {
     let map: HashMap<u32, HashSet<u32>> = (0..50).map(|key| (key, (0..50).collect())).collect();
     compare(&[map]).unwrap();
 }
@@ -208,7 +208,7 @@ fn a_type_that_does_not_read_what_it_writes_is_refused() {
         number: u32,
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
     fn as_text<S: serde::Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
     }

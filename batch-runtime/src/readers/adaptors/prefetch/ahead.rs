@@ -133,9 +133,9 @@ impl<R: Reader> Ahead<R> {
         let mut state = self.shared.lock();
         let settled = |state: &mut State<R>| state.paused || state.panic.is_some();
         if state.outcomes.len() < self.batch && !settled(&mut state) {
-            let enough = |state: &mut State<R>| state.outcomes.len() < self.batch && !settled(state);
+            let too_few = |state: &mut State<R>| state.outcomes.len() < self.batch && !settled(state);
             state =
-                given.wait_timeout_while(state, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner).0;
+                given.wait_timeout_while(state, PATIENCE, too_few).unwrap_or_else(PoisonError::into_inner).0;
         }
         loop {
             if !state.outcomes.is_empty() {
@@ -226,8 +226,8 @@ fn read_ahead<R: Reader>(shared: &Shared<R>, mut reader: R, most: usize, batch: 
     }
 }
 
-/// Waits until there is something to read and notifies the reader of commits meanwhile; `None` when it should
-/// end.
+/// Waits until the thread may read another item, and notifies the reader of commits meanwhile; `None` if the
+/// thread should end.
 fn wait_for_room<'s, R: Reader>(
     shared: &'s Shared<R>,
     mut state: MutexGuard<'s, State<R>>,

@@ -65,7 +65,7 @@ fn a_panic_resurfaces_in_read_after_the_items_before_it_with_its_message() {
 
 /// Counts its reads, and waits for permission before each.
 struct Gated {
-    leave: Receiver<()>,
+    permits: Receiver<()>,
     read: Arc<AtomicUsize>,
 }
 
@@ -75,7 +75,7 @@ impl Reader for Gated {
     type Error = String;
 
     fn read(&mut self) -> Result<Option<usize>, String> {
-        if self.leave.recv().is_err() {
+        if self.permits.recv().is_err() {
             return Ok(None);
         }
         Ok(Some(self.read.fetch_add(1, Ordering::SeqCst) + 1))
@@ -93,9 +93,9 @@ impl Reader for Gated {
 #[test]
 fn it_never_reads_further_ahead_than_requested() {
     for most in [1, 2, 5, 8] {
-        let (gate, leave) = sync_channel(0);
+        let (gate, permits) = sync_channel(0);
         let read = Arc::new(AtomicUsize::new(0));
-        let mut reader = Gated { leave, read: Arc::clone(&read) }.prefetch(most);
+        let mut reader = Gated { permits, read: Arc::clone(&read) }.prefetch(most);
         let opener = std::thread::spawn(move || while gate.send(()).is_ok() {});
         for given in 1..=100 {
             assert_eq!(reader.read(), Ok(Some(given)));
@@ -111,8 +111,8 @@ fn it_never_reads_further_ahead_than_requested() {
 
 #[test]
 fn an_item_of_a_slow_reader_is_handed_over_at_once() {
-    let (gate, leave) = sync_channel(1);
-    let mut reader = Gated { leave, read: Arc::default() }.prefetch(1_000);
+    let (gate, permits) = sync_channel(1);
+    let mut reader = Gated { permits, read: Arc::default() }.prefetch(1_000);
     for item in 1..=20 {
         // If the thread waited for a full batch, this would hang: it gets no permission for a second item.
         gate.send(()).unwrap();

@@ -35,7 +35,7 @@ pub fn after<T, K: Display>(
         first: None,
         size: None,
         last: None,
-        over: 0,
+        unfit: 0,
         hash: NOTHING,
         keys: HashSet::new(),
         before: HashSet::new(),
@@ -50,11 +50,12 @@ pub struct After<T> {
     size: Option<(String, u32)>,
     /// The key of the last item that has one.
     last: Option<String>,
-    /// The number of items after it that do not fit the type, and their hash.
-    over: u64,
+    /// The number of items after that item that do not fit the type.
+    unfit: u64,
+    /// The hash of those items.
     hash: u64,
-    /// The hashes of the keys of the page that is read, and of the page before it. A server that sorts in another order, or
-    /// does not know the parameter, sends one of them again.
+    /// The hashes of the keys of the page that is being read, and of the previous page. A server that sorts in another
+    /// order, or does not know the parameter, sends one of these keys again.
     keys: HashSet<u64>,
     before: HashSet<u64>,
 }
@@ -100,25 +101,25 @@ impl<T> Style<T> for After<T> {
     }
 
     fn pass_over(&mut self, items: &[Box<RawValue>]) -> Result<usize, String> {
-        let over = usize::try_from(self.over).ok().and_then(|over| items.get(..over));
-        let Some(over) = over.filter(|over| hashed_all(over) == self.hash) else {
+        let unfit = usize::try_from(self.unfit).ok().and_then(|unfit| items.get(..unfit));
+        let Some(unfit) = unfit.filter(|unfit| hashed_all(unfit) == self.hash) else {
             // An item that did not fit has changed or is gone. Report the others twice rather than lose an item.
-            (self.over, self.hash) = (0, NOTHING);
+            (self.unfit, self.hash) = (0, NOTHING);
             return Ok(0);
         };
         let is_end = self.size.as_ref().is_some_and(|(_, size)| (items.len() as u64) < u64::from(*size));
-        if !over.is_empty() && over.len() == items.len() && !is_end {
+        if !unfit.is_empty() && unfit.len() == items.len() && !is_end {
             return Err(format!(
                 "none of the {} items of the page fits the type, so no key is known after which the next page could begin; ask for larger pages with `.size(..)`",
                 items.len()
             ));
         }
-        Ok(over.len())
+        Ok(unfit.len())
     }
 
     fn took(&mut self, raw: &RawValue, item: Option<&T>) -> Result<(), String> {
         let Some(item) = item else {
-            (self.over, self.hash) = (self.over + 1, hashed(self.hash, raw));
+            (self.unfit, self.hash) = (self.unfit + 1, hashed(self.hash, raw));
             return Ok(());
         };
         let key = (self.key)(item);
@@ -126,22 +127,22 @@ impl<T> Style<T> for After<T> {
         let is_last = self.last.as_ref().or(self.first.as_ref()) == Some(&key);
         if is_last || self.before.contains(&hash) || !self.keys.insert(hash) {
             return Err(format!(
-                "the key `{key}` comes twice, so that no page can begin after it: it has to be unique, the items have to be in its order, and `{}` has to mean \"greater than\"",
+                "the key `{key}` occurs twice, so no page can begin after it: it has to be unique, the items have to be in its order, and `{}` has to mean \"greater than\"",
                 self.name
             ));
         }
-        (self.last, self.over, self.hash) = (Some(key), 0, NOTHING);
+        (self.last, self.unfit, self.hash) = (Some(key), 0, NOTHING);
         Ok(())
     }
 
     fn place(&self, _: HttpPosition) -> HttpPosition {
-        let hash = if self.over == 0 { 0 } else { self.hash };
-        HttpPosition { index: self.over, hash, at: self.last.clone(), ..HttpPosition::default() }
+        let hash = if self.unfit == 0 { 0 } else { self.hash };
+        HttpPosition { index: self.unfit, hash, at: self.last.clone(), ..HttpPosition::default() }
     }
 
     fn go_to(&mut self, position: &HttpPosition) {
-        (self.last, self.over) = (position.at.clone(), position.index);
-        self.hash = if self.over == 0 { NOTHING } else { position.hash };
+        (self.last, self.unfit) = (position.at.clone(), position.index);
+        self.hash = if self.unfit == 0 { NOTHING } else { position.hash };
         (self.keys, self.before) = Default::default();
     }
 }

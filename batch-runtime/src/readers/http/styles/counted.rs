@@ -240,7 +240,7 @@ impl Pages {
         match (self.total, now) {
             (Some(before), Some(now)) if now != before && !(self.may_grow && now > before) => {
                 return Err(Broken::Changed(format!(
-                    "the total was {before} and is now {now}: the pages have changed while they were read, so that items may be missing or duplicated; start a new instance (`--next`){}",
+                    "the total was {before} and is now {now}: the pages have changed while they were being read, so items may be missing or duplicated; start a new instance (`--next`){}",
                     if now > before {
                         ", or allow it with `may_grow()` if items are only added at the end"
                     } else {
@@ -267,7 +267,7 @@ impl Pages {
         if self.is_offset && self.total_at.is_none() {
             if items > 0 && self.short.is_some_and(|short| short.checked_add(1) == Some(page)) {
                 return Err(Broken::Bad(
-                    "the page before had fewer items than were asked for, but more items follow: the server sends smaller pages; ask for that size with `.size(..)`".to_owned(),
+                    "the previous page had fewer items than were asked for, but more items follow: the server sends smaller pages; ask for that size with `.size(..)`".to_owned(),
                 ));
             }
             self.short = self.size.is_some_and(|size| items < size).then_some(page);

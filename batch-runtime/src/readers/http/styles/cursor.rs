@@ -1,4 +1,4 @@
-//! Pages whose address is known only from the page before them.
+//! Pages whose address is known only from the previous page.
 
 use super::super::page::Broken;
 use super::{Ask, HttpPosition, Learned, Style, bad_pointer};
@@ -8,7 +8,7 @@ use crate::readers::hash;
 const LONGEST: usize = 8 * 1024;
 
 /// Pages with tokens: each answer has the token of the next page at a JSON pointer, which is sent with this parameter.
-/// `null`, an empty text or `false` ends the input.
+/// `null`, an empty string or `false` ends the input.
 ///
 /// ```
 /// use batch_runtime::readers::http::token;
@@ -26,8 +26,8 @@ pub fn token(name: impl Into<String>, pointer: impl Into<String>) -> Token {
     }
 }
 
-/// Pages with links: each answer has the address of the next page at a JSON pointer. `null`, an empty text or `false`
-/// ends the input.
+/// Pages with links: each answer has the address of the next page at a JSON pointer. `null`, an empty string or
+/// `false` ends the input.
 ///
 /// A link to another host is refused unless [`Http::allow_host`](super::super::Http::allow_host) allows it.
 ///
@@ -128,13 +128,13 @@ impl Cursor {
         if let Some(next) = &next {
             if next.len() > LONGEST {
                 return Err(Broken::Bad(format!(
-                    "the address of the next page is longer than {LONGEST} bytes, which no position can keep"
+                    "the address of the next page is longer than {LONGEST} bytes, which is too long for a position"
                 )));
             }
             if current.as_ref() == Some(next) || self.replaced_after > 0 && hash(next.as_bytes()) == self.mark
             {
                 return Err(Broken::Bad(format!(
-                    "the server sends the address of a page that was read already, so that the pages would never end: `{}`",
+                    "the server sends the address of a page that was read already, so the pages would never end: `{}`",
                     crate::readers::shown(next)
                 )));
             }

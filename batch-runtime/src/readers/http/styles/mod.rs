@@ -30,7 +30,7 @@ impl<T, S: Style<T>> PageStyle<T> for S {}
 #[diagnostic::on_unimplemented(
     message = "pages named by `{Self}` cannot be read in parts",
     label = "the number of pages is not known",
-    note = "pages can be split if they are `numbered` or named by an `offset`, and if `.total(..)` says how many items there are;\na token, a link or a key is known only when the page before it was read"
+    note = "pages can be split if they are `numbered` or named by an `offset`, and if `.total(..)` says how many items there are;\na token, a link or a key is known only after the previous page has been read"
 )]
 pub trait CountedStyle<T>: PageStyle<T> + Countable {}
 
@@ -67,7 +67,7 @@ pub trait Style<T> {
     /// The request for a page, counted from 0.
     fn ask(&self, page: u64) -> Ask;
 
-    /// Learns from the answer. It is called once a page, unless the answer is refused.
+    /// Learns from the answer. It is called once per page, unless the answer is refused.
     fn learn(&mut self, learned: &Learned<'_>) -> Result<(), Broken>;
 
     /// Returns whether no page follows this one, which was read last and has that number of items.
@@ -78,7 +78,7 @@ pub trait Style<T> {
         None
     }
 
-    /// How many items of a page belong to the input, where it is known: those after them were added later.
+    /// How many items of a page belong to the input, where that is known: the items after them were added later.
     fn most(&self, _page: u64) -> Option<u64> {
         None
     }
@@ -150,6 +150,7 @@ impl fmt::Debug for Learned<'_> {
 /// The mistake in a JSON pointer, if there is one.
 fn bad_pointer(pointer: &str) -> Option<String> {
     let is_fine = pointer.is_empty() || pointer.starts_with('/');
-    (!is_fine)
-        .then(|| format!("`{pointer}` is not a JSON pointer: it begins with a slash, as in `/result/list`"))
+    (!is_fine).then(|| {
+        format!("`{pointer}` is not a JSON pointer: a pointer begins with a slash, as in `/result/list`")
+    })
 }

@@ -7,7 +7,7 @@ fn reader(server: &Server, clock: &Clock) -> HttpPages<u32, super::super::Token>
 }
 
 #[test]
-fn what_passes_is_requested_again_and_nothing_is_lost() {
+fn a_request_is_repeated_after_a_passing_fault_and_nothing_is_lost() {
     let server = Server::numbers(7, 3);
     server.faults([
         Fault::Status(503, None),
@@ -105,7 +105,7 @@ fn a_wait_ends_when_the_job_is_asked_to_stop_and_that_is_no_failure() {
 }
 
 #[test]
-fn what_the_server_refuses_is_not_requested_again() {
+fn a_request_that_the_server_refuses_is_not_repeated() {
     for (status, said) in [
         (401, "401, the server does not accept the credentials: check them"),
         (403, "403, the server does not allow this request"),

@@ -68,10 +68,10 @@ fn pages_that_would_never_end_are_refused() {
     assert!(error.starts_with("GET /v1/n?p=1: the server sends the address"), "{error}");
     let server = Server::of(["{\"id\": 1}"; 3], 3);
     let error = refused(pages::<serde_json::Value, _>(&server.http(), numbered("pgae")));
-    assert!(error.contains("the same items as the page before it: the server may not know"), "{error}");
+    assert!(error.contains("the same items as the previous page: the server may not know"), "{error}");
     let server = Server::of([1, 2, 2, 3], 3);
     let error = refused(pages(&server.http(), after("since", |number: &u32| *number)));
-    assert!(error.contains("the key `2` comes twice") && error.contains("`since` has to mean"), "{error}");
+    assert!(error.contains("the key `2` occurs twice") && error.contains("`since` has to mean"), "{error}");
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn keys_that_are_not_in_order_are_refused_when_one_comes_again() {
     assert_eq!(reader.read().unwrap(), Some(5));
     // The server does not know these keys, so it begins again.
     let error = refused(reader);
-    assert!(error.contains("comes twice") && error.contains("the items have to be in its order"), "{error}");
+    assert!(error.contains("occurs twice") && error.contains("the items have to be in its order"), "{error}");
     let server = Server::of(["\"a\"", "\"b\"", "\"c\""], 2);
     let error = refused(pages(&server.http(), after("pgae", |name: &String| name.clone())));
-    assert!(error.starts_with("GET n?pgae=b: the key `a` comes twice"), "{error}");
+    assert!(error.starts_with("GET n?pgae=b: the key `a` occurs twice"), "{error}");
 }
 
 #[test]
@@ -168,17 +168,17 @@ fn pages_of_another_size_than_before_are_refused() {
 }
 
 #[test]
-fn pages_of_values_may_be_alike_but_not_for_ever() {
+fn pages_of_values_may_be_alike_but_not_forever() {
     let server = Server::of([0; 16], 2);
     assert_eq!(all(&mut pages::<u32, _>(&server.http(), numbered("page"))).0, [0; 16]);
     let error = refused(pages::<u32, _>(&server.http(), numbered("pgae")));
-    assert!(error.contains("GET n?pgae=10: the page has the same items as the page before it"), "{error}");
+    assert!(error.contains("GET n?pgae=10: the page has the same items as the previous page"), "{error}");
     let mut reader = pages::<u32, _>(&server.http(), numbered("pgae")).may_repeat().limit(99);
     assert_eq!(all(&mut reader).0.len(), 99);
 }
 
 #[test]
-fn an_answer_that_is_no_page_ends_the_reading() {
+fn an_answer_that_is_not_a_page_ends_the_reading() {
     for (body, said) in [
         ("<html>", "the response is not JSON"),
         ("{\"fault\": 7}", "the response has nothing at `/list`"),

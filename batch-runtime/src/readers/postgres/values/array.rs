@@ -6,7 +6,7 @@ use serde::forward_to_deserialize_any;
 use super::bytes::Bytes;
 use super::cell::{Cell, Column};
 use super::{Broken, CUT, Form};
-use crate::readers::rows::NoItem;
+use crate::readers::rows::ItemError;
 
 /// An array.
 #[derive(Clone, Copy)]
@@ -34,13 +34,13 @@ impl<'a> Array<'a> {
         mut self,
         column: &'a Column,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         let Self { element, dimensions, .. } = self;
         Level { column, element, dimensions, elements: &mut self.elements }.deserialize_any(visitor)
     }
 }
 
-/// The rest of an array from one dimension on.
+/// The remaining dimensions of an array, and its remaining elements.
 struct Level<'a, 'b> {
     column: &'a Column,
     element: &'a Form,
@@ -49,14 +49,14 @@ struct Level<'a, 'b> {
 }
 
 impl<'de> Deserializer<'de> for Level<'de, '_> {
-    type Error = NoItem;
+    type Error = ItemError;
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         let Self { column, element, dimensions, elements } = self;
         let (length, inner) = match dimensions.split_first() {
             None => (0, dimensions),
@@ -86,9 +86,9 @@ struct Elements<'a, 'b> {
 }
 
 impl<'a> SeqAccess<'a> for &mut Elements<'a, '_> {
-    type Error = NoItem;
+    type Error = ItemError;
 
-    fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, NoItem> {
+    fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, ItemError> {
         if self.left == 0 {
             return Ok(None);
         }

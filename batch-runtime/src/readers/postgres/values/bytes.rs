@@ -2,7 +2,7 @@
 
 use super::{Broken, CUT};
 
-/// The bytes that are not read yet.
+/// The bytes that have not been read yet.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 

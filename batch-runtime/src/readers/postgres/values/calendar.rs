@@ -1,4 +1,4 @@
-//! Dates and times as texts: ISO 8601, as `jiff`, `chrono` and `time` read them.
+//! Dates and times as text: ISO 8601, as `jiff`, `chrono` and `time` read them.
 //!
 //! A year after 9999 or before 1, and infinity, are written as the server writes them: those crates refuse that form,
 //! and a `String` can hold it.
@@ -69,7 +69,7 @@ pub(super) fn interval(months: i32, days: i32, microseconds: i64) -> Written {
         let fits = |part: i64| part == 0 || (part < 0) == negative;
         fits(months.into()) && fits(days.into()) && fits(microseconds)
     };
-    // An interval of nothing is not negative.
+    // An empty interval is not negative.
     let is_negative = !are_all(false) && are_all(true);
     if is_negative {
         written.push(b'-');
@@ -122,7 +122,7 @@ fn push_date(written: &mut Written, days: i64) -> bool {
     year <= 0
 }
 
-/// A number that is never negative, and far below the greatest: a year, or a part of a day.
+/// A number that is never negative, and far below the maximum of `u32`: a year, or a part of a day.
 fn small(number: i64) -> u32 {
     u32::try_from(number).unwrap_or_default()
 }

@@ -5,8 +5,8 @@ use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 
 use super::json::document;
 use super::{Form, Value};
-use crate::readers::exact_numbers::{self, whole_of};
-use crate::readers::rows::{About, NoItem};
+use crate::readers::exact_numbers::{self, to_integer};
+use crate::readers::rows::{About, ItemError};
 
 /// The struct of `serde_json` that keeps a document as its text.
 const RAW_JSON: &str = "$serde_json::private::RawValue";
@@ -29,7 +29,7 @@ pub(in crate::readers::postgres) struct Cell<'de> {
     pub(in crate::readers::postgres) raw: Option<&'de [u8]>,
 }
 
-impl<'de> IntoDeserializer<'de, NoItem> for Cell<'de> {
+impl<'de> IntoDeserializer<'de, ItemError> for Cell<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -38,7 +38,7 @@ impl<'de> IntoDeserializer<'de, NoItem> for Cell<'de> {
 }
 
 impl<'de> Cell<'de> {
-    fn value(self) -> Result<Option<Value<'de>>, NoItem> {
+    fn value(self) -> Result<Option<Value<'de>>, ItemError> {
         let Some(raw) = self.raw else { return Ok(None) };
         Value::of(self.form, raw).map(Some).map_err(|broken| self.blamed(de::Error::custom(broken)))
     }
@@ -54,7 +54,7 @@ impl<'de> Cell<'de> {
         }
     }
 
-    /// The value of a `double precision` column, as [`integer`](Self::integer).
+    /// The value of a `double precision` column, like [`integer`](Self::integer).
     #[inline]
     fn double(self) -> Option<f64> {
         match self.form {
@@ -63,7 +63,7 @@ impl<'de> Cell<'de> {
         }
     }
 
-    /// The value of a text column, as [`integer`](Self::integer).
+    /// The value of a text column, like [`integer`](Self::integer).
     #[inline]
     fn text(self) -> Option<&'de str> {
         match self.form {
@@ -73,12 +73,12 @@ impl<'de> Cell<'de> {
     }
 
     /// Adds the column's name to the error.
-    fn named<T>(self, result: Result<T, NoItem>) -> Result<T, NoItem> {
+    fn named<T>(self, result: Result<T, ItemError>) -> Result<T, ItemError> {
         result.map_err(|error| self.blamed(error))
     }
 
     #[cold]
-    fn blamed(self, mut error: NoItem) -> NoItem {
+    fn blamed(self, mut error: ItemError) -> ItemError {
         error.column.get_or_insert_with(|| self.column.name.clone());
         error.about = match error.about {
             // Every value of the column is of this type.
@@ -93,14 +93,14 @@ impl<'de> Cell<'de> {
         error
     }
 
-    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.value()? {
             None => visitor.visit_unit(),
             Some(value) => self.visit_value(value, visitor),
         }
     }
 
-    fn visit_value<V: Visitor<'de>>(self, value: Value<'de>, visitor: V) -> Result<V::Value, NoItem> {
+    fn visit_value<V: Visitor<'de>>(self, value: Value<'de>, visitor: V) -> Result<V::Value, ItemError> {
         match value {
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Integer(value) => visitor.visit_i64(value),
@@ -114,8 +114,8 @@ impl<'de> Cell<'de> {
             Value::Array(array) => array.visit(self.column, visitor),
             Value::Unread => {
                 let Column { name, type_, .. } = self.column;
-                Err(NoItem::of_columns(format_args!(
-                    "the type `{type_}` is not read; convert it in the query, as in `{name}::text AS {name}`"
+                Err(ItemError::of_columns(format_args!(
+                    "the reader cannot read the type `{type_}`; convert it in the query, as in `{name}::text AS {name}`"
                 )))
             }
         }
@@ -124,23 +124,23 @@ impl<'de> Cell<'de> {
 
 macro_rules! whole_numbers {
     ($($method:ident($visit:ident: $type:ty))*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             if let Some(integer) = self.integer() {
                 return self.named(visitor.visit_i64(integer));
             }
             self.named(match self.value()? {
-                Some(Value::Single(value)) => match whole_of(value.into()) {
+                Some(Value::Single(value)) => match to_integer(value.into()) {
                     Some(whole) => visitor.visit_i64(whole),
                     None => visitor.visit_f32(value),
                 },
-                Some(Value::Double(value)) => match whole_of(value) {
+                Some(Value::Double(value)) => match to_integer(value) {
                     Some(whole) => visitor.visit_i64(whole),
                     None => visitor.visit_f64(value),
                 },
                 Some(Value::Numeric(value)) => {
                     match value.whole().and_then(|whole| <$type>::try_from(whole).ok()) {
                         Some(whole) => visitor.$visit(whole),
-                        None => Err(NoItem::unfit(stringify!($type), value.text().as_str())),
+                        None => Err(ItemError::unfit(stringify!($type), value.text().as_str())),
                     }
                 }
                 Some(Value::Json(text)) => document(text, |json| json.$method(visitor)),
@@ -153,7 +153,7 @@ macro_rules! whole_numbers {
 
 macro_rules! documents_or_any {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             self.named(match self.value()? {
                 Some(Value::Json(text)) => document(text, |json| json.$method(visitor)),
                 Some(value) => self.visit_value(value, visitor),
@@ -165,7 +165,7 @@ macro_rules! documents_or_any {
 
 macro_rules! texts {
     ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             if let Some(text) = self.text() {
                 return self.named(visitor.visit_borrowed_str(text));
             }
@@ -180,7 +180,7 @@ macro_rules! texts {
 }
 
 impl<'de> Deserializer<'de> for Cell<'de> {
-    type Error = NoItem;
+    type Error = ItemError;
 
     whole_numbers! {
         deserialize_i8(visit_i8: i8) deserialize_i16(visit_i16: i16) deserialize_i32(visit_i32: i32)
@@ -193,11 +193,11 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     texts! { deserialize_str deserialize_string deserialize_char deserialize_identifier }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(self.visit(visitor))
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(match self.value()? {
             Some(Value::Integer(value @ (0 | 1))) => visitor.visit_bool(value == 1),
             Some(Value::Json(text)) => document(text, |json| json.deserialize_bool(visitor)),
@@ -206,18 +206,18 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         })
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         if let Some(double) = self.double() {
             return self.named(visitor.visit_f64(double));
         }
         self.named(match self.value()? {
-            Some(Value::Integer(value)) => match exact_numbers::of_whole(value) {
+            Some(Value::Integer(value)) => match exact_numbers::to_f64(value) {
                 Some(real) => visitor.visit_f64(real),
-                None => Err(NoItem::unfit("f64", &value.to_string())),
+                None => Err(ItemError::unfit("f64", &value.to_string())),
             },
             Some(Value::Numeric(value)) => match value.double() {
                 Some(real) => visitor.visit_f64(real),
-                None => Err(NoItem::unfit("f64", value.text().as_str())),
+                None => Err(ItemError::unfit("f64", value.text().as_str())),
             },
             Some(Value::Json(text)) => document(text, |json| json.deserialize_f64(visitor)),
             Some(value) => self.visit_value(value, visitor),
@@ -225,21 +225,21 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         })
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(match self.value()? {
             Some(Value::Integer(value)) => {
-                match exact_numbers::of_whole(value).and_then(exact_numbers::single) {
+                match exact_numbers::to_f64(value).and_then(exact_numbers::to_f32) {
                     Some(real) => visitor.visit_f32(real),
-                    None => Err(NoItem::unfit("f32", &value.to_string())),
+                    None => Err(ItemError::unfit("f32", &value.to_string())),
                 }
             }
-            Some(Value::Double(value)) => match exact_numbers::single(value) {
+            Some(Value::Double(value)) => match exact_numbers::to_f32(value) {
                 Some(real) => visitor.visit_f32(real),
-                None => Err(NoItem::unfit("f32", &value.to_string())),
+                None => Err(ItemError::unfit("f32", &value.to_string())),
             },
             Some(Value::Numeric(value)) => match value.single() {
                 Some(real) => visitor.visit_f32(real),
-                None => Err(NoItem::unfit("f32", value.text().as_str())),
+                None => Err(ItemError::unfit("f32", value.text().as_str())),
             },
             Some(Value::Json(text)) => document(text, |json| json.deserialize_f32(visitor)),
             Some(value) => self.visit_value(value, visitor),
@@ -247,22 +247,22 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         })
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.raw {
             None => visitor.visit_none(),
             Some(_) => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(match self.value()? {
             Some(Value::Binary(bytes)) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
             Some(Value::Json(text)) => document(text, |json| json.deserialize_seq(visitor)),
@@ -271,7 +271,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         })
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ItemError> {
         self.deserialize_seq(visitor)
     }
 
@@ -280,7 +280,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         _: &'static str,
         _: usize,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.deserialize_seq(visitor)
     }
 
@@ -288,7 +288,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.deserialize_unit(visitor)
     }
 
@@ -296,7 +296,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         if name == RAW_JSON
             && let Some(Value::Json(text)) = self.value()?
         {
@@ -310,7 +310,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.named(match self.value()? {
             Some(Value::Json(text)) => document(text, |json| json.deserialize_struct(name, fields, visitor)),
             Some(value) => self.visit_value(value, visitor),
@@ -323,10 +323,10 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NoItem> {
+    ) -> Result<V::Value, ItemError> {
         self.named(match self.value()? {
             Some(Value::Text(variant)) => {
-                visitor.visit_enum(IntoDeserializer::<NoItem>::into_deserializer(variant))
+                visitor.visit_enum(IntoDeserializer::<ItemError>::into_deserializer(variant))
             }
             Some(Value::Json(text)) => document(text, |json| json.deserialize_enum(name, variants, visitor)),
             Some(value) => self.visit_value(value, visitor),
@@ -334,7 +334,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         })
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NoItem> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         visitor.visit_unit()
     }
 }

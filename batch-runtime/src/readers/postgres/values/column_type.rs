@@ -28,7 +28,7 @@ pub(in crate::readers::postgres) enum Form {
     Jsonb,
     Inet,
     Array(Box<Form>),
-    /// A value of a type that the reader does not read.
+    /// A value of a type that the reader cannot read.
     Unread,
 }
 
@@ -60,7 +60,7 @@ impl Form {
                 Kind::Enum(_) => Self::Text,
                 Kind::Domain(base) => Self::of(base),
                 Kind::Array(element) => Self::Array(Box::new(Self::of(element))),
-                // The server sends a value of `citext`, the type of an extension, as a text.
+                // The server sends a value of `citext`, the type of an extension, as text.
                 Kind::Simple if type_.name() == "citext" => Self::Text,
                 _ => Self::Unread,
             },

@@ -29,11 +29,11 @@ pub(super) enum Value<'a> {
     Numeric(Numeric<'a>),
     Text(&'a str),
     Binary(&'a [u8]),
-    /// Written as a text: a date, an address.
+    /// Written as text: a date, an address.
     Written(Written),
     Json(&'a str),
     Array(Array<'a>),
-    /// A value of a type that is not read.
+    /// A value of a type that the reader cannot read.
     Unread,
 }
 

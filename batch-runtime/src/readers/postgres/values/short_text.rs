@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 /// The longest text: a date-time with a time zone, an interval, or an address, with room to spare.
 const ROOM: usize = 80;
 
-/// A short ASCII text on the stack, so that no value of a row needs memory of its own.
+/// A short ASCII text on the stack, so that no value of a row needs an allocation.
 #[derive(Clone, Copy)]
 pub(in crate::readers::postgres) struct Written {
     bytes: [u8; ROOM],

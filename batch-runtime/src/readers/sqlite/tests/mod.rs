@@ -1,4 +1,4 @@
-//! The reader of a query, with the database that its tests read.
+//! Tests of the query reader, with the database that they read.
 
 mod items;
 mod keys;

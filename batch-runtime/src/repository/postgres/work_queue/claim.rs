@@ -46,8 +46,8 @@ const BEFORE_PARTITION: usize = 16;
 /// The first column after them: the context of the job, and the age of the step in seconds.
 const AFTER_PARTITION: usize = BEFORE_PARTITION + 16;
 
-/// A worker at the moment of a claim.
-struct Claiming<'c> {
+/// A worker's attempt to claim a partition.
+struct ClaimAttempt<'c> {
     shared: &'c Shared,
     worker: WorkerId,
     queues: &'c [String],
@@ -68,12 +68,12 @@ pub(super) fn claim(
 ) -> Result<Claimed, InnerError> {
     if let Some(Unsettled { name, queue, .. }) = unsettled(shared, worker) {
         let queue = RefCell::new(queue);
-        return Claiming { shared, worker, queues, declined, name, queue, may_be_done: true }.run();
+        return ClaimAttempt { shared, worker, queues, declined, name, queue, may_be_done: true }.run();
     }
     // A queue that had a partition often has another one.
     let found_in = guard(&shared.found_in).get(&worker).filter(|found| queues.contains(found)).cloned();
     if let Some(found) = found_in {
-        match Claiming::new(shared, worker, &[found], declined).run()? {
+        match ClaimAttempt::new(shared, worker, &[found], declined).run()? {
             Claimed::Nothing => guard(&shared.found_in).remove(&worker),
             claimed => return Ok(claimed),
         };
@@ -85,7 +85,7 @@ pub(super) fn claim(
     if queues.is_empty() {
         return Ok(Claimed::Nothing);
     }
-    Claiming::new(shared, worker, &queues, declined).run()
+    ClaimAttempt::new(shared, worker, &queues, declined).run()
 }
 
 fn unsettled(shared: &Shared, worker: WorkerId) -> Option<Unsettled> {
@@ -112,7 +112,7 @@ fn queues_with_offers(
     if get(&row, 0)? { Ok(None) } else { Ok(Some(get(&row, 1)?)) }
 }
 
-impl<'c> Claiming<'c> {
+impl<'c> ClaimAttempt<'c> {
     fn new(
         shared: &'c Shared,
         worker: WorkerId,
@@ -126,7 +126,7 @@ impl<'c> Claiming<'c> {
     fn run(self) -> Result<Claimed, InnerError> {
         let stop = self.shared.process.stop_of(Run::Worker(self.worker));
         let claimed = self.shared.transact(
-            // With less, a server that forgets a claim in a crash would offer a running partition again.
+            // With a lower durability, a server that forgets a claim in a crash would offer a running partition again.
             Durability::Machine,
             stop.as_ref(),
             |tx| self.take(tx),
@@ -231,7 +231,7 @@ impl<'c> Claiming<'c> {
     }
 }
 
-/// Locks the first partition after `after` that is offered in a queue, and returns its step execution. It passes over the
+/// Locks the first partition after `after` that is offered in a queue, and returns its step execution. It skips the
 /// executions in `out`, those that do not run, and partitions that others have locked.
 ///
 /// The subquery runs for one offer after the other until one fits. A join would run for all of them, and sort them.
@@ -249,7 +249,7 @@ fn next_offered(tx: &Tx<'_>, queue: &str, after: i64, out: &[i64]) -> Result<Opt
 }
 
 /// An offered partition, locked together with its step execution, which a takeover writes; `None` if somebody else has
-/// locked that.
+/// locked the step execution.
 fn locked(tx: &Tx<'_>, offered: i64) -> Result<Option<Row>, InnerError> {
     tx.query_opt(
         claims!(
@@ -316,7 +316,7 @@ pub(super) fn decline(
                 None => Ok(()),
             }
         },
-        // A repetition finds that the worker no longer holds it.
+        // A repetition finds that the worker no longer holds the partition.
         |_| Ok(None),
     )
 }
@@ -350,7 +350,7 @@ pub(super) fn give_up(
                 &[&WORKER_LOST, &rows::text(why), &partition.0, &worker.0],
             )
         },
-        // A repetition finds that it has ended.
+        // A repetition finds that the partition has ended.
         |_| Ok(None),
     )
 }

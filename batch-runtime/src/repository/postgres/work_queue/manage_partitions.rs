@@ -18,7 +18,7 @@ use crate::repository::work_queue::{HANDED_BACK, Tend, Tended, WORKER_LOST, Work
 use crate::repository::{Counters, Ownership, encode_context, partition_step_name};
 
 /// A step with partitions, at one moment.
-struct Look {
+struct Snapshot {
     groups: Vec<Group>,
     /// The workers that hold partitions.
     holders: BTreeMap<WorkerId, Holder>,
@@ -49,14 +49,14 @@ impl Holder {
     }
 }
 
-impl Look {
+impl Snapshot {
     fn tended(&self, events: Vec<String>) -> Tended {
         manage_partitions::summed_up(&self.groups, self.counters, self.stop_requested, events)
     }
 }
 
-/// Looks at a step in one statement, because an idle manager does so once a second.
-fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Look, InnerError> {
+/// Reads the state of a step in one statement, because an idle manager does so once a second.
+fn snapshot(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Snapshot, InnerError> {
     let rows = tx.query(
         concat!(
             "SELECT total.*, g.STATUS, g.RETURNED, g.OFFERED, g.WORKER_ID, g.MANY, w.ENDED IS NOT NULL, w.PROCESS, ",
@@ -114,7 +114,7 @@ fn look(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<Lo
             holders.insert(worker, holder);
         }
     }
-    Ok(Look { groups, holders, counters, stop_requested })
+    Ok(Snapshot { groups, holders, counters, stop_requested })
 }
 
 fn holder(shared: &Shared, row: &Row) -> Result<Option<Holder>, InnerError> {
@@ -129,7 +129,7 @@ pub(super) fn tend(
     step: &str,
     tend: &Tend<'_>,
 ) -> Result<Tended, InnerError> {
-    let seen = shared.ask(|tx| look(shared, tx, owner, step))?;
+    let seen = shared.ask(|tx| snapshot(shared, tx, owner, step))?;
     // In the order of their numbers, so that two managers that lose the same workers do not deadlock.
     let suspects: Vec<(WorkerId, Holder)> = seen
         .holders
@@ -156,17 +156,17 @@ pub(super) fn tend(
             }
             if tend.ends {
                 withdraw(tx, owner, step)?;
-                return look(shared, tx, owner, step);
+                return snapshot(shared, tx, owner, step);
             }
             renew(tx, owner, step, &mut events.borrow_mut())?;
-            let now = look(shared, tx, owner, step)?;
+            let now = snapshot(shared, tx, owner, step)?;
             // Renewed partitions may have failed for good.
             if now.groups.iter().any(Group::has_failed) {
                 withdraw(tx, owner, step)?;
             } else {
                 offer(tx, owner, step, tend, &now.groups)?;
             }
-            look(shared, tx, owner, step)
+            snapshot(shared, tx, owner, step)
         },
         // A worker that was declared lost stays so, and what has been offered is not offered again.
         |_| Ok(None),
@@ -193,8 +193,8 @@ fn declare<'s>(
     Ok(lost)
 }
 
-/// Ends the partitions that a lost worker holds. It waits for a chunk that is being committed, and the worker can commit
-/// nothing more of them.
+/// Ends the partitions that a lost worker holds. This waits for a chunk that is being committed. After that, the worker
+/// can commit nothing more of them.
 fn lose(
     tx: &Tx<'_>,
     owner: Ownership,

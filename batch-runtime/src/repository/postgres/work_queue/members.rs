@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::definition::Durability;
 use crate::postgres::Row;
 use crate::repository::postgres::error::InnerError;
-use crate::repository::postgres::process::{Liveness, RELEASE, Run, lease_columns};
+use crate::repository::postgres::process::{Liveness, RELEASE_TIMEOUT, Run, lease_columns};
 use crate::repository::postgres::rows::{get, time};
 use crate::repository::postgres::shared::{Shared, Tx};
 use crate::repository::work_queue::{Fate, Joined, NewWorker, WorkerId, WorkerRow};
@@ -72,7 +72,7 @@ impl Drop for Membership {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.process.ended(Run::Worker(self.id));
         let ended = shared.lend().and_then(|lent| {
-            let until = Instant::now() + RELEASE;
+            let until = Instant::now() + RELEASE_TIMEOUT;
             lent.set_watch(Some(Box::new(move || Instant::now() >= until)));
             shared.tx(&lent).execute(
                 "UPDATE @BATCH_WORKER SET ENDED = clock_timestamp() WHERE WORKER_ID = $1",
@@ -118,7 +118,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Inner
     shared.ask_once(|tx| {
         let row = tx.query_opt(
             concat!(
-                // A process that ends in order releases its lease itself.
+                // A process that ends properly releases its lease itself.
                 "SELECT w.ENDED IS NOT NULL OR COALESCE(p.LOST_TO = p.PROCESS, FALSE), w.PROCESS, ",
                 lease_columns!(),
                 " FROM @BATCH_WORKER w JOIN @BATCH_PROCESS p ON p.PROCESS = w.PROCESS WHERE w.WORKER_ID = $1"

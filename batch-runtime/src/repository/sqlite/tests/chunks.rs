@@ -136,7 +136,7 @@ fn writes_of_an_execution_wait_for_a_chunk_of_another_step() {
 }
 
 #[test]
-fn how_far_a_step_is_is_stored_at_most_once_a_second_by_the_repository_s_clock() {
+fn the_progress_of_a_step_is_stored_at_most_once_a_second_by_the_repository_s_clock() {
     let folder = Folder::new();
     let clock = ManualClock::at("2026-11-28T08:00:00Z");
     let repository = SqliteOptions::new().clock(clock.clone()).open(folder.file()).unwrap();

@@ -12,7 +12,7 @@ fn refused(result: Result<SqliteRepository, RepositoryError>) -> String {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_and_left_alone() {
+fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     let folder = Folder::new();
     let text = "carrier,origin\nUA,EWR\n".repeat(100);
     std::fs::write(folder.file(), &text).unwrap();

@@ -116,7 +116,7 @@ pub(in crate::repository::sqlite) fn counters(
         .query_row(params![execution.0, step], |row| rows::counters(row, 0))
 }
 
-/// Ends the partitions that a dead worker held. From then on it cannot commit anything of them.
+/// Ends the partitions that a dead worker held. From then on, the worker cannot commit anything of them.
 fn lose(
     connection: &Connection,
     owner: Ownership,

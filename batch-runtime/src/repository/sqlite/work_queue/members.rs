@@ -22,9 +22,10 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
             "INSERT INTO BATCH_PROCESS (HOST, PID, QUEUES, SLOTS, STARTED) VALUES (?1, ?2, ?3, ?4, ?5)
              RETURNING PROCESS_ID",
         )?
-        .query_row(params![host, pid, texts(worker.queues), worker.slots, stamp(shared.now())], |row| {
-            row.get(0).map(WorkerId)
-        })?;
+        .query_row(
+            params![host, pid, json_array(worker.queues), worker.slots, stamp(shared.now())],
+            |row| row.get(0).map(WorkerId),
+        )?;
     // Taken before the commit, because others look at it from then on.
     let held = shared.locks.acquire(Lock::Worker(id)).map_err(|error| {
         unusable(shared.locks.path(), format!("the lock of worker {id} cannot be taken: {error}"))
@@ -57,7 +58,7 @@ fn end_dead(shared: &Shared, connection: &Connection) -> Result<(), InnerError> 
 }
 
 /// The queues as a JSON array.
-fn texts(queues: &[String]) -> String {
+fn json_array(queues: &[String]) -> String {
     serde_json::Value::from(queues).to_string()
 }
 
@@ -123,7 +124,7 @@ pub(super) fn fate(shared: &Arc<Shared>, worker: WorkerId) -> Result<Fate, Inner
     if matches!(end()?, Some((false, _))) && is_alive(shared, Lock::Worker(worker))? {
         return Ok(Fate::Lives);
     }
-    // It may have ended in order since the first look.
+    // The worker may have ended properly since the first query.
     Ok(match end()? {
         None | Some((true, true)) => Fate::Ended,
         Some(_) => Fate::Lost(described(&connection, worker)?),

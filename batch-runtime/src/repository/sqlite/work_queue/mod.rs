@@ -23,6 +23,7 @@ use crate::repository::work_queue::{
     Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
 };
 use crate::repository::{ContextMap, Counters, Ownership, RepositoryError};
+
 impl WorkQueue for SqliteRepository {
     fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError> {
         self.named(members::join(&self.shared, worker))

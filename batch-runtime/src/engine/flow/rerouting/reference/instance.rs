@@ -33,8 +33,8 @@ pub(super) const COMPLETED: usize = 0;
 pub(super) const FAILED: usize = 1;
 
 impl Instance {
-    /// Replays the places that were passed. If that reaches a `fail!`, the decision that led there is open again. Returns
-    /// `None` if it does not reach the end of the body.
+    /// Replays the places that were passed. If that reaches a `fail!`, the decision that led there is open again.
+    /// Returns `None` if the replay does not reach the end of the body.
     pub(super) fn follow(
         &mut self,
         body: &[Statement],
@@ -145,8 +145,8 @@ impl Instance {
         followed
     }
 
-    /// Forgets the places that were passed in a part of the body, in these iterations. `stops` is the number of `stop!`s
-    /// before that part.
+    /// Forgets the places that were passed in a part of the body, in these iterations; with `onwards`, also in the
+    /// later iterations of the innermost loop. `stops` is the number of `stop!`s before that part.
     pub(super) fn forget(
         &mut self,
         body: &[Statement],

@@ -6,22 +6,22 @@ use serde::ser;
 
 /// The reason why a value cannot be a row.
 #[derive(Debug)]
-pub(in crate::writers) struct NoRow {
+pub(in crate::writers) struct RowError {
     pub(in crate::writers) column: Option<Box<str>>,
     pub(in crate::writers) problem: Box<str>,
 }
 
-impl NoRow {
+impl RowError {
     pub(in crate::writers) fn new(problem: impl Into<Box<str>>) -> Self {
         Self { column: None, problem: problem.into() }
     }
 
-    /// The problem of a row with fewer or more values than there are columns.
+    /// The error for a row with fewer or more values than there are columns.
     pub(in crate::writers) fn count(values: usize, columns: usize) -> Self {
         Self::new(format!("the row has {values} values, but there are {columns} columns"))
     }
 
-    /// The problem of a `None` in a `Some`.
+    /// The error for a `None` in a `Some`.
     #[cold]
     pub(in crate::writers) fn null_in_some() -> Self {
         Self::new("`Some(None)` would be stored as NULL, just like `None`; use a single `Option`")
@@ -33,15 +33,15 @@ impl NoRow {
     }
 }
 
-impl fmt::Display for NoRow {
+impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)
     }
 }
 
-impl std::error::Error for NoRow {}
+impl std::error::Error for RowError {}
 
-impl ser::Error for NoRow {
+impl ser::Error for RowError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message.to_string())
     }

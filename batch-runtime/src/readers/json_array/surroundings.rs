@@ -3,15 +3,15 @@
 
 use serde::de::IgnoredAny;
 
-use super::DEEPEST;
+use super::MAX_DEPTH;
+use super::element_end::{is_blank, shown};
 use super::pointer::Pointer;
-use super::scan::{is_blank, shown};
 
 /// The number of bytes of a key or a number that are kept.
-const KEPT: usize = 4096;
+const MAX_KEPT_BYTES: usize = 4096;
 
 /// The number of keys that a message names.
-const NAMED: usize = 10;
+const MAX_NAMED_KEYS: usize = 10;
 
 /// The tokens that may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +163,10 @@ impl Walk {
     }
 
     fn keep(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.kept.len() == KEPT {
-            return Err(Fault::Broken(format!("a value without quotes is longer than {KEPT} bytes")));
+        if self.kept.len() == MAX_KEPT_BYTES {
+            return Err(Fault::Broken(format!(
+                "a value without quotes is longer than {MAX_KEPT_BYTES} bytes"
+            )));
         }
         self.kept.push(byte);
         Ok(())
@@ -260,8 +262,8 @@ impl Walk {
             self.names.clear();
         }
         match byte {
-            b'{' | b'[' if depth == DEEPEST => {
-                let problem = format!("the document is nested more than {DEEPEST} levels deep");
+            b'{' | b'[' if depth == MAX_DEPTH => {
+                let problem = format!("the document is nested more than {MAX_DEPTH} levels deep");
                 return Err(Fault::Broken(problem));
             }
             b'{' | b'[' => {
@@ -311,14 +313,14 @@ impl Walk {
         }
         let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
         let has = if names.is_empty() { "is empty".to_owned() } else { format!("has {}", names.join(", ")) };
-        let more = if names.len() == NAMED { " …" } else { "" };
+        let more = if names.len() == MAX_NAMED_KEYS { " …" } else { "" };
         format!("{place} {has}{more}, but no key `{key}`: `{}` leads nowhere", pointer.text())
     }
 
     /// Reads a byte of a string.
     fn text(&mut self, byte: u8, pointer: &Pointer) -> Result<(), Fault> {
         let keeps = matches!(self.next, Next::Key | Next::KeyOrEnd);
-        if keeps && self.is_on_path() && self.kept.len() < KEPT {
+        if keeps && self.is_on_path() && self.kept.len() < MAX_KEPT_BYTES {
             self.kept.push(byte);
         }
         self.token = match (self.token, byte) {
@@ -360,7 +362,7 @@ impl Walk {
             );
             return Err(Fault::Broken(problem));
         }
-        if self.names.len() < NAMED {
+        if self.names.len() < MAX_NAMED_KEYS {
             self.names.push(crate::readers::shown(&key));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! [`Scan`] finds the end of an element by its brackets and strings, without reading its values.
 
-use super::DEEPEST;
+use super::MAX_DEPTH;
 
 /// The meaning of a byte outside a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +101,8 @@ impl Scan {
             let byte = bytes[self.done];
             match CLASSES[usize::from(byte)] {
                 Class::Quote => self.within = Within::Text,
-                Class::Open if self.depth == DEEPEST => {
-                    let problem = format!("an element is nested more than {DEEPEST} levels deep");
+                Class::Open if self.depth == MAX_DEPTH => {
+                    let problem = format!("an element is nested more than {MAX_DEPTH} levels deep");
                     return Scanned::Broken(self.done, problem);
                 }
                 Class::Open => {
@@ -247,9 +247,9 @@ mod tests {
         for text in ["[}", "{]", "[1}]", ":", ",", "]", "[[", "\"", "{\"a\"", "\"\\\"", "'a'"] {
             assert_eq!(end(text, 1), None, "{text}");
         }
-        assert_eq!(end(&"[".repeat(DEEPEST + 1), 1), None);
-        let deep = "[".repeat(DEEPEST) + &"]".repeat(DEEPEST);
-        assert_eq!(end(&deep, 7), Some(2 * DEEPEST));
+        assert_eq!(end(&"[".repeat(MAX_DEPTH + 1), 1), None);
+        let deep = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);
+        assert_eq!(end(&deep, 7), Some(2 * MAX_DEPTH));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::engine::step::{StepRun, blame};
 use crate::engine::threads::remote::run::RemoteRun;
 
 /// The state that all threads of a step share.
-pub(crate) struct Common<'s> {
+pub(crate) struct SharedState<'s> {
     pub(super) info: &'static StepInfo,
     /// The `chunk` of the step: the number of items in a chunk.
     pub(super) chunk: usize,
@@ -26,22 +26,22 @@ pub(crate) struct Common<'s> {
     pub(super) cancelled: Arc<AtomicBool>,
     /// Ends the backoffs between retries.
     pub(super) give_up: StopSignal,
-    /// Ends the waits of lanes that have workers process their chunks.
-    pub(super) at_end: Option<Box<dyn Fn() + Send + Sync>>,
-    /// The parts of the run that lanes with remote workers need.
+    /// Wakes the lanes that wait for chunks from workers in other processes.
+    pub(super) wake_lanes: Option<Box<dyn Fn() + Send + Sync>>,
+    /// The parts of the run that these lanes need.
     #[cfg(feature = "remote-chunks")]
     pub(super) remote: Option<&'s RemoteRun<'s>>,
 }
 
-impl Common<'_> {
+impl SharedState<'_> {
     pub(super) fn own(&self) -> StepEnvironment {
         StepEnvironment::on_thread(Arc::clone(&self.context), self.retrying.clone(), Arc::clone(&self.lanes))
     }
 
-    /// Ends the waits of lanes that have workers process their chunks.
-    pub(super) fn end(&self) {
-        if let Some(end) = &self.at_end {
-            end();
+    /// Wakes the lanes that wait for chunks from workers in other processes, because the step needs no more chunks.
+    pub(super) fn wake_lanes(&self) {
+        if let Some(wake) = &self.wake_lanes {
+            wake();
         }
     }
 
@@ -66,11 +66,11 @@ impl Common<'_> {
     }
 }
 
-impl<'s> Common<'s> {
+impl<'s> SharedState<'s> {
     pub(super) fn of(
         run: &'s StepRun<'_>,
         cancelled: Arc<AtomicBool>,
-        at_end: Option<Box<dyn Fn() + Send + Sync>>,
+        wake_lanes: Option<Box<dyn Fn() + Send + Sync>>,
     ) -> Arc<Self> {
         let (retrying, give_up) = run.retrying().given_up_by();
         Arc::new(Self {
@@ -83,7 +83,7 @@ impl<'s> Common<'s> {
             bindings: run.scope.bindings().to_vec(),
             cancelled,
             give_up,
-            at_end,
+            wake_lanes,
             #[cfg(feature = "remote-chunks")]
             remote: run.remote.as_ref(),
         })
