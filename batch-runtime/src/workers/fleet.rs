@@ -27,6 +27,9 @@ const MAX_FAILED_STARTS: u32 = 5;
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The number of a worker's last lines that a failure shows.
 const KEPT_LINES: usize = 5;
+/// How long the manager waits for the last lines of a worker that has ended. A process that the worker has left behind
+/// may keep its standard error open for ever.
+const LAST_LINES_TIME: Duration = Duration::from_secs(5);
 /// How long workers may take to end by themselves once they are no longer needed.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -77,6 +80,16 @@ struct Running {
     status: Arc<WorkerStatus>,
     /// Whether the manager has seen that the worker has taken a partition.
     has_worked: bool,
+    /// When the manager has seen that the process has ended.
+    ended: Option<Instant>,
+}
+
+impl Running {
+    /// Whether the lines of the worker, whose process has ended, are still being read.
+    fn may_say_more(&mut self) -> bool {
+        let ended = *self.ended.get_or_insert_with(Instant::now);
+        !self.status.has_said_all.load(Ordering::Acquire) && ended.elapsed() < LAST_LINES_TIME
+    }
 }
 
 /// Writes to the standard input of a worker, in a thread, because a worker may not read for a while.
@@ -123,6 +136,8 @@ struct WorkerStatus {
     id: AtomicI64,
     has_claimed: AtomicBool,
     last_lines: Mutex<VecDeque<String>>,
+    /// Whether all its lines on standard error have been read.
+    has_said_all: AtomicBool,
 }
 
 impl Fleet {
@@ -270,6 +285,7 @@ impl Fleet {
             let (status, lines, wake) = (Arc::clone(&status), Arc::clone(&self.lines), self.wake.clone());
             listen("lines of a worker", errors, move |line| {
                 if line.is_empty() {
+                    status.has_said_all.store(true, Ordering::Release);
                     return wake.wake();
                 }
                 lines(&format!("[worker {number}] {line}"));
@@ -286,7 +302,16 @@ impl Fleet {
             self.secrets.values().for_each(|secrets| orders.tell(secrets.clone()));
         }
         let began = Instant::now();
-        self.running.push(Running { number, place, child, orders, began, status, has_worked: false });
+        self.running.push(Running {
+            number,
+            place,
+            child,
+            orders,
+            began,
+            status,
+            has_worked: false,
+            ended: None,
+        });
         Ok(())
     }
 
@@ -303,6 +328,7 @@ impl Fleet {
                     }
                     at += 1;
                 }
+                Ok(Some(_)) if worker.may_say_more() => at += 1,
                 Ok(Some(status)) => {
                     let ended = self.running.swap_remove(at);
                     self.note_end(&ended, status)?;
