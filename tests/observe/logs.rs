@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use batch_runtime::JobInfo;
 use batch_runtime::prelude::*;
-use batch_runtime::{JobInfo, cli};
 use serde_json::Value;
 
 #[reader]
@@ -151,7 +151,7 @@ impl Logged {
         let words = ["program", "run", job.name, "-q", "--repository", repository.to_str().unwrap()];
         let log_words = ["--log", log.to_str().unwrap()];
         let words = words.iter().chain(&log_words).chain(more);
-        let code = cli::run_from(words, &[job], std::io::sink(), std::io::stderr());
+        let code = crate::run_from(words, &[job], std::io::sink(), std::io::stderr());
         let text = std::fs::read_to_string(log).unwrap_or_default();
         (code, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
@@ -295,7 +295,7 @@ fn a_log_may_be_standard_error() {
     let (job, err) = (<within as batch_runtime::JobDefinition>::INFO, crate::Kept::default());
     let words =
         ["program", "run", "-q", "--repository", repository.to_str().unwrap(), "--log", "/dev/stderr"];
-    assert_eq!(cli::run_from(words, &[job], std::io::sink(), err.clone()), 0);
+    assert_eq!(crate::run_from(words, &[job], std::io::sink(), err.clone()), 0);
     let text = err.text();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(of(&lines, "double").len(), 40);

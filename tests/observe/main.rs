@@ -13,8 +13,24 @@ mod metrics;
 mod otel;
 mod secrets;
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use batch_runtime::{JobInfo, cli};
+
+/// Runs a command line, while no other test does. `tracing` remembers for each event whether a subscriber of the process
+/// wants it, and may miss a subscriber that another thread sets at the same moment.
+fn run_from<A: Into<OsString>>(
+    words: impl IntoIterator<Item = A>,
+    jobs: &[&'static JobInfo],
+    out: impl Write + Send + 'static,
+    err: impl Write + Send + 'static,
+) -> u8 {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    cli::run_from(words, jobs, out, err)
+}
 
 /// A stream whose text can be looked at.
 #[derive(Clone, Default)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use batch_runtime::prelude::*;
-use batch_runtime::{JobDefinition, JobInfo, cli};
+use batch_runtime::{JobDefinition, JobInfo};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is bad")]
@@ -88,7 +88,7 @@ const JOBS: [&JobInfo; 2] = [<count as JobDefinition>::INFO, <wait as JobDefinit
 fn ask(repository: &str, line: &str, expected: u8) -> String {
     let words = ["program", "--repository", repository].into_iter().chain(line.split_whitespace());
     let out = crate::Kept::default();
-    let code = cli::run_from(words, &JOBS, out.clone(), std::io::stderr());
+    let code = crate::run_from(words, &JOBS, out.clone(), std::io::stderr());
     assert_eq!(code, expected, "{line}");
     out.text()
 }
@@ -327,7 +327,7 @@ fn a_textfile_that_cannot_be_written_is_named_and_an_old_one_stays() {
     let file = folder.path().join("missing/batch.prom");
     let kept = crate::Kept::default();
     let words = ["program", "--repository", repository, "metrics", "--textfile", file.to_str().unwrap()];
-    let code = cli::run_from(words, &JOBS, std::io::sink(), kept.clone());
+    let code = crate::run_from(words, &JOBS, std::io::sink(), kept.clone());
     let expected = format!(
         "error: the metrics cannot be written to {}: No such file or directory (os error 2); use `--textfile` to choose another file\n",
         file.display()

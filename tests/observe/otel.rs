@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use batch_runtime::prelude::*;
-use batch_runtime::{JobDefinition, JobInfo, cli};
+use batch_runtime::{JobDefinition, JobInfo};
 use batch_tests::collector::{Attributes, Collector, Manner, attributes};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -86,7 +86,7 @@ fn ask(folder: &Path, line: &str) -> (u8, String) {
     let secret = if line.starts_with("run") { vec!["--password", PLANTED] } else { Vec::new() };
     let (out, err) = (crate::Kept::default(), crate::Kept::default());
     let words = words.into_iter().chain(line.split_whitespace()).chain(secret);
-    let code = cli::run_from(words, &[COUNT], out.clone(), err.clone());
+    let code = crate::run_from(words, &[COUNT], out.clone(), err.clone());
     (code, if line.starts_with("metrics") { out.text() } else { err.text() })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use batch_runtime::prelude::*;
-use batch_runtime::{JobDefinition, JobInfo, cli};
+use batch_runtime::{JobDefinition, JobInfo};
 
 /// The secret, which no output may contain.
 const PLANTED: &str = "open-sesame-4711";
@@ -68,7 +68,7 @@ fn ask(folder: &Path, line: &str) -> (u8, String) {
         words.extend(["--log", log.to_str().unwrap(), "--log-filter", "trace"]);
     }
     let kept = crate::Kept::default();
-    let code = cli::run_from(words, &[ENTER], kept.clone(), kept.clone());
+    let code = crate::run_from(words, &[ENTER], kept.clone(), kept.clone());
     (code, kept.text())
 }
 

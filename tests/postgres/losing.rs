@@ -22,7 +22,7 @@ fn a_statement_is_cancelled_ten_seconds_after_the_stop() {
     let error = session.query("SELECT pg_sleep(60)", &[]).unwrap_err();
     let took = began.elapsed();
     assert!(error.is_stopped(), "{error}");
-    assert!(took > Duration::from_secs(10) && took < Duration::from_secs(60), "{took:?}");
+    assert!(took > Duration::from_secs(10) && took < Duration::from_mins(1), "{took:?}");
     // A quick statement is not disturbed, and the session goes on.
     assert_eq!(session.query_one("SELECT 1", &[]).unwrap().get::<_, i32>(0), 1);
 }
