@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::chunk_transaction::ChunkTransaction;
 use super::sqlite::Sqlite;
 use super::{Failure, Need, Scope};
-use crate::repository::{CheckpointKey, Checkpoints, LockWait, RepositoryError};
+use crate::repository::{CheckpointRequest, Checkpoints, LockWait, RepositoryError};
 
 /// A kind of database that can hold a chunk's transaction.
 pub trait Driver: Clone + Send + Sync + 'static {
@@ -81,7 +81,7 @@ pub trait Backend: Any + Send + Sync + fmt::Debug {
     /// for a lock.
     fn checkpoints(
         &self,
-        key: CheckpointKey,
+        key: CheckpointRequest,
         wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError>;
 }

@@ -24,7 +24,7 @@ pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send
 /// Returns whether to stop waiting.
 type StopsWaiting = Box<dyn Fn() -> bool + Send>;
 
-/// PollLoop the server's error about a statement into an error of the component that sent it.
+/// Turns the server's error about a statement into an error of the component that sent it.
 pub(crate) type Explain = Box<dyn FnOnce(PgError) -> BoxError + Send>;
 
 /// The answer to a statement.

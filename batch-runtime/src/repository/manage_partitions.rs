@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::work_queue::{MOST_LOSSES, Tend, Tended, WorkerId};
+use super::work_queue::{MOST_LOSSES, Reconcile, Reconciled, WorkerId};
 use super::{BatchStatus, Counters};
 use crate::definition::StepExecutionId;
 
@@ -40,18 +40,18 @@ pub(super) fn holders(groups: &[Group]) -> BTreeSet<WorkerId> {
 
 /// Returns how many more partitions may be offered, besides those that are offered or held now; `None` if there is no
 /// limit.
-pub(super) fn room(groups: &[Group], tend: &Tend<'_>) -> Option<u64> {
+pub(super) fn room(groups: &[Group], reconcile: &Reconcile<'_>) -> Option<u64> {
     let runs = |group: &&Group| matches!(group.status, BatchStatus::Starting | BatchStatus::Started);
     let taken = groups.iter().filter(runs).filter(|group| group.offered || group.worker.is_some());
     let taken: u64 = taken.map(|group| group.many).sum();
-    tend.at_once.map(|most| (most as u64).saturating_sub(taken))
+    reconcile.at_once.map(|most| (most as u64).saturating_sub(taken))
 }
 
 /// Returns whether the manager has anything to write.
-pub(super) fn is_due(groups: &[Group], any_lost: bool, tend: &Tend<'_>) -> bool {
-    let has_room = room(groups, tend) != Some(0);
+pub(super) fn is_due(groups: &[Group], any_lost: bool, reconcile: &Reconcile<'_>) -> bool {
+    let has_room = room(groups, reconcile) != Some(0);
     any_lost
-        || if tend.ends {
+        || if reconcile.ends {
             groups.iter().any(|group| group.offered)
         } else {
             groups.iter().any(|group| group.returned || (group.is_idle() && has_room))
@@ -64,22 +64,22 @@ pub(super) fn summed_up(
     counters: Counters,
     stop_requested: bool,
     events: Vec<String>,
-) -> Tended {
-    let mut tended = Tended { counters, stop_requested, events, ..Tended::default() };
+) -> Reconciled {
+    let mut reconciled = Reconciled { counters, stop_requested, events, ..Reconciled::default() };
     for group in groups {
         match (group.status, group.worker) {
-            (BatchStatus::Completed, _) => tended.completed += group.many,
+            (BatchStatus::Completed, _) => reconciled.completed += group.many,
             (BatchStatus::Starting | BatchStatus::Started, Some(worker)) => {
-                match tended.held.iter_mut().find(|(held, _)| *held == worker) {
+                match reconciled.held.iter_mut().find(|(held, _)| *held == worker) {
                     Some((_, many)) => *many += group.many,
-                    None => tended.held.push((worker, group.many)),
+                    None => reconciled.held.push((worker, group.many)),
                 }
             }
-            _ if group.has_failed() => tended.failed += group.many,
-            _ => tended.waiting += group.many,
+            _ if group.has_failed() => reconciled.failed += group.many,
+            _ => reconciled.waiting += group.many,
         }
     }
-    tended
+    reconciled
 }
 
 /// A partition that nobody holds any more, because its worker was lost or handed it back.

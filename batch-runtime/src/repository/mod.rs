@@ -58,7 +58,7 @@ pub use model::{
     Owner, OwnerState, PartitionExecution, Renamed, SkipPhase, SkippedItem, SkippedRow, StepExecution,
     StoredParameter, UnfinishedStep,
 };
-pub use other_database::{Checkpoint, CheckpointKey, Checkpoints, LockWait};
+pub use other_database::{Checkpoint, CheckpointRequest, Checkpoints, LockWait};
 
 pub use filter::{Between, ExecutionFilter, InstanceFilter, SkippedFilter, SkippedKey, SkippedOf};
 pub use operation::{Operation, OperationKind};

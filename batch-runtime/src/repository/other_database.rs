@@ -17,7 +17,7 @@ const PAGE: u32 = 1_000;
 
 /// Says which step's checkpoints to open, and how.
 #[derive(Debug, Clone)]
-pub struct CheckpointKey {
+pub struct CheckpointRequest {
     /// The name of the `#[database]` function.
     pub database: String,
     /// The identity of the repository.

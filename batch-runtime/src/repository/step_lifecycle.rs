@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::chunks::ChunkStore;
 use super::mirror::Mirror;
-use super::other_database::{Checkpoint, CheckpointKey, Checkpoints, LockWait, copy_skipped};
+use super::other_database::{Checkpoint, CheckpointRequest, Checkpoints, LockWait, copy_skipped};
 use super::{
     BatchStatus, ContextMap, Counters, Ownership, Repository, RepositoryError, StepFinish, StepRow,
     StepStart, encode_context,
@@ -47,7 +47,7 @@ pub fn begin_step(
         if repository.is_own(database).map_err(|error| of_database(name, error))? {
             own = Some(database);
         } else {
-            let key = CheckpointKey {
+            let key = CheckpointRequest {
                 database: name.to_owned(),
                 repository: repository.identity(),
                 owner,

@@ -56,7 +56,7 @@ pub struct Joined {
 
 /// The instructions of a manager for the partitions of its step.
 #[derive(Debug, Clone, Copy)]
-pub struct Tend<'a> {
+pub struct Reconcile<'a> {
     /// The queue to offer them in.
     pub queue: &'a str,
     /// The number of partitions that may be offered or held at the same time.
@@ -69,7 +69,7 @@ pub struct Tend<'a> {
 
 /// The partitions of a step, as a manager sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tended {
+pub struct Reconciled {
     /// The number of partitions that no worker has taken yet.
     pub waiting: u64,
     /// The number of partitions that each worker holds.
@@ -88,7 +88,7 @@ pub struct Tended {
     pub events: Vec<String>,
 }
 
-impl Tended {
+impl Reconciled {
     /// The number of partitions that workers hold.
     #[must_use]
     pub fn held(&self) -> u64 {
@@ -176,14 +176,19 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// If the repository cannot be written.
     fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError>;
 
-    /// Offers the partitions of a step that nobody runs, as far as `tend` allows. Fences the partitions of lost workers,
+    /// Offers the partitions of a step that nobody runs, as far as `reconcile` allows. Fences the partitions of lost workers,
     /// and gives them and those that were handed back a new step execution, with the context of the last one. A partition
     /// that has lost three workers in a row without a commit in between fails. Writes nothing if there is
     /// nothing to do.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
-    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError>;
+    fn reconcile(
+        &self,
+        owner: Ownership,
+        step: &str,
+        reconcile: &Reconcile<'_>,
+    ) -> Result<Reconciled, RepositoryError>;
 
     /// Takes the first partition that is offered in one of these queues, except those of the executions that the worker
     /// has declined. An execution whose owner is dead or which is asked to stop offers nothing.

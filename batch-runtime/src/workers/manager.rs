@@ -14,7 +14,7 @@ use super::orders::{Secrets, WorkerSettings};
 use super::wake::Wake;
 use crate::definition::{Failure, JobInfo};
 use crate::engine::{PartitionHandler, PartitionWork, PartitionsError};
-use crate::repository::work_queue::{Tend, Tended, WorkQueue};
+use crate::repository::work_queue::{Reconcile, Reconciled, WorkQueue};
 use crate::repository::{OwnerState, PartitionExecution, RepositoryError};
 
 /// The first wait between two polls of the partitions; it doubles each time while nothing changes.
@@ -215,7 +215,7 @@ struct ManagedStep<'m> {
 }
 
 /// Whether no partition has changed its state between two polls.
-fn is_same(now: &Tended, before: &Tended) -> bool {
+fn is_same(now: &Reconciled, before: &Reconciled) -> bool {
     now.waiting == before.waiting && now.held == before.held && now.completed == before.completed
 }
 
@@ -232,7 +232,7 @@ impl ManagedStep<'_> {
             .map(|hints| hints.on_ended(work.ownership(), Box::new(move || wake.wake())));
         let mut last_hint = None;
         let mut pause = FIRST_PAUSE;
-        let mut last = Tended::default();
+        let mut last = Reconciled::default();
         let mut ends = false;
         let mut stop_passed_on = false;
         // The reason why the step fails although no partition has failed.
@@ -247,31 +247,31 @@ impl ManagedStep<'_> {
             }
             ends |= work.is_stopping();
             let (at_once, contested) = (self.limit, work.owner_may_live());
-            let tend = Tend { queue: &self.name, at_once, contested, ends };
+            let reconcile = Reconcile { queue: &self.name, at_once, contested, ends };
             let began = Instant::now();
-            let mut tended = self.queue.tend(work.ownership(), work.step(), &tend)?;
+            let mut reconciled = self.queue.reconcile(work.ownership(), work.step(), &reconcile)?;
             let took = began.elapsed();
-            let is_new = self.is_new(&tended, &last);
-            for event in std::mem::take(&mut tended.events) {
+            let is_new = self.is_new(&reconciled, &last);
+            for event in std::mem::take(&mut reconciled.events) {
                 work.tell(&event);
             }
-            work.show(&tended.counters, tended.completed);
-            if tended.stop_requested && !work.is_stopping() {
+            work.show(&reconciled.counters, reconciled.completed);
+            if reconciled.stop_requested && !work.is_stopping() {
                 work.request_stop();
                 continue;
             }
-            if tended.has_failed() && !ends {
+            if reconciled.has_failed() && !ends {
                 // Withdraw the partitions that nobody has taken yet.
                 ends = true;
                 continue;
             }
-            if tended.held() == 0 && (ends || tended.waiting == 0) {
+            if reconciled.held() == 0 && (ends || reconciled.waiting == 0) {
                 return failure.map_or(Ok(()), |failure| Err(PartitionsError::Failed(failure)));
             }
             if !ends {
-                self.hint(&tended, is_new, &mut last_hint);
+                self.hint(&reconciled, is_new, &mut last_hint);
             }
-            let next_start = if ends { Ok(None) } else { self.start_workers(&tended, is_new) };
+            let next_start = if ends { Ok(None) } else { self.start_workers(&reconciled, is_new) };
             let next_start = match next_start {
                 Ok(next_start) => next_start,
                 Err(failed) => {
@@ -281,10 +281,10 @@ impl ManagedStep<'_> {
                 }
             };
             let has_moved =
-                tended.completed > last.completed || tended.counters.commit > last.counters.commit;
-            if has_moved || (tended.held() > 0 && last.held() > 0) {
+                reconciled.completed > last.completed || reconciled.counters.commit > last.counters.commit;
+            if has_moved || (reconciled.held() > 0 && last.held() > 0) {
                 (alone_since, told) = (None, false);
-            } else if tended.held() == 0 && !ends {
+            } else if reconciled.held() == 0 && !ends {
                 let since = *alone_since.get_or_insert_with(Instant::now);
                 let most = self.manager.most_wait.filter(|most| since.elapsed() >= *most);
                 if most.is_some() || (since.elapsed() >= TELL_AFTER && !told) {
@@ -302,12 +302,12 @@ impl ManagedStep<'_> {
             // partitions is work for the database.
             let spacing = (took * SPACING_FACTOR).clamp(MIN_SPACING, LONGEST_PAUSE);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
-            pause = match (woken, is_same(&tended, &last)) {
+            pause = match (woken, is_same(&reconciled, &last)) {
                 (true, _) => FIRST_PAUSE,
                 (false, false) => pause.min(STEADY_PAUSE),
                 (false, true) => (pause * 2).min(self.longest()),
             };
-            last = tended;
+            last = reconciled;
         }
     }
 
@@ -332,7 +332,7 @@ impl ManagedStep<'_> {
     }
 
     /// Returns whether partitions were offered since the last poll, as far as the manager can tell.
-    fn is_new(&self, now: &Tended, before: &Tended) -> bool {
+    fn is_new(&self, now: &Reconciled, before: &Reconciled) -> bool {
         // An event is a partition that has come back. With a limit, the next partition is only offered when another one
         // ends.
         let is_offered_one_by_one = self.limit.is_some();
@@ -342,7 +342,7 @@ impl ManagedStep<'_> {
     }
 
     /// Wakes idle workers if there is something new to take, or if nobody has taken anything for a while.
-    fn hint(&self, now: &Tended, is_new: bool, last_hint: &mut Option<Instant>) {
+    fn hint(&self, now: &Reconciled, is_new: bool, last_hint: &mut Option<Instant>) {
         let Some(hints) = &self.manager.hints else { return };
         let room = self.limit.map_or(u64::MAX, |most| (most as u64).saturating_sub(now.held()));
         let open = now.waiting.min(room);
@@ -383,13 +383,13 @@ impl ManagedStep<'_> {
 
     /// Starts workers, and wakes them if there is something new to take. If a start has failed, returns the time until
     /// the next one.
-    fn start_workers(&self, tended: &Tended, is_new: bool) -> Result<Option<Duration>, Failure> {
+    fn start_workers(&self, reconciled: &Reconciled, is_new: bool) -> Result<Option<Duration>, Failure> {
         let Some(fleet) = &self.manager.fleet else { return Ok(None) };
         let mut fleet = fleet.lock().unwrap_or_else(PoisonError::into_inner);
-        tended.lost.iter().for_each(|worker| fleet.kill_lost(*worker));
+        reconciled.lost.iter().for_each(|worker| fleet.kill_lost(*worker));
         let most = self.limit.map_or(u64::MAX, |most| most as u64);
-        let partitions = (tended.held() + tended.waiting).min(most);
-        fleet.ensure_workers(&self.step(), partitions, is_new && partitions > tended.held())?;
+        let partitions = (reconciled.held() + reconciled.waiting).min(most);
+        fleet.ensure_workers(&self.step(), partitions, is_new && partitions > reconciled.held())?;
         Ok(fleet.pause())
     }
 

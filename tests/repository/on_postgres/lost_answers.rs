@@ -35,7 +35,7 @@ fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit()
             proxy.cut(cut.clone());
         };
         before();
-        assert_eq!(manager.tend().waiting, 4);
+        assert_eq!(manager.reconcile().waiting, 4);
         before();
         let worker = Worker::joining(open(&proxy.url(database.url())), &StopSignal::new());
         before();
@@ -58,7 +58,7 @@ fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit()
         worker.begin(&third);
         worker.hand_back(&third);
         before();
-        assert_eq!(manager.tend().events.len(), 2);
+        assert_eq!(manager.reconcile().events.len(), 2);
         drop(worker);
         let other = Worker::of(&place);
         for _ in 0..3 {
@@ -67,8 +67,8 @@ fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit()
             other.complete(&claim);
         }
         nothing(&other.look());
-        let tended = manager.tend();
-        assert_eq!((tended.completed, tended.held()), (4, 0), "{cut:?}");
+        let reconciled = manager.reconcile();
+        assert_eq!((reconciled.completed, reconciled.held()), (4, 0), "{cut:?}");
         assert!(cuts >= 8, "{cuts}");
     }
 }
@@ -86,7 +86,7 @@ fn a_claim_that_nobody_knows_of_is_found_by_the_next_one() {
     proxy.cut(Cut::After(COMMIT));
     let queues = [crate::workers::QUEUE.to_owned()];
     queue(&worker.repository).claim(worker.id(), &queues, &BTreeSet::new()).unwrap_err();
-    until("the commit", || manager.tend().held() == 1);
+    until("the commit", || manager.reconcile().held() == 1);
     let numbers: Vec<_> = [(); 2].map(|()| worker.claim().partition.number).into();
     assert_eq!(numbers, [0, 1]);
     nothing(&worker.look());
@@ -115,7 +115,7 @@ fn a_chunk_that_is_cut_at_its_commit_while_its_worker_is_lost_is_refused() {
         });
         assert!(is_fenced(&chunk), "{chunk:?}");
         assert!(is_fenced(&commit::<Schema>(&mut step, 3)));
-        assert_eq!(manager.tend().waiting, 1);
+        assert_eq!(manager.reconcile().waiting, 1);
         let other = Worker::of(&place);
         let mut step = other.begin(&other.claim());
         assert_eq!(step.context, context(1));
@@ -144,7 +144,7 @@ fn a_chunk_in_another_database_that_is_cut_while_somebody_begins_the_partition_i
     let chunk = step.chunks.commit(&mut record(2), |chunk, _| {
         Schema::insert(chunk, 2)?;
         queue(&manager.repository).give_up(worker.id(), claim.partition.id, "lost").unwrap();
-        manager.tend();
+        manager.reconcile();
         // The next one reads the checkpoint there, and gets no further.
         let next = Worker::of(&place);
         let again = next.claim();
@@ -155,7 +155,7 @@ fn a_chunk_in_another_database_that_is_cut_while_somebody_begins_the_partition_i
     });
     assert!(is_fenced(&chunk), "{chunk:?}");
     assert!(is_fenced(&commit::<Schema>(&mut step, 3)));
-    manager.tend();
+    manager.reconcile();
     let last = Worker::of(&place);
     let mut step = begin_there(&last, &last.claim(), there.url()).unwrap();
     assert_eq!(step.context, context(1));

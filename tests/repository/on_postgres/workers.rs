@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use batch_runtime::StopSignal;
 use batch_runtime::postgres::Session;
-use batch_runtime::repository::work_queue::{Claimed, Tend};
+use batch_runtime::repository::work_queue::{Claimed, Reconcile};
 use batch_runtime::repository::{BatchStatus, OwnerState};
 use batch_tests::postgres::{Options, Server};
 use batch_tests::proxy::Proxy;
@@ -17,7 +17,7 @@ use crate::place::{OWNER_OF, Place, Repo};
 use crate::postgres::Schema;
 use crate::processes::Owner;
 use crate::support::*;
-use crate::workers::{Manager, TEND, Worker, queue, refused};
+use crate::workers::{Manager, RECONCILE, Worker, queue, refused};
 
 /// Acts as a worker: claims a partition, commits a chunk of it, and one more for every line it receives.
 fn work(repository: &Repo) {
@@ -59,8 +59,8 @@ fn a_paused_worker_is_lost_after_its_lease_and_is_refused_when_it_wakes() {
     let test = "on_postgres::workers::a_paused_worker_is_lost_after_its_lease_and_is_refused_when_it_wakes";
     let mut paused = Owner::start(test, place.url());
     paused.signal(Signal::SIGSTOP);
-    assert_eq!(manager.tend().held(), 1);
-    until("the loss", || manager.tend().waiting == 1);
+    assert_eq!(manager.reconcile().held(), 1);
+    until("the loss", || manager.reconcile().waiting == 1);
     let workers = queue(&manager.repository).workers().unwrap();
     assert!(workers.is_empty(), "{workers:?}");
 
@@ -93,9 +93,9 @@ fn a_killed_worker_is_lost_at_once_on_this_machine_and_after_its_lease_on_anothe
         worker.signal(Signal::SIGKILL);
         if !is_here {
             place.sql("UPDATE BATCH_PROCESS SET HOST = 'elsewhere', RENEWED = clock_timestamp() + INTERVAL '2 seconds' WHERE LOST IS NULL AND PROCESS IN (SELECT PROCESS FROM BATCH_WORKER)");
-            assert_eq!(manager.tend().held(), 1);
+            assert_eq!(manager.reconcile().held(), 1);
         }
-        until("the loss", || manager.tend().waiting == 1);
+        until("the loss", || manager.reconcile().waiting == 1);
         let take_over = place.rows("SELECT TAKE_OVER FROM BATCH_PARTITION");
         assert_eq!(take_over, [(!is_here).to_string()]);
     }
@@ -116,7 +116,7 @@ fn a_worker_that_is_declared_lost_is_told_to_stop_and_may_join_again() {
         place.sql(&format!(
             "UPDATE BATCH_PROCESS SET RENEWED = clock_timestamp() - INTERVAL '1 hour' WHERE PROCESS = '{process}'"
         ));
-        manager.tend().waiting == 2
+        manager.reconcile().waiting == 2
     });
     assert!(queue(&worker.repository).drains(worker.id()).unwrap());
     assert!(matches!(worker.look(), Claimed::Drain));
@@ -128,7 +128,7 @@ fn a_worker_that_is_declared_lost_is_told_to_stop_and_may_join_again() {
     std::thread::sleep(LEASE + Duration::from_secs(1));
     let claim = again.claim();
     commit::<Schema>(&mut again.begin(&claim), 2).unwrap();
-    assert_eq!(manager.tend().held, [(again.id(), 1)]);
+    assert_eq!(manager.reconcile().held, [(again.id(), 1)]);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_worker_that_is_cut_off_stops_by_itself() {
     let claim = worker.claim();
     let mut step = worker.begin(&claim);
     proxy.swallow(true);
-    until("the loss", || manager.tend().waiting == 1);
+    until("the loss", || manager.reconcile().waiting == 1);
     until("the stop", || lost.is_raised());
     proxy.swallow(false);
     assert!(is_fenced(&commit::<Schema>(&mut step, 1)));
@@ -158,7 +158,7 @@ fn a_worker_whose_lease_is_renewed_in_time_is_not_lost() {
     let mut step = worker.begin(&claim);
     let began = Instant::now();
     while began.elapsed() < 2 * LEASE {
-        assert_eq!(manager.tend().held(), 1);
+        assert_eq!(manager.reconcile().held(), 1);
         assert_eq!(queue(&manager.repository).workers().unwrap()[0].state, OwnerState::Alive);
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -199,7 +199,7 @@ fn a_lost_worker_that_sleeps_in_a_transaction_holds_nobody_up() {
     });
     end_leases_of_workers(&place);
     let began = Instant::now();
-    assert_eq!(manager.tend().waiting, 1);
+    assert_eq!(manager.reconcile().waiting, 1);
     assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     for sleeping in sleeping {
         let error = sleeping.query("SELECT 1", &[]).unwrap_err();
@@ -237,7 +237,7 @@ fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
     let new = [0, 1]
         .map(|part: u32| batch_runtime::repository::NewPartition { name: None, part: part.to_string() });
     repository.begin_partitions(other.ownership, &start("step"), Some(&new)).unwrap();
-    queue(&repository).tend(other.ownership, "step", &TEND).unwrap();
+    queue(&repository).reconcile(other.ownership, "step", &RECONCILE).unwrap();
     let workers = [(); 2].map(|()| Worker::of(&place));
     for worker in &workers {
         worker.begin(&worker.claim());
@@ -247,11 +247,16 @@ fn two_managers_that_lose_the_same_workers_get_back_what_is_theirs() {
     }
     end_leases_of_workers(&place);
     std::thread::scope(|scope| {
-        let ours = scope.spawn(|| manager.tend());
-        let theirs = scope.spawn(|| queue(&repository).tend(other.ownership, "step", &TEND).unwrap());
-        for tended in [ours, theirs] {
-            let tended = tended.join().unwrap();
-            assert_eq!((tended.waiting, tended.held(), tended.events.len()), (2, 0, 2), "{tended:?}");
+        let ours = scope.spawn(|| manager.reconcile());
+        let theirs =
+            scope.spawn(|| queue(&repository).reconcile(other.ownership, "step", &RECONCILE).unwrap());
+        for reconciled in [ours, theirs] {
+            let reconciled = reconciled.join().unwrap();
+            assert_eq!(
+                (reconciled.waiting, reconciled.held(), reconciled.events.len()),
+                (2, 0, 2),
+                "{reconciled:?}"
+            );
         }
     });
     // An expired lease does not prove a death, not even to the second manager that sees it.
@@ -263,5 +268,5 @@ fn a_repository_of_the_version_without_workers_takes_them_after_its_update() {
     let Some(place) = schema() else { return };
     of_version(1, &place);
     let manager = Manager::offering(&place, 1);
-    manager.tend_as(&Tend { ends: true, ..TEND });
+    manager.reconcile_as(&Reconcile { ends: true, ..RECONCILE });
 }

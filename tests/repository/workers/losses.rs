@@ -1,6 +1,6 @@
 //! Workers that are lost.
 
-use batch_runtime::repository::work_queue::Tend;
+use batch_runtime::repository::work_queue::Reconcile;
 
 use super::*;
 use crate::warehouse::{NEVER as ALWAYS_LATER, Warehouse};
@@ -41,24 +41,24 @@ fn the_partition_of_a_lost_worker_goes_on_elsewhere_from_its_last_commit<P: Plac
     let id = worker.id();
     started::<P>(&worker, &[5, 7]);
     drop(worker);
-    let tended = manager.tend();
-    assert_eq!((tended.waiting, tended.held(), tended.failed), (1, 0, 0));
-    let [event] = tended.events.as_slice() else { panic!("{tended:?}") };
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.waiting, reconciled.held(), reconciled.failed), (1, 0, 0));
+    let [event] = reconciled.events.as_slice() else { panic!("{reconciled:?}") };
     assert!(event.starts_with(&format!("worker {id} (process {} on host ", std::process::id())), "{event}");
     assert!(
         event.ends_with("was lost; another worker resumes `step:partition0` after its last commit"),
         "{event}"
     );
-    assert!(manager.tend().events.is_empty());
-    assert_eq!(tended.counters.read, 7);
+    assert!(manager.reconcile().events.is_empty());
+    assert_eq!(reconciled.counters.read, 7);
 
     let other = Worker::of(place);
     let (claim, mut step) = started::<P>(&other, &[]);
     assert_eq!((step.context.clone(), step.before.read, step.starts), (context(7), 7, 2));
     commit::<P>(&mut step, 9).unwrap();
     other.complete(&claim);
-    let tended = manager.tend();
-    assert_eq!((tended.completed, tended.counters.read), (1, 16));
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.completed, reconciled.counters.read), (1, 16));
     assert_eq!(queue(&manager.repository).counters(manager.owner(), "step").unwrap().read, 16);
     assert_eq!(
         manager.exits(),
@@ -71,7 +71,7 @@ fn a_claim_that_had_not_begun_is_lost_with_its_worker<P: Place>(place: &P) {
     let worker = Worker::of(place);
     let claim = worker.claim();
     drop(worker.joined);
-    assert_eq!(manager.tend().events.len(), 1);
+    assert_eq!(manager.reconcile().events.len(), 1);
     refused(begin_partition(&worker.repository, claim.ownership, &claim.partition));
     assert_ne!(Worker::of(place).claim().partition.id, claim.partition.id);
 }
@@ -87,7 +87,7 @@ fn a_lost_worker_that_comes_back_is_refused<P: Place>(place: &P) {
     let mut step = begin_partition(&repository, claim.ownership, &claim.partition).unwrap();
     commit::<P>(&mut step, 1).unwrap();
     drop(joined.lock);
-    manager.tend();
+    manager.reconcile();
     let other = Worker::of(place);
     for ends_first in [true, false] {
         let chunk = commit::<P>(&mut step, 2);
@@ -104,7 +104,7 @@ fn a_lost_worker_that_comes_back_is_refused<P: Place>(place: &P) {
         }
     }
     assert_eq!(items(place), ["1", "3"]);
-    assert_eq!(manager.tend().completed, 1);
+    assert_eq!(manager.reconcile().completed, 1);
 }
 
 fn a_worker_that_is_lost_with_several_partitions_loses_all_of_them<P: Place>(place: &P) {
@@ -114,9 +114,9 @@ fn a_worker_that_is_lost_with_several_partitions_loses_all_of_them<P: Place>(pla
     let (kept, mut step) = started::<P>(&other, &[2]);
     worker.claim();
     drop(worker);
-    let tended = manager.tend();
-    assert_eq!((tended.events.len(), tended.waiting), (2, 3));
-    assert_eq!(tended.held, [(other.id(), 1)]);
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.events.len(), reconciled.waiting), (2, 3));
+    assert_eq!(reconciled.held, [(other.id(), 1)]);
     commit::<P>(&mut step, 3).unwrap();
     other.complete(&kept);
     let numbers: std::collections::BTreeSet<_> = (0..3).map(|_| other.claim().partition.number).collect();
@@ -130,9 +130,9 @@ fn a_partition_that_is_given_up_is_lost_and_goes_on_elsewhere<P: Place>(place: &
     queue(&worker.repository).give_up(worker.id(), claim.partition.id, "the disk is full").unwrap();
     let chunk = commit::<P>(&mut step, 2);
     assert!(is_fenced(&chunk), "{chunk:?}");
-    let tended = manager.tend();
+    let reconciled = manager.reconcile();
     assert_eq!(
-        tended.events,
+        reconciled.events,
         ["the disk is full; another worker resumes `step:partition0` after its last commit"]
     );
     let (_, step) = started::<P>(&worker, &[]);
@@ -152,14 +152,14 @@ fn a_partition_that_has_lost_three_workers_in_a_row_fails<P: Place>(place: &P) {
     let (kept, mut step) = started::<P>(&other, &[1]);
     for _ in 0..2 {
         lose(place, &[]);
-        assert_eq!(manager.tend().events.len(), 1);
+        assert_eq!(manager.reconcile().events.len(), 1);
     }
     let last = Worker::of(place);
     let (claim, mut begun) = started::<P>(&last, &[]);
     drop(last.joined);
-    let tended = manager.tend();
-    assert_eq!((tended.failed, tended.waiting, tended.held()), (1, 0, 1));
-    assert!(tended.events.is_empty(), "{tended:?}");
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.failed, reconciled.waiting, reconciled.held()), (1, 0, 1));
+    assert!(reconciled.events.is_empty(), "{reconciled:?}");
     let failed = &manager.repository.partitions(manager.owner(), "step").unwrap()[1];
     assert_eq!((failed.status, failed.exit.code.as_str()), (BatchStatus::Failed, "FAILED"));
     let why = &failed.exit.description;
@@ -173,31 +173,31 @@ fn a_partition_that_has_lost_three_workers_in_a_row_fails<P: Place>(place: &P) {
     refused(last.repository.finish_step(claim.ownership, claim.partition.id, &completed, None));
     commit::<P>(&mut step, 2).unwrap();
     other.complete(&kept);
-    assert_eq!(manager.tend().completed, 1);
+    assert_eq!(manager.reconcile().completed, 1);
 }
 
 fn a_commit_in_between_forgives_the_losses_before<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     for positions in [&[][..], &[], &[1], &[], &[2]] {
         lose(place, positions);
-        assert_eq!(manager.tend().failed, 0);
+        assert_eq!(manager.reconcile().failed, 0);
     }
     // A partition that was handed back has a commit in between as well.
     for _ in 0..3 {
         let worker = Worker::of(place);
         let (claim, _) = started::<P>(&worker, &[3]);
         worker.hand_back(&claim);
-        manager.tend();
+        manager.reconcile();
         lose(place, &[]);
-        assert_eq!(manager.tend().failed, 0);
+        assert_eq!(manager.reconcile().failed, 0);
     }
 }
 
 fn nothing_goes_on_elsewhere_once_the_manager_ends<P: Place>(place: &P) {
     let manager = Manager::offering(place, 2);
     lose(place, &[1]);
-    let tended = manager.tend_as(&Tend { ends: true, ..TEND });
-    assert_eq!((tended.held(), tended.failed), (0, 0));
+    let reconciled = manager.reconcile_as(&Reconcile { ends: true, ..RECONCILE });
+    assert_eq!((reconciled.held(), reconciled.failed), (0, 0));
     assert_eq!(manager.exits().len(), 2);
     nothing(&Worker::of(place).look());
     manager.repository.end_partitions(manager.owner(), "step").unwrap();
@@ -212,7 +212,7 @@ fn a_restart_forgives_the_losses_and_takes_files_over<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     for _ in 0..2 {
         lose(place, &[]);
-        manager.tend();
+        manager.reconcile();
     }
     let holder = Worker::of(place);
     let (claim, mut old) = started::<P>(&holder, &[1]);
@@ -223,7 +223,7 @@ fn a_restart_forgives_the_losses_and_takes_files_over<P: Place>(place: &P) {
     assert_eq!(before.read, 1);
     repository.begin_partitions(again.ownership, &start("step"), None).unwrap();
     let manager = Manager { repository, launched: again };
-    manager.tend();
+    manager.reconcile();
     let chunk = commit::<P>(&mut old, 2);
     assert!(is_fenced(&chunk), "{chunk:?}");
     refused(holder.finish(&claim, BatchStatus::Completed, "COMPLETED"));
@@ -232,14 +232,14 @@ fn a_restart_forgives_the_losses_and_takes_files_over<P: Place>(place: &P) {
         let (_, step) = started::<P>(&worker, &[]);
         assert!(step.contested, "the holder may still be alive");
         drop(worker);
-        assert_eq!(manager.tend().failed, 0);
+        assert_eq!(manager.reconcile().failed, 0);
     }
 }
 
 fn a_step_whose_owner_died_counts_the_work_of_lost_workers<P: Place>(place: &P) {
     let manager = Manager::offering(place, 2);
     lose(place, &[5]);
-    manager.tend();
+    manager.reconcile();
     let worker = Worker::of(place);
     started::<P>(&worker, &[6]);
     drop(manager.launched.lock);
@@ -253,7 +253,7 @@ fn a_step_whose_name_begins_the_same_is_not_counted<P: Place>(place: &P) {
     let owner = manager.owner();
     let mut other = begin_as(&manager.repository, owner, &start("step 2")).unwrap();
     commit::<P>(&mut other, 100).unwrap();
-    assert_eq!(manager.tend().counters.read, 0);
+    assert_eq!(manager.reconcile().counters.read, 0);
     assert_eq!(queue(&manager.repository).counters(owner, "step").unwrap().read, 0);
 }
 
@@ -279,7 +279,7 @@ fn manager_there<R: Place, W: Place>(warehouse: &Warehouse<'_, R, W>) -> Manager
     let new = [NewPartition { name: None, part: String::new() }];
     repository.begin_partitions(launched.ownership, &start("step"), Some(&new)).unwrap();
     let manager = Manager { repository, launched };
-    manager.tend();
+    manager.reconcile();
     manager
 }
 
@@ -291,7 +291,7 @@ fn a_lost_worker_that_comes_back_is_refused_in_another_database<R: Place, W: Pla
     let mut old = begin_there(&warehouse, &claim).unwrap();
     commit::<W>(&mut old, 1).unwrap();
     drop(worker.joined);
-    manager.tend();
+    manager.reconcile();
     // Until somebody else reaches the partition, the lost one still commits, and its work is read afterwards.
     commit::<W>(&mut old, 2).unwrap();
     let other = Worker::of(here);
@@ -306,7 +306,7 @@ fn a_lost_worker_that_comes_back_is_refused_in_another_database<R: Place, W: Pla
     commit::<W>(&mut new, 4).unwrap();
     warehouse.finish(again.ownership, &new, &completed).unwrap();
     assert_eq!(items(there), ["1", "2", "4"]);
-    assert_eq!(manager.tend().completed, 1);
+    assert_eq!(manager.reconcile().completed, 1);
 }
 
 fn a_lost_worker_that_begins_too_late_is_refused_in_another_database<R: Place, W: Place>(
@@ -318,7 +318,7 @@ fn a_lost_worker_that_begins_too_late_is_refused_in_another_database<R: Place, W
     let worker = Worker::of(here);
     let claim = worker.claim();
     drop(worker.joined);
-    manager.tend();
+    manager.reconcile();
     let other = Worker::of(here);
     let again = other.claim();
     let mut new = begin_there(&warehouse, &again).unwrap();
@@ -340,10 +340,10 @@ fn what_a_lost_worker_has_committed_in_another_database_counts<R: Place, W: Plac
         commit::<W>(&mut step, position - 1).unwrap();
         commit::<W>(&mut step, position).unwrap();
         drop(worker);
-        assert_eq!(manager.tend().failed, 0);
+        assert_eq!(manager.reconcile().failed, 0);
     }
     let worker = Worker::of(here);
     let claim = worker.claim();
     assert_eq!(begin_there(&warehouse, &claim).unwrap().before.read, 5 + 7 + 9);
-    assert_eq!(manager.tend().counters.read, 5 + 7 + 9);
+    assert_eq!(manager.reconcile().counters.read, 5 + 7 + 9);
 }

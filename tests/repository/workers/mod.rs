@@ -9,7 +9,7 @@ mod skips;
 use std::collections::BTreeSet;
 
 use batch_runtime::repository::work_queue::{
-    Claim, Claimed, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId,
+    Claim, Claimed, Joined, NewWorker, Reconcile, Reconciled, WorkQueue, WorkerId,
 };
 use batch_runtime::repository::{
     BatchStatus, BegunStep, Launched, NewPartition, Ownership, RepositoryError, StepFinish,
@@ -22,7 +22,8 @@ use crate::support::*;
 /// The queue of the tests.
 pub(crate) const QUEUE: &str = "queue";
 
-pub(crate) const TEND: Tend<'static> = Tend { queue: QUEUE, at_once: None, contested: false, ends: false };
+pub(crate) const RECONCILE: Reconcile<'static> =
+    Reconcile { queue: QUEUE, at_once: None, contested: false, ends: false };
 
 pub(crate) fn queue(repository: &Repo) -> &dyn WorkQueue {
     repository.work_queue().unwrap()
@@ -49,7 +50,7 @@ impl Manager {
     /// Launches, creates that many partitions, and offers all of them.
     pub(crate) fn offering<P: Place>(place: &P, many: u32) -> Self {
         let manager = Self::of(place, many);
-        assert_eq!(manager.tend().waiting, u64::from(many));
+        assert_eq!(manager.reconcile().waiting, u64::from(many));
         manager
     }
 
@@ -57,12 +58,12 @@ impl Manager {
         self.launched.ownership
     }
 
-    pub(crate) fn tend(&self) -> Tended {
-        self.tend_as(&TEND)
+    pub(crate) fn reconcile(&self) -> Reconciled {
+        self.reconcile_as(&RECONCILE)
     }
 
-    pub(crate) fn tend_as(&self, tend: &Tend<'_>) -> Tended {
-        queue(&self.repository).tend(self.owner(), "step", tend).unwrap()
+    pub(crate) fn reconcile_as(&self, reconcile: &Reconcile<'_>) -> Reconciled {
+        queue(&self.repository).reconcile(self.owner(), "step", reconcile).unwrap()
     }
 
     /// The step executions of the partitions, with their exit codes.

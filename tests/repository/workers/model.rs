@@ -4,7 +4,7 @@
 //! sequence of these calls. A worker that dies or pauses, and a manager that is taken over, keep calling: what they
 //! write must count as long as nobody has taken their partitions away, and must be refused from then on.
 
-use batch_runtime::repository::work_queue::Tend;
+use batch_runtime::repository::work_queue::Reconcile;
 use batch_runtime::repository::{BegunStep, ContextMap};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -25,7 +25,7 @@ const MOST_RESTARTS: usize = 2;
 /// A call. A claim is given by its index in the order in which the claims were made, modulo their number.
 #[derive(Debug, Clone)]
 enum Call {
-    Tend {
+    Reconcile {
         at_once: Option<usize>,
         ends: bool,
     },
@@ -49,7 +49,7 @@ fn call() -> impl Strategy<Value = Call> {
     let (worker, claim) = (0..WORKERS, 0..64_usize);
     let at_once = prop::option::weighted(0.4, 1..4_usize);
     prop_oneof![
-        12 => (at_once, prop::bool::weighted(0.05)).prop_map(|(at_once, ends)| Call::Tend { at_once, ends }),
+        12 => (at_once, prop::bool::weighted(0.05)).prop_map(|(at_once, ends)| Call::Reconcile { at_once, ends }),
         12 => worker.clone().prop_map(Call::Claim),
         10 => claim.clone().prop_map(Call::Begin),
         12 => claim.clone().prop_map(Call::Commit),
@@ -166,7 +166,7 @@ impl<'p, P: Place> World<'p, P> {
 
     fn call(&mut self, call: &Call) {
         match *call {
-            Call::Tend { at_once, ends } => self.tend(at_once, ends),
+            Call::Reconcile { at_once, ends } => self.reconcile(at_once, ends),
             Call::Claim(worker) => self.claim(worker),
             Call::Drain(worker) => {
                 let process = &mut self.processes[self.workers[worker]];
@@ -305,8 +305,8 @@ impl<'p, P: Place> World<'p, P> {
         self.processes[known.worker].joined.is_none()
     }
 
-    fn tend(&mut self, at_once: Option<usize>, ends: bool) {
-        let tended = self.manager.tend_as(&Tend { at_once, ends, ..TEND });
+    fn reconcile(&mut self, at_once: Option<usize>, ends: bool) {
+        let reconciled = self.manager.reconcile_as(&Reconcile { at_once, ends, ..RECONCILE });
         let dead: Vec<bool> = self.model.iter().map(|one| self.is_dead(one.state)).collect();
         if self.is_due(at_once, ends, dead.contains(&true)) {
             for (partition, _) in self.model.iter_mut().zip(dead).filter(|(_, dead)| *dead) {
@@ -315,18 +315,18 @@ impl<'p, P: Place> World<'p, P> {
             self.offer(at_once, ends);
         }
         let count = |is: fn(&Partition) -> bool| self.model.iter().filter(|one| is(one)).count() as u64;
-        assert_eq!(tended.completed, count(|one| one.state == State::Completed));
-        assert_eq!(tended.failed, count(|one| one.state == State::Failed));
-        assert_eq!(tended.held(), count(Partition::is_held));
+        assert_eq!(reconciled.completed, count(|one| one.state == State::Completed));
+        assert_eq!(reconciled.failed, count(|one| one.state == State::Failed));
+        assert_eq!(reconciled.held(), count(Partition::is_held));
         let read: i64 = self.model.iter().map(|one| one.read_before + one.read).sum();
-        assert_eq!(tended.counters.read, u64::try_from(read).unwrap());
-        let all = tended.completed + tended.failed + tended.held() + tended.waiting;
+        assert_eq!(reconciled.counters.read, u64::try_from(read).unwrap());
+        let all = reconciled.completed + reconciled.failed + reconciled.held() + reconciled.waiting;
         assert_eq!(all, u64::from(PARTITIONS));
-        if let Some(most) = at_once.filter(|_| !ends && tended.failed == 0) {
+        if let Some(most) = at_once.filter(|_| !ends && reconciled.failed == 0) {
             // Earlier calls may have allowed more.
             let offered = count(|one| one.state == State::Offered);
             let idle = count(|one| one.state == State::Idle);
-            assert!(idle == 0 || offered + tended.held() >= most as u64);
+            assert!(idle == 0 || offered + reconciled.held() >= most as u64);
         }
     }
 
@@ -385,7 +385,7 @@ impl<'p, P: Place> World<'p, P> {
         written.sort_unstable();
         assert_eq!(written, self.committed);
         for replaced in &self.replaced {
-            refused(queue(&replaced.repository).tend(replaced.owner(), "step", &TEND));
+            refused(queue(&replaced.repository).reconcile(replaced.owner(), "step", &RECONCILE));
         }
     }
 
@@ -397,7 +397,7 @@ impl<'p, P: Place> World<'p, P> {
         (0..WORKERS).for_each(|worker| self.call(&Call::Die(worker)));
         // A partition may be lost up to two more times, and its losses may still be forgiven after that.
         for _ in 0..2 {
-            self.tend(None, false);
+            self.reconcile(None, false);
             while self.model.iter().any(|one| one.state == State::Offered) {
                 self.claim(0);
                 let at = self.claims.len() - 1;

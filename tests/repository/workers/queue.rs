@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 
 use batch_runtime::Durability;
-use batch_runtime::repository::work_queue::{Claimed, Fate, Tend, WorkerId};
+use batch_runtime::repository::work_queue::{Claimed, Fate, Reconcile, WorkerId};
 use batch_runtime::repository::{ChunkRecord, ContextMap, OwnerState, RepositoryError, encode_context};
 
 use super::*;
@@ -45,17 +45,20 @@ fn a_worker_takes_a_partition_with_all_that_it_needs_to_run_it<P: Place>(place: 
     assert!(claim.step_age < std::time::Duration::from_mins(1), "{:?}", claim.step_age);
     assert!(!claim.step_age.is_zero());
     assert_eq!(queue(&worker.repository).job_context(claim.ownership).unwrap(), context(3));
-    let tended = manager.tend();
-    assert_eq!((tended.waiting, tended.held), (2, vec![(worker.id(), 1)]));
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.waiting, reconciled.held), (2, vec![(worker.id(), 1)]));
 
     let mut step = worker.begin(&claim);
     assert_eq!((step.starts, step.context.clone(), step.contested), (1, ContextMap::new(), false));
     commit::<P>(&mut step, 7).unwrap();
-    assert_eq!(manager.tend().counters.read, 7);
+    assert_eq!(manager.reconcile().counters.read, 7);
     worker.complete(&claim);
-    let tended = manager.tend();
-    assert_eq!((tended.completed, tended.waiting, tended.held(), tended.failed), (1, 2, 0, 0));
-    assert_eq!((tended.counters.read, tended.events.len()), (7, 0));
+    let reconciled = manager.reconcile();
+    assert_eq!(
+        (reconciled.completed, reconciled.waiting, reconciled.held(), reconciled.failed),
+        (1, 2, 0, 0)
+    );
+    assert_eq!((reconciled.counters.read, reconciled.events.len()), (7, 0));
     assert_eq!(queue(&manager.repository).counters(manager.owner(), "step").unwrap().read, 7);
     assert_eq!(worker.claim().partition, partitions[1]);
 }
@@ -64,7 +67,7 @@ fn nothing_is_taken_before_it_is_offered_or_from_another_queue<P: Place>(place: 
     let manager = Manager::of(place, 2);
     let worker = Worker::of(place);
     nothing(&worker.look());
-    manager.tend_as(&Tend { queue: "a third", ..TEND });
+    manager.reconcile_as(&Reconcile { queue: "a third", ..RECONCILE });
     nothing(&worker.look());
     let claimed = queue(&worker.repository).claim(worker.id(), &["a third".to_owned()], &BTreeSet::new());
     assert!(matches!(claimed, Ok(Claimed::Partition(_))));
@@ -74,7 +77,7 @@ fn a_manager_that_tends_again_changes_nothing<P: Place>(place: &P) {
     let manager = Manager::offering(place, 2);
     let before = place.rows("SELECT STEP_EXECUTION_ID, VERSION, STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1");
     for _ in 0..3 {
-        assert_eq!(manager.tend().waiting, 2);
+        assert_eq!(manager.reconcile().waiting, 2);
     }
     let after = place.rows("SELECT STEP_EXECUTION_ID, VERSION, STATUS FROM BATCH_STEP_EXECUTION ORDER BY 1");
     assert_eq!(before, after);
@@ -82,23 +85,23 @@ fn a_manager_that_tends_again_changes_nothing<P: Place>(place: &P) {
 
 fn no_more_partitions_than_asked_for_are_offered_or_held_at_once<P: Place>(place: &P) {
     let manager = Manager::of(place, 5);
-    let two = Tend { at_once: Some(2), ..TEND };
+    let two = Reconcile { at_once: Some(2), ..RECONCILE };
     let worker = Worker::of(place);
-    manager.tend_as(&two);
+    manager.reconcile_as(&two);
     let first = worker.claim();
-    manager.tend_as(&two);
+    manager.reconcile_as(&two);
     let second = worker.claim();
-    manager.tend_as(&two);
+    manager.reconcile_as(&two);
     nothing(&worker.look());
     worker.begin(&first);
     worker.complete(&first);
     worker.begin(&second);
-    assert_eq!(manager.tend_as(&two).held(), 1);
+    assert_eq!(manager.reconcile_as(&two).held(), 1);
     let third = worker.claim();
-    manager.tend_as(&two);
+    manager.reconcile_as(&two);
     nothing(&worker.look());
     assert_eq!(third.partition.number, 2);
-    let all = manager.tend();
+    let all = manager.reconcile();
     assert_eq!((all.completed, all.held(), all.waiting), (1, 2, 2));
     worker.claim();
     worker.claim();
@@ -108,13 +111,13 @@ fn at_the_end_nothing_more_is_offered_and_what_is_held_goes_on<P: Place>(place: 
     let manager = Manager::offering(place, 3);
     let worker = Worker::of(place);
     let claim = worker.claim();
-    let ends = Tend { ends: true, ..TEND };
-    let tended = manager.tend_as(&ends);
-    assert_eq!((tended.held(), tended.waiting), (1, 2));
+    let ends = Reconcile { ends: true, ..RECONCILE };
+    let reconciled = manager.reconcile_as(&ends);
+    assert_eq!((reconciled.held(), reconciled.waiting), (1, 2));
     nothing(&worker.look());
     commit::<P>(&mut worker.begin(&claim), 1).unwrap();
     worker.complete(&claim);
-    assert_eq!(manager.tend_as(&ends).completed, 1);
+    assert_eq!(manager.reconcile_as(&ends).completed, 1);
     manager.repository.end_partitions(manager.owner(), "step").unwrap();
     let left = manager.repository.partitions(manager.owner(), "step").unwrap();
     assert_eq!(left.iter().filter(|left| left.status == BatchStatus::Stopped).count(), 2);
@@ -124,7 +127,7 @@ fn partitions_that_an_earlier_owner_may_still_run_are_contested<P: Place>(place:
     let manager = Manager::of(place, 2);
     let worker = Worker::of(place);
     for contested in [true, false] {
-        manager.tend_as(&Tend { at_once: Some(1), contested, ..TEND });
+        manager.reconcile_as(&Reconcile { at_once: Some(1), contested, ..RECONCILE });
         let claim = worker.claim();
         assert_eq!(worker.begin(&claim).contested, contested);
         worker.complete(&claim);
@@ -137,9 +140,9 @@ fn a_partition_that_failed_withdraws_the_others_when_the_manager_ends<P: Place>(
     let claim = worker.claim();
     worker.begin(&claim);
     worker.finish(&claim, BatchStatus::Failed, "FAILED").unwrap();
-    let tended = manager.tend();
-    assert_eq!((tended.failed, tended.waiting, tended.has_failed()), (1, 1, true));
-    manager.tend_as(&Tend { ends: true, ..TEND });
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.failed, reconciled.waiting, reconciled.has_failed()), (1, 1, true));
+    manager.reconcile_as(&Reconcile { ends: true, ..RECONCILE });
     nothing(&worker.look());
 }
 
@@ -147,7 +150,7 @@ fn an_execution_that_is_to_stop_offers_nothing<P: Place>(place: &P) {
     let manager = Manager::offering(place, 2);
     let worker = Worker::of(place);
     manager.repository.request_stop(manager.owner().execution).unwrap();
-    assert!(manager.tend().stop_requested);
+    assert!(manager.reconcile().stop_requested);
     nothing(&worker.look());
 }
 
@@ -174,15 +177,15 @@ fn an_execution_that_was_taken_over_offers_nothing_and_its_manager_is_refused<P:
     let repository = place.open();
     let second = force(&repository);
     nothing(&worker.look());
-    let tended = queue(&manager.repository).tend(manager.owner(), "step", &TEND);
-    assert!(matches!(tended, Err(RepositoryError::Fenced { .. })), "{tended:?}");
+    let reconciled = queue(&manager.repository).reconcile(manager.owner(), "step", &RECONCILE);
+    assert!(matches!(reconciled, Err(RepositoryError::Fenced { .. })), "{reconciled:?}");
     refused(worker.try_begin(&claim));
     queue(&worker.repository).decline(worker.id(), &claim, Some("no")).unwrap();
     queue(&worker.repository).give_up(worker.id(), claim.partition.id, "no").unwrap();
     nothing(&worker.look());
     begin(&repository, second.ownership);
     repository.begin_partitions(second.ownership, &start("step"), None).unwrap();
-    assert_eq!(queue(&repository).tend(second.ownership, "step", &TEND).unwrap().waiting, 2);
+    assert_eq!(queue(&repository).reconcile(second.ownership, "step", &RECONCILE).unwrap().waiting, 2);
     assert_eq!(worker.claim().ownership, second.ownership);
 }
 
@@ -192,7 +195,7 @@ fn the_partitions_of_a_declined_execution_are_passed_over_and_offered_to_others<
     let claim = worker.claim();
     queue(&worker.repository).decline(worker.id(), &claim, Some("it wants the secret `key`")).unwrap();
     nothing(&worker.look_except(&BTreeSet::from([claim.ownership.execution])));
-    assert_eq!(manager.tend().waiting, 2);
+    assert_eq!(manager.reconcile().waiting, 2);
     let row = queue(&manager.repository).workers().unwrap().remove(0);
     assert_eq!((row.id, row.declined.as_deref()), (worker.id(), Some("it wants the secret `key`")));
     let again = other.claim();
@@ -201,7 +204,7 @@ fn the_partitions_of_a_declined_execution_are_passed_over_and_offered_to_others<
     queue(&worker.repository).decline(worker.id(), &claim, Some("no")).unwrap();
     queue(&worker.repository).give_up(worker.id(), claim.partition.id, "no").unwrap();
     commit::<P>(&mut other.begin(&again), 1).unwrap();
-    assert_eq!(manager.tend().held, [(other.id(), 1)]);
+    assert_eq!(manager.reconcile().held, [(other.id(), 1)]);
 }
 
 fn a_partition_that_was_not_begun_waits_for_its_manager<P: Place>(place: &P) {
@@ -210,8 +213,8 @@ fn a_partition_that_was_not_begun_waits_for_its_manager<P: Place>(place: &P) {
     let claim = worker.claim();
     queue(&worker.repository).decline(worker.id(), &claim, None).unwrap();
     nothing(&worker.look());
-    let tended = manager.tend();
-    assert_eq!((tended.waiting, tended.held()), (1, 0));
+    let reconciled = manager.reconcile();
+    assert_eq!((reconciled.waiting, reconciled.held()), (1, 0));
     assert_eq!(worker.claim().partition.id, claim.partition.id);
     assert!(queue(&manager.repository).workers().unwrap()[0].declined.is_none());
 }
@@ -305,5 +308,5 @@ fn eight_workers_that_claim_two_hundred_partitions_at_once_take_each_once<P: Pla
     });
     assert_eq!(taken.len(), MANY as usize);
     assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), MANY as usize);
-    assert_eq!(manager.tend().completed, u64::from(MANY));
+    assert_eq!(manager.reconcile().completed, u64::from(MANY));
 }

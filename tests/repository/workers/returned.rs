@@ -17,14 +17,14 @@ fn a_partition_that_is_handed_back_goes_on_elsewhere_and_counts_as_no_loss<P: Pl
         commit::<P>(&mut step, position).unwrap();
         worker.hand_back(&claim);
         drop(worker);
-        let tended = manager.tend();
-        assert_eq!((tended.waiting, tended.failed, tended.events.len()), (1, 0, 1));
+        let reconciled = manager.reconcile();
+        assert_eq!((reconciled.waiting, reconciled.failed, reconciled.events.len()), (1, 0, 1));
     }
     let worker = Worker::of(place);
     let claim = worker.claim();
     assert_eq!(worker.begin(&claim).context, context(5));
     worker.complete(&claim);
-    assert_eq!(manager.tend().completed, 1);
+    assert_eq!(manager.reconcile().completed, 1);
     assert_eq!(items(place), ["1", "2", "3", "4", "5"]);
 }
 
@@ -37,12 +37,12 @@ fn partitions_of_a_worker_that_drains_and_ends_are_all_taken_by_others<P: Place>
     worker.hand_back(&begun);
     queue(&worker.repository).decline(worker.id(), &claimed, None).unwrap();
     drop(worker);
-    assert_eq!(manager.tend().waiting, 3);
+    assert_eq!(manager.reconcile().waiting, 3);
     let other = Worker::of(place);
     for _ in 0..3 {
         let claim = other.claim();
         other.begin(&claim);
         other.complete(&claim);
     }
-    assert_eq!(manager.tend().completed, 3);
+    assert_eq!(manager.reconcile().completed, 3);
 }

@@ -13,7 +13,7 @@ use super::skipped;
 use crate::definition::{Backend, DatabaseKind, StepExecutionId};
 use crate::postgres::{CommitError, Postgres, Row, Session};
 use crate::repository::{
-    Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
+    Checkpoint, CheckpointRequest, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
     Counters, LockWait, RepositoryError, SkippedItem,
 };
 
@@ -26,7 +26,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 struct OtherDatabaseStep {
     database: Postgres,
     statements: Statements,
-    key: CheckpointKey,
+    key: CheckpointRequest,
     wanted: LockWait,
     there: Mutex<ConnectionAndRow>,
 }
@@ -49,7 +49,7 @@ impl Backend for Postgres {
 
     fn checkpoints(
         &self,
-        key: CheckpointKey,
+        key: CheckpointRequest,
         wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let statements = Statements::in_schema(&self.schema());
@@ -123,7 +123,7 @@ impl OtherDatabaseStep {
     /// Renames the row of an earlier name to the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
-        let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
+        let CheckpointRequest { repository, owner, step, earlier_names, .. } = &self.key;
         for earlier in earlier_names {
             for statement in [
                 "UPDATE @BATCH_STEP_SKIPPED_ITEM SET STEP_NAME = $1

@@ -14,7 +14,7 @@ use super::rows::{self, COUNTERS, int, stamp};
 use super::{skipped, write_turns};
 use crate::definition::{Backend, DatabaseKind, Sqlite, StepExecutionId};
 use crate::repository::{
-    Checkpoint, CheckpointKey, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
+    Checkpoint, CheckpointRequest, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
     Counters, LockWait, RepositoryError, SkippedItem,
 };
 
@@ -25,7 +25,7 @@ const WAIT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 struct OtherDatabaseStep {
     database: Sqlite,
-    key: CheckpointKey,
+    key: CheckpointRequest,
     wanted: LockWait,
     there: Mutex<ConnectionAndRow>,
 }
@@ -49,7 +49,7 @@ impl Backend for Sqlite {
 
     fn checkpoints(
         &self,
-        key: CheckpointKey,
+        key: CheckpointRequest,
         wanted: &LockWait,
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let of_error = |error: InnerError| error.at(self.path());
@@ -191,7 +191,7 @@ impl OtherDatabaseStep {
     /// Renames the row of an earlier name to the current name, unless the step already has a row. The skipped
     /// items are renamed first: after a crash between the two, the row is found again.
     fn rename(&self, there: &ConnectionAndRow) -> rusqlite::Result<()> {
-        let CheckpointKey { repository, owner, step, earlier_names, .. } = &self.key;
+        let CheckpointRequest { repository, owner, step, earlier_names, .. } = &self.key;
         for earlier in earlier_names {
             for table in ["BATCH_STEP_SKIPPED_ITEM", "BATCH_STEP_CHECKPOINT"] {
                 there

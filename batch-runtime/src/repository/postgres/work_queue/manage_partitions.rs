@@ -14,7 +14,7 @@ use crate::repository::postgres::process::{Liveness, declare_lost, end_connectio
 use crate::repository::postgres::rows::{self, get, now, running, sums};
 use crate::repository::postgres::shared::{Shared, Tx};
 use crate::repository::postgres::steps::{check_owner, context_of};
-use crate::repository::work_queue::{HANDED_BACK, Tend, Tended, WORKER_LOST, WorkerId};
+use crate::repository::work_queue::{HANDED_BACK, Reconcile, Reconciled, WORKER_LOST, WorkerId};
 use crate::repository::{Counters, Ownership, encode_context, partition_step_name};
 
 /// A step with partitions, at one moment.
@@ -50,7 +50,7 @@ impl Holder {
 }
 
 impl Snapshot {
-    fn tended(&self, events: Vec<String>) -> Tended {
+    fn reconciled(&self, events: Vec<String>) -> Reconciled {
         manage_partitions::summed_up(&self.groups, self.counters, self.stop_requested, events)
     }
 }
@@ -123,12 +123,12 @@ fn holder(shared: &Shared, row: &Row) -> Result<Option<Holder>, InnerError> {
     Ok(Some(Holder { process, has_ended: get(row, 14)?, liveness }))
 }
 
-pub(super) fn tend(
+pub(super) fn reconcile(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &str,
-    tend: &Tend<'_>,
-) -> Result<Tended, InnerError> {
+    reconcile: &Reconcile<'_>,
+) -> Result<Reconciled, InnerError> {
     let seen = shared.ask(|tx| snapshot(shared, tx, owner, step))?;
     // In the order of their numbers, so that two managers that lose the same workers do not deadlock.
     let suspects: Vec<(WorkerId, Holder)> = seen
@@ -137,8 +137,8 @@ pub(super) fn tend(
         .filter(|(_, holder)| holder.is_suspicious(shared))
         .map(|(worker, holder)| (*worker, holder.clone()))
         .collect();
-    if !manage_partitions::is_due(&seen.groups, !suspects.is_empty(), tend) {
-        return Ok(seen.tended(Vec::new()));
+    if !manage_partitions::is_due(&seen.groups, !suspects.is_empty(), reconcile) {
+        return Ok(seen.reconciled(Vec::new()));
     }
     // Kept across attempts: after a commit whose answer was lost, the next attempt finds no events.
     let events = RefCell::new(Vec::new());
@@ -154,7 +154,7 @@ pub(super) fn tend(
             for (worker, holder) in lost {
                 lose(tx, owner, step, *worker, holder)?;
             }
-            if tend.ends {
+            if reconcile.ends {
                 withdraw(tx, owner, step)?;
                 return snapshot(shared, tx, owner, step);
             }
@@ -164,14 +164,14 @@ pub(super) fn tend(
             if now.groups.iter().any(Group::has_failed) {
                 withdraw(tx, owner, step)?;
             } else {
-                offer(tx, owner, step, tend, &now.groups)?;
+                offer(tx, owner, step, reconcile, &now.groups)?;
             }
             snapshot(shared, tx, owner, step)
         },
         // A worker that was declared lost stays so, and what has been offered is not offered again.
         |_| Ok(None),
     )?;
-    Ok(Tended { lost: found.into_inner(), ..now.tended(events.into_inner()) })
+    Ok(Reconciled { lost: found.into_inner(), ..now.reconciled(events.into_inner()) })
 }
 
 /// Declares workers lost if they still seem so, and ends their connections.
@@ -299,10 +299,10 @@ fn offer(
     tx: &Tx<'_>,
     owner: Ownership,
     step: &str,
-    tend: &Tend<'_>,
+    reconcile: &Reconcile<'_>,
     groups: &[Group],
 ) -> Result<(), InnerError> {
-    let room = manage_partitions::room(groups, tend).map(rows::int);
+    let room = manage_partitions::room(groups, reconcile).map(rows::int);
     let free = tx.query(
         "SELECT part.PARTITION FROM @BATCH_PARTITION part
          JOIN @BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = part.STEP_EXECUTION_ID
@@ -317,7 +317,7 @@ fn offer(
     tx.send(
         "UPDATE @BATCH_PARTITION SET OFFERED_FOR = $1, TAKE_OVER = TAKE_OVER OR $5
          WHERE JOB_INSTANCE_ID = $2 AND STEP_NAME = $3 AND PARTITION = ANY ($4)",
-        &[&tend.queue, &owner.instance.0, &step, &free, &tend.contested],
+        &[&reconcile.queue, &owner.instance.0, &step, &free, &reconcile.contested],
     )
 }
 

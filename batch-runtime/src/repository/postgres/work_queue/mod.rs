@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use super::PostgresRepository;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::work_queue::{
-    Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
+    Claim, Claimed, Fate, Joined, NewWorker, Reconcile, Reconciled, WorkQueue, WorkerId, WorkerRow,
 };
 use crate::repository::{ContextMap, Counters, Ownership, RepositoryError};
 
@@ -27,8 +27,13 @@ impl WorkQueue for PostgresRepository {
         self.named(members::join(&self.shared, worker))
     }
 
-    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
-        self.named(manage_partitions::tend(&self.shared, owner, step, tend))
+    fn reconcile(
+        &self,
+        owner: Ownership,
+        step: &str,
+        reconcile: &Reconcile<'_>,
+    ) -> Result<Reconciled, RepositoryError> {
+        self.named(manage_partitions::reconcile(&self.shared, owner, step, reconcile))
     }
 
     fn claim(

@@ -14,7 +14,7 @@ use crate::repository::sqlite::partitions::Executions;
 use crate::repository::sqlite::queries;
 use crate::repository::sqlite::rows::{self, RUNNING, int, stamp};
 use crate::repository::sqlite::steps::{check_owner, context_of};
-use crate::repository::work_queue::{HANDED_BACK, Tend, Tended, WORKER_LOST, WorkerId};
+use crate::repository::work_queue::{HANDED_BACK, Reconcile, Reconciled, WORKER_LOST, WorkerId};
 use crate::repository::{Counters, Ownership, encode_context, partition_step_name};
 
 fn groups(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<Vec<Group>> {
@@ -40,17 +40,17 @@ fn groups(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Re
         .collect()
 }
 
-pub(super) fn tend(
+pub(super) fn reconcile(
     shared: &Arc<Shared>,
     owner: Ownership,
     step: &str,
-    tend: &Tend<'_>,
-) -> Result<Tended, InnerError> {
+    reconcile: &Reconcile<'_>,
+) -> Result<Reconciled, InnerError> {
     // A crash of the machine ends the manager and all workers, and what is written here is of use only to them.
     let connection = shared.lend_fast()?;
     let seen = groups(&connection, owner, step)?;
     let dead = dead_of(shared, &seen)?;
-    if !manage_partitions::is_due(&seen, !dead.is_empty(), tend) {
+    if !manage_partitions::is_due(&seen, !dead.is_empty(), reconcile) {
         return summed_up(&connection, owner, step, &seen, Vec::new());
     }
     let transaction = connection.begin()?;
@@ -60,7 +60,7 @@ pub(super) fn tend(
     for worker in &dead {
         lose(&transaction, owner, step, *worker, &now)?;
     }
-    if tend.ends {
+    if reconcile.ends {
         withdraw(&transaction, owner, step)?;
     } else {
         renew(&transaction, owner, step, &now, &mut events)?;
@@ -69,13 +69,13 @@ pub(super) fn tend(
         if now.iter().any(Group::has_failed) {
             withdraw(&transaction, owner, step)?;
         } else {
-            offer(&transaction, owner, step, tend, &now)?;
+            offer(&transaction, owner, step, reconcile, &now)?;
         }
     }
     let seen = groups(&transaction, owner, step)?;
-    let tended = summed_up(&transaction, owner, step, &seen, events)?;
+    let reconciled = summed_up(&transaction, owner, step, &seen, events)?;
     transaction.commit()?;
-    Ok(Tended { lost: dead, ..tended })
+    Ok(Reconciled { lost: dead, ..reconciled })
 }
 
 /// The workers that hold partitions and are dead.
@@ -95,7 +95,7 @@ fn summed_up(
     step: &str,
     seen: &[Group],
     events: Vec<String>,
-) -> Result<Tended, InnerError> {
+) -> Result<Reconciled, InnerError> {
     let counters = counters(connection, owner.execution, step)?;
     let stop_requested = queries::is_stopping(connection, owner)?;
     Ok(manage_partitions::summed_up(seen, counters, stop_requested, events))
@@ -200,10 +200,10 @@ fn offer(
     connection: &Connection,
     owner: Ownership,
     step: &str,
-    tend: &Tend<'_>,
+    reconcile: &Reconcile<'_>,
     groups: &[Group],
 ) -> rusqlite::Result<()> {
-    let room = manage_partitions::room(groups, tend).map_or(-1, int);
+    let room = manage_partitions::room(groups, reconcile).map_or(-1, int);
     connection
         .prepare_cached(
             "UPDATE BATCH_PARTITION SET OFFERED_FOR = ?1, TAKE_OVER = MAX(TAKE_OVER, ?6)
@@ -214,7 +214,7 @@ fn offer(
                    AND p.OFFERED_FOR IS NULL AND p.PROCESS_ID IS NULL
                  ORDER BY p.PARTITION LIMIT ?5)",
         )?
-        .execute(params![tend.queue, owner.instance.0, step, owner.execution.0, room, tend.contested])
+        .execute(params![reconcile.queue, owner.instance.0, step, owner.execution.0, room, reconcile.contested])
         .map(drop)
 }
 

@@ -20,7 +20,7 @@ use super::error::InnerError;
 use super::rows;
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::repository::work_queue::{
-    Claim, Claimed, Fate, Joined, NewWorker, Tend, Tended, WorkQueue, WorkerId, WorkerRow,
+    Claim, Claimed, Fate, Joined, NewWorker, Reconcile, Reconciled, WorkQueue, WorkerId, WorkerRow,
 };
 use crate::repository::{ContextMap, Counters, Ownership, RepositoryError};
 
@@ -29,8 +29,13 @@ impl WorkQueue for SqliteRepository {
         self.named(members::join(&self.shared, worker))
     }
 
-    fn tend(&self, owner: Ownership, step: &str, tend: &Tend<'_>) -> Result<Tended, RepositoryError> {
-        self.named(manage_partitions::tend(&self.shared, owner, step, tend))
+    fn reconcile(
+        &self,
+        owner: Ownership,
+        step: &str,
+        reconcile: &Reconcile<'_>,
+    ) -> Result<Reconciled, RepositoryError> {
+        self.named(manage_partitions::reconcile(&self.shared, owner, step, reconcile))
     }
 
     fn claim(
