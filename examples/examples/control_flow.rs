@@ -1,4 +1,5 @@
-//! Shows every control-flow construct that the body of a job can have; the database records the path taken.
+//! Shows the branches, loops, endings, flows and nested jobs of a job body (`customer_parallel` shows `split!`); the
+//! database records the path taken.
 //!
 //! The job loads a day's payments, pays them out in batches, asks the bank until it has settled, and closes the day.
 
@@ -184,7 +185,7 @@ fn control_flow(
     consent_above: i64,
 ) {
     create_tables;
-    // A `match` on a step chooses by its outcome: the failure counts as handled.
+    // A `match` on a step branches on its outcome. A failure that has an arm counts as handled.
     match load {
         Completed => {}
         Failed => {

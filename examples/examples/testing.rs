@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_goes_on_after_the_last_commit() -> Result<(), NotCompleted> {
+    fn a_restart_resumes_after_the_last_commit() -> Result<(), NotCompleted> {
         let sandbox = Sandbox::new().unwrap();
         sandbox.fail_at(FailAt::before_chunk("load", 2));
         sandbox.run(&testing(1)).unwrap_err();

@@ -98,13 +98,13 @@ fn a_clock_that_jumps_by_a_day_between_chunks_changes_nothing_but_the_times() {
 }
 
 #[test]
-fn a_restart_on_a_clock_that_was_set_back_resumes_and_is_listed_as_the_newest() {
+fn a_restart_after_the_clock_was_set_forward_or_back_resumes_and_is_listed_as_the_newest() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for days in [1, -1] {
         let (folder, repository, clock) = world();
         let failed = engine::run(&repository, &clockwork(days, Some(11)), &RunOptions::default()).unwrap();
         assert_eq!(failed.status, BatchStatus::Failed);
-        // Days before the first execution began, or after it ended.
+        // The restart begins days before the first execution began, or days after it ended.
         clock.0.fetch_sub(5 * days * DAY, Ordering::Relaxed);
         let report = engine::run(&repository, &clockwork(days, None), &RunOptions::default()).unwrap();
         assert_eq!(report.status, BatchStatus::Completed);
@@ -124,7 +124,7 @@ fn a_restart_on_a_clock_that_was_set_back_resumes_and_is_listed_as_the_newest() 
 fn an_execution_that_ends_before_it_began_is_shown() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (folder, repository, clock) = world();
-    // The jumps of this run add up to a step back.
+    // Together, the jumps of this run set the clock back.
     let failed = engine::run(&repository, &clockwork(-1, Some(11)), &RunOptions::default()).unwrap();
     assert!(clock.0.load(Ordering::Relaxed) < 0);
     let shown = JobOperator::new(Arc::clone(&repository)).show(failed.execution).unwrap();

@@ -94,7 +94,7 @@ fn a_decision_before_the_step_stays() {
 }
 
 #[test]
-fn the_restart_after_a_failed_one_goes_on_where_that_one_was() {
+fn the_restart_after_a_failed_one_resumes_where_that_one_was() {
     let (world, mut launch) = failed("goes on", "d");
     launch.parameters = in_order("goes on".to_owned(), Some("c".to_owned())).parameters;
     assert_eq!(from(&world, &launch, "b"), Ok(BatchStatus::Failed));

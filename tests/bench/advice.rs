@@ -1,5 +1,5 @@
-//! Measures the advice of the summary: on steps of several shapes it tries every setting, to see whether the advised
-//! one is the best, and how long the step then takes.
+//! Measures the advice of the summary: on steps of several shapes it tries a list of settings and the advised one, to
+//! see whether the advised one is the best, and how long the step then takes.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -151,7 +151,7 @@ const SHAPES: [Shape; 12] = [
     shape("the reader waits", 2_000, 50, [(5, 300), (10, 0), (5, 0)]),
     shape("the writer computes", 4_000, 100, [(5, 0), (10, 0), (200, 0)]),
     shape("the writer waits", 2_000, 50, [(5, 0), (10, 0), (5, 300)]),
-    shape("all compute alike", 4_000, 100, [(70, 0), (70, 0), (70, 0)]),
+    shape("reader, processor and writer compute", 4_000, 100, [(70, 0), (70, 0), (70, 0)]),
     shape("the processor computes and waits", 2_000, 50, [(5, 0), (150, 150), (5, 0)]),
     shape("small chunks, the processor computes", 2_000, 4, [(5, 0), (150, 0), (5, 0)]),
     shape("reader and processor compute", 4_000, 100, [(100, 0), (100, 0), (5, 0)]),
@@ -249,10 +249,10 @@ impl Shape {
     }
 }
 
-/// Counts the shapes for which the advised setting is within 5 % of the best one tried, or for which nothing is advised
-/// and no setting saves a tenth. The table of all shapes goes to standard error.
+/// Counts the shapes for which the advised setting is within 5 % of the best of the list, or for which nothing is
+/// advised and no setting saves a tenth. The table of all shapes goes to standard error.
 pub(crate) fn shapes(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let mut table = "| step | took, ms | advice | predicted | then took | best tried | its time |\n\
+    let mut table = "| step | took, ms | advice | predicted | then took | best of the list | its time |\n\
                      |---|---|---|---|---|---|---|\n"
         .to_owned();
     let (mut right, mut errors) = (0_u32, Vec::new());

@@ -1,4 +1,4 @@
-//! What the documents of the JSON suite mean.
+//! The values of the documents of the JSON suite.
 
 /// The value of each document that is JSON, as compact JSON, with the keys in order. Another parser made this table.
 pub(crate) const VALUES: &[(&str, &str)] = &[

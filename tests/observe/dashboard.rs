@@ -9,7 +9,7 @@ use crate::metrics::{Samples, of_every_kind, parsed};
 const DASHBOARD: &str = include_str!("../../batch-runtime/docs/grafana.json");
 const GUIDE: &str = include_str!("../../batch-runtime/docs/guide/observing.md");
 
-/// What an expression of Prometheus names.
+/// The names in an expression of Prometheus.
 #[derive(Debug, Default, PartialEq)]
 struct Names {
     metrics: BTreeSet<String>,

@@ -62,7 +62,7 @@ fn the_summary_shows_the_places_and_the_file_is_kept() {
     names.retain(|name| name.to_string_lossy().contains("heap"));
     assert_eq!(names, ["keep-1.heap.json"]);
     let file = std::fs::read_to_string(world.0.path().join("keep-1.heap.json")).unwrap();
-    // What dhat's viewer looks for.
+    // dhat's viewer looks for this key.
     assert!(file.contains("\"dhatFileVersion\""));
 }
 

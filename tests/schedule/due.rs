@@ -287,7 +287,7 @@ fn a_run_that_failed_for_the_last_time_can_hold_the_later_times_until_it_is_aban
     assert_eq!(bench.outcomes("holding")[0], ("2026-11-21".to_owned(), FireOutcome::Done));
 }
 
-/// What an older program calls `weekly`.
+/// The job `weekly` as an older program defines it.
 const OLDER: &JobInfo = &JobInfo {
     options: JobOptions::DEFAULT.schedule(Schedule::new("0 3 * * MON,THU", "Asia/Seoul")),
     ..*WEEKLY

@@ -37,7 +37,7 @@ impl World {
         self.command(line).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// What a command prints on standard output.
+    /// Runs a command, and returns its standard output.
     pub(crate) fn printed(&self, line: &str) -> String {
         String::from_utf8(self.run(line).stdout).unwrap()
     }

@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-/// What a collector does with requests.
+/// The way in which a collector treats requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Manner {
     /// It takes them.

@@ -221,7 +221,7 @@ impl Server {
         &self.folder
     }
 
-    /// What it has logged.
+    /// Returns the log of the server.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()

@@ -33,7 +33,7 @@ fn the_partition_of_a_killed_worker_goes_on_elsewhere_after_its_last_commit() {
 }
 
 #[test]
-fn the_file_of_a_killed_worker_goes_on_after_its_last_commit() {
+fn the_file_of_a_killed_worker_resumes_after_its_last_commit() {
     let world = World::new();
     let line = "write_file --parts 3 --size 60 --micros 3000 --output out.csv --workers local:2";
     let has_written = || {

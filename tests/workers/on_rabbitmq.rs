@@ -6,7 +6,7 @@ use batch_tests::rabbitmq::{self, Server};
 
 use super::world::{LONGER_THAN_A_TEST, Run, Running, World, numbers, until};
 
-/// Three workers that hear from a server.
+/// Starts three workers that use this broker.
 fn workers(world: &World, broker: &str) -> Vec<Running> {
     let line = format!("worker --idle-exit {LONGER_THAN_A_TEST}");
     (0..3).map(|_| world.start_with(&line, &[("BATCH_BROKER", broker)])).collect()
@@ -18,7 +18,7 @@ fn until_joined(world: &World, many: usize) {
     until("the workers", || world.run("workers --json").out.matches("\"pid\"").count() == many);
 }
 
-/// Workers end with the exit code 0 when they are told to drain.
+/// Sends SIGTERM to the workers, and waits until they end, each with exit code 0.
 #[track_caller]
 fn end(mut workers: Vec<Running>) -> Vec<Run> {
     for worker in &workers {
@@ -63,7 +63,7 @@ fn no_message_is_left_after_the_partitions_of_a_run() {
 }
 
 #[test]
-fn a_run_whose_manager_hears_no_replies_polls() {
+fn with_replies_off_the_manager_only_polls() {
     let Some(server) = rabbitmq::server() else { return };
     let world = World::new();
     let workers = workers(&world, &server.url());
@@ -88,7 +88,7 @@ fn a_killed_worker_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_dies_in_the_middle_of_a_step_slows_it_at_most() {
+fn a_server_that_dies_in_the_middle_of_a_step_only_slows_the_step_down() {
     let Some(server) = Server::start(None) else { return };
     let world = World::new();
     let workers = workers(&world, &server.url());
@@ -139,7 +139,7 @@ fn workers_that_have_lost_the_server_hear_from_it_again_when_it_is_back() {
 #[test]
 fn a_server_that_is_not_there_is_reported_once() {
     let world = World::new();
-    // Nothing listens on the port for telnet's discard service.
+    // Nothing listens on port 9, which is reserved for the discard service.
     let nowhere = "amqp://guest:hunter2@127.0.0.1:9";
     let workers = workers(&world, nowhere);
     let run = world.run_with(LOAD, &[("BATCH_BROKER", nowhere)]);
@@ -234,7 +234,7 @@ fn a_problem_that_waiting_does_not_solve_is_refused_in_one_line_and_nothing_is_w
 }
 
 #[test]
-fn a_queue_of_other_arguments_is_refused_by_its_name() {
+fn a_queue_with_other_arguments_is_refused_and_the_message_names_it() {
     let Some(server) = Server::start(None) else { return };
     let world = World::new();
     // The name of the queue is known once a worker has created it.
@@ -300,7 +300,7 @@ fn a_network_that_swallows_everything_holds_nothing_up() {
 }
 
 #[test]
-fn hints_go_through_tls() {
+fn messages_go_through_tls() {
     let folder = tempfile::tempdir().unwrap();
     let Some(()) = certificates(folder.path()) else { return };
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();

@@ -2,10 +2,10 @@
 
 use crate::errors::Errors;
 use crate::model::job::Parameter;
-use crate::model::named::Named;
 use crate::model::statement::{Body, Kind};
 use crate::model::text::{Text, Value};
 use crate::model::types::shown;
+use crate::model::used::Used;
 use crate::syntax::name::{parameter_name, plain};
 use crate::syntax::nearest::nearest;
 
@@ -38,7 +38,7 @@ impl Names<'_> {
     fn body(&mut self, body: &mut Body, errors: &mut Errors) {
         for statement in body {
             match &mut statement.kind {
-                Kind::Run(named) => self.know(named, false),
+                Kind::Run(used) => self.know(used, false),
                 Kind::Match(r#match) => {
                     self.know(&r#match.subject, false);
                     r#match.arms.iter_mut().for_each(|arm| self.body(&mut arm.body, errors));
@@ -60,10 +60,10 @@ impl Names<'_> {
         }
     }
 
-    fn know(&mut self, named: &Named, is_decider: bool) {
-        let word = named.word();
-        let name = named.alias.as_ref().map_or_else(|| word.clone(), plain);
-        self.before.push(Known { name, word, path: shown(&named.path), is_decider });
+    fn know(&mut self, used: &Used, is_decider: bool) {
+        let word = used.word();
+        let name = used.alias.as_ref().map_or_else(|| word.clone(), plain);
+        self.before.push(Known { name, word, path: shown(&used.path), is_decider });
     }
 
     fn text(&self, text: &mut Text, errors: &mut Errors) -> bool {

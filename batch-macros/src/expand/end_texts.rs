@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Attribute;
 
-use super::names::{self, Roles};
+use super::role_aliases::{self, Roles};
 use crate::model::text::Text;
 
 /// The source of a value in a text.
@@ -105,10 +105,10 @@ fn output_alias(
 ) -> TokenStream {
     let role = roles.alias(step, at);
     let why = quote!(__wiring::why_not_shown(#step, __wiring::Probe::<#named>::NOUN));
-    let proven = names::proven(&role, named, &[(at, why)], conditions);
+    let checked_alias = role_aliases::checked_alias(&role, named, &[(at, why)], conditions);
     let check = quote_spanned!(at=> let _ = <#role as __batch::Produces>::ID;);
     quote! {
-        #proven
+        #checked_alias
         #(#conditions)*
         #[cfg(not(rust_analyzer))]
         type #alias = <#role as __batch::If<{ #check true }>>::Is;

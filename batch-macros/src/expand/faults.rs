@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit, Pat, Path, Type};
 
 use super::marked_function::checked;
-use super::names::{self, Roles};
+use super::role_aliases::{self, Roles};
 use crate::model::fault::{Backoff, Faults, What};
 use crate::syntax::fault::{NamedError, Only};
 
@@ -73,8 +73,8 @@ impl Rules {
         let named = format_ident!("__Named{}", self.aliases, span = what.span());
         let word = path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let alias = self.roles.alias(&format!("policy_{word}"), what.span());
-        self.items.extend(names::in_role(&alias, &named, path, role, Vec::new()));
-        self.items.extend(names::import(&named, path, &[]));
+        self.items.extend(role_aliases::in_role(&alias, &named, path, role, Vec::new()));
+        self.items.extend(role_aliases::alias_of(&named, path, &[]));
         self.aliases += 1;
         alias
     }

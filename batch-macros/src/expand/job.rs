@@ -7,8 +7,8 @@ use syn::spanned::Spanned;
 
 use super::job_body::{Tree, is_complete, panic_at, tree};
 use super::marked_function::{checked, implement, marked_function};
-use super::names::{self, Roles};
-use super::parameters::{Parameters, parameter_alias, parameters, unused};
+use super::parameters::{Parameters, parameter_alias, parameters, warn_if_unused};
+use super::role_aliases::{self, Roles};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::job::{self, Options, Parameter, lints};
@@ -32,7 +32,7 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let options = options(&job.options);
     let Parameters { aliases, specs, checks: judged } = parameters(&job.parameters);
     let heard_by = if job.options.listeners.is_empty() { quote!(&[]) } else { quote!(__LISTENERS) };
-    let unused = sound.then(|| unused(&job.parameters, &lints(&function.attrs), &heard_by));
+    let unused = sound.then(|| warn_if_unused(&job.parameters, &lints(&function.attrs), &heard_by));
     let mention = sound.then(|| quote!(let _ = #name;));
     let definition = implement(
         quote!(__batch::JobDefinition),
@@ -147,8 +147,8 @@ fn listeners(options: &Options) -> (TokenStream, TokenStream) {
             (format_ident!("__Named{index}", span = span), roles.alias(&format!("listener_{name}"), span));
         let alias = format_ident!("__Listener{index}");
         let is = quote_spanned!(span=> let _ = <#user as __batch::JobListenerDefinition>::LISTENER;);
-        types.extend(names::in_role(&user, &named, path, "job listener", Vec::new()));
-        types.extend(names::import(&named, path, &[]));
+        types.extend(role_aliases::in_role(&user, &named, path, "job listener", Vec::new()));
+        types.extend(role_aliases::alias_of(&named, path, &[]));
         types.extend(checked(&alias, &user, is));
         let listener = quote!(<#alias as __batch::JobListenerDefinition>::LISTENER);
         checks.extend(panic_at(

@@ -8,12 +8,12 @@ use syn::{Attribute, Lit};
 
 use super::bindings;
 use super::end_texts::{self, TextValue};
-use super::names::{self, Roles};
+use super::role_aliases::{self, Roles};
 use crate::model::job::Parameter;
-use crate::model::named::Named;
 use crate::model::statement::{Body, Kind, Match, Statement};
 use crate::model::text::{Text, Value};
 use crate::model::types::{is_named, shown};
+use crate::model::used::Used;
 use crate::syntax::binding::{BoundTo, literal};
 use crate::syntax::name::plain;
 
@@ -229,7 +229,7 @@ impl Growing<'_> {
             let word = r#match.subject.word();
             let subject = self.roles.alias(&word, at);
             let why = quote!(__wiring::why_not_matched(#word, #decides, __wiring::Probe::<#alias>::NOUN));
-            self.items.extend(names::proven(&subject, &alias, &[(at, why)], conditions));
+            self.items.extend(role_aliases::checked_alias(&subject, &alias, &[(at, why)], conditions));
             quote!(<#subject as __batch::Decides>::Outcome)
         };
         if let Some(outcome) = outcomes {
@@ -265,7 +265,7 @@ impl Growing<'_> {
     }
 
     /// The only place that names the user's path, so that a wrong one is reported once.
-    fn name(&mut self, name: &Named, purpose: Purpose, conditions: &[Attribute]) -> Constants {
+    fn name(&mut self, name: &Used, purpose: Purpose, conditions: &[Attribute]) -> Constants {
         let index = self.names;
         self.names += 1;
         let at = name.span();
@@ -279,7 +279,7 @@ impl Growing<'_> {
         };
         let Constants { alias, used, decides, runs, .. } = &constants;
         let bound = bindings::constant(&name.bindings);
-        self.imports.extend(names::import(alias, &name.path, conditions));
+        self.imports.extend(role_aliases::alias_of(alias, &name.path, conditions));
         if conditions.is_empty() || !self.aliases.contains_key(&shown(&name.path)) {
             self.aliases.insert(shown(&name.path), alias.clone());
         }
@@ -307,7 +307,7 @@ impl Growing<'_> {
         constants
     }
 
-    fn check(&mut self, name: &Named, purpose: Purpose, constants: &Constants, conditions: &[Attribute]) {
+    fn check(&mut self, name: &Used, purpose: Purpose, constants: &Constants, conditions: &[Attribute]) {
         let Constants { index, alias, used, decides, runs } = constants;
         let (at, word) = (name.span(), name.word());
         let place = format_ident!("__PLACE_{index}");

@@ -32,8 +32,8 @@ pub(crate) fn parameters(parameters: &[Parameter]) -> Parameters {
     out
 }
 
-/// The type, or an erroneous one if it cannot be the type of a parameter: rustc reports the same error only once,
-/// even if it occurs several times.
+/// Defines `alias` as `ty`, or as an erroneous type if `ty` cannot be the type of a parameter. Rustc then reports this
+/// mistake once, and not again for each use of the alias.
 pub(crate) fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
     let check = quote_spanned!(ty.span()=> let _ = <#ty as ::batch_runtime::__private::ParameterType>::TYPE;);
     quote! {
@@ -42,7 +42,11 @@ pub(crate) fn parameter_alias(alias: &Ident, ty: &Type) -> TokenStream {
 }
 
 /// Makes rustc warn about a parameter that nothing in the job uses.
-pub(crate) fn unused(parameters: &[Parameter], lints: &[Attribute], listeners: &TokenStream) -> TokenStream {
+pub(crate) fn warn_if_unused(
+    parameters: &[Parameter],
+    lints: &[Attribute],
+    listeners: &TokenStream,
+) -> TokenStream {
     let each = parameters.iter().map(|parameter| {
         let (name, text, own) = (&parameter.name, parameter_name(&parameter.name), &parameter.lints);
         quote! {
@@ -61,7 +65,8 @@ impl Parameters {
     fn spec(&mut self, index: usize, parameter: &Parameter) -> TokenStream {
         let name = parameter_name(&parameter.name);
         let Some(ty) = &parameter.ty else {
-            // A type without a name fits everything: the mistake is already reported at the parameter itself.
+            // The type is not allowed, and this error has been reported. An empty type name fits every argument, so no
+            // further error follows.
             return quote!(__batch::ParameterSpec {
                 ty: __batch::TypeName::plain(""),
                 ..__batch::ParameterSpec::of::<::std::string::String>(#name, "")
@@ -95,9 +100,10 @@ impl Parameters {
         }
     }
 
-    /// The expression for a value of `ty`, the type of the parameter or of one value of its list. A string literal
+    /// The expression for a value of `ty`, the type of the parameter or of one value of its list; `type_alias` is the
+    /// alias of the parameter's type. A string literal
     /// stands for any type that can be parsed from it.
-    fn value(&mut self, name: &str, of: &Ident, ty: &Type, value: &Expr) -> TokenStream {
+    fn value(&mut self, name: &str, type_alias: &Ident, ty: &Type, value: &Expr) -> TokenStream {
         match value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
                 let is_text = is_named(ty, "String") || (is_named(ty, "PathBuf") && !text.value().is_empty());
@@ -108,8 +114,8 @@ impl Parameters {
                 let wrong = quote! {
                     __batch::wiring::ill_text(
                         #name,
-                        &<#of as __batch::ParameterType>::TYPE #named,
-                        <#of as __batch::ParameterType>::VALUES,
+                        &<#type_alias as __batch::ParameterType>::TYPE #named,
+                        <#type_alias as __batch::ParameterType>::VALUES,
                         #text,
                     )
                 };
@@ -119,7 +125,7 @@ impl Parameters {
             Expr::Array(array) => match only_argument(ty, "Vec") {
                 Some(inner) => {
                     let each: Vec<_> =
-                        array.elems.iter().map(|value| self.value(name, of, inner, value)).collect();
+                        array.elems.iter().map(|value| self.value(name, type_alias, inner, value)).collect();
                     quote!(::std::vec![#(#each),*])
                 }
                 None => value.to_token_stream(),
@@ -132,7 +138,7 @@ impl Parameters {
         &mut self,
         index: usize,
         name: &str,
-        of: &Ident,
+        type_alias: &Ident,
         ty: &Type,
         parameter: &Parameter,
     ) -> Option<TokenStream> {
@@ -142,7 +148,7 @@ impl Parameters {
             let alias = format_ident!("__Ranged{index}");
             let check = quote_spanned!(word.span()=> let _ = <#single as __batch::Ranged>::IS;);
             self.aliases.extend(checked(&alias, single, check));
-            let (text, inside) = (range::text(bounds), self.inside(name, of, single, &alias, bounds));
+            let (text, inside) = (range::text(bounds), self.inside(name, type_alias, single, &alias, bounds));
             quote!(__batch::ParameterRule::Range {
                 text: #text,
                 holds: |value| __batch::within::<#alias>(value, |value| #inside),
@@ -162,17 +168,17 @@ impl Parameters {
     fn inside(
         &mut self,
         name: &str,
-        of: &Ident,
+        type_alias: &Ident,
         single: &Type,
         alias: &Ident,
         bounds: &ExprRange,
     ) -> TokenStream {
         let start = bounds.start.as_ref().map(|start| {
-            let start = self.value(name, of, single, start);
+            let start = self.value(name, type_alias, single, start);
             quote!({ let start: #alias = #start; *value >= start })
         });
         let end = bounds.end.as_ref().map(|end| {
-            let end = self.value(name, of, single, end);
+            let end = self.value(name, type_alias, single, end);
             match bounds.limits {
                 RangeLimits::HalfOpen(_) => quote!({ let end: #alias = #end; *value < end }),
                 RangeLimits::Closed(_) => quote!({ let end: #alias = #end; *value <= end }),

@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Token};
 
 use super::job_body::panic_at;
-use super::names;
+use super::role_aliases;
 use crate::errors::Errors;
 use crate::model::types::shown;
 
@@ -50,7 +50,7 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
             quote!(__wiring::why_no_job(#word, __wiring::Probe::<#alias>::JOB, __wiring::Probe::<#alias>::RUNS)),
         )
     });
-    let imported = aliases.iter().zip(&paths).map(|(alias, path)| names::import(alias, path, &[]));
+    let imported = aliases.iter().zip(&paths).map(|(alias, path)| role_aliases::alias_of(alias, path, &[]));
     quote! {
         #[allow(unexpected_cfgs)]
         fn main() -> ::std::process::ExitCode {

@@ -8,7 +8,7 @@ use super::arguments::{call, emitted, injected};
 use super::definition::{broken, decides_by_end, definition, no_kinds};
 use super::failure::{error_check, value_or_return};
 use super::marked_function::{checked, implement, marked_function};
-use super::names::{self, Roles};
+use super::role_aliases::{self, Roles};
 use crate::check;
 use crate::errors::Errors;
 use crate::model::argument::Role;
@@ -108,8 +108,8 @@ fn listeners(options: &StepOptions) -> Listeners {
         let (named, user) = (format_ident!("__Named{index}", span = span), roles.alias(&name, span));
         let (listener, alias) =
             (format_ident!("__Hears{index}", span = span), format_ident!("__Listener{index}"));
-        out.types.extend(names::in_role(&user, &named, path, "listener", Vec::new()));
-        out.types.extend(names::import(&named, path, &[]));
+        out.types.extend(role_aliases::in_role(&user, &named, path, "listener", Vec::new()));
+        out.types.extend(role_aliases::alias_of(&named, path, &[]));
         let is = quote_spanned!(span=> let _ = <#user as __batch::IsListener>::IS;);
         out.types.extend(checked(&listener, &user, is));
         let steps = quote_spanned!(span=> let _ = <#listener as __batch::HearsSteps>::IS;);

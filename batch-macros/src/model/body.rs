@@ -6,10 +6,10 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Block, Expr, ExprMatch, Macro, Stmt, UnOp};
 
-use super::named::{Named, named};
 use super::not_a_statement::refused;
 use super::statement::{Arm, Body, Kind, Match, Split, Statement};
 use super::types::shown;
+use super::used::{Used, used};
 use super::{ending, pattern};
 use crate::errors::Errors;
 use crate::syntax::name::plain;
@@ -67,7 +67,7 @@ fn statement(expr: &Expr, errors: &mut Errors) -> Statement {
     match expr {
         Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) => {
             let attributes = attributes(expr);
-            match named(expr, errors) {
+            match used(expr, errors) {
                 Some(name) => {
                     let span = name.span();
                     with_attributes(attributes, Kind::Run(name), span, errors)
@@ -124,9 +124,9 @@ fn attributes(expr: &Expr) -> &[Attribute] {
 }
 
 /// The subject of a `match`, or the decider of a `while`.
-fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Named> {
+fn asked(expr: &Expr, keyword: &str, errors: &mut Errors) -> Option<Used> {
     match expr {
-        Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) | Expr::Paren(_) => named(expr, errors),
+        Expr::Path(_) | Expr::Call(_) | Expr::Cast(_) | Expr::Paren(_) => used(expr, errors),
         other => {
             errors.at(
                 other,

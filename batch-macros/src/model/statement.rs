@@ -3,8 +3,8 @@
 use proc_macro2::Span;
 use syn::{Attribute, Pat, Token};
 
-use super::named::Named;
 use super::text::Text;
+use super::used::Used;
 
 /// Statements in order.
 pub(crate) type Body = Vec<Statement>;
@@ -21,13 +21,13 @@ pub(crate) struct Statement {
 /// The action of a statement.
 pub(crate) enum Kind {
     /// `load;`
-    Run(Named),
+    Run(Used),
     /// `match quality { .. }`
     Match(Match),
     /// `while more { .. }`, `while !done { .. }`
     While {
         negated: bool,
-        decider: Named,
+        decider: Used,
         body: Body,
     },
     /// `loop { .. }`
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
 /// `match quality { .. }`
 pub(crate) struct Match {
     pub(crate) keyword: Token![match],
-    pub(crate) subject: Named,
+    pub(crate) subject: Used,
     pub(crate) brace: syn::token::Brace,
     pub(crate) arms: Vec<Arm>,
     /// True if the patterns are ones that rustc can check.

@@ -12,7 +12,7 @@ use crate::definition::{JobInfo, nearest};
 use crate::graph::GraphFormat;
 use crate::repository::{BatchStatus, SkippedKey};
 
-/// The heading of our own options, which follow the parameters of the job in the help.
+/// The heading of the options of the framework, which follow the parameters of the job in the help.
 const OPTIONS: &str = "Options";
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong command line or unusable repository, \
@@ -128,7 +128,7 @@ fn of_workers() -> [Arg; 7] {
             .value_name("N")
             .requires("workers")
             .value_parser(number())
-            .help("The number of partitions that each started worker runs at the same time [default: 1]"),
+            .help("The number of partitions that each worker of this run runs at the same time [default: 1]"),
         arg("workers-wait", 9)
             .value_name("TIME")
             .requires("workers")
@@ -186,7 +186,7 @@ fn profile() -> [Arg; 3] {
             .value_parser(PossibleValuesParser::new(["cpu", "heap"]))
             .hide_possible_values(true)
             .conflicts_with("workers")
-            .help("Shows which functions took the CPU time of the run, and writes a flame graph to JOB-ID.svg and folded stacks to JOB-ID.folded; with `=heap`, shows where the memory at the peak of the run was allocated, and writes JOB-ID.heap.json [default: cpu]"),
+            .help("Shows which functions took the CPU time of the run, and writes a flame graph to JOB-ID.svg and folded stacks to JOB-ID.folded; with `=heap`, shows where the memory at the peak of the run was allocated, and writes JOB-ID.heap.json; `--profile` alone means `--profile=cpu`"),
         arg("profile-folder", 16)
             .value_name("FOLDER")
             .requires("profile")
@@ -432,7 +432,7 @@ pub(super) fn on_end() -> Arg {
         .value_name("COMMAND")
         .help_heading(OPTIONS)
         .display_order(14)
-        .help("Runs this shell command after an execution has ended, for at most 30 s, with the document of `--json` on its standard input and the status in $BATCH_STATUS [environment: BATCH_ON_END]")
+        .help("Runs this shell command after the end of an execution, with the document of `--json` on its standard input and the status in $BATCH_STATUS; kills it after 30 s [environment: BATCH_ON_END]")
 }
 
 fn metrics() -> Command {

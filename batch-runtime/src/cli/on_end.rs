@@ -17,7 +17,7 @@ use crate::definition::ExecutionId;
 /// How long the command may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the variables in the environment of the command say.
+/// The values of the variables in the environment of the command.
 pub(super) struct Ended<'a> {
     pub(super) job: &'a str,
     pub(super) execution: Option<ExecutionId>,

@@ -14,7 +14,7 @@ use crate::repository::sqlite::SqliteRepository;
 /// The path if neither the flag nor the environment names one.
 const DEFAULT: &str = "batch.db";
 
-/// What to do if there is no repository.
+/// Whether a missing repository is created or is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Open {
     /// Creates it, for a run.
@@ -31,7 +31,7 @@ pub(super) fn open(
 ) -> Result<Arc<dyn Repository>, Refusal> {
     let url = url(flag, console);
     if let Some(url) = url.to_str().filter(|url| is_postgres(url)) {
-        return on_server(url, how);
+        return open_postgres(url, how);
     }
     let path = path_of(&url)?;
     if how == Open::Existing && !path.exists() {
@@ -83,7 +83,7 @@ pub(super) fn is_postgres(url: &str) -> bool {
 }
 
 #[cfg(feature = "postgres")]
-fn on_server(url: &str, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
+fn open_postgres(url: &str, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
     use crate::postgres::Postgres;
     use crate::repository::postgres::PostgresRepository;
 
@@ -96,7 +96,7 @@ fn on_server(url: &str, how: Open) -> Result<Arc<dyn Repository>, Refusal> {
 }
 
 #[cfg(not(feature = "postgres"))]
-fn on_server(_: &str, _: Open) -> Result<Arc<dyn Repository>, Refusal> {
+fn open_postgres(_: &str, _: Open) -> Result<Arc<dyn Repository>, Refusal> {
     // The text after the scheme may contain a password.
     Err(Refusal::usage(
         "this program cannot use a repository in PostgreSQL: build it with the feature `postgres` of batch-runtime, or use a SQLite file, such as `--repository batch.db`",

@@ -162,9 +162,10 @@ impl Rule for RetryRule {
     }
 }
 
-/// Picks the rule that decides about an error and its sources, with its verdict: the most specific rule;
-/// among those, the one that covers the outermost error; then one that forbids; then the first. A rule about
-/// [`Failure`] itself, which carries every error, decides only if no other rule does.
+/// Picks the rule that decides about an error and its sources, and returns it with its verdict. The most specific rule
+/// decides. Among equally specific rules, the one that covers the outermost error decides; then a `no_..` rule before
+/// others; then the first. A rule about [`Failure`] itself, which carries every error, decides only if no other rule
+/// does.
 fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Option<(&'r R, bool)> {
     let decides = |error: &(dyn Error + 'static)| {
         rules

@@ -30,7 +30,7 @@ pub use faults::backoff::{Pause, Sleep};
 pub use faults::keep::Kept;
 pub use faults::retried::{Repeats, Retried};
 pub use faults::retry::Retrying;
-pub use flow::beginning::RestartFrom;
+pub use flow::restart_from::RestartFrom;
 pub(crate) use flow::steps::jobs_by_name;
 #[cfg(feature = "profile")]
 pub(crate) use flow::steps::steps;

@@ -10,7 +10,7 @@ use crate::definition::{ExecutionId, InstanceId};
 
 /// The ended executions of an instance.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct EndedExecutions {
     /// The last one whose outcome is unknown.
     pub(super) unknown: Option<ExecutionId>,
     /// The last one that is complete or abandoned.
@@ -19,7 +19,7 @@ pub(super) struct Ended {
     pub(super) last: Option<LastExecution>,
 }
 
-impl Ended {
+impl EndedExecutions {
     /// Returns the ended executions as they would be if the running one, which is the last, were taken over from its
     /// dead owner.
     pub(super) fn lost(mut self, running: ExecutionId, recoveries: u32) -> Self {
@@ -42,7 +42,7 @@ pub(super) struct LastExecution {
 pub(super) fn check_restart(
     request: &LaunchRequest<'_>,
     instance: InstanceId,
-    ended: Ended,
+    ended: EndedExecutions,
 ) -> Result<Option<LastExecution>, RepositoryError> {
     let job = || request.job.to_owned();
     if let Some(execution) = ended.unknown {

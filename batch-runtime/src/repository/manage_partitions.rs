@@ -14,7 +14,8 @@ pub(super) struct Group {
     pub(super) returned: bool,
     pub(super) offered: bool,
     pub(super) worker: Option<WorkerId>,
-    pub(super) many: u64,
+    /// The number of these partitions.
+    pub(super) partitions: u64,
 }
 
 impl Group {
@@ -43,7 +44,7 @@ pub(super) fn holders(groups: &[Group]) -> BTreeSet<WorkerId> {
 pub(super) fn room(groups: &[Group], reconcile: &Reconcile<'_>) -> Option<u64> {
     let runs = |group: &&Group| matches!(group.status, BatchStatus::Starting | BatchStatus::Started);
     let taken = groups.iter().filter(runs).filter(|group| group.offered || group.worker.is_some());
-    let taken: u64 = taken.map(|group| group.many).sum();
+    let taken: u64 = taken.map(|group| group.partitions).sum();
     reconcile.at_once.map(|most| (most as u64).saturating_sub(taken))
 }
 
@@ -68,15 +69,15 @@ pub(super) fn summed_up(
     let mut reconciled = Reconciled { counters, stop_requested, events, ..Reconciled::default() };
     for group in groups {
         match (group.status, group.worker) {
-            (BatchStatus::Completed, _) => reconciled.completed += group.many,
+            (BatchStatus::Completed, _) => reconciled.completed += group.partitions,
             (BatchStatus::Starting | BatchStatus::Started, Some(worker)) => {
                 match reconciled.held.iter_mut().find(|(held, _)| *held == worker) {
-                    Some((_, many)) => *many += group.many,
-                    None => reconciled.held.push((worker, group.many)),
+                    Some((_, many)) => *many += group.partitions,
+                    None => reconciled.held.push((worker, group.partitions)),
                 }
             }
-            _ if group.has_failed() => reconciled.failed += group.many,
-            _ => reconciled.waiting += group.many,
+            _ if group.has_failed() => reconciled.failed += group.partitions,
+            _ => reconciled.waiting += group.partitions,
         }
     }
     reconciled

@@ -40,7 +40,7 @@ pub struct Advice {
     pub items: u64,
     /// The time that it took.
     pub elapsed: u64,
-    /// The time that it would take at best.
+    /// The predicted time with that setting: that of the busiest resource, so an estimate of the shortest time.
     pub predicted: u64,
 }
 

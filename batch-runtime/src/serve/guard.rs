@@ -28,7 +28,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Who may see the page, and what they may do.
+/// Decides who may see the page, and what they may do.
 pub(crate) struct Guard {
     /// The name of the program, for the head of each page.
     program: String,

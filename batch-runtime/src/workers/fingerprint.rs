@@ -1,4 +1,4 @@
-//! Tells the builds of a job apart.
+//! Identifies the definition of a job, and the executable of this process.
 
 use std::fmt::Write as _;
 
@@ -83,7 +83,8 @@ pub(crate) fn prepare_build() {
     let _ = std::thread::Builder::new().name("build".to_owned()).spawn(build);
 }
 
-/// The name of the queue for the partitions of a job, for any manager, or only for the manager with this token.
+/// The name of the queue in which the partitions of a job are offered: by any manager, or, with a token, only by the
+/// manager that has this token.
 pub(super) fn queue_of(token: Option<&str>, job: &JobInfo) -> String {
     let fingerprint = fingerprint(job);
     match token {

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::channels::{WorkerChannel, WorkerChannels};
+use crate::channels::{StepSide, WorkerSide};
 use crate::plan::{Answer, Order, Plan, Reads, WorkerEnd};
 use crate::reorder_buffer::{Committed, InOrder, PendingNotices};
 use crate::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
@@ -41,7 +41,7 @@ struct ReadChunk {
 
 struct ProcessedChunk {
     read_chunk: ReadChunk,
-    channel: usize,
+    lane: usize,
 }
 
 enum FromWorker {
@@ -52,7 +52,7 @@ enum FromWorker {
     Request(SyncSender<bool>),
 }
 
-type WorkersChannel = WorkerChannel<Buffers, FromWorker>;
+type WorkerChannel = WorkerSide<Buffers, FromWorker>;
 
 /// The reader, and the state of the chunks read from it.
 struct ChunkReader {
@@ -126,7 +126,7 @@ enum Supply {
 }
 
 impl Supply {
-    fn next(&self, channel: &WorkersChannel, buffers: Buffers, cancelled: &AtomicBool) -> Option<ReadChunk> {
+    fn next(&self, channel: &WorkerChannel, buffers: Buffers, cancelled: &AtomicBool) -> Option<ReadChunk> {
         match self {
             Self::SharedReader(shared) => {
                 let (mut reader, commits) = shared.lock();
@@ -160,7 +160,7 @@ struct Worker {
     plan: Plan,
     watch: Arc<Watch>,
     cancelled: Arc<AtomicBool>,
-    channel: WorkersChannel,
+    channel: WorkerChannel,
     supply: Supply,
 }
 
@@ -179,7 +179,7 @@ impl Worker {
             let was_gone = watch.step_thread_left.load(Relaxed);
             let Some(mut buffers) = channel.next_buffers() else { return Ok(()) };
             assert!(!was_gone, "a worker begins a chunk that is not wanted");
-            assert_eq!(buffers.channel, channel.number, "buffers of another worker");
+            assert_eq!(buffers.lane, channel.number, "buffers of another worker");
             buffers.published = watch.published.load(Relaxed);
             let Some(mut read_chunk) = supply.next(&channel, buffers, &cancelled) else { return Ok(()) };
             let planned_end = plan.worker_end(read_chunk.number);
@@ -188,7 +188,7 @@ impl Worker {
                 Some(WorkerEnd::Fails) => read_chunk.end = End::Failed,
                 None => {}
             }
-            if !channel.send(FromWorker::Processed(ProcessedChunk { read_chunk, channel: channel.number }))
+            if !channel.send(FromWorker::Processed(ProcessedChunk { read_chunk, lane: channel.number }))
                 || planned_end.is_some()
             {
                 return Ok(());
@@ -223,7 +223,7 @@ enum ReaderHandle {
 struct StepThread {
     plan: Plan,
     watch: Arc<Watch>,
-    channels: WorkerChannels<Buffers, FromWorker>,
+    channels: StepSide<Buffers, FromWorker>,
     /// Dropped right after the channels.
     _leaving: Leaving,
     reader: ReaderHandle,
@@ -282,7 +282,7 @@ impl StepThread {
         }
     }
 
-    fn commit(&mut self, ProcessedChunk { read_chunk, channel }: ProcessedChunk) -> Result<(), Why> {
+    fn commit(&mut self, ProcessedChunk { read_chunk, lane }: ProcessedChunk) -> Result<(), Why> {
         let ReadChunk { number, buffers, .. } = read_chunk;
         let room = self.plan.max_ahead + (self.plan.workers * self.plan.each) as u64;
         self.watch.take(number, room);
@@ -297,8 +297,8 @@ impl StepThread {
             ReaderHandle::ReaderThread { commits, .. } => commits.store(first, Ordering::Release),
         }
         self.watch.published.store(first, Relaxed);
-        for (channel, buffers) in self.committed.release(number, channel, buffers) {
-            self.channels.return_buffers(channel, buffers);
+        for (lane, buffers) in self.committed.release(number, lane, buffers) {
+            self.channels.return_buffers(lane, buffers);
         }
         Ok(())
     }
@@ -352,7 +352,7 @@ impl Drop for Leaving {
 pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
     shuttle::thread::scope(|threads| {
         let mut made = 0;
-        let (channels, ends) = WorkerChannels::new(plan.workers, plan.each, 4, || {
+        let (channels, ends) = StepSide::new(plan.workers, plan.each, 4, || {
             made += 1;
             Buffers::new(watch, (made - 1) / plan.each)
         });

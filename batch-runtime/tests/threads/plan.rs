@@ -37,7 +37,7 @@ pub(crate) enum Answer {
     Leaves,
 }
 
-/// What happens in a step. Chunks are numbered from 0.
+/// The events of a step. Chunks are numbered from 0.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) reads: Reads,

@@ -72,16 +72,16 @@ impl Watch {
 
 /// The buffers of a chunk.
 pub(crate) struct Buffers {
-    pub(crate) channel: usize,
+    pub(crate) lane: usize,
     /// The number of commits published for the reader when the worker began the chunk.
     pub(crate) published: u64,
     watch: Arc<Watch>,
 }
 
 impl Buffers {
-    pub(crate) fn new(watch: &Arc<Watch>, channel: usize) -> Self {
+    pub(crate) fn new(watch: &Arc<Watch>, lane: usize) -> Self {
         watch.buffers.fetch_add(1, Relaxed);
-        Self { channel, published: 0, watch: Arc::clone(watch) }
+        Self { lane, published: 0, watch: Arc::clone(watch) }
     }
 }
 

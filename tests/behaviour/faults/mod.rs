@@ -2,7 +2,6 @@
 
 mod elsewhere;
 mod files;
-mod isolation;
 mod items;
 mod limits;
 mod parts;
@@ -11,6 +10,7 @@ mod read;
 mod retry;
 mod rules;
 mod script;
+mod search_for_bad_items;
 mod state;
 mod stop;
 mod time;

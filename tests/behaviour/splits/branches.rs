@@ -42,7 +42,7 @@ fn half(tag: String, #[param(identifying = false)] fail: Option<String>) {
 }
 
 #[test]
-fn a_failure_in_one_branch_awaits_the_others_and_a_restart_runs_the_incomplete_ones() {
+fn a_split_waits_for_all_branches_if_one_fails_and_a_restart_runs_the_incomplete_ones() {
     let world = World::new();
     let tag = "half".to_owned();
     let failed = world.fails(&half(tag.clone(), Some("left".to_owned())));
@@ -85,7 +85,7 @@ fn a_split_may_be_in_a_branch_of_another() {
     let world = World::new();
     let tag = "nested splits".to_owned();
     let failed = world.fails(&nested_splits(tag.clone(), Some("c".to_owned())));
-    // The step after the inner split waits for it.
+    // `d` does not run, because the inner split before it failed.
     assert_eq!(names(&failed), ["a", "b", "c"]);
     assert_eq!(names(&world.completes(&nested_splits(tag, None))), ["c", "d"]);
 }

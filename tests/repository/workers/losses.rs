@@ -6,14 +6,14 @@ use super::*;
 use crate::warehouse::{NEVER as ALWAYS_LATER, Warehouse};
 
 every_kind![
-    the_partition_of_a_lost_worker_goes_on_elsewhere_from_its_last_commit,
+    the_partition_of_a_lost_worker_resumes_elsewhere_from_its_last_commit,
     a_claim_that_had_not_begun_is_lost_with_its_worker,
     a_lost_worker_that_comes_back_is_refused,
     a_worker_that_is_lost_with_several_partitions_loses_all_of_them,
-    a_partition_that_is_given_up_is_lost_and_goes_on_elsewhere,
+    a_partition_that_is_given_up_is_lost_and_resumes_elsewhere,
     a_partition_that_has_lost_three_workers_in_a_row_fails,
     a_commit_in_between_forgives_the_losses_before,
-    nothing_goes_on_elsewhere_once_the_manager_ends,
+    nothing_resumes_elsewhere_once_the_manager_ends,
     a_restart_forgives_the_losses_and_takes_files_over,
     a_step_whose_owner_died_counts_the_work_of_lost_workers,
     a_step_whose_name_begins_the_same_is_not_counted,
@@ -35,7 +35,7 @@ fn started<P: Place>(worker: &Worker, positions: &[i64]) -> (Claim, BegunStep) {
     (claim, step)
 }
 
-fn the_partition_of_a_lost_worker_goes_on_elsewhere_from_its_last_commit<P: Place>(place: &P) {
+fn the_partition_of_a_lost_worker_resumes_elsewhere_from_its_last_commit<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     let worker = Worker::of(place);
     let id = worker.id();
@@ -123,7 +123,7 @@ fn a_worker_that_is_lost_with_several_partitions_loses_all_of_them<P: Place>(pla
     assert_eq!(numbers, [0, 2, 3].into());
 }
 
-fn a_partition_that_is_given_up_is_lost_and_goes_on_elsewhere<P: Place>(place: &P) {
+fn a_partition_that_is_given_up_is_lost_and_resumes_elsewhere<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     let worker = Worker::of(place);
     let (claim, mut step) = started::<P>(&worker, &[1]);
@@ -193,7 +193,7 @@ fn a_commit_in_between_forgives_the_losses_before<P: Place>(place: &P) {
     }
 }
 
-fn nothing_goes_on_elsewhere_once_the_manager_ends<P: Place>(place: &P) {
+fn nothing_resumes_elsewhere_once_the_manager_ends<P: Place>(place: &P) {
     let manager = Manager::offering(place, 2);
     lose(place, &[1]);
     let reconciled = manager.reconcile_as(&Reconcile { ends: true, ..RECONCILE });

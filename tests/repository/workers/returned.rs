@@ -3,11 +3,11 @@
 use super::*;
 
 every_kind![
-    a_partition_that_is_handed_back_goes_on_elsewhere_and_counts_as_no_loss,
+    a_partition_that_is_handed_back_resumes_elsewhere_and_counts_as_no_loss,
     partitions_of_a_worker_that_drains_and_ends_are_all_taken_by_others,
 ];
 
-fn a_partition_that_is_handed_back_goes_on_elsewhere_and_counts_as_no_loss<P: Place>(place: &P) {
+fn a_partition_that_is_handed_back_resumes_elsewhere_and_counts_as_no_loss<P: Place>(place: &P) {
     let manager = Manager::offering(place, 1);
     for position in 1..6 {
         let worker = Worker::of(place);

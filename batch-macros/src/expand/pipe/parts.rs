@@ -6,9 +6,9 @@ use syn::{Ident, ItemFn};
 
 use crate::expand::aggregator::{Aggregated, StepProcessor};
 use crate::expand::marked_function::checked;
-use crate::expand::names::Roles;
 use crate::expand::partitions::check_support;
-use crate::expand::{bindings, names};
+use crate::expand::role_aliases::Roles;
+use crate::expand::{bindings, role_aliases};
 use crate::model::step::StepOptions;
 use crate::syntax::step::Part;
 
@@ -103,10 +103,16 @@ impl<'f> Parts<'f> {
     ) -> Placed {
         let span = part.span();
         let named = self.alias("Part", span);
-        self.imports.extend(names::import(&named, &part.path, &[]));
+        self.imports.extend(role_aliases::alias_of(&named, &part.path, &[]));
         let mut alias = self.roles.alias(&part.name(), span);
         let misfits = self.source.as_ref().map(|source| source.misfits(role, &part.name(), &named, span));
-        self.types.extend(names::in_role(&alias, &named, &part.path, role, misfits.unwrap_or_default()));
+        self.types.extend(role_aliases::in_role(
+            &alias,
+            &named,
+            &part.path,
+            role,
+            misfits.unwrap_or_default(),
+        ));
         for (of, constant) in checks {
             let next = self.alias("Part", span);
             let constant = Ident::new(constant, span);

@@ -18,7 +18,7 @@ pub(super) fn purge() -> Command {
     Command::new("purge")
         .about("Deletes the record of old instances that are complete or abandoned")
         .long_about(
-            "Deletes the record of old instances that are complete or abandoned. Without `--yes`, it says only what it would \
+            "Deletes the record of old instances that are complete or abandoned. Without `--yes`, it only says what it would \
              delete.\n\n\
              An instance is deleted as a whole, if it is COMPLETED or ABANDONED and its last execution ended before the given \
              time. A failed one stays, since it can be restarted: `abandon` it first. The identities stay, so a run with the \

@@ -1,4 +1,5 @@
-//! Three jobs, written against the traits as the attributes would expand to, and a folder to run them in.
+//! Three jobs that implement the traits by hand, in the form to which the attributes expand, and a folder to run them
+//! in.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,11 +38,11 @@ impl Folder {
     }
 
     /// Runs the program over `jobs` with the arguments in `line` and the folder's repository.
-    pub(super) fn ask(&self, jobs: &[&'static JobInfo], line: &str) -> Answer {
-        self.ask_with(jobs, line, |_| None)
+    pub(super) fn run(&self, jobs: &[&'static JobInfo], line: &str) -> Answer {
+        self.run_with(jobs, line, |_| None)
     }
 
-    pub(super) fn ask_with(
+    pub(super) fn run_with(
         &self,
         jobs: &[&'static JobInfo],
         line: &str,
@@ -49,11 +50,11 @@ impl Folder {
     ) -> Answer {
         let repository = self.path("batch.db");
         let words = ["flights", "--repository", repository.to_str().unwrap()].into_iter();
-        ask(words.chain(line.split_whitespace()), jobs, environment)
+        run(words.chain(line.split_whitespace()), jobs, environment)
     }
 
     pub(super) fn json(&self, jobs: &[&'static JobInfo], line: &str) -> serde_json::Value {
-        let answer = self.ask(jobs, &format!("{line} --json"));
+        let answer = self.run(jobs, &format!("{line} --json"));
         serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
     }
 
@@ -88,7 +89,7 @@ impl Captured {
     }
 }
 
-pub(super) fn ask<A: Into<OsString>>(
+pub(super) fn run<A: Into<OsString>>(
     words: impl IntoIterator<Item = A>,
     jobs: &[&'static JobInfo],
     environment: fn(&str) -> Option<OsString>,
@@ -222,7 +223,7 @@ pub(super) const FLIGHT_DELAYS: &JobInfo = &JobInfo {
     options: JobOptions::DEFAULT,
 };
 
-/// A secret, and a parameter named like one of our flags.
+/// A job with a secret, and with a parameter that has the name of a flag of the program (`--json`).
 pub(super) const UPLOAD: &JobInfo = &JobInfo {
     id: "demo::upload",
     name: "upload",

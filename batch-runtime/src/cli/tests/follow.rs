@@ -64,8 +64,8 @@ const LINE: &str = "load_delays: 25 %, 5,000 read, 5 min 00 s left, 50 items/s, 
 fn running_executions_are_listed_with_their_progress() {
     let folder = Folder::new();
     let (running, _) = a_quarter(&folder);
-    assert_eq!(folder.ask(JOBS, "run flight_delays --input /other.csv").code, 0);
-    let listed = folder.ask(JOBS, "executions --running").out;
+    assert_eq!(folder.run(JOBS, "run flight_delays --input /other.csv").code, 0);
+    let listed = folder.run(JOBS, "executions --running").out;
     let cells: Vec<Vec<&str>> = listed
         .lines()
         .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
@@ -77,17 +77,17 @@ fn running_executions_are_listed_with_their_progress() {
     assert_eq!(cells[1][..4], ["1", "flight_delays", "started", "alive"], "{listed}");
     assert_eq!(cells[1][5..], ["input=/flights.csv", "load_delays", "25 %", "5,000", "50", "5 min 00 s"]);
     drop(running);
-    let dead = folder.ask(JOBS, "executions --running").out;
+    let dead = folder.run(JOBS, "executions --running").out;
     assert!(dead.contains("  started  dead "), "{dead}");
-    folder.ask(JOBS, "recover");
-    assert_eq!(folder.ask(JOBS, "executions --running").out, "no execution is running\n");
+    folder.run(JOBS, "recover");
+    assert_eq!(folder.run(JOBS, "executions --running").out, "no execution is running\n");
 }
 
 #[test]
 fn a_running_execution_is_shown_with_its_progress() {
     let folder = Folder::new();
     let _running = a_quarter(&folder);
-    let shown = folder.ask(JOBS, "show 1").out;
+    let shown = folder.run(JOBS, "show 1").out;
     assert!(shown.contains(&format!("\n{LINE}\n")), "{shown}");
     for line in ["show 1", "executions --running"] {
         let document = folder.json(JOBS, line);
@@ -114,7 +114,7 @@ fn a_running_execution_is_followed_until_it_ends() {
                 std::thread::sleep(Duration::from_millis(700));
                 end(&folder, &owner, step, status);
             });
-            folder.ask(JOBS, "show 1 --follow")
+            folder.run(JOBS, "show 1 --follow")
         });
         assert_eq!(answer.code, code, "{answer:?}");
         let lines: Vec<&str> = answer.out.lines().collect();
@@ -123,7 +123,7 @@ fn a_running_execution_is_followed_until_it_ends() {
         assert!(lines[2].starts_with(&format!("load_delays {word} in ")), "{answer:?}");
         assert!(lines[2].ends_with(": 20,000 read, 7,000 written"), "{answer:?}");
         let end = lines[3..].join("\n");
-        let shown = folder.ask(JOBS, "show 1").out;
+        let shown = folder.run(JOBS, "show 1").out;
         assert_eq!(end.trim(), shown.trim());
     }
 }
@@ -137,7 +137,7 @@ fn an_execution_is_followed_as_one_json_document_per_line() {
             std::thread::sleep(Duration::from_millis(700));
             end(&folder, &owner, step, BatchStatus::Completed);
         });
-        folder.ask(JOBS, "show 1 --follow --json")
+        folder.run(JOBS, "show 1 --follow --json")
     });
     assert_eq!(answer.code, 0, "{answer:?}");
     let documents: Vec<Value> = answer.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -152,15 +152,15 @@ fn an_execution_is_followed_as_one_json_document_per_line() {
 #[test]
 fn an_execution_that_has_ended_or_whose_process_is_dead_is_not_waited_for() {
     let folder = Folder::new();
-    assert_eq!(folder.ask(JOBS, "show 1 --follow").code, 2, "there is no repository");
+    assert_eq!(folder.run(JOBS, "show 1 --follow").code, 2, "there is no repository");
     drop(launched(&folder));
-    let dead = folder.ask(JOBS, "show 1 --follow");
+    let dead = folder.run(JOBS, "show 1 --follow");
     assert_eq!(dead.code, 1, "{dead:?}");
     assert!(dead.out.contains("its process died before it could record an end"), "{dead:?}");
-    assert_eq!(folder.ask(JOBS, "recover").code, 0);
-    folder.ask(JOBS, "run flight_delays --input /flights.csv");
-    let ended = folder.ask(JOBS, "show 2 --follow");
-    assert_eq!((ended.code, &ended.out), (0, &folder.ask(JOBS, "show 2").out));
-    assert_eq!(folder.ask(JOBS, "show 7 --follow").code, 4);
-    assert_eq!(folder.ask(JOBS, "show 2 --follow --skipped").code, 2);
+    assert_eq!(folder.run(JOBS, "recover").code, 0);
+    folder.run(JOBS, "run flight_delays --input /flights.csv");
+    let ended = folder.run(JOBS, "show 2 --follow");
+    assert_eq!((ended.code, &ended.out), (0, &folder.run(JOBS, "show 2").out));
+    assert_eq!(folder.run(JOBS, "show 7 --follow").code, 4);
+    assert_eq!(folder.run(JOBS, "show 2 --follow --skipped").code, 2);
 }

@@ -4,7 +4,7 @@ use super::fixture::*;
 
 #[track_caller]
 fn prints(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
-    let answer = ask(["flights"].into_iter().chain(line.split_whitespace()), jobs, |_| None);
+    let answer = run(["flights"].into_iter().chain(line.split_whitespace()), jobs, |_| None);
     assert_eq!(answer.code, 0, "{}", answer.err);
     // clap leaves spaces at the ends of some lines.
     let lines = answer.out.lines().map(str::trim_end);

@@ -15,9 +15,9 @@ const OLD: &str = "purge --older-than 2126-01-01";
 /// A folder in which one instance completed at the second attempt, and another one failed.
 fn two_instances() -> Folder {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
-    folder.ask(JOBS, RUN);
-    folder.ask(JOBS, "run flight_delays --input /other.csv --fail-at 23");
+    folder.run(JOBS, &format!("{RUN} --fail-at 23"));
+    folder.run(JOBS, RUN);
+    folder.run(JOBS, "run flight_delays --input /other.csv --fail-at 23");
     folder
 }
 
@@ -25,13 +25,13 @@ fn two_instances() -> Folder {
 fn ask_words(folder: &Folder, words: &[&str]) -> Answer {
     let repository = folder.path("batch.db");
     let first = ["flights", "--repository", repository.to_str().unwrap()];
-    ask(first.iter().chain(words), JOBS, |_| None)
+    run(first.iter().chain(words), JOBS, |_| None)
 }
 
 #[test]
 fn a_purge_without_yes_says_what_it_would_delete_and_deletes_nothing() {
     let folder = two_instances();
-    let answer = folder.ask(JOBS, OLD);
+    let answer = folder.run(JOBS, OLD);
     assert_eq!(answer.code, 0, "{}", answer.err);
     let lines: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[1][..3], ["flight_delays", "1", "2"], "{}", answer.out);
@@ -46,25 +46,25 @@ fn a_purge_without_yes_says_what_it_would_delete_and_deletes_nothing() {
 #[test]
 fn a_purge_leaves_the_failed_instance_and_refuses_the_complete_one_as_before() {
     let folder = two_instances();
-    assert_eq!(folder.ask(JOBS, &format!("{OLD} --yes")).out, "purged 1 instance with 2 executions\n");
+    assert_eq!(folder.run(JOBS, &format!("{OLD} --yes")).out, "purged 1 instance with 2 executions\n");
     let listed = folder.json(JOBS, "executions");
     assert_eq!(listed["executions"].as_array().unwrap().len(), 1);
-    let again = folder.ask(JOBS, RUN);
+    let again = folder.run(JOBS, RUN);
     assert_eq!(again.code, 4);
     assert!(
         again.err.contains("is already COMPLETED: execution 2, whose record was purged"),
         "{}",
         again.err
     );
-    assert_eq!(folder.ask(JOBS, "run flight_delays --input /other.csv").code, 0, "it can still be restarted");
+    assert_eq!(folder.run(JOBS, "run flight_delays --input /other.csv").code, 0, "it can still be restarted");
 }
 
 #[test]
 fn metrics_count_what_was_purged() {
     let folder = two_instances();
-    let before = folder.ask(JOBS, "metrics").out;
-    folder.ask(JOBS, &format!("{OLD} --vacuum --yes"));
-    assert_eq!(folder.ask(JOBS, "metrics").out, before);
+    let before = folder.run(JOBS, "metrics").out;
+    folder.run(JOBS, &format!("{OLD} --vacuum --yes"));
+    assert_eq!(folder.run(JOBS, "metrics").out, before);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn every_purged_execution_is_in_the_archive() {
     let folder = two_instances();
     let archive = folder.path("archive.jsonl");
     fs::write(&archive, "{\"execution\": 0}\n").unwrap();
-    folder.ask(JOBS, &format!("{OLD} --yes --archive {}", archive.display()));
+    folder.run(JOBS, &format!("{OLD} --yes --archive {}", archive.display()));
     let archived: Vec<Value> = fs::read_to_string(&archive)
         .unwrap()
         .lines()
@@ -94,7 +94,7 @@ fn every_purged_execution_is_in_the_archive() {
 #[test]
 fn an_archive_that_cannot_be_written_purges_nothing() {
     let folder = two_instances();
-    let answer = folder.ask(JOBS, &format!("{OLD} --yes --archive {}/no/archive", folder.path("").display()));
+    let answer = folder.run(JOBS, &format!("{OLD} --yes --archive {}/no/archive", folder.path("").display()));
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("and nothing was purged"), "{}", answer.err);
     assert_eq!(folder.json(JOBS, OLD)["instances"], json!(1));
@@ -108,7 +108,7 @@ fn a_purge_of_what_can_be_restarted_or_is_unknown_is_refused() {
         ("--job flight_delay", "did you mean `flight_delays`?"),
         ("--archive a.jsonl", "--yes"),
     ] {
-        let answer = folder.ask(JOBS, &format!("{OLD} {options}"));
+        let answer = folder.run(JOBS, &format!("{OLD} {options}"));
         assert_eq!(answer.code, 2, "{options}");
         assert!(answer.err.contains(said), "{options}: {}", answer.err);
     }
@@ -120,7 +120,7 @@ fn parameters_come_from_a_file_and_a_flag_comes_before_it() {
     let file = folder.path("parameters.json");
     fs::write(&file, r#"{"input": "/a b.csv", "min_delay": 7, "fail_at": null, "dry-run": true}"#).unwrap();
     let line = format!("run flight_delays --parameters {} --min-delay 9", file.display());
-    assert_eq!(folder.ask(JOBS, &line).code, 0);
+    assert_eq!(folder.run(JOBS, &line).code, 0);
     let parameters = folder.json(JOBS, "show 1")["parameters"].clone();
     assert_eq!(parameters["input"]["value"], json!("/a b.csv"));
     assert_eq!(parameters["min_delay"]["value"], json!(9));
@@ -171,7 +171,7 @@ fn a_failure_of_the_command_at_the_end_is_reported_and_changes_nothing() {
         "warning: the command of `--on-end` failed: exit status: 7; the result of the job is unchanged\n"
     );
     let environment = |name: &str| (name == "BATCH_ON_END").then(|| OsString::from("exit 8"));
-    let answer = folder.ask_with(JOBS, "run flight_delays --input /g.csv", environment);
+    let answer = folder.run_with(JOBS, "run flight_delays --input /g.csv", environment);
     assert!(answer.err.contains("exit status: 8"), "{}", answer.err);
 }
 
@@ -188,7 +188,7 @@ fn the_command_at_the_end_runs_for_a_recovered_execution() {
 #[test]
 fn two_executions_are_compared_side_by_side() {
     let folder = two_instances();
-    let answer = folder.ask(JOBS, "show 2 --compare 3");
+    let answer = folder.run(JOBS, "show 2 --compare 3");
     assert_eq!(answer.code, 0, "{}", answer.err);
     let rows: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["execution", "2", "execution", "3"]);
@@ -204,7 +204,7 @@ fn two_executions_are_compared_side_by_side() {
 #[test]
 fn a_doctor_finds_nothing_wrong_with_a_repository_in_order() {
     let folder = two_instances();
-    let answer = folder.ask(JOBS, "doctor");
+    let answer = folder.run(JOBS, "doctor");
     assert_eq!((answer.code, answer.out.as_str()), (0, "nothing is wrong\n"));
 }
 
@@ -212,11 +212,11 @@ fn a_doctor_finds_nothing_wrong_with_a_repository_in_order() {
 fn a_doctor_finds_a_dead_owner_and_says_what_to_do() {
     let folder = Folder::new();
     drop(launched(&folder));
-    let answer = folder.ask(JOBS, "doctor --json");
+    let answer = folder.run(JOBS, "doctor --json");
     assert_eq!(answer.code, 1);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["findings"][0]["kind"], json!("owner_dead"));
-    let text = folder.ask(JOBS, "doctor").out;
+    let text = folder.run(JOBS, "doctor").out;
     assert!(
         text.contains("execution 1 of job `flight_delays` counts as running, but its process "),
         "{text}"
@@ -238,7 +238,7 @@ fn a_doctor_finds_damage() {
     let page = usize::try_from(root - 1).unwrap() * 4096;
     bytes[page..page + 4096].fill(0xff);
     fs::write(&path, bytes).unwrap();
-    let answer = folder.ask(JOBS, "doctor");
+    let answer = folder.run(JOBS, "doctor");
     assert_eq!(answer.code, 1, "{}", answer.err);
     assert!(answer.out.contains("is damaged: "), "{}", answer.out);
 }
@@ -246,8 +246,8 @@ fn a_doctor_finds_damage() {
 #[test]
 fn a_shell_completes_jobs_and_their_parameters() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = ask(["flights", "completions", shell], JOBS, |_| None).out;
+        let script = run(["flights", "completions", shell], JOBS, |_| None).out;
         assert!(script.contains("flight_delays") && script.contains("min-delay"), "{shell}");
     }
-    assert_eq!(ask(["flights", "completions", "cmd"], JOBS, |_| None).code, 2);
+    assert_eq!(run(["flights", "completions", "cmd"], JOBS, |_| None).code, 2);
 }

@@ -9,8 +9,8 @@ const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS, UPLOAD, ONCE];
 /// A folder in which a run failed and a second one resumed it.
 fn two_runs() -> Folder {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
-    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    folder.run(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    folder.run(JOBS, "run flight_delays --input /flights.csv");
     folder
 }
 
@@ -36,7 +36,7 @@ fn has_shape(value: &Value, golden: &str) {
 
 #[test]
 fn executions_are_listed_newest_first_with_what_identifies_them() {
-    let answer = two_runs().ask(JOBS, "executions");
+    let answer = two_runs().run(JOBS, "executions");
     let rows: Vec<Vec<&str>> = answer.out.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["id", "job", "status", "started", "(UTC)", "time", "parameters"]);
     assert_eq!(rows[1][..3], ["2", "flight_delays", "completed"]);
@@ -47,16 +47,16 @@ fn executions_are_listed_newest_first_with_what_identifies_them() {
 #[test]
 fn a_limit_says_that_older_executions_are_not_shown() {
     let folder = two_runs();
-    let limited = folder.ask(JOBS, "executions --limit 1");
+    let limited = folder.run(JOBS, "executions --limit 1");
     assert_eq!(limited.out.lines().count(), 3);
     assert_eq!(
         limited.out.lines().last(),
         Some("older executions are not shown: add `--after 2` to list them")
     );
-    let next = folder.ask(JOBS, "executions --limit 1 --after 2").out;
+    let next = folder.run(JOBS, "executions --limit 1 --after 2").out;
     assert_eq!(next.lines().count(), 2, "{next}");
     assert!(next.lines().nth(1).unwrap().contains(" 1  flight_delays  failed"), "{next}");
-    assert_eq!(folder.ask(JOBS, "executions --limit 2").out.lines().count(), 3);
+    assert_eq!(folder.run(JOBS, "executions --limit 2").out.lines().count(), 3);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn executions_are_listed_by_status_time_and_parameter() {
     ] {
         assert_eq!(ids(options), expected, "{options}");
     }
-    assert_eq!(folder.ask(JOBS, "executions --status stopped").out, "no execution matches\n");
+    assert_eq!(folder.run(JOBS, "executions --status stopped").out, "no execution matches\n");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn an_unknown_status_or_time_is_refused_with_what_was_probably_meant() {
         ),
         ("--since yesterday", "expected a time in UTC such as 2026-11-28T18:30"),
     ] {
-        let answer = folder.ask(JOBS, &format!("executions {options}"));
+        let answer = folder.run(JOBS, &format!("executions {options}"));
         assert_eq!(answer.code, 2, "{options}");
         assert!(answer.err.contains(why), "{options}: {}", answer.err);
     }
@@ -103,7 +103,7 @@ fn an_unknown_status_or_time_is_refused_with_what_was_probably_meant() {
 
 #[test]
 fn listing_the_executions_of_an_unknown_job_names_the_nearest() {
-    let answer = two_runs().ask(JOBS, "executions flight_delay");
+    let answer = two_runs().run(JOBS, "executions flight_delay");
     assert_eq!(answer.code, 2);
     assert_eq!(answer.err, "error: there is no job `flight_delay`; did you mean `flight_delays`?\n");
 }
@@ -112,7 +112,7 @@ fn listing_the_executions_of_an_unknown_job_names_the_nearest() {
 fn an_execution_that_is_not_there_is_refused_with_4() {
     let folder = two_runs();
     for line in ["show 99", "stop 99", "abandon 99", "restart 99", "show -1"] {
-        let answer = folder.ask(JOBS, line);
+        let answer = folder.run(JOBS, line);
         assert_eq!(answer.code, 4, "{line}: {}", answer.err);
         assert!(answer.err.starts_with("error: there is no execution "), "{line}: {}", answer.err);
     }
@@ -121,9 +121,9 @@ fn an_execution_that_is_not_there_is_refused_with_4() {
 #[test]
 fn an_execution_is_shown_as_its_run_was() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
-    let ran = folder.ask(JOBS, "run flight_delays --input /flights.csv");
-    let shown = folder.ask(JOBS, "show 2");
+    folder.run(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    let ran = folder.run(JOBS, "run flight_delays --input /flights.csv");
+    let shown = folder.run(JOBS, "show 2");
     // Two clocks measure the times; the counters are the same.
     let counted = |text: &str| -> Vec<String> {
         let rows =
@@ -137,7 +137,7 @@ fn an_execution_is_shown_as_its_run_was() {
 
 #[test]
 fn a_failed_execution_is_shown_with_its_cause() {
-    let shown = two_runs().ask(JOBS, "show 1");
+    let shown = two_runs().run(JOBS, "show 1");
     assert_eq!(
         shown.out.lines().last(),
         Some("load_delays failed: processing in `late`: item 23: no carrier in item 23")
@@ -146,26 +146,26 @@ fn a_failed_execution_is_shown_with_its_cause() {
 
 #[test]
 fn an_execution_that_is_not_running_cannot_be_stopped() {
-    let answer = two_runs().ask(JOBS, "stop 1");
+    let answer = two_runs().run(JOBS, "stop 1");
     assert_eq!((answer.code, answer.err.as_str()), (4, "error: execution 1 is not running: it is FAILED\n"));
 }
 
 #[test]
 fn an_abandoned_execution_is_not_run_again() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    folder.run(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
     assert_eq!(
-        folder.ask(JOBS, "abandon 1").out,
+        folder.run(JOBS, "abandon 1").out,
         "execution 1 is abandoned; `run --next` starts a new instance\n"
     );
-    assert_eq!(folder.ask(JOBS, "run flight_delays --input /flights.csv").code, 4);
+    assert_eq!(folder.run(JOBS, "run flight_delays --input /flights.csv").code, 4);
 }
 
 #[test]
 fn nothing_is_recovered_while_every_owner_lives() {
     let folder = two_runs();
     let text = "nothing to recover: every running execution has a living owner\n";
-    assert_eq!(folder.ask(JOBS, "recover").out, text);
+    assert_eq!(folder.run(JOBS, "recover").out, text);
     assert_eq!(folder.json(JOBS, "recover"), json!({ "recovered": [] }));
 }
 
@@ -194,7 +194,7 @@ fn the_json_of_an_execution_keeps_its_shape() {
 #[test]
 fn requests_to_an_execution_are_answered_in_json() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run once");
+    folder.run(JOBS, "run once");
     assert_eq!(folder.json(JOBS, "abandon 1"), json!({ "execution": 1, "asked": "abandon" }));
 }
 
@@ -204,7 +204,7 @@ fn a_job_is_drawn_in_the_requested_format() {
     let formats =
         [("text", "job flight_delays("), ("svg", "<svg "), ("mermaid", "flowchart"), ("dot", "digraph")];
     for (format, begin) in formats {
-        let answer = folder.ask(JOBS, &format!("graph flight_delays --format {format}"));
+        let answer = folder.run(JOBS, &format!("graph flight_delays --format {format}"));
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{format}");
         assert!(answer.out.starts_with(begin), "{format}: {}", answer.out);
         assert!(answer.out.contains("load_delays"), "{format}: {}", answer.out);
@@ -216,12 +216,12 @@ fn the_only_job_is_drawn_without_its_name() {
     let folder = Folder::new();
     let drawn = folder.json(&[ONCE], "graph");
     assert_eq!((&drawn["job"], &drawn["format"]), (&json!("once"), &json!("text")));
-    assert_eq!(folder.ask(&[ONCE], "graph").out, drawn["graph"].as_str().unwrap());
+    assert_eq!(folder.run(&[ONCE], "graph").out, drawn["graph"].as_str().unwrap());
 }
 
 #[test]
 fn one_of_several_jobs_is_drawn_by_its_name() {
-    let answer = Folder::new().ask(JOBS, "graph");
+    let answer = Folder::new().run(JOBS, "graph");
     assert_eq!(answer.code, 2);
     assert_eq!(answer.err, "error: `graph` needs the name of a job; `jobs` lists them\n");
 }
@@ -230,14 +230,14 @@ fn one_of_several_jobs_is_drawn_by_its_name() {
 fn a_drawing_of_an_execution_shows_states_counters_and_the_path_taken() {
     let folder = Folder::new();
     let run = "run flight_delays --input x.csv --fail-at 15";
-    let ran = folder.ask(JOBS, run);
+    let ran = folder.run(JOBS, run);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let text = folder.ask(JOBS, "graph --execution 1");
+    let text = folder.run(JOBS, "graph --execution 1");
     assert_eq!((text.code, text.err.as_str()), (0, ""));
     for shown in ["10 read", "5 written", "✗ failed", "○ not reached", "▽"] {
         assert!(text.out.contains(shown), "{shown}: {}", text.out);
     }
-    let svg = folder.ask(JOBS, "graph --execution 1 --format svg").out;
+    let svg = folder.run(JOBS, "graph --execution 1 --format svg").out;
     for shown in
         ["<title>Execution 1 of the job flight_delays: failed</title>", "step failed taken", "step idle\""]
     {
@@ -248,16 +248,16 @@ fn a_drawing_of_an_execution_shows_states_counters_and_the_path_taken() {
 #[test]
 fn an_execution_is_drawn_in_every_format() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input x.csv --fail-at 15");
+    folder.run(JOBS, "run flight_delays --input x.csv --fail-at 15");
     for (format, shown) in [
         ("text", "✗ failed"),
         ("svg", "✗ failed"),
         ("mermaid", "✗ failed\"]:::failed"),
         ("dot", "✗ failed\"]"),
     ] {
-        let answer = folder.ask(JOBS, &format!("graph --execution 1 --format {format}"));
+        let answer = folder.run(JOBS, &format!("graph --execution 1 --format {format}"));
         assert!(answer.out.contains(shown), "{answer:?}");
     }
-    let unknown = folder.ask(JOBS, "graph --execution 7");
+    let unknown = folder.run(JOBS, "graph --execution 7");
     assert_eq!(unknown.code, 4, "{unknown:?}");
 }

@@ -33,7 +33,7 @@ pub(super) fn launched(folder: &Folder) -> Launched {
 fn an_execution_whose_process_is_dead_is_not_shown_as_running() {
     let folder = Folder::new();
     drop(launched(&folder));
-    let shown = folder.ask(JOBS, "show 1").out;
+    let shown = folder.run(JOBS, "show 1").out;
     let pid = std::process::id();
     assert!(shown.starts_with("flight_delays was cut off after "), "{shown}");
     assert!(shown.contains(&format!("(execution 1, its process {pid} on ")), "{shown}");
@@ -41,7 +41,7 @@ fn an_execution_whose_process_is_dead_is_not_shown_as_running() {
         shown.lines().last(),
         Some("its process died before it could record an end: `restart 1` resumes it after its last commit")
     );
-    let listed = folder.ask(JOBS, "executions").out;
+    let listed = folder.run(JOBS, "executions").out;
     assert!(listed.contains("  started, its process is dead  "), "{listed}");
     assert_eq!(folder.json(JOBS, "show 1")["owner_state"], json!("dead"));
     assert_eq!(folder.json(JOBS, "executions")["executions"][0]["owner_state"], json!("dead"));
@@ -53,7 +53,7 @@ fn an_execution_whose_process_lives_has_been_running_since_it_started() {
     let owner = launched(&folder);
     let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
     connection.execute_batch("UPDATE BATCH_JOB_EXECUTION SET START_TIME = '2024-01-31 08:00:00'").unwrap();
-    let shown = folder.ask(JOBS, "show 1").out;
+    let shown = folder.run(JOBS, "show 1").out;
     assert!(shown.starts_with("flight_delays has been running for "), "{shown}");
     assert!(!shown.contains("running for <1 ms"), "{shown}");
     assert!(shown.contains(&format!("(execution 1, process {} on ", std::process::id())), "{shown}");

@@ -7,7 +7,7 @@ const RUN: &str = "run flight_delays --input flights.csv";
 
 #[test]
 fn a_job_that_completes_exits_with_0_and_prints_its_summary() {
-    let answer = Folder::new().ask(JOBS, RUN);
+    let answer = Folder::new().run(JOBS, RUN);
     assert_eq!((answer.code, answer.err.as_str()), (0, ""));
     assert!(answer.out.starts_with("flight_delays completed in "), "{}", answer.out);
     assert!(
@@ -20,7 +20,7 @@ fn a_job_that_completes_exits_with_0_and_prints_its_summary() {
 
 #[test]
 fn a_job_that_fails_exits_with_1_and_says_where_why_and_what_to_do() {
-    let answer = Folder::new().ask(JOBS, &format!("{RUN} --fail-at 23"));
+    let answer = Folder::new().run(JOBS, &format!("{RUN} --fail-at 23"));
     assert_eq!(answer.code, 1);
     assert_eq!(
         answer.err,
@@ -49,8 +49,8 @@ fn json_tells_the_parts_of_a_failure_and_no_failure_of_a_completed_step() {
 #[test]
 fn the_same_command_again_resumes_and_counts_the_earlier_work() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
-    let answer = folder.ask(JOBS, RUN);
+    folder.run(JOBS, &format!("{RUN} --fail-at 23"));
+    let answer = folder.run(JOBS, RUN);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(answer.out.contains("(execution 2, continues execution 1)"), "{}", answer.out);
     assert!(answer.out.contains("\n  before                  20        10       10"), "{}", answer.out);
@@ -60,8 +60,8 @@ fn the_same_command_again_resumes_and_counts_the_earlier_work() {
 #[test]
 fn a_complete_instance_is_refused_with_4() {
     let folder = Folder::new();
-    folder.ask(JOBS, RUN);
-    let answer = folder.ask(JOBS, RUN);
+    folder.run(JOBS, RUN);
+    let answer = folder.run(JOBS, RUN);
     assert_eq!((answer.code, answer.out.as_str()), (4, ""));
     assert_eq!(
         answer.err,
@@ -84,16 +84,16 @@ fn next_runs_new_instances_and_keeps_the_parameters() {
 #[test]
 fn next_does_not_reuse_a_run_id_given_by_hand() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --param run.id=41"));
-    folder.ask(JOBS, &format!("{RUN} --next"));
+    folder.run(JOBS, &format!("{RUN} --param run.id=41"));
+    folder.run(JOBS, &format!("{RUN} --next"));
     assert_eq!(folder.json(JOBS, "show 2")["parameters"]["run.id"]["value"], 42);
 }
 
 #[test]
 fn a_replay_needs_no_job_name() {
     let folder = Folder::new();
-    folder.ask(JOBS, RUN);
-    let answer = folder.ask(JOBS, "run --replay 1");
+    folder.run(JOBS, RUN);
+    let answer = folder.run(JOBS, "run --replay 1");
     assert_eq!(answer.code, 4, "{}", answer.err);
     assert!(answer.err.contains("execution 1 of job `flight_delays` skipped nothing"), "{}", answer.err);
 }
@@ -101,15 +101,15 @@ fn a_replay_needs_no_job_name() {
 #[test]
 fn a_replay_under_the_name_of_another_job_is_refused() {
     let folder = Folder::new();
-    folder.ask(JOBS, RUN);
-    let answer = folder.ask(JOBS, "run once --replay 1");
+    folder.run(JOBS, RUN);
+    let answer = folder.run(JOBS, "run once --replay 1");
     assert_eq!(answer.code, 2, "{}", answer.err);
     assert!(answer.err.contains("`run flight_delays --replay 1`"), "{}", answer.err);
 }
 
 #[test]
 fn a_job_that_stops_exits_with_3() {
-    let answer = Folder::new().ask(JOBS, "run upload --api-key k");
+    let answer = Folder::new().run(JOBS, "run upload --api-key k");
     assert_eq!(answer.code, 3);
     assert_eq!(
         answer.err,
@@ -120,8 +120,8 @@ fn a_job_that_stops_exits_with_3() {
 #[test]
 fn a_restart_takes_the_parameters_from_the_repository() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --min-delay 30 --fail-at 23"));
-    let answer = folder.ask(JOBS, "restart 1 --param fail_at=24");
+    folder.run(JOBS, &format!("{RUN} --min-delay 30 --fail-at 23"));
+    let answer = folder.run(JOBS, "restart 1 --param fail_at=24");
     assert_eq!(answer.code, 1, "{}", answer.err);
     let shown = folder.json(JOBS, "show 2");
     assert_eq!(shown["continues"], 1);
@@ -132,8 +132,8 @@ fn a_restart_takes_the_parameters_from_the_repository() {
 #[test]
 fn a_restart_with_another_identity_is_refused() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
-    let answer = folder.ask(JOBS, "restart 1 --param min_delay=30");
+    folder.run(JOBS, &format!("{RUN} --fail-at 23"));
+    let answer = folder.run(JOBS, "restart 1 --param min_delay=30");
     assert_eq!(answer.code, 4);
     assert_eq!(
         answer.err,
@@ -145,21 +145,21 @@ fn a_restart_with_another_identity_is_refused() {
 #[test]
 fn a_restart_asks_for_its_secret_again() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run upload --api-key hunter2");
-    let refused = folder.ask(JOBS, "restart 1");
+    folder.run(JOBS, "run upload --api-key hunter2");
+    let refused = folder.run(JOBS, "restart 1");
     assert_eq!(refused.code, 2);
     assert!(
         refused.err.contains("as `--param api_key=VALUE` or in the environment variable BATCH_PARAM_API_KEY")
     );
-    assert_eq!(folder.ask(JOBS, "restart 1 --param api_key=hunter2").code, 0);
+    assert_eq!(folder.run(JOBS, "restart 1 --param api_key=hunter2").code, 0);
 }
 
 #[test]
 fn a_secret_may_come_from_the_environment() {
     let environment = |name: &str| (name == "BATCH_PARAM_API_KEY").then(|| "hunter2".into());
     let folder = Folder::new();
-    assert_eq!(folder.ask_with(JOBS, "run upload", environment).code, 3);
-    assert_eq!(folder.ask_with(JOBS, "restart 1", environment).code, 0);
+    assert_eq!(folder.run_with(JOBS, "run upload", environment).code, 3);
+    assert_eq!(folder.run_with(JOBS, "restart 1", environment).code, 0);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_secret_is_stored_nowhere_and_printed_nowhere() {
         "executions --json",
         "run upload --api-key hunter2 --param api-key=hunter2",
     ] {
-        let answer = folder.ask(JOBS, line);
+        let answer = folder.run(JOBS, line);
         printed += &answer.out;
         printed += &answer.err;
     }
@@ -187,16 +187,16 @@ fn a_secret_is_stored_nowhere_and_printed_nowhere() {
 }
 
 #[test]
-fn a_parameter_named_like_one_of_our_flags_is_passed_with_param() {
+fn a_parameter_with_the_name_of_a_flag_is_passed_with_param() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run upload --api-key k --param json=fast");
+    folder.run(JOBS, "run upload --api-key k --param json=fast");
     assert_eq!(folder.json(JOBS, "show 1")["parameters"]["json"]["value"], "fast");
 }
 
 #[test]
 fn a_flag_may_be_written_with_underscores_and_a_switch_alone() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --min_delay 7 --dry-run"));
+    folder.run(JOBS, &format!("{RUN} --min_delay 7 --dry-run"));
     let shown = folder.json(JOBS, "show 1");
     assert_eq!(shown["parameters"]["min_delay"]["value"], 7);
     assert_eq!(shown["parameters"]["dry_run"]["value"], true);
@@ -205,35 +205,35 @@ fn a_flag_may_be_written_with_underscores_and_a_switch_alone() {
 #[test]
 fn a_negative_number_is_a_value() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --min-delay -7"));
+    folder.run(JOBS, &format!("{RUN} --min-delay -7"));
     assert_eq!(folder.json(JOBS, "show 1")["parameters"]["min_delay"]["value"], -7);
 }
 
 #[test]
 fn a_job_that_is_not_restartable_is_refused_with_4() {
     let folder = Folder::new();
-    let first = folder.ask(JOBS, "run once");
+    let first = folder.run(JOBS, "run once");
     assert_eq!(first.code, 1);
     assert_eq!(
         first.err,
         "once failed: nothing to do\nthe job is not restartable: run it with other parameters or with `--next`\n"
     );
-    assert_eq!(folder.ask(JOBS, "run once").code, 4);
+    assert_eq!(folder.run(JOBS, "run once").code, 4);
 }
 
 #[test]
 fn quiet_prints_only_what_went_wrong() {
     let folder = Folder::new();
-    let failed = folder.ask(JOBS, &format!("{RUN} --fail-at 23 --quiet"));
+    let failed = folder.run(JOBS, &format!("{RUN} --fail-at 23 --quiet"));
     assert_eq!(failed.out, "");
     assert_eq!(failed.err, "load_delays failed: processing in `late`: item 23: no carrier in item 23\n");
-    let completed = folder.ask(JOBS, &format!("{RUN} -q"));
+    let completed = folder.run(JOBS, &format!("{RUN} -q"));
     assert_eq!((completed.code, completed.out.as_str(), completed.err.as_str()), (0, "", ""));
 }
 
 #[test]
 fn verbose_logs_steps_to_stderr() {
-    let answer = Folder::new().ask(JOBS, &format!("{RUN} -v"));
+    let answer = Folder::new().run(JOBS, &format!("{RUN} -v"));
     let words: Vec<String> = answer
         .err
         .lines()
@@ -253,7 +253,7 @@ fn verbose_logs_steps_to_stderr() {
 
 #[test]
 fn a_weaker_durability_is_named() {
-    let answer = Folder::new().ask(JOBS, &format!("{RUN} --durability process"));
+    let answer = Folder::new().run(JOBS, &format!("{RUN} --durability process"));
     let headline = answer.out.lines().next().unwrap();
     assert!(
         headline.ends_with("commits survive a crash of the process, but not of the machine)"),
@@ -266,9 +266,9 @@ fn the_environment_names_the_repository_if_no_flag_does() {
     fn nowhere(name: &str) -> Option<std::ffi::OsString> {
         (name == "BATCH_REPOSITORY").then(|| "/nowhere/at/all.db".into())
     }
-    let answer = ask(["flights", "executions"], JOBS, nowhere);
+    let answer = run(["flights", "executions"], JOBS, nowhere);
     assert!(answer.err.contains("/nowhere/at/all.db"), "{}", answer.err);
-    assert_eq!(Folder::new().ask_with(JOBS, RUN, nowhere).code, 0);
+    assert_eq!(Folder::new().run_with(JOBS, RUN, nowhere).code, 0);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn an_input_whose_name_is_not_utf_8_is_given_on_the_command_line() {
         let input = OsString::from_vec([prefix, b"/in/caf\xe9.csv"].concat());
         let repository = folder.path("batch.db").into_os_string();
         let words = ["flights", "--json", "run", "flight_delays", "--repository"].map(OsString::from);
-        let answer = ask(words.into_iter().chain([repository, input]), JOBS, |_| None);
+        let answer = run(words.into_iter().chain([repository, input]), JOBS, |_| None);
         assert_eq!((answer.code, answer.err.as_str()), (0, ""));
         let shown = folder.json(JOBS, "show 1");
         assert_eq!(shown["parameters"]["input"]["value"], "file:///in/caf%E9.csv", "{shown}");
@@ -294,7 +294,7 @@ fn a_value_that_is_neither_a_path_nor_utf_8_is_refused() {
     use std::os::unix::ffi::OsStringExt as _;
 
     let words = ["flights", "run", "flight_delays", "--input", "a", "--min-delay"].map(OsString::from);
-    let answer = ask(words.into_iter().chain([OsString::from_vec(b"\xff".to_vec())]), JOBS, |_| None);
+    let answer = run(words.into_iter().chain([OsString::from_vec(b"\xff".to_vec())]), JOBS, |_| None);
     assert_eq!(answer.code, 2);
     assert_eq!(
         answer.err,
@@ -305,18 +305,18 @@ fn a_value_that_is_neither_a_path_nor_utf_8_is_refused() {
 #[test]
 fn a_restart_from_a_step_runs_it_in_full_and_an_unknown_one_is_refused_with_4() {
     let folder = Folder::new();
-    folder.ask(JOBS, &format!("{RUN} --fail-at 23"));
-    let answer = folder.ask(JOBS, "restart 1 --from load_delay");
+    folder.run(JOBS, &format!("{RUN} --fail-at 23"));
+    let answer = folder.run(JOBS, "restart 1 --from load_delay");
     assert_eq!(answer.code, 4);
     assert!(answer.err.contains("no step `load_delay`; did you mean `load_delays`?"), "{}", answer.err);
-    let answer = folder.ask(JOBS, "restart 1 --from load_delays --param fail_at=99");
+    let answer = folder.run(JOBS, "restart 1 --from load_delays --param fail_at=99");
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(answer.out.contains("\nload_delays  completed    25"), "{}", answer.out);
 }
 
 #[test]
 fn force_without_a_step_to_begin_at_is_refused() {
-    let answer = Folder::new().ask(JOBS, "restart 1 --force");
+    let answer = Folder::new().run(JOBS, "restart 1 --force");
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("--from"), "{}", answer.err);
 }

@@ -9,7 +9,7 @@ const JOBS: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 /// A folder with a run that skipped an unparsable record, and an item that CSV has to quote.
 fn skipping_run() -> Folder {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    folder.run(JOBS, "run flight_delays --input /flights.csv");
     let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
     let insert = "INSERT INTO BATCH_SKIPPED_ITEM VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
     let none: Option<&str> = None;
@@ -26,7 +26,7 @@ fn skipping_run() -> Folder {
 
 #[test]
 fn skipped_items_are_shown_as_a_table() {
-    let answer = skipping_run().ask(JOBS, "show 1 --skipped");
+    let answer = skipping_run().run(JOBS, "show 1 --skipped");
     let table = "\
 execution  step         no  while    where                 why                 item
         1  load_delays   1  reading  /flights.csv, line 8  3 columns, not 4
@@ -59,24 +59,24 @@ fn skipped_items_are_shown_as_json_with_what_was_stored_as_json() {
 #[test]
 fn skipped_items_are_shown_page_by_page() {
     let folder = skipping_run();
-    let first = folder.ask(JOBS, "show 1 --skipped --limit 1").out;
+    let first = folder.run(JOBS, "show 1 --skipped --limit 1").out;
     assert_eq!(first.lines().count(), 3, "{first}");
     assert_eq!(first.lines().last(), Some("later items are not shown: add `--after 1:1` to list them"));
     assert_eq!(folder.json(JOBS, "show 1 --skipped --limit 1")["next"], "1:1");
     let second = folder.json(JOBS, "show 1 --skipped --limit 1 --after 1:1");
     assert_eq!((&second["skipped"][0]["sequence"], &second["next"]), (&json!(2), &json!(null)));
-    let csv = folder.ask(JOBS, "show 1 --skipped --csv --after 1:1").out;
+    let csv = folder.run(JOBS, "show 1 --skipped --csv --after 1:1").out;
     assert!(csv.contains(",WRITE,") && !csv.contains(",READ,"), "{csv}");
-    let end = folder.ask(JOBS, "show 1 --skipped --after 1:2").out;
+    let end = folder.run(JOBS, "show 1 --skipped --after 1:2").out;
     assert_eq!(end, "no item was skipped after that one\n");
-    let refused = folder.ask(JOBS, "show 1 --skipped --after 7");
+    let refused = folder.run(JOBS, "show 1 --skipped --after 7");
     assert!(refused.code == 2 && refused.err.contains("such as 12:300"), "{}", refused.err);
-    assert_eq!(folder.ask(JOBS, "show 1 --limit 1").code, 2);
+    assert_eq!(folder.run(JOBS, "show 1 --limit 1").code, 2);
 }
 
 #[test]
 fn skipped_items_are_printed_as_csv_that_other_programs_read() {
-    let answer = skipping_run().ask(JOBS, "show 1 --skipped --csv");
+    let answer = skipping_run().run(JOBS, "show 1 --skipped --csv");
     assert!(answer.out.lines().count() > 3 && answer.out.ends_with("\r\n"), "{}", answer.out);
     let mut reader = csv::Reader::from_reader(answer.out.as_bytes());
     let header =
@@ -93,18 +93,18 @@ fn skipped_items_are_printed_as_csv_that_other_programs_read() {
 #[test]
 fn an_execution_that_skipped_nothing_says_so() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv");
-    assert_eq!(folder.ask(JOBS, "show 1 --skipped").out, "the instance of execution 1 has skipped nothing\n");
-    assert_eq!(folder.ask(JOBS, "show 1 --skipped --csv").out.lines().count(), 1);
+    folder.run(JOBS, "run flight_delays --input /flights.csv");
+    assert_eq!(folder.run(JOBS, "show 1 --skipped").out, "the instance of execution 1 has skipped nothing\n");
+    assert_eq!(folder.run(JOBS, "show 1 --skipped --csv").out.lines().count(), 1);
     assert_eq!(folder.json(JOBS, "show 1 --skipped"), json!({ "execution": 1, "skipped": [], "next": null }));
-    assert_eq!(folder.ask(JOBS, "show 2 --skipped").code, 4);
+    assert_eq!(folder.run(JOBS, "show 2 --skipped").code, 4);
 }
 
 #[test]
 fn an_execution_shows_what_all_executions_of_its_instance_skipped() {
     let folder = Folder::new();
-    folder.ask(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
-    folder.ask(JOBS, "run flight_delays --input /flights.csv");
+    folder.run(JOBS, "run flight_delays --input /flights.csv --fail-at 23");
+    folder.run(JOBS, "run flight_delays --input /flights.csv");
     let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
     connection
         .execute_batch(
@@ -118,21 +118,21 @@ execution  step         no  while    where   why        item
         1  load_delays   1  reading  line 8  too short
         2  load_delays   1  reading  line 9  too long
 ";
-    assert_eq!(folder.ask(JOBS, "show 2 --skipped").out, table);
+    assert_eq!(folder.run(JOBS, "show 2 --skipped").out, table);
     let last = "skipped 2 in all executions of this instance: `show 2 --skipped` lists them";
-    assert_eq!(folder.ask(JOBS, "show 2").out.lines().last(), Some(last));
+    assert_eq!(folder.run(JOBS, "show 2").out.lines().last(), Some(last));
 }
 
 #[test]
 fn csv_is_only_for_skipped_items_and_excludes_json() {
     let folder = skipping_run();
     for line in ["show 1 --csv", "show 1 --skipped --csv --json"] {
-        assert_eq!(folder.ask(JOBS, line).code, 2, "{line}");
+        assert_eq!(folder.run(JOBS, line).code, 2, "{line}");
     }
 }
 
 #[test]
 fn an_execution_that_skipped_says_where_to_look() {
-    let shown = skipping_run().ask(JOBS, "show 1").out;
+    let shown = skipping_run().run(JOBS, "show 1").out;
     assert_eq!(shown.lines().last(), Some("skipped 2: `show 1 --skipped` lists them"));
 }

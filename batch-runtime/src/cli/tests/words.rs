@@ -8,7 +8,7 @@ const ONE: &[&crate::JobInfo] = &[FLIGHT_DELAYS];
 #[track_caller]
 fn refused(jobs: &[&'static crate::JobInfo], line: &str, expected: &str) {
     let folder = Folder::new();
-    let answer = folder.ask(jobs, line);
+    let answer = folder.run(jobs, line);
     assert_eq!(answer.err, format!("error: {expected}\n"));
     assert_eq!((answer.code, answer.out.as_str()), (2, ""));
     assert!(!folder.exists("batch.db"), "a repository was created for arguments that were not understood");
@@ -179,7 +179,7 @@ fn an_execution_must_be_given_by_number() {
 #[test]
 fn run_id_and_next_exclude_each_other() {
     let folder = Folder::new();
-    let answer = folder.ask(ONE, "run --input a.csv --next --param run.id=3");
+    let answer = folder.run(ONE, "run --input a.csv --next --param run.id=3");
     assert_eq!(answer.code, 2);
     assert_eq!(answer.err, "error: parameter `run.id` is set by `--next`: pass only one of the two\n");
 }
@@ -188,7 +188,7 @@ fn run_id_and_next_exclude_each_other() {
 fn looking_for_a_missing_repository_does_not_create_it() {
     for line in ["executions", "show 1", "stop 1", "abandon 1", "recover", "restart 1"] {
         let folder = Folder::new();
-        let answer = folder.ask(ONE, line);
+        let answer = folder.run(ONE, line);
         assert_eq!(answer.code, 2, "{line}");
         assert!(answer.err.starts_with("error: there is no repository "), "{line}: {}", answer.err);
         assert!(!folder.exists("batch.db"), "{line}");
@@ -199,7 +199,7 @@ fn looking_for_a_missing_repository_does_not_create_it() {
 fn a_file_that_is_not_a_repository_is_refused_and_left_alone() {
     let folder = Folder::new();
     std::fs::write(folder.path("batch.db"), "carrier,origin\n".repeat(500)).unwrap();
-    let answer = folder.ask(ONE, "run --input a.csv");
+    let answer = folder.run(ONE, "run --input a.csv");
     assert_eq!(answer.code, 2, "{answer:?}");
     assert_eq!(answer.err.lines().count(), 1, "{answer:?}");
     assert_eq!(std::fs::read_to_string(folder.path("batch.db")).unwrap(), "carrier,origin\n".repeat(500));
@@ -213,7 +213,7 @@ fn a_program_without_jobs_says_so() {
 #[test]
 fn a_refusal_is_one_json_document_too() {
     let folder = Folder::new();
-    let answer = folder.ask(ONE, "run --input a.csv --min-delay soon --json");
+    let answer = folder.run(ONE, "run --input a.csv --min-delay soon --json");
     let json: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(json["error"]["kind"], "parameters");
     assert_eq!(json["error"]["exit"], 2);
@@ -222,5 +222,5 @@ fn a_refusal_is_one_json_document_too() {
 
 #[test]
 fn two_jobs_with_the_same_name_do_not_crash_the_program() {
-    assert_eq!(Folder::new().ask(&[ONCE, ONCE], "jobs").code, 0);
+    assert_eq!(Folder::new().run(&[ONCE, ONCE], "jobs").code, 0);
 }

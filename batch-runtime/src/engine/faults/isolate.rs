@@ -2,8 +2,11 @@
 //!
 //! After an error the transaction is rolled back to its beginning, and the whole chunk is retried as the step's
 //! `retry` rules allow. Then the bad items are found by bisection, each half in a savepoint: k bad items among n cost
-//! at most 2k(log2(n/k) + 2) calls of the writer. It is still one transaction, so the chunk is committed once, with
-//! its checkpoint and its skips.
+//! at most 2k(log2(n/k) + 2) calls of the writer. The chunk is still written in one transaction, so it is committed
+//! once, with its checkpoint and its skips.
+//!
+//! A step is *careful* if it has `skip` or `retry` rules, a `chunk_time`, or a listener for items. Only a careful step
+//! retries a chunk and searches it.
 
 use std::ops::Range;
 
@@ -35,7 +38,7 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
 }
 
 impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
-    /// Writes the items and makes them as durable as the step asks. Returns the number of items written.
+    /// Writes the items and makes them as durable as the run asks. Returns the number of items written.
     pub(crate) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
         if items.is_empty() {
             return self.prepare().map(|()| 0);
@@ -74,7 +77,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     }
 
     /// Rolls back to the beginning of the transaction and releases its locks.
-    fn give_up(&mut self) -> Result<(), Failure> {
+    fn roll_back(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
         if let Some(uncommitted) = self.uncommitted {
             self.shared.run.take_back(uncommitted);
@@ -94,7 +97,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let all = 0..items.len();
         let mut repeated = 0;
         loop {
-            self.give_up()?;
+            self.roll_back()?;
             match self.shared.skip_rules.retrying.again(&failure, repeated) {
                 RetryDecision::No => break,
                 RetryDecision::Stopped => return Err(failure.interrupted()),
@@ -121,8 +124,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(kept.iter().map(ExactSizeIterator::len).sum())
     }
 
-    /// Finds the bad items in a part that could not be written as a whole. The transaction holds none of its
-    /// items; `kept` holds the parts that it does hold.
+    /// Finds the bad items in a part that could not be written as a whole. The transaction contains none of the part's
+    /// items; `kept` lists the parts that the transaction contains.
     fn isolate(
         &mut self,
         items: &[W::Item],
@@ -141,7 +144,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         for half in [part.start..middle, middle..part.end] {
             let mut repeated = 0;
             loop {
-                let Err(failure) = self.part(items, half.clone(), kept) else {
+                let Err(failure) = self.write_part(items, half.clone(), kept) else {
                     kept.push(half);
                     break;
                 };
@@ -159,7 +162,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         Ok(())
     }
 
-    /// If a rule allows a retry, rolls back, waits, and writes the good parts again.
+    /// Rolls back. If a rule allows a retry, waits and writes the good parts again; otherwise returns the failure.
     fn wait_out(
         &mut self,
         items: &[W::Item],
@@ -167,7 +170,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         repeated: u32,
         kept: &[Range<usize>],
     ) -> Result<(), Failure> {
-        self.give_up()?;
+        self.roll_back()?;
         match self.shared.skip_rules.retrying.again(&failure, repeated) {
             RetryDecision::No => return Err(failure),
             RetryDecision::Stopped => return Err(failure.interrupted()),
@@ -184,7 +187,12 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     }
 
     /// Writes a part in a savepoint. If that fails, everything is as it was before the savepoint.
-    fn part(&mut self, items: &[W::Item], part: Range<usize>, kept: &[Range<usize>]) -> Result<(), Failure> {
+    fn write_part(
+        &mut self,
+        items: &[W::Item],
+        part: Range<usize>,
+        kept: &[Range<usize>],
+    ) -> Result<(), Failure> {
         let (before, uncommitted) = (self.writer.position(), self.shared.run.uncommitted_values());
         // If the transaction itself is broken, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
@@ -197,7 +205,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {
             // The database rolled all of it back.
-            self.give_up().and_then(|()| self.begin_with(items, kept))
+            self.roll_back().and_then(|()| self.begin_with(items, kept))
         };
         back.map_err(Failure::fatal)?;
         Err(failure)

@@ -17,7 +17,7 @@ use crate::graph::{Activity, Node};
 use crate::repository::{JournalEntry, Renamed, SoFar, UnfinishedStep};
 
 /// Checks that the body still fits what an instance has done. Returns the steps that have another name now. `passed`
-/// holds the places that count as passed when a replay begins.
+/// holds the places that a replay does not run again; it is empty if this is not a replay.
 ///
 /// # Errors
 /// The first place that was passed and is no longer reached, or the first step that was begun and that the body cannot

@@ -1,6 +1,5 @@
 //! Runs a job from its launch to its report, and skips over whatever its journal already holds.
 
-pub(super) mod beginning;
 pub(super) mod changed_job;
 pub(super) mod execution;
 pub(super) mod job;
@@ -13,6 +12,7 @@ pub(super) mod replay;
 pub(super) mod request;
 #[cfg(test)]
 mod rerouting;
+pub(super) mod restart_from;
 pub(super) mod runner;
 pub(super) mod seek;
 pub(super) mod split;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::definition::resolve_beside;
 use crate::definition::{Ended, Failure, JobInfo, Parameter, ParameterValue, Parameters};
 use crate::engine::error::JobError;
-use crate::engine::flow::beginning::RestartFrom;
 use crate::engine::flow::execution::begin;
 use crate::engine::flow::request::{Executed, Request};
+use crate::engine::flow::restart_from::RestartFrom;
 use crate::engine::options::RunOptions;
 use crate::engine::step::{Halt, StepEnd, StepOutcome};
 use crate::observe::{JobReport, StepLive};
@@ -23,7 +23,7 @@ pub(crate) enum RunAs<'a> {
     Step(&'a str),
 }
 
-/// A function that runs a job. The runner of a job gets it as a value, for the jobs that are nested in that job.
+/// A function that runs a job. The runner of the outer job gets a pointer to it, and calls it for each nested job.
 pub(crate) type RunJob = fn(
     &Arc<dyn Repository>,
     &'static JobInfo,
@@ -32,7 +32,7 @@ pub(crate) type RunJob = fn(
     RunAs<'_>,
 ) -> Result<JobReport, JobError>;
 
-/// The parameter that ties an instance of a nested job to its place in this instance of the outer job.
+/// The parameter that ties an instance of a nested job to its place in an instance of the outer job.
 const PARENT: &str = "batch.parent";
 
 /// Executes a nested job by calling `run`.
@@ -93,7 +93,8 @@ fn nested_parameters(request: &Request<'_>, nested: &'static JobInfo) -> Result<
     let parameters = resolve_beside(nested, &resolved, &given)?;
     let mut parent = format!("{}:{}:{}", job.job, job.instance, request.path);
     if request.completions > 0 {
-        // The nested job completed in an arm that was left, so it runs as a new instance.
+        // The nested job has completed at this place before, or `restart --from` begins it again, so it runs as a new
+        // instance.
         let _ = write!(parent, "#{}", request.completions + 1);
     }
     Ok(parameters.with(PARENT, ParameterValue::String(parent)))

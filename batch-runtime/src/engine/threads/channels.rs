@@ -1,22 +1,22 @@
 //! The channels between the workers and the thread of the step. Each worker receives empty buffers over a
 //! channel of its own, and all workers send filled buffers over a common one.
 //!
-//! The number of buffers is fixed at the start. No thread waits here for one that has left: a worker wakes up
-//! when the step's thread sends or leaves, and the step's thread when a worker sends or the last one leaves. A
-//! worker that leaves early sends the reason, because the step's thread may be waiting for its chunk.
+//! The number of buffers is fixed at the start. No thread waits forever for a thread that has left: a worker wakes
+//! up when the step's thread sends or leaves, and the step's thread wakes up when a worker sends or the last worker
+//! leaves. A worker that leaves early sends the reason, because the step's thread may be waiting for its chunk.
 
 use super::sync::{Arc, AtomicBool, Ordering, Receiver, SyncSender, sync_channel};
 
-/// The end of the channels that the step's thread holds.
-pub(super) struct WorkerChannels<B, S> {
+/// The side of the channels that the step's thread holds.
+pub(super) struct StepSide<B, S> {
     messages: Receiver<S>,
     /// The channels for buffers, by worker. Empty once no more chunks are wanted.
     buffers: Vec<SyncSender<B>>,
     cancelled: Arc<AtomicBool>,
 }
 
-/// The end of the channels that a worker holds.
-pub(crate) struct WorkerChannel<B, S> {
+/// The side of the channels that a worker holds.
+pub(crate) struct WorkerSide<B, S> {
     pub(super) number: usize,
     buffers: Receiver<B>,
     sender: WorkerSender<S>,
@@ -32,37 +32,32 @@ impl<S> Clone for WorkerSender<S> {
     }
 }
 
-impl<B, S> WorkerChannels<B, S> {
-    /// Makes the channels of `channels` workers, with `each` sets of buffers for each worker. A thread may send
-    /// `extra` messages besides its chunks.
+impl<B, S> StepSide<B, S> {
+    /// Makes the channels for this many lanes, with `buffers_each` sets of buffers per lane. Each worker is a lane. Each
+    /// thread may send `extra_messages` messages in addition to its chunks.
     pub(super) fn new(
-        channels: usize,
-        each: usize,
-        extra: usize,
+        lanes: usize,
+        buffers_each: usize,
+        extra_messages: usize,
         mut new_buffers: impl FnMut() -> B,
-    ) -> (Self, Vec<WorkerChannel<B, S>>) {
+    ) -> (Self, Vec<WorkerSide<B, S>>) {
         // There is room for every message, so that sending never blocks.
-        let (send, messages) = sync_channel(channels * (each + extra) + extra);
+        let (send, messages) = sync_channel(lanes * (buffers_each + extra_messages) + extra_messages);
         let cancelled = Arc::new(AtomicBool::new(false));
         let sender = WorkerSender(send);
-        let (buffers, channels) = (0..channels)
+        let (buffers, sides) = (0..lanes)
             .map(|number| {
-                let (give, buffers) = sync_channel(each);
-                for _ in 0..each {
+                let (give, buffers) = sync_channel(buffers_each);
+                for _ in 0..buffers_each {
                     let _ = give.send(new_buffers());
                 }
                 (
                     give,
-                    WorkerChannel {
-                        number,
-                        buffers,
-                        sender: sender.clone(),
-                        cancelled: Arc::clone(&cancelled),
-                    },
+                    WorkerSide { number, buffers, sender: sender.clone(), cancelled: Arc::clone(&cancelled) },
                 )
             })
             .unzip();
-        (Self { messages, buffers, cancelled }, channels)
+        (Self { messages, buffers, cancelled }, sides)
     }
 
     /// Returns the flag that is true once the step's thread has left.
@@ -75,9 +70,9 @@ impl<B, S> WorkerChannels<B, S> {
         self.messages.recv().ok()
     }
 
-    /// Returns buffers to their worker.
-    pub(super) fn return_buffers(&self, channel: usize, buffers: B) {
-        if let Some(channel) = self.buffers.get(channel) {
+    /// Returns buffers to the lane with this number.
+    pub(super) fn return_buffers(&self, number: usize, buffers: B) {
+        if let Some(channel) = self.buffers.get(number) {
             // If the worker has left, its message says why.
             let _ = channel.send(buffers);
         }
@@ -89,14 +84,14 @@ impl<B, S> WorkerChannels<B, S> {
     }
 }
 
-impl<B, S> Drop for WorkerChannels<B, S> {
+impl<B, S> Drop for StepSide<B, S> {
     fn drop(&mut self) {
         // A worker in the middle of a chunk sees the flag. A worker that waits finds its channel closed.
         self.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
-impl<B, S> WorkerChannel<B, S> {
+impl<B, S> WorkerSide<B, S> {
     /// Waits for buffers; `None` once no more chunks are wanted.
     pub(super) fn next_buffers(&self) -> Option<B> {
         // The channel may still hold buffers after the step's thread has left.

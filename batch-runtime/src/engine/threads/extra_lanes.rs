@@ -3,7 +3,7 @@
 
 use std::thread::Scope;
 
-use super::messages::WorkersChannel;
+use super::messages::WorkerChannel;
 use super::read_chunks::Supply;
 use super::shared_state::SharedState;
 use super::sync::Arc;
@@ -11,7 +11,7 @@ use crate::definition::Pipe;
 use crate::engine::step::{Halt, StepRun};
 
 /// The end of the channels that a lane holds, and the lane's supply of chunks.
-pub(crate) type LaneEnd<P, X, S> = (WorkersChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
+pub(crate) type LaneEnd<P, X, S> = (WorkerChannel<<P as Pipe>::In, <P as Pipe>::Out, X>, S);
 
 /// Sends chunks of the pipe `P` elsewhere to be processed, in addition to the threads of its step.
 pub(crate) trait ExtraLanes<P: Pipe> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
-use super::messages::{Buffers, ChunkEnd, Faulty, FromWorker, ProcessedChunk, StepsChannels};
+use super::messages::{Buffers, ChunkEnd, Faulty, FromWorker, ProcessedChunk, StepChannels};
 use super::read_chunks::ReaderHandle;
 use super::reorder_buffer::{Committed, InOrder};
 use super::shared_state::SharedState;
@@ -38,7 +38,7 @@ pub enum Order {
 pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     state: Arc<SharedState<'e>>,
     /// Dropped before `reader`, so that no worker holds the reader while it waits for an answer.
-    channels: StepsChannels<In, Out, H::Request>,
+    channels: StepChannels<In, Out, H::Request>,
     reader: H,
     /// Opens another reader: for a worker, or to find the place of a fault.
     reopen: A,
@@ -60,8 +60,8 @@ const MAX_AHEAD: u64 = 1024;
 /// The current chunk.
 struct Current<In, Out> {
     number: u64,
-    /// The worker that owns the buffers.
-    channel: usize,
+    /// The number of the lane that owns the buffers.
+    lane: usize,
     buffers: Buffers<In, Out>,
     /// The encoded positions of the reader before and after the chunk.
     begin: String,
@@ -81,7 +81,7 @@ where
 {
     pub(super) fn new(
         state: Arc<SharedState<'e>>,
-        channels: StepsChannels<In, Out, H::Request>,
+        channels: StepChannels<In, Out, H::Request>,
         reader: H,
         reopen: A,
         phase: &'e Cell<Phase>,
@@ -97,7 +97,7 @@ where
             committed: Committed::new(MAX_AHEAD),
             current: Current {
                 number: 0,
-                channel: 0,
+                lane: 0,
                 buffers: Buffers::new(),
                 begin: String::new(),
                 position: String::new(),
@@ -253,9 +253,9 @@ where
             return Err(halt(failure));
         }
         let ChunkEnd { begin, position, progress, location, records, ended, .. } = done.end;
-        let ProcessedChunk { number, channel, buffers, filled, .. } = done;
+        let ProcessedChunk { number, lane, buffers, filled, .. } = done;
         let records = Some(records);
-        self.current = Current { number, channel, buffers, begin, position, records, progress, location };
+        self.current = Current { number, lane, buffers, begin, position, records, progress, location };
         // The workers do the reading and processing. Since it took the chunk, this thread has only handled its faults.
         times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
@@ -293,7 +293,7 @@ where
     }
 
     fn committed(&mut self) -> Result<(), Failure> {
-        let Current { number, channel, buffers, position, records, .. } = &mut self.current;
+        let Current { number, lane, buffers, position, records, .. } = &mut self.current;
         if let (Some(watermark), Some(records)) = (&mut self.watermark, records.take()) {
             watermark.commit(records, Some(position));
         }
@@ -301,8 +301,8 @@ where
         self.reader.committed(first)?;
         // The worker that made the items drops them.
         let buffers = mem::replace(buffers, Buffers::new());
-        for (channel, buffers) in self.committed.release(*number, *channel, buffers) {
-            self.channels.return_buffers(channel, buffers);
+        for (lane, buffers) in self.committed.release(*number, *lane, buffers) {
+            self.channels.return_buffers(lane, buffers);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::channels::{WorkerChannel, WorkerChannels};
+use super::channels::{StepSide, WorkerSide};
 use crate::definition::{Failure, Progress};
 use crate::engine::chunk::batch::{Filled, Outputs, Repeated};
 use crate::engine::chunk::committed_ranges::CommittedRanges;
@@ -69,8 +69,8 @@ pub(crate) struct Faulty<In> {
 /// A chunk after it is processed.
 pub(crate) struct ProcessedChunk<In, Out> {
     pub(super) number: u64,
-    /// The worker that owns the buffers.
-    pub(super) channel: usize,
+    /// The number of the lane that owns the buffers. Each worker thread is a lane.
+    pub(super) lane: usize,
     pub(super) buffers: Buffers<In, Out>,
     pub(super) filled: Filled,
     /// The faults, in the order in which the skip rules are applied to them.
@@ -99,6 +99,7 @@ pub(crate) enum FromWorker<In, Out, X> {
     Request(X),
 }
 
-pub(crate) type WorkersChannel<In, Out, X> = WorkerChannel<Buffers<In, Out>, FromWorker<In, Out, X>>;
-/// The channels as the step's thread holds them.
-pub(super) type StepsChannels<In, Out, X> = WorkerChannels<Buffers<In, Out>, FromWorker<In, Out, X>>;
+/// A worker's side of the channels.
+pub(crate) type WorkerChannel<In, Out, X> = WorkerSide<Buffers<In, Out>, FromWorker<In, Out, X>>;
+/// The step's side of the channels.
+pub(super) type StepChannels<In, Out, X> = StepSide<Buffers<In, Out>, FromWorker<In, Out, X>>;

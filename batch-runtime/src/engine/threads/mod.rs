@@ -51,7 +51,7 @@ use crate::engine::chunk::open::{during_open, opening, resume_reader};
 use crate::engine::step::{Halt, StepRun};
 use crate::observe::spans::carried;
 use feed::Threaded;
-use messages::{Buffers, StepsChannels, WorkersChannel};
+use messages::{Buffers, StepChannels, WorkerChannel};
 use read_chunks::{ChunkReader, ReopenRequest, SharedReader, SharedReaderHandle, SharedReaderSupply, Supply};
 use reader_thread::{NoRequest, ReaderThread};
 use shared_state::SharedState;
@@ -84,7 +84,7 @@ where
 {
     let workers = run.sizes.threads;
     let connection = B::open(run)?;
-    let (channels, mut ends) = StepsChannels::<_, _, ReopenRequest<R>>::new(
+    let (channels, mut ends) = StepChannels::<_, _, ReopenRequest<R>>::new(
         lanes(workers, connection.as_ref()),
         BUFFERS_EACH,
         EXTRA_MESSAGES,
@@ -125,7 +125,7 @@ where
 {
     let workers = run.sizes.threads;
     let connection = B::open(run)?;
-    let (channels, ends) = StepsChannels::<_, _, NoRequest>::new(
+    let (channels, ends) = StepChannels::<_, _, NoRequest>::new(
         lanes(workers, connection.as_ref()),
         BUFFERS_EACH,
         EXTRA_MESSAGES,
@@ -157,7 +157,7 @@ fn lanes<T>(workers: usize, connection: Option<&T>) -> usize {
 fn spawn_worker<'scope, 'env: 'scope, P, X, S, const CAREFUL: bool>(
     threads: &'scope Scope<'scope, 'env>,
     state: &Arc<SharedState<'env>>,
-    channel: WorkersChannel<P::In, P::Out, X>,
+    channel: WorkerChannel<P::In, P::Out, X>,
     supply: S,
 ) -> Result<(), Halt>
 where

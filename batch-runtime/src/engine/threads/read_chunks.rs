@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::messages::{Buffers, ChunkEnd, FromWorker, ReadChunk, WorkersChannel};
+use super::messages::{Buffers, ChunkEnd, FromWorker, ReadChunk, WorkerChannel};
 use super::reorder_buffer::PendingNotices;
 use super::shared_state::SharedState;
 use super::sync::{Arc, SyncSender};
@@ -308,7 +308,7 @@ pub(crate) trait Supply<In, Out, X> {
     /// the time that this takes.
     fn next(
         &mut self,
-        channel: &WorkersChannel<In, Out, X>,
+        channel: &WorkerChannel<In, Out, X>,
         buffers: Buffers<In, Out>,
         state: &SharedState<'_>,
         times: &mut ChunkTimes,
@@ -357,7 +357,7 @@ impl<R: Reader, Out, const CAREFUL: bool> Supply<R::Item, Out, ReopenRequest<R>>
 {
     fn next(
         &mut self,
-        channel: &WorkersChannel<R::Item, Out, ReopenRequest<R>>,
+        channel: &WorkerChannel<R::Item, Out, ReopenRequest<R>>,
         buffers: Buffers<R::Item, Out>,
         state: &SharedState<'_>,
         times: &mut ChunkTimes,

@@ -1,7 +1,7 @@
 //! Runs a reader that is not `Send` on a thread of its own, which reads a chunk for each request of a worker.
 
 use super::channels::WorkerSender;
-use super::messages::{Buffers, FromWorker, ReadChunk, WorkersChannel};
+use super::messages::{Buffers, FromWorker, ReadChunk, WorkerChannel};
 use super::read_chunks::{ChunkReader, ReaderHandle, Supply};
 use super::requests::{RequestClient, RequestServer, ServerPresence, request_channel};
 use super::shared_state::SharedState;
@@ -36,7 +36,7 @@ pub(super) struct ReaderThreadHandle<In, Out> {
 impl<'s, In, Out> ReaderThread<'s, In, Out> {
     pub(super) fn new(
         state: Arc<SharedState<'s>>,
-        channels: &[WorkersChannel<In, Out, NoRequest>],
+        channels: &[WorkerChannel<In, Out, NoRequest>],
     ) -> (Self, Vec<ReadRequests<In, Out>>, ReaderThreadHandle<In, Out>) {
         let (requests, clients, presence) = request_channel(channels.len());
         let commits = Arc::new(AtomicU64::new(0));
@@ -93,7 +93,7 @@ impl<'s, In, Out> ReaderThread<'s, In, Out> {
 impl<In, Out> Supply<In, Out, NoRequest> for ReadRequests<In, Out> {
     fn next(
         &mut self,
-        _: &WorkersChannel<In, Out, NoRequest>,
+        _: &WorkerChannel<In, Out, NoRequest>,
         buffers: Buffers<In, Out>,
         _: &SharedState<'_>,
         times: &mut ChunkTimes,

@@ -40,7 +40,7 @@ pub(super) struct Committed<B> {
     out_of_order: BTreeSet<u64>,
     /// How many chunks may be committed ahead of one that is not.
     max_ahead: u64,
-    /// Buffers not released yet, with their workers, because too many chunks are committed ahead of one that
+    /// Buffers not released yet, with their lanes, because too many chunks are committed ahead of one that
     /// is not.
     withheld: Vec<(usize, B)>,
 }
@@ -59,15 +59,15 @@ impl<B> Committed<B> {
         self.first
     }
 
-    /// Takes the buffers of a committed chunk. Returns buffers, each with the worker to return them to. Withholds
+    /// Takes the buffers of a committed chunk. Returns buffers, each with the lane to return them to. Withholds
     /// them while the chunk is too far ahead.
     pub(super) fn release(
         &mut self,
         number: u64,
-        channel: usize,
+        lane: usize,
         buffers: B,
     ) -> impl Iterator<Item = (usize, B)> {
-        self.withheld.push((channel, buffers));
+        self.withheld.push((lane, buffers));
         let is_far = number.saturating_sub(self.first) > self.max_ahead;
         self.withheld.drain(..if is_far { 0 } else { self.withheld.len() })
     }

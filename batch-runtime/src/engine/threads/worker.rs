@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
+use super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkerChannel};
 use super::read_chunks::Supply;
 use super::shared_state::SharedState;
 use super::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn open_processor<'s, P: Pipe>(
 /// A thread that reads and processes chunks.
 pub(super) struct Worker<'s, In, Out, X, S> {
     pub(super) state: Arc<SharedState<'s>>,
-    pub(super) channel: WorkersChannel<In, Out, X>,
+    pub(super) channel: WorkerChannel<In, Out, X>,
     pub(super) supply: S,
 }
 
@@ -81,11 +81,11 @@ impl<In, Out, X, S: Supply<In, Out, X>> Worker<'_, In, Out, X, S> {
     }
 }
 
-/// Processes a chunk for the worker with the number `channel`. If the chunk is not processed to its end, returns no
+/// Processes a chunk for the lane with this number. If the chunk is not processed to its end, returns no
 /// processor, because the processor may still hold items of the chunk. Times each processor if there are laps.
 pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
     state: &SharedState<'_>,
-    channel: usize,
+    lane: usize,
     read_chunk: ReadChunk<In, P::Out>,
     processor: P,
     laps: &mut Option<Laps>,
@@ -122,7 +122,7 @@ pub(super) fn process<In, P: Process<In>, const CAREFUL: bool>(
             (Filled::default(), None)
         }
     };
-    (ProcessedChunk { number, channel, buffers, filled, faults, repeated, end }, processor)
+    (ProcessedChunk { number, lane, buffers, filled, faults, repeated, end }, processor)
 }
 
 /// The records of a chunk, read from memory.

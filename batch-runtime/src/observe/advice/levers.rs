@@ -1,4 +1,4 @@
-//! The levers that could make a step faster, each with the time that the step would then take at best.
+//! The levers that could make a step faster, each with the predicted time of the step.
 
 use super::resource_demands::{Demands, Settings};
 use crate::repository::Lever;

@@ -3,7 +3,8 @@
 //! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network
 //! Models", ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the
 //! reader, the threads that process, the thread of the step, and the cores. Each lever changes how much work a
-//! resource has to do. The predicted time is the largest of the resulting demands, and is therefore a lower bound.
+//! resource has to do. The predicted time is the largest of the resulting demands: an estimate of a lower
+//! bound, because the demands are measured under the old setting.
 
 mod levers;
 mod resource_demands;

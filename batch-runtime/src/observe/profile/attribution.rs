@@ -58,7 +58,7 @@ impl Attributed {
     }
 }
 
-/// What a stack works for, according to the frames so far.
+/// The part of the run that a stack works for, according to the frames so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Worker {
     Nobody,

@@ -43,11 +43,12 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         Err(self.null_error(column.unwrap_or_default()))
     }
 
-    /// Keeps the rows before the first one with an invalid key, and returns the error of that row. The column after the
-    /// query's own says whether a row's key is equal to that of the row before it.
+    /// Keeps the rows before the first one with an invalid key, and returns the error about that key; of two rows with
+    /// equal keys it keeps neither. An extra column at the end of each row says whether its key is equal to that of the
+    /// row before it.
     pub(super) fn check(&self, rows: &mut Vec<Row>) -> Option<PostgresReadError> {
-        // The server keeps a proven key unique and `NOT NULL`. Check only the last row: its key is sent
-        // back to the server for the next page.
+        // If the indexes and constraints of the table prove the key unique and `NOT NULL`, check only the last row: its
+        // key is sent back to the server for the next page.
         let first = if self.page.is_proven { rows.len().saturating_sub(1) } else { 0 };
         for at in first..rows.len() {
             if let Some(column) = self.key.null_in(&rows[at]) {

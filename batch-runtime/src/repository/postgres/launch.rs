@@ -9,7 +9,7 @@ use super::shared::{Shared, Tx, Value, guard};
 use super::takeover::{self, Running};
 use super::{journal, purge, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
-use crate::repository::launch::{self, Ended, LastExecution};
+use crate::repository::launch::{self, EndedExecutions, LastExecution};
 use crate::repository::{
     BatchStatus, ContextMap, END_LOST, ExecutionFinish, JournalEntry, LaunchRequest, Launched, Outlook,
     Owner, Ownership, Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
@@ -66,7 +66,11 @@ fn write(
             }
         }
     }
-    let last = if is_new { None } else { launch::check_restart(request, instance, ended(tx, instance)?)? };
+    let last = if is_new {
+        None
+    } else {
+        launch::check_restart(request, instance, ended_executions(tx, instance)?)?
+    };
     let mut journal = if is_new { Vec::new() } else { journal::of(tx, instance)? };
     let mut context = ContextMap::new();
     let mut taken_back = Vec::new();
@@ -151,7 +155,7 @@ pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resu
             }
         }
         let Some(instance) = found else { return Ok(launch::outlook(dead, None)) };
-        let mut ended = ended(tx, instance)?;
+        let mut ended = ended_executions(tx, instance)?;
         if let Some(dead) = dead {
             ended = ended.lost(dead, takeover::recoveries_after(tx, dead)?);
         }
@@ -265,7 +269,7 @@ fn recover_one(
     Ok(running.owner)
 }
 
-fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, InnerError> {
+fn ended_executions(tx: &Tx<'_>, instance: InstanceId) -> Result<EndedExecutions, InnerError> {
     let unknown = tx.query_opt(
         "SELECT JOB_EXECUTION_ID FROM @BATCH_JOB_EXECUTION
          WHERE JOB_INSTANCE_ID = $1 AND STATUS = 'UNKNOWN' ORDER BY JOB_EXECUTION_ID DESC LIMIT 1",
@@ -293,7 +297,11 @@ fn ended(tx: &Tx<'_>, instance: InstanceId) -> Result<Ended, InnerError> {
     let complete = complete
         .map(|row| -> Result<_, InnerError> { Ok((ExecutionId(get(&row, 0)?), rows::status(&row, 1)?)) });
     let unknown = unknown.map(|row| get(&row, 0).map(ExecutionId));
-    Ok(Ended { unknown: unknown.transpose()?, complete: complete.transpose()?, last: last.transpose()? })
+    Ok(EndedExecutions {
+        unknown: unknown.transpose()?,
+        complete: complete.transpose()?,
+        last: last.transpose()?,
+    })
 }
 
 /// The epoch of the next launch or takeover in the instance, whose row is locked.

@@ -369,7 +369,7 @@ impl Repository for PostgresRepository {
         zone: &str,
         now: Timestamp,
     ) -> Result<ScheduleRow, RepositoryError> {
-        self.named(schedule::see(&self.shared, job, expression, zone, now))
+        self.named(schedule::record(&self.shared, job, expression, zone, now))
     }
 
     fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError> {

@@ -48,7 +48,7 @@ fn write<T>(shared: &Arc<Shared>, work: impl Fn(&Tx<'_>) -> Result<T, InnerError
     shared.transact(Durability::Machine, None, |tx| work(tx), |_| Ok(None))
 }
 
-pub(super) fn see(
+pub(super) fn record(
     shared: &Arc<Shared>,
     job: &str,
     expression: &str,
@@ -109,7 +109,7 @@ pub(super) fn settle(
     })
 }
 
-/// Sets the scheduled time that an execution runs for to HELD, if it is still DUE.
+/// Marks the scheduled time of an execution as HELD, if it is still DUE.
 pub(super) fn hold(tx: &Tx<'_>, execution: ExecutionId) -> Result<(), InnerError> {
     tx.send(
         "UPDATE @BATCH_SCHEDULE_FIRE f SET OUTCOME = 'HELD'

@@ -1,4 +1,5 @@
-//! Launches an execution and ends it. One transaction inserts the execution and takes its lock.
+//! Begins and ends executions. A launch inserts the execution in one transaction, and takes its lock just before the
+//! commit.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::rows::{self, stamp};
 use super::takeover::{self, Running};
 use super::{journal, purge, schema, unfinished};
 use crate::definition::{ExecutionId, InstanceId, Parameters};
-use crate::repository::launch::{self, Ended, LastExecution};
+use crate::repository::launch::{self, EndedExecutions, LastExecution};
 use crate::repository::{
     BatchStatus, ContextMap, END_LOST, ExecutionFinish, LaunchRequest, Launched, Outlook, Owner, Ownership,
     Recovery, RepositoryError, SoFar, encode_context, job_key, owner,
@@ -37,7 +38,9 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         recover_others(shared, &transaction, request)?;
     }
     let last = match found {
-        Some(instance) => launch::check_restart(request, instance, ended(&transaction, instance)?)?,
+        Some(instance) => {
+            launch::check_restart(request, instance, ended_executions(&transaction, instance)?)?
+        }
         None => None,
     };
     let mut journal = match found {
@@ -85,8 +88,8 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
         .execute(params![execution.0, request.graph])?;
 
     shared.locks.sweep(|id| takeover::is_running(&transaction, id).unwrap_or(true));
-    // The lock is taken before the commit, because other processes look at it from then on. If the commit fails, the
-    // lock is dropped before the transaction, so that the number of the execution is completely free again.
+    // Other processes look at the lock as soon as the execution is committed, so it is taken before the commit. If the
+    // commit fails, the lock is released right after the rollback.
     let lock = shared
         .locks
         .acquire(Lock::Execution(execution))
@@ -97,7 +100,7 @@ pub(super) fn launch(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resul
             unusable(
                 shared.locks.path(),
                 format!(
-                    "a process that uses an earlier repository at this path holds the lock of execution {execution}: end that process"
+                    "a process still holds the lock of execution {execution}, from a repository file that has since been replaced at this path: end that process"
                 ),
             )
         })?;
@@ -138,7 +141,7 @@ pub(super) fn outlook(shared: &Arc<Shared>, request: &LaunchRequest<'_>) -> Resu
         }
     }
     let Some(instance) = found else { return Ok(launch::outlook(dead, None)) };
-    let mut ended = ended(&transaction, instance)?;
+    let mut ended = ended_executions(&transaction, instance)?;
     if let Some(dead) = dead {
         ended = ended.lost(dead, takeover::recoveries_after(&transaction, dead)?);
     }
@@ -181,7 +184,7 @@ fn recover_instance(
     recover_one(shared, connection, request, running)
 }
 
-/// Does the same for the other instances of an exclusive job.
+/// Takes over the running executions of the other instances of an exclusive job, or refuses the launch because of them.
 fn recover_others(
     shared: &Arc<Shared>,
     connection: &Connection,
@@ -212,8 +215,8 @@ fn recover_one(
 }
 
 /// The ended executions of the instance.
-fn ended(connection: &Connection, instance: InstanceId) -> Result<Ended, InnerError> {
-    let ended = |status: &str| {
+fn ended_executions(connection: &Connection, instance: InstanceId) -> Result<EndedExecutions, InnerError> {
+    let last_with = |status: &str| {
         connection
             .prepare_cached(&format!(
                 "SELECT JOB_EXECUTION_ID, STATUS FROM BATCH_JOB_EXECUTION
@@ -237,9 +240,9 @@ fn ended(connection: &Connection, instance: InstanceId) -> Result<Ended, InnerEr
             })
         })
         .optional()?;
-    Ok(Ended {
-        unknown: ended("'UNKNOWN'")?.map(|(execution, _)| execution),
-        complete: ended("'COMPLETED', 'ABANDONED'")?,
+    Ok(EndedExecutions {
+        unknown: last_with("'UNKNOWN'")?.map(|(execution, _)| execution),
+        complete: last_with("'COMPLETED', 'ABANDONED'")?,
         last,
     })
 }

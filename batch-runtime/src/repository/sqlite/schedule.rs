@@ -38,7 +38,7 @@ pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>,
     Ok(read(&*shared.lend(Durability::Machine)?, job)?)
 }
 
-pub(super) fn see(
+pub(super) fn record(
     shared: &Arc<Shared>,
     job: &str,
     expression: &str,
@@ -111,7 +111,7 @@ pub(super) fn settle(
     Ok(transaction.commit()?)
 }
 
-/// Sets the scheduled time that an execution runs for to HELD, if it is still DUE.
+/// Marks the scheduled time of an execution as HELD, if it is still DUE.
 pub(super) fn hold(connection: &Connection, execution: ExecutionId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

@@ -53,7 +53,7 @@ fn passes(nodes: &'static [Node], journal: &[JournalEntry]) -> Result<(), String
 }
 
 #[test]
-fn a_body_holds_what_it_has_passed_up_to_any_place() {
+fn every_prefix_of_a_passed_path_fits_the_body() {
     let passed = [
         ("load", COMPLETED),
         ("match quality", "Bad"),
@@ -82,7 +82,7 @@ static SPLIT: &[Node] = &[
 ];
 
 #[test]
-fn a_split_holds_what_its_branches_have_passed_in_whatever_order() {
+fn branches_of_a_split_may_be_passed_in_any_order() {
     let (one, two) = (
         [("match quality", "Good"), ("load", COMPLETED)],
         [("match quality#2", "Bad"), ("clean", COMPLETED)],
@@ -103,7 +103,7 @@ fn places_after_a_split_are_reached_only_after_all_branches() {
 }
 
 #[test]
-fn a_step_that_is_no_longer_reached_is_named() {
+fn the_refusal_names_a_step_that_is_no_longer_reached() {
     let refused = passes(BODY, &entries(&[("load", COMPLETED), ("check", COMPLETED)])).unwrap_err();
     assert!(refused.contains("`check`"), "{refused}");
     let refused =
@@ -112,7 +112,7 @@ fn a_step_that_is_no_longer_reached_is_named() {
 }
 
 #[test]
-fn an_arm_that_is_no_longer_there_is_named() {
+fn the_refusal_names_an_arm_that_is_gone() {
     let refused = passes(BODY, &entries(&[("load", COMPLETED), ("match quality", "Ugly")])).unwrap_err();
     assert!(refused.contains("`match quality`") && refused.contains("`Ugly`"), "{refused}");
 }

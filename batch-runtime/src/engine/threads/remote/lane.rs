@@ -1,6 +1,6 @@
-//! The lanes whose chunks are processed by workers in other processes. The first thread of a lane reads chunks, as a
-//! worker thread does, and sends them to workers. Its second thread receives the results, and hands them to the step's
-//! thread, as a worker thread does.
+//! Runs the lanes whose chunks are processed by workers, which are other processes. Each lane has two threads: one
+//! reads chunks and sends them to workers, the other receives the results and hands them to the step's thread. To the
+//! step's thread, such a lane looks like a thread that processes chunks itself.
 //!
 //! A chunk is kept here until its result has arrived. If a message or a worker is lost, the chunk is sent again, and
 //! as a last resort it is processed here.
@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkersChannel};
+use super::super::messages::{Buffers, Faulty, FromWorker, ProcessedChunk, ReadChunk, WorkerChannel};
 use super::super::read_chunks::Supply;
 use super::super::shared_state::SharedState;
 use super::super::sync::{Arc, Mutex, MutexGuard};
@@ -40,7 +40,7 @@ const MAX_REFUSED: u32 = 3;
 pub(super) struct Awaited<In, Out> {
     pub(super) read_chunk: ReadChunk<In, Out>,
     /// The number of the lane that owns the buffers.
-    pub(super) channel: usize,
+    pub(super) lane: usize,
     /// The position of the request among all requests. If a worker has begun a later one, this one may be lost.
     pub(super) turn: u64,
     /// When the chunk was sent, or when a worker last said that it was working on it.
@@ -69,6 +69,7 @@ pub(super) struct Lanes<'s, In, Out, X> {
     refused: AtomicU32,
     /// The reasons that workers gave for refusing.
     pub(super) refusals: Mutex<BTreeSet<String>>,
+    /// Whether single items must be told apart, as `CAREFUL` says.
     careful: bool,
 }
 
@@ -80,7 +81,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     pub(super) fn new(
         state: &Arc<SharedState<'s>>,
         exchange: &Arc<Exchange>,
-        channel: &WorkersChannel<In, Out, X>,
+        channel: &WorkerChannel<In, Out, X>,
         careful: bool,
     ) -> Self {
         Self {
@@ -107,48 +108,44 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     }
 
     /// Reads chunks, and sends them to workers.
-    pub(super) fn send_all<S: Supply<In, Out, X>>(
-        &self,
-        channel: &WorkersChannel<In, Out, X>,
-        mut supply: S,
-    ) {
+    pub(super) fn send_all<S: Supply<In, Out, X>>(&self, channel: &WorkerChannel<In, Out, X>, mut supply: S) {
         self.guarded(|| {
-            let mut lane = LaneWatch::start(&self.state.lanes);
+            let mut watch = LaneWatch::start(&self.state.lanes);
             while self.exchange.wait_until_served() {
-                let mut times = lane.profiler.next(self.state.detail());
+                let mut times = watch.profiler.next(self.state.detail());
                 let Some(mut buffers) = channel.next_buffers() else { return };
                 buffers.outputs.clear();
                 buffers.records.clear();
                 times.book(Activity::Wait);
                 let read_chunk = supply.next(channel, buffers, &self.state, &mut times);
-                lane.profiler.add(&times);
+                watch.profiler.add(&times);
                 let Some(read_chunk) = read_chunk else { return };
                 self.post(read_chunk, channel.number);
             }
         });
     }
 
-    fn post(&self, read_chunk: ReadChunk<In, Out>, channel: usize) {
+    fn post(&self, read_chunk: ReadChunk<In, Out>, lane: usize) {
         if read_chunk.buffers.records.is_empty() && read_chunk.buffers.unread.is_empty() {
-            return self.hand_over_unprocessed(read_chunk, channel);
+            return self.hand_over_unprocessed(read_chunk, lane);
         }
         // Compare the items of each chunk with their copies, until those of one chunk agree.
         let records = &read_chunk.buffers.records;
         let checked = if records.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             Ok(())
         } else {
-            let compared = compare(records).map_err(|failure| of_items(failure, "input"));
+            let compared = compare(records).map_err(|failure| with_items_note(failure, "input"));
             compared.map(|()| self.is_compared.store(true, Ordering::Relaxed))
         };
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         match checked.and_then(|()| self.message(&read_chunk, turn)) {
             Ok(message) => {
                 let (heard, holders) = (Instant::now(), ChunkHolders::default());
-                let awaited = Awaited { read_chunk, channel, turn, heard, sent: 1, holders };
+                let awaited = Awaited { read_chunk, lane, turn, heard, sent: 1, holders };
                 lock(&self.awaited).insert(awaited.read_chunk.number, awaited);
                 self.exchange.send(message);
             }
-            Err(failure) => self.fail(read_chunk, channel, failure),
+            Err(failure) => self.fail(read_chunk, lane, failure),
         }
     }
 
@@ -180,16 +177,16 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     }
 
     /// Fails the step when it reaches that chunk.
-    pub(super) fn fail(&self, mut read_chunk: ReadChunk<In, Out>, channel: usize, failure: Failure) {
+    pub(super) fn fail(&self, mut read_chunk: ReadChunk<In, Out>, lane: usize, failure: Failure) {
         read_chunk.end.fatal = Some(failure.during(Phase::Process));
-        self.hand_over_unprocessed(read_chunk, channel);
+        self.hand_over_unprocessed(read_chunk, lane);
     }
 
     /// Hands over a chunk without outputs: it only ends the input or fails the step.
-    fn hand_over_unprocessed(&self, read_chunk: ReadChunk<In, Out>, channel: usize) {
+    fn hand_over_unprocessed(&self, read_chunk: ReadChunk<In, Out>, lane: usize) {
         let ReadChunk { number, buffers, end } = read_chunk;
         let (filled, faults, repeated) = (Filled::default(), Vec::new(), Vec::new());
-        self.hand_over(ProcessedChunk { number, channel, buffers, filled, faults, repeated, end });
+        self.hand_over(ProcessedChunk { number, lane, buffers, filled, faults, repeated, end });
     }
 
     /// Takes results until the step ends. The first lane also handles late results.
@@ -202,7 +199,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             let scope = Scope::of_thread(self.state.environment, &own, self.state.bindings.clone());
             let mut processor = None;
             let mut late_chunks = LateChunks::new(self.exchange.patience);
-            let mut lane = LaneWatch::start(&self.state.lanes);
+            let mut watch = LaneWatch::start(&self.state.lanes);
             let mut wait =
                 if is_first { LATE_INTERVAL.min(self.exchange.patience / 12) } else { RETURNED_INTERVAL };
             let idle = wait;
@@ -216,7 +213,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                     late_chunks.handle(self);
                 }
                 // Process one chunk at a time, so that replies and late chunks are handled in between.
-                let Some(Awaited { read_chunk, channel, .. }) = self.next_returned() else {
+                let Some(Awaited { read_chunk, lane, .. }) = self.next_returned() else {
                     wait = idle;
                     continue;
                 };
@@ -227,20 +224,15 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 };
                 match opened {
                     Ok(open) => {
-                        let mut times = lane.profiler.next(self.state.detail());
-                        let (done, after) = process::<_, _, CAREFUL>(
-                            &self.state,
-                            channel,
-                            read_chunk,
-                            open,
-                            &mut times.items,
-                        );
+                        let mut times = watch.profiler.next(self.state.detail());
+                        let (done, after) =
+                            process::<_, _, CAREFUL>(&self.state, lane, read_chunk, open, &mut times.items);
                         times.book(Activity::Process);
-                        lane.profiler.add(&times);
+                        watch.profiler.add(&times);
                         processor = after;
                         self.hand_over(done);
                     }
-                    Err(failure) => self.fail(read_chunk, channel, failure),
+                    Err(failure) => self.fail(read_chunk, lane, failure),
                 }
             }
         });
@@ -296,17 +288,17 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             Answer::Chunk(result) => {
                 // The first answer counts.
                 let awaited = lock(&self.awaited).remove(&result.number);
-                let Some(Awaited { read_chunk, channel, .. }) = awaited else { return };
+                let Some(Awaited { read_chunk, lane, .. }) = awaited else { return };
                 match unpack::<Out>(outputs) {
-                    Ok(outputs) => self.hand_over(self.done(read_chunk, channel, *result, outputs)),
-                    Err(failure) => self.fail(read_chunk, channel, of_items(failure, "output")),
+                    Ok(outputs) => self.hand_over(self.done(read_chunk, lane, *result, outputs)),
+                    Err(failure) => self.fail(read_chunk, lane, with_items_note(failure, "output")),
                 }
             }
         }
     }
 
-    /// Handles a worker's refusal of a chunk. The chunk is processed here, or, if it may have ended a worker, sent to
-    /// another worker soon.
+    /// Handles a worker's refusal of a chunk. If the chunk may have killed a worker, another worker gets it soon;
+    /// otherwise it is processed here.
     fn handle_refusal(&self, number: u64, worker: WorkerId) {
         let mut awaited = lock(&self.awaited);
         let Some(chunk) = awaited.get_mut(&number) else { return };
@@ -334,7 +326,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
     fn done(
         &self,
         read_chunk: ReadChunk<In, Out>,
-        channel: usize,
+        lane: usize,
         result: ChunkResult,
         outputs: Vec<Out>,
     ) -> ProcessedChunk<In, Out> {
@@ -376,12 +368,12 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             Some(Fatal::InProcessing(failure)) => Some(received(failure)),
         };
         let filled = Filled { read, filtered, records, skipped, ended: false };
-        ProcessedChunk { number, channel, buffers, filled, faults, repeated, end }
+        ProcessedChunk { number, lane, buffers, filled, faults, repeated, end }
     }
 }
 
-/// Notes whether input or output items could not be sent.
-fn of_items(failure: Failure, which: &str) -> Failure {
+/// Adds a note that says whether the failure is about input or output items.
+fn with_items_note(failure: Failure, which: &str) -> Failure {
     failure.with_note(format!("this is about the step's {which} items"))
 }
 

@@ -133,7 +133,7 @@ impl LateChunks {
                 Err(failure) => {
                     let Some(chunk) = awaited.remove(&number) else { continue };
                     if chunk.holders.has_lost() {
-                        lanes.fail(chunk.read_chunk, chunk.channel, failure);
+                        lanes.fail(chunk.read_chunk, chunk.lane, failure);
                     } else {
                         lock(&lanes.returned).push(chunk);
                     }
@@ -180,8 +180,8 @@ impl LateChunks {
                 }
             }
             for (number, failure) in failed {
-                if let Some(Awaited { read_chunk, channel, .. }) = awaited.remove(&number) {
-                    lanes.fail(read_chunk, channel, failure);
+                if let Some(Awaited { read_chunk, lane, .. }) = awaited.remove(&number) {
+                    lanes.fail(read_chunk, lane, failure);
                 }
             }
         }
@@ -203,9 +203,9 @@ impl LateChunks {
         let mut awaited = lock(&lanes.awaited);
         if let Some(why) = why {
             let stuck: Vec<_> = awaited.extract_if(.., |_, it| it.holders.has_lost()).collect();
-            for (_, Awaited { read_chunk, channel, holders, .. }) in stuck {
+            for (_, Awaited { read_chunk, lane, holders, .. }) in stuck {
                 let failure = holders.abandoned(&read_chunk, &why);
-                lanes.fail(read_chunk, channel, failure);
+                lanes.fail(read_chunk, lane, failure);
             }
         } else if !self.told_waiting
             && let Some(stuck) = awaited.values().find(|it| it.holders.has_lost())

@@ -1,7 +1,7 @@
 //! Remembers which workers were lost while they processed a chunk.
 //!
 //! A worker that does not answer may be slow, or cut off from the broker, so the repository is asked what became of it.
-//! A chunk that may have ended a worker is never processed by the manager: it might end the manager too.
+//! A chunk that may have killed a worker is never processed by the manager: it might kill the manager too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl ChunkHolders {
         self.working.remove(&worker);
     }
 
-    /// Returns whether the chunk may have ended a worker.
+    /// Returns whether the chunk may have killed a worker.
     pub(super) fn has_lost(&self) -> bool {
         !self.lost.is_empty()
     }

@@ -109,7 +109,7 @@ fn items_without_a_key_are_passed_over_once_and_a_page_of_them_is_refused_unless
 }
 
 #[test]
-fn items_without_a_key_that_disappear_take_no_other_item_with_them() {
+fn removing_an_item_without_a_key_loses_no_other_item() {
     let server = Server::of(["1", "\"a\"", "\"b\"", "2", "3"], 3);
     let mut reader = pages(&server.http(), after("since", |number: &u32| *number));
     assert_eq!(reader.read().unwrap(), Some(1));
@@ -124,7 +124,7 @@ fn items_without_a_key_that_disappear_take_no_other_item_with_them() {
         assert_eq!(
             reader.record(&error).as_deref(),
             Some("\"b\""),
-            "reported twice, as it cannot be told apart"
+            "reported twice, because it cannot be told apart from the removed item"
         );
         assert_eq!(all(&mut reader).0, [2, 3]);
     }
@@ -168,7 +168,7 @@ fn pages_of_another_size_than_before_are_refused() {
 }
 
 #[test]
-fn pages_of_values_may_be_alike_but_not_forever() {
+fn equal_pages_of_numbers_are_allowed_but_not_forever() {
     let server = Server::of([0; 16], 2);
     assert_eq!(all(&mut pages::<u32, _>(&server.http(), numbered("page"))).0, [0; 16]);
     let error = refused(pages::<u32, _>(&server.http(), numbered("pgae")));
@@ -204,7 +204,7 @@ fn an_answer_that_is_not_a_page_ends_the_reading() {
 }
 
 #[test]
-fn a_mistake_in_an_option_is_told_before_anything_is_requested() {
+fn a_mistake_in_an_option_is_reported_before_anything_is_requested() {
     let server = Server::numbers(1, 1);
     let http = server.http();
     let told = [

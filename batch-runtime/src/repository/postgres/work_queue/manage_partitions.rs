@@ -92,7 +92,7 @@ fn snapshot(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Resul
         ],
     )?;
     let first = rows.first().ok_or_else(|| fenced(owner))?;
-    // Without a row of that epoch, the execution was taken over.
+    // If no row has that epoch, the execution was taken over.
     let stop_requested = get::<Option<bool>>(first, 8)?.ok_or_else(|| fenced(owner))?;
     let counters = rows::counters_of(first, 0)?;
     let (mut groups, mut holders) = (Vec::new(), BTreeMap::new());
@@ -106,7 +106,7 @@ fn snapshot(shared: &Shared, tx: &Tx<'_>, owner: Ownership, step: &str) -> Resul
             returned: get(row, 10)?,
             offered: get(row, 11)?,
             worker,
-            many: rows::count(row, 13)?,
+            partitions: rows::count(row, 13)?,
         });
         if let Some(worker) = worker
             && let Some(holder) = holder(shared, row)?
@@ -143,7 +143,7 @@ pub(super) fn reconcile(
     // Kept across attempts: after a commit whose answer was lost, the next attempt finds no events.
     let events = RefCell::new(Vec::new());
     let found = RefCell::new(Vec::new());
-    let now = shared.transact(
+    let after = shared.transact(
         shared.durability_of(owner.execution),
         None,
         |tx| {
@@ -159,19 +159,20 @@ pub(super) fn reconcile(
                 return snapshot(shared, tx, owner, step);
             }
             renew(tx, owner, step, &mut events.borrow_mut())?;
-            let now = snapshot(shared, tx, owner, step)?;
+            let renewed = snapshot(shared, tx, owner, step)?;
             // Renewed partitions may have failed for good.
-            if now.groups.iter().any(Group::has_failed) {
+            if renewed.groups.iter().any(Group::has_failed) {
                 withdraw(tx, owner, step)?;
             } else {
-                offer(tx, owner, step, reconcile, &now.groups)?;
+                offer(tx, owner, step, reconcile, &renewed.groups)?;
             }
             snapshot(shared, tx, owner, step)
         },
-        // A worker that was declared lost stays so, and what has been offered is not offered again.
+        // If the outcome of a commit is unknown, the transaction simply runs again: a worker that was declared lost
+        // stays lost, and no partition is offered twice.
         |_| Ok(None),
     )?;
-    Ok(Reconciled { lost: found.into_inner(), ..now.reconciled(events.into_inner()) })
+    Ok(Reconciled { lost: found.into_inner(), ..after.reconciled(events.into_inner()) })
 }
 
 /// Declares workers lost if they still seem so, and ends their connections.

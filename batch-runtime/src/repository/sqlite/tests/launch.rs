@@ -11,9 +11,7 @@ fn a_lock_of_an_earlier_repository_at_the_path_refuses_the_launch() {
         let _ = std::fs::remove_file(format!("{}{suffix}", folder.file().display()));
     }
     let error = folder.open().launch(&request(&parameters("a"))).unwrap_err();
-    assert!(
-        error.to_string().contains("a process that uses an earlier repository at this path holds the lock")
-    );
+    assert!(error.to_string().contains("a process still holds the lock of execution"));
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn tables_of_another_framework_are_left_alone() {
 }
 
 #[test]
-fn commits_survive_what_the_launch_asks_for() {
+fn commits_have_the_durability_that_the_launch_asks_for() {
     let folder = Folder::new();
     let repository = folder.open();
     for (durability, mode) in [(Durability::Machine, 2), (Durability::Process, 1), (Durability::Machine, 2)] {
@@ -202,7 +202,7 @@ fn a_link_to_the_file_shares_its_locks() {
     assert!(matches!(error, RepositoryError::AlreadyRunning { .. }), "{error}");
 }
 
-/// The environment variable that holds the folder, set if the same test runs as another user.
+/// The environment variable that passes the folder to a second run of the test, which may not write in that folder.
 #[cfg(unix)]
 const FOLDER: &str = "BATCH_TEST_FOLDER";
 

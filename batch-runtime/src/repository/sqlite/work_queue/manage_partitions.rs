@@ -33,7 +33,7 @@ fn groups(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Re
                     returned: row.get(1)?,
                     offered: row.get(2)?,
                     worker: row.get::<_, Option<i64>>(3)?.map(WorkerId),
-                    many: rows::count(row, 4)?,
+                    partitions: rows::count(row, 4)?,
                 })
             },
         )?

@@ -33,7 +33,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
     let held = held.ok_or_else(|| {
         unusable(
             shared.locks.path(),
-            format!("a process that uses an earlier repository at this path holds the lock of worker {id}: end that process"),
+            format!("a process still holds the lock of worker {id}, from a repository file that has since been replaced at this path: end that process"),
         )
     })?;
     transaction.commit()?;

@@ -31,7 +31,7 @@ fn cost(bad: &[i64]) -> (usize, u64) {
 
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "a thousand items")]
-fn bad_items_of_a_thousand_cost_a_logarithm_of_calls_each_and_one_commit() {
+fn the_search_takes_logarithmically_many_calls_per_bad_item_and_one_commit() {
     let ten_apart: Vec<i64> = (0..10).map(|part| part * 100 + 50).collect();
     let ten_together: Vec<i64> = (501..=510).collect();
     for bad in [&[1][..], &[500], &[1000], &[1, 1000], &[500, 501], &ten_apart, &ten_together] {
@@ -58,7 +58,7 @@ fn notify_job() {
 }
 
 #[test]
-fn a_writer_that_cannot_roll_back_is_not_searched_and_the_message_names_the_remedy() {
+fn a_chunk_is_not_searched_if_its_writer_cannot_roll_back_and_the_message_names_the_remedy() {
     let world = World::new();
     fails(Place::Write, Trouble::Bad, [11], ALWAYS);
     let report = world.fails(&notify_job());

@@ -1,4 +1,4 @@
-//! Reads a name in a job's body, with its parameters and the name after `as`.
+//! Reads the use of a step, decider, flow or job in a job's body, with its parameters and the name after `as`.
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned;
@@ -9,8 +9,8 @@ use crate::errors::Errors;
 use crate::syntax::binding::{self, Binding};
 use crate::syntax::name::plain;
 
-/// A name in a job's body: `load`, `load(region = "eu") as load_eu`.
-pub(crate) struct Named {
+/// The use of a step, decider, flow or job in a job's body: `load`, `load(region = "eu") as load_eu`.
+pub(crate) struct Used {
     pub(crate) path: Path,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) alias: Option<Ident>,
@@ -18,7 +18,7 @@ pub(crate) struct Named {
     pub(crate) sound: bool,
 }
 
-impl Named {
+impl Used {
     /// The word to underline.
     pub(crate) fn span(&self) -> Span {
         self.path.segments.last().map_or_else(|| self.path.span(), |segment| segment.ident.span())
@@ -31,7 +31,7 @@ impl Named {
 }
 
 /// `load`, `load(region = "eu")`, `load(region = "eu") as load_eu`.
-pub(super) fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
+pub(super) fn used(expr: &Expr, errors: &mut Errors) -> Option<Used> {
     match expr {
         Expr::Path(expr) if expr.qself.is_none() => {
             if let Some(segment) = expr.path.segments.iter().find(|segment| !segment.arguments.is_none()) {
@@ -41,14 +41,14 @@ pub(super) fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
             for segment in &mut path.segments {
                 segment.arguments = syn::PathArguments::None;
             }
-            Some(Named { path, bindings: Vec::new(), alias: None, sound: true })
+            Some(Used { path, bindings: Vec::new(), alias: None, sound: true })
         }
         Expr::Call(call) => {
             let Expr::Path(_) = &*call.func else {
                 errors.at(call, EXPECTED);
                 return None;
             };
-            let mut name = named(&call.func, errors)?;
+            let mut name = used(&call.func, errors)?;
             if call.args.is_empty() {
                 errors.at_span(
                     call.paren_token.span.join(),
@@ -61,7 +61,7 @@ pub(super) fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
             Some(name)
         }
         Expr::Cast(cast) => {
-            let mut name = named(&cast.expr, errors)?;
+            let mut name = used(&cast.expr, errors)?;
             if name.alias.is_some() {
                 errors.at(&cast.ty, "one name is enough; keep one `as`");
                 return Some(name);
@@ -70,7 +70,7 @@ pub(super) fn named(expr: &Expr, errors: &mut Errors) -> Option<Named> {
             name.sound &= name.alias.is_some();
             Some(name)
         }
-        Expr::Paren(paren) => named(&paren.expr, errors),
+        Expr::Paren(paren) => used(&paren.expr, errors),
         other => {
             errors.at(other, EXPECTED);
             None
@@ -84,7 +84,10 @@ fn alias(ty: &Type, errors: &mut Errors) -> Option<Ident> {
         _ => None,
     };
     let Some(ident) = ident else {
-        errors.at(ty, "`as` gives the step a name in this job: write one word, such as `load as load_again`");
+        errors.at(
+            ty,
+            "`as` gives the step a name in this job: write one word after it, as in `load as load_again`",
+        );
         return None;
     };
     let name = plain(ident);

@@ -43,8 +43,8 @@ impl RestartFrom {
         &self.step
     }
 
-    /// The journal entries that let the job begin at the step. `passed` holds the places that count as passed when a
-    /// replay begins.
+    /// Returns the journal entries that let the job begin at the step. `passed` holds the places that a replay does not
+    /// run again; it is empty if this is not a replay.
     ///
     /// # Errors
     /// When the job does not reach that step, or steps before it are not complete.

@@ -1,8 +1,8 @@
 //! Refers to each of the user's paths exactly once, and checks which kind of function it leads to.
 //!
-//! The path is used in a type alias, where a name defined by an attribute may shadow one from a glob import. An
-//! import (`use load as alias`) would allow better messages about functions without an attribute, but rustc
-//! refuses it there as ambiguous.
+//! The path is used in a type alias, because a name in an alias may be defined by an attribute and shadow one from a
+//! glob import. For an import (`use load as alias`), rustc would report functions without an attribute better, but it
+//! refuses such a shadowed name as ambiguous.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -11,7 +11,7 @@ use syn::{Attribute, Path};
 use crate::syntax::name::plain;
 
 /// An item that makes `alias` refer to the user's path.
-pub(crate) fn import(alias: &Ident, path: &Path, conditions: &[Attribute]) -> TokenStream {
+pub(crate) fn alias_of(alias: &Ident, path: &Path, conditions: &[Attribute]) -> TokenStream {
     quote!(#(#conditions)* type #alias = #path;)
 }
 
@@ -28,12 +28,12 @@ pub(crate) fn in_role(
     let word = path.segments.last().map(|last| plain(&last.ident)).unwrap_or_default();
     let why = quote!(__wiring::why_not_in_role(#word, #role, __wiring::Probe::<#named>::NOUN));
     let whys: Vec<_> = std::iter::once((alias.span(), why)).chain(also).collect();
-    proven(alias, named, &whys, &[])
+    checked_alias(alias, named, &whys, &[])
 }
 
 /// An alias that refers to `named` if each of `whys` is `None`. Otherwise rustc reports the first message, at its word,
 /// and nothing more.
-pub(crate) fn proven(
+pub(crate) fn checked_alias(
     alias: &Ident,
     named: &Ident,
     whys: &[(Span, TokenStream)],
@@ -61,8 +61,8 @@ pub(crate) fn proven(
     }
 }
 
-/// Names the aliases of a body or a pipe: `role_of_late`, `role_of_late_2`. Rustc shows the name in its message if
-/// the role is a different one.
+/// Names the aliases of a body or a pipe: `role_of_late`, `role_of_late_2`. Rustc shows this name in its message if the
+/// function does not have the role that its place requires.
 #[derive(Default)]
 pub(crate) struct Roles {
     words: Vec<String>,
