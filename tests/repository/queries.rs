@@ -19,6 +19,7 @@ every_kind![
     an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete,
     recovery_ends_dead_executions_and_leaves_live_ones,
     the_state_of_an_owner_is_known,
+    an_owner_that_has_ended_its_execution_does_not_count_as_dead,
     a_step_execution_remembers_the_form_of_its_step,
 ];
 
@@ -202,6 +203,15 @@ fn the_state_of_an_owner_is_known<P: Place>(place: &P) {
     for other in [&repository, &place.open()] {
         assert_eq!(other.owner_state(&execution).unwrap(), OwnerState::Dead);
     }
+}
+
+fn an_owner_that_has_ended_its_execution_does_not_count_as_dead<P: Place>(place: &P) {
+    let repository = place.open();
+    let launched = launch(&repository);
+    let as_running = repository.execution(launched.ownership.execution).unwrap();
+    fail(&repository, launched.ownership);
+    drop(launched.lock);
+    assert_eq!(place.open().owner_state(&as_running).unwrap(), OwnerState::Unknown);
 }
 
 fn a_step_execution_remembers_the_form_of_its_step<P: Place>(place: &P) {

@@ -33,6 +33,16 @@ pub struct ExecutionDetails {
 
 impl ExecutionDetails {
     pub(super) fn of(repository: &dyn Repository, id: ExecutionId) -> Result<Self, RepositoryError> {
+        let details = Self::read(repository, id)?;
+        let seems_gone = details.owner_state.is_some_and(|state| state != OwnerState::Alive);
+        if seems_gone && !repository.execution(id)?.status.is_running() {
+            // The execution has ended since it was read, and its process with it.
+            return Self::read(repository, id);
+        }
+        Ok(details)
+    }
+
+    fn read(repository: &dyn Repository, id: ExecutionId) -> Result<Self, RepositoryError> {
         let execution = repository.execution(id)?;
         let steps = repository.steps(id)?;
         let instance = of_instance(repository, &execution)?;

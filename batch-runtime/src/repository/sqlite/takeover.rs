@@ -91,12 +91,16 @@ pub(super) fn seems_dead(shared: &Shared, running: &Running) -> Result<bool, Inn
 }
 
 /// Returns the state of the owner. It takes no lock, so it does not disturb a concurrent launch.
-pub(super) fn owner_state(shared: &Shared, execution: &JobExecution) -> Result<OwnerState, InnerError> {
+pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Result<OwnerState, InnerError> {
     if execution.owner.is_none() {
         return Ok(OwnerState::Unknown);
     }
     match shared.locks.is_held(Lock::Execution(execution.id)) {
         Ok(Some(true)) => Ok(OwnerState::Alive),
+        // A process that has recorded the end of its execution may release the lock between two reads of ours.
+        Ok(Some(false)) if !is_running(&*shared.lend(Durability::Machine)?, execution.id)? => {
+            Ok(OwnerState::Unknown)
+        }
         Ok(Some(false)) => Ok(OwnerState::Dead),
         Ok(None) => Ok(OwnerState::Unknown),
         Err(error) => Err(untestable(shared, execution.id, &error)),
