@@ -187,6 +187,8 @@ fn tells_all(repository: &str) {
     #[expect(clippy::cast_precision_loss, reason = "it is small enough")]
     let started = started as f64;
     assert!(last >= started && last < started + 60.0, "{last}");
+    let peak = value(&samples, "batch_job_peak_memory_bytes", &[("job", "count")]);
+    assert!(peak > 1e6 && peak < 1e10, "{peak}");
 
     let of_step = |step, status| {
         [
@@ -298,6 +300,28 @@ fn an_execution_whose_owner_died_is_counted_until_it_is_recovered() {
     assert!(samples.keys().all(|(name, _)| name != "batch_owner_dead" && !name.contains("active")));
     let lost = [("spring_batch_job_name", "wait"), ("spring_batch_job_status", "OWNER_LOST")];
     assert!(value(&samples, "spring_batch_job_seconds_count", &lost) > 0.0);
+}
+
+#[cfg(feature = "schedule")]
+#[test]
+fn a_job_that_nothing_runs_is_overdue_unless_its_schedule_is_paused() {
+    use batch_runtime::Timestamp;
+    use batch_runtime::repository::Repository;
+    use batch_runtime::repository::sqlite::SqliteRepository;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batch.db");
+    let repository = SqliteRepository::open(&path).unwrap();
+    let now = Timestamp::now();
+    let long_ago = "2020-01-01T00:00:00Z".parse().unwrap();
+    repository.see_schedule("late", "0 3 * * *", "Asia/Seoul", long_ago).unwrap();
+    repository.see_schedule("paused", "0 3 * * *", "Asia/Seoul", long_ago).unwrap();
+    assert!(repository.pause_schedule("paused", true, now).unwrap());
+    repository.see_schedule("on_time", "0 3 1 1 *", "Asia/Seoul", now).unwrap();
+    let samples = parsed(&ask(path.to_str().unwrap(), "metrics", 0));
+    let overdue = |job| value(&samples, "batch_schedule_overdue_seconds", &[("job", job)]);
+    assert!(overdue("late") > 5.0 * 365.0 * 86_400.0, "{}", overdue("late"));
+    assert_eq!([overdue("paused"), overdue("on_time")], [0.0, 0.0]);
 }
 
 #[test]

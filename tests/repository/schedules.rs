@@ -10,6 +10,7 @@ use crate::support::*;
 
 every_kind![
     a_schedule_is_recorded_when_it_is_first_seen,
+    all_schedules_are_listed_by_the_names_of_their_jobs,
     a_schedule_that_has_changed_begins_again,
     a_schedule_that_changes_soon_after_its_beginning_keeps_the_times_since_then,
     times_are_recorded_once_and_listed_latest_first,
@@ -49,6 +50,15 @@ fn a_schedule_is_recorded_when_it_is_first_seen<P: Place>(place: &P) {
     assert_eq!((row.expression.as_str(), row.zone.as_str()), ("0 * * * *", "UTC"));
     assert_eq!((row.since, row.planned, row.paused), (at("10:00"), at("10:00"), None));
     assert_eq!(repository.schedule("rank").unwrap(), None);
+}
+
+fn all_schedules_are_listed_by_the_names_of_their_jobs<P: Place>(place: &P) {
+    let repository = place.open();
+    assert_eq!(repository.schedules().unwrap(), []);
+    let rank = repository.see_schedule("rank", "0 3 * * MON", "Asia/Seoul", at("10:00")).unwrap();
+    seen(&repository, "11:00");
+    let load = repository.schedule("load").unwrap().unwrap();
+    assert_eq!(repository.schedules().unwrap(), [load, rank]);
 }
 
 fn a_schedule_that_has_changed_begins_again<P: Place>(place: &P) {

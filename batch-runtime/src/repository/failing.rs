@@ -433,6 +433,10 @@ impl Repository for Failing {
         self.of.schedule(job)
     }
 
+    fn schedules(&self) -> Result<Vec<ScheduleRow>, RepositoryError> {
+        self.of.schedules()
+    }
+
     fn see_schedule(
         &self,
         job: &str,

@@ -318,6 +318,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
 
     /// Returns the state of the owner of a running execution. Writes nothing, and needs no write access.
     ///
+    /// If the execution has ended since it was read, the state is [`OwnerState::Unknown`].
+    ///
     /// # Errors
     /// If the repository cannot be read.
     fn owner_state(&self, execution: &JobExecution) -> Result<OwnerState, RepositoryError>;
@@ -466,6 +468,12 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the repository cannot be read.
     fn schedule(&self, job: &str) -> Result<Option<ScheduleRow>, RepositoryError>;
+
+    /// All schedules that were ever recorded, by the names of their jobs.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    fn schedules(&self) -> Result<Vec<ScheduleRow>, RepositoryError>;
 
     /// Records the schedule that a program has for a job, if the schedule is new or has changed. Its first time is
     /// after `now`. But if the previous schedule began less than ten minutes ago, programs with both schedules are

@@ -13,12 +13,14 @@ mod due;
 mod error;
 pub(crate) mod export;
 mod job;
+mod overdue;
 mod run;
 mod times;
 
 pub use due::{Held, OpenFire, Plan, due};
 pub use error::ScheduleError;
 pub use job::{Fire, ScheduledJob};
+pub(crate) use overdue::due_since;
 pub use run::Due;
 pub(crate) use run::waiting_for_a_person;
 pub use times::{ScheduledTime, Times};

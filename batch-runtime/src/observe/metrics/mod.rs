@@ -6,15 +6,18 @@
 mod text;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::repository::{
-    Counters, ExecutionFilter, JobStatistics, OwnerState, Profile, Repository, RepositoryError, Statistics,
-    StepStatistics, Times,
+    BatchStatus, Counters, ExecutionFilter, JobStatistics, OwnerState, Profile, Repository, RepositoryError,
+    Statistics, StepStatistics, Times,
 };
+
+#[cfg(feature = "schedule")]
+use crate::schedule::{self, due_since};
 
 /// Returns the totals of all executions of a repository in the text format of Prometheus, as the command `metrics` prints
 /// them. Times are in seconds.
@@ -51,6 +54,9 @@ pub(super) fn of(repository: &dyn Repository) -> Result<Vec<Metric>, RepositoryE
     let statistics = repository.statistics()?;
     let mut page = Page::default();
     page.jobs(&statistics);
+    page.memory(repository, &statistics)?;
+    #[cfg(feature = "schedule")]
+    page.schedules(repository, now)?;
     page.active(&active);
     page.steps(&statistics);
     page.work(&statistics);
@@ -179,6 +185,49 @@ impl Page {
             let since_epoch = completed.duration_since(Timestamp::UNIX_EPOCH);
             self.sample(&[("job", job)], since_epoch.as_secs_f64());
         }
+    }
+
+    /// The memory of the last execution of each job that completed.
+    fn memory(&mut self, repository: &dyn Repository, all: &Statistics) -> Result<(), RepositoryError> {
+        let name = "batch_job_peak_memory_bytes";
+        self.metric(
+            name,
+            Kind::Gauge,
+            "Peak resident memory of the last execution of the job that completed",
+        );
+        let jobs: BTreeSet<&str> = all.jobs.iter().map(|job| &*job.job).collect();
+        for job in jobs {
+            let last = ExecutionFilter {
+                job: Some(job.to_owned()),
+                statuses: vec![BatchStatus::Completed],
+                limit: Some(1),
+                ..ExecutionFilter::default()
+            };
+            let Some(last) = repository.executions(&last)?.pop() else { continue };
+            let steps = repository.steps(last.id)?;
+            let peaks = steps.iter().filter_map(|step| step.profile.as_ref()?.usage.as_ref()?.peak_memory);
+            if let Some(peak) = peaks.max() {
+                self.sample(&[("job", job)], peak);
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "schedule")]
+    fn schedules(&mut self, repository: &dyn Repository, now: Timestamp) -> Result<(), RepositoryError> {
+        let name = "batch_schedule_overdue_seconds";
+        self.metric(
+            name,
+            Kind::Gauge,
+            "How long the job has been due without a run; 0 if it is on time or its schedule is paused",
+        );
+        for row in repository.schedules()? {
+            // A later version of the program may know expressions that this one does not.
+            let Ok(times) = schedule::Times::of(&row.expression, &row.zone) else { continue };
+            let since = due_since(repository, &row, &times, now)?.unwrap_or(now);
+            self.sample(&[("job", &row.job)], now.duration_since(since).as_secs_f64());
+        }
+        Ok(())
     }
 
     fn active(&mut self, active: &BTreeMap<String, Active>) {

@@ -362,6 +362,10 @@ impl Repository for PostgresRepository {
         self.named(schedule::of(&self.shared, job))
     }
 
+    fn schedules(&self) -> Result<Vec<ScheduleRow>, RepositoryError> {
+        self.named(schedule::all(&self.shared))
+    }
+
     fn see_schedule(
         &self,
         job: &str,

@@ -23,20 +23,32 @@ fn required(row: &Row, column: usize) -> Result<Timestamp, InnerError> {
     rows::time(row, column).map(Option::unwrap_or_default)
 }
 
+/// The query for schedules that ends in this way.
+macro_rules! schedules {
+    ($end:literal) => {
+        concat!("SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM @BATCH_SCHEDULE ", $end)
+    };
+}
+
+fn schedule(row: &Row) -> Result<ScheduleRow, InnerError> {
+    Ok(ScheduleRow {
+        job: get(row, 0)?,
+        expression: get(row, 1)?,
+        zone: get(row, 2)?,
+        since: required(row, 3)?,
+        planned: required(row, 4)?,
+        paused: rows::time(row, 5)?,
+    })
+}
+
 fn read(tx: &Tx<'_>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {
-    let row = tx.query_opt(
-        "SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM @BATCH_SCHEDULE WHERE JOB_NAME = $1",
-        &[&job],
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(ScheduleRow {
-        job: get(&row, 0)?,
-        expression: get(&row, 1)?,
-        zone: get(&row, 2)?,
-        since: required(&row, 3)?,
-        planned: required(&row, 4)?,
-        paused: rows::time(&row, 5)?,
-    }))
+    let row = tx.query_opt(schedules!("WHERE JOB_NAME = $1"), &[&job])?;
+    row.as_ref().map(schedule).transpose()
+}
+
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Vec<ScheduleRow>, InnerError> {
+    let rows = shared.read(|tx| tx.query(schedules!("ORDER BY JOB_NAME"), &[]))?;
+    rows.iter().map(schedule).collect()
 }
 
 pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {

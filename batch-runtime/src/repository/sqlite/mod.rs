@@ -358,6 +358,10 @@ impl Repository for SqliteRepository {
         self.named(schedule::of(&self.shared, job))
     }
 
+    fn schedules(&self) -> Result<Vec<ScheduleRow>, RepositoryError> {
+        self.named(schedule::all(&self.shared))
+    }
+
     fn see_schedule(
         &self,
         job: &str,

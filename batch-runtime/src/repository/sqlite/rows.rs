@@ -164,6 +164,12 @@ pub(super) fn next_ids(connection: &Connection, table: &str, many: usize) -> rus
     Ok(first)
 }
 
+/// Whether the file has a table. An old file that cannot be updated lacks the newer ones.
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    connection.query_row(sql, [name], |row| row.get(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,22 +16,31 @@ fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     rows::time(row, column).map(Option::unwrap_or_default)
 }
 
+const SCHEDULES: &str = "SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM BATCH_SCHEDULE";
+
+fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleRow> {
+    Ok(ScheduleRow {
+        job: row.get(0)?,
+        expression: row.get(1)?,
+        zone: row.get(2)?,
+        since: required(row, 3)?,
+        planned: required(row, 4)?,
+        paused: rows::time(row, 5)?,
+    })
+}
+
 fn read(connection: &Connection, job: &str) -> rusqlite::Result<Option<ScheduleRow>> {
-    connection
-        .prepare_cached(
-            "SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM BATCH_SCHEDULE WHERE JOB_NAME = ?1",
-        )?
-        .query_row([job], |row| {
-            Ok(ScheduleRow {
-                job: row.get(0)?,
-                expression: row.get(1)?,
-                zone: row.get(2)?,
-                since: required(row, 3)?,
-                planned: required(row, 4)?,
-                paused: rows::time(row, 5)?,
-            })
-        })
-        .optional()
+    let mut statement = connection.prepare_cached(&format!("{SCHEDULES} WHERE JOB_NAME = ?1"))?;
+    statement.query_row([job], schedule).optional()
+}
+
+pub(super) fn all(shared: &Arc<Shared>) -> Result<Vec<ScheduleRow>, InnerError> {
+    let connection = shared.lend(Durability::Machine)?;
+    if !rows::has_table(&connection, "BATCH_SCHEDULE")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(&format!("{SCHEDULES} ORDER BY JOB_NAME"))?;
+    Ok(statement.query_map([], schedule)?.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn of(shared: &Arc<Shared>, job: &str) -> Result<Option<ScheduleRow>, InnerError> {

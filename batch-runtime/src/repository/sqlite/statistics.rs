@@ -58,9 +58,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 
 /// Adds the totals of purged executions.
 fn add_purged(connection: &Connection, all: &mut Statistics) -> Result<(), InnerError> {
-    // The table does not exist if an old file cannot be updated.
-    let is_kept = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'BATCH_TOTAL')";
-    if !connection.query_row(is_kept, [], |row| row.get::<_, bool>(0))? {
+    if !rows::has_table(connection, "BATCH_TOTAL")? {
         return Ok(());
     }
     let mut totals = connection.prepare_cached(
