@@ -76,8 +76,9 @@ mod tests {
 
     #[test]
     fn no_message_is_lost_or_duplicated_wherever_the_job_dies() {
-        // Every fourth delivery repeats an earlier message.
-        let deliveries = (1..=60).map(|n| format!("a,{},{n}\n", if n % 4 == 0 { n / 2 } else { n }));
+        // Every fourth delivery repeats the message of three deliveries before.
+        let messages = (1..=60).map(|n| if n % 4 == 0 { n - 3 } else { n });
+        let deliveries = messages.map(|n| format!("a,{n},{n}\n"));
         let text = format!("device,sequence,decidegrees\n{}", deliveries.collect::<String>());
         testing::survives(
             |sandbox| super::state(sandbox.file("deliveries.csv", &text).unwrap()),

@@ -113,7 +113,7 @@ fn kept(world: &World) -> Vec<i64> {
 /// Commits the first chunk and fails in the next, then marks `done`, counted from record 3, as done as well.
 fn with_done(launch: &Launch, world: &World, done: &[(u32, u32)]) {
     world.fails(launch);
-    world.say_done(done);
+    world.mark_done(done);
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// The unfinished file with this name, apart from the tag in it: `out.csv.part`.
+    /// Finds the unfinished file whose name without its tag is this one, such as `out.csv.part`.
     pub(crate) fn unfinished(&self, name: &str) -> PathBuf {
         batch_tests::unfinished(&self.path(name))
     }
@@ -69,8 +69,9 @@ impl World {
         rusqlite::Connection::open(self.path("batch.db")).expect("the repository's file")
     }
 
-    /// Marks more records as done in the checkpoint of the only step, counted from its reader's position.
-    pub(crate) fn say_done(&self, done: &[(u32, u32)]) {
+    /// Marks ranges of records as done in the checkpoint of the only step. They are counted from its reader's position,
+    /// and their ends are exclusive.
+    pub(crate) fn mark_done(&self, done: &[(u32, u32)]) {
         let database = self.database();
         let context: String = database
             .query_row("SELECT SHORT_CONTEXT FROM BATCH_STEP_EXECUTION_CONTEXT", [], |row| row.get(0))

@@ -15,7 +15,7 @@ fn proxied() -> Option<(Server, Proxy, String)> {
     let server = Server::start(&Options::default())?;
     let database = server.database();
     database.connect().batch_execute("CREATE TABLE t (id BIGINT PRIMARY KEY)").unwrap();
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let url = proxy.url(database.url());
     Some((server, proxy, url))
 }
@@ -133,7 +133,7 @@ fn a_server_that_does_not_answer_is_given_up_after_the_time_limit() {
 #[test]
 fn everything_works_through_a_pooler() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let Some(pooler) = Pooler::before(&server) else { return };
+    let Some(pooler) = Pooler::in_front_of(&server) else { return };
     let database = server.database();
     database.connect().batch_execute("CREATE TABLE t (id BIGINT PRIMARY KEY)").unwrap();
     let url = pooler.url(database.url());

@@ -1,4 +1,4 @@
-//! [`Place`]: where a repository, or the rows of a step, can be, whatever the kind.
+//! [`Place`]: a database of any kind, which can hold a repository or the rows of a step.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use batch_runtime::{ChunkTransaction, DatabaseHandle, Failure};
 /// A repository of any kind.
 pub(crate) type Repo = Arc<dyn Repository>;
 
-/// The environment variable that makes a test an owner in another process. It holds the addresses of the places.
+/// A test sets this environment variable, to the addresses of its places, for a child process that is to run the same
+/// test as the owner.
 pub(crate) const OWNER_OF: &str = "BATCH_TEST_OWNER_OF";
 
 /// How a repository is opened.
@@ -18,7 +19,7 @@ pub(crate) const OWNER_OF: &str = "BATCH_TEST_OWNER_OF";
 pub(crate) struct Setup {
     /// The interval at which the commits in another database are copied, and at which stops are noticed.
     pub(crate) mirror: Option<Duration>,
-    /// How long a database that cannot be used is waited for.
+    /// How long to wait for a database that cannot be used.
     pub(crate) wait: Option<Duration>,
 }
 
@@ -26,7 +27,8 @@ pub(crate) struct Setup {
 pub(crate) trait Place: Sized + Send + Sync + 'static {
     /// The name of the kind in the names of tests.
     const KIND: &'static str;
-    /// The SQL of the last number that a sequence has returned, up to the sequence's name.
+    /// The beginning of the query for the last number that a sequence has returned. The name of the sequence follows
+    /// it.
     const LAST_NUMBER: &'static str;
 
     /// A new place; `None` if this machine has no such database.

@@ -18,7 +18,7 @@ every_kind![
     only_a_running_execution_is_asked_to_stop,
     an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete,
     recovery_ends_dead_executions_and_leaves_live_ones,
-    the_state_of_an_owner_is_known,
+    an_owner_counts_as_alive_until_its_lock_is_dropped,
     an_owner_that_has_ended_its_execution_does_not_count_as_dead,
     a_step_execution_remembers_the_form_of_its_step,
 ];
@@ -192,7 +192,7 @@ fn recovery_ends_dead_executions_and_leaves_live_ones<P: Place>(place: &P) {
     assert_eq!((again.restarted_from, again.recovered), (Some(lost.id), None));
 }
 
-fn the_state_of_an_owner_is_known<P: Place>(place: &P) {
+fn an_owner_counts_as_alive_until_its_lock_is_dropped<P: Place>(place: &P) {
     let repository = place.open();
     let launched = launch(&repository);
     let execution = repository.execution(launched.ownership.execution).unwrap();

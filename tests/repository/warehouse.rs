@@ -8,7 +8,7 @@ use batch_runtime::repository::{BegunStep, Ownership, RepositoryError, StepFinis
 use crate::place::{Place, Repo, Setup};
 use crate::support::{begin_as, make_items, start};
 
-/// Longer than any test.
+/// Longer than any test. At this interval, a repository copies the commits of the other database only when it must.
 pub(crate) const NEVER: Duration = Duration::from_hours(1);
 
 /// A repository that follows another database, in which there is a table of rows.

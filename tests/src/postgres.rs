@@ -297,7 +297,7 @@ impl Pooler {
     /// # Panics
     /// If it does not start.
     #[must_use]
-    pub fn before(server: &Server) -> Option<Self> {
+    pub fn in_front_of(server: &Server) -> Option<Self> {
         let program = Path::new("/usr/sbin/pgbouncer");
         if !program.exists() {
             missing::leave_out("there is no pgbouncer", "apt-get install pgbouncer");

@@ -49,7 +49,7 @@ impl Proxy {
     /// # Panics
     /// If there is no free port.
     #[must_use]
-    pub fn before(server: u16) -> Self {
+    pub fn in_front_of(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Self { port: listener.local_addr().unwrap().port(), rules: Arc::default() };
         let accepting = proxy.clone();

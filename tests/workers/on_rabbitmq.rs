@@ -258,7 +258,7 @@ fn a_queue_with_other_arguments_is_refused_and_the_message_names_it() {
 #[test]
 fn connections_that_are_cut_at_any_byte_lose_nothing() {
     let Some(server) = rabbitmq::server() else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let broker = proxy.url(&server.url());
     let world = World::new();
     let workers = workers(&world, &broker);
@@ -284,7 +284,7 @@ fn connections_that_are_cut_at_any_byte_lose_nothing() {
 #[test]
 fn a_network_that_swallows_everything_holds_nothing_up() {
     let Some(server) = rabbitmq::server() else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let broker = format!("{}?heartbeat=1", proxy.url(&server.url()));
     let world = World::new();
     let workers = workers(&world, &broker);

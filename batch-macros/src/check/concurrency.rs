@@ -21,7 +21,7 @@ pub(crate) fn check(component: &Component<'_>, options: &ProcessorOptions, error
     {
         errors.at(
             keyword,
-            "an `async fn` runs on tokio, which is optional: in `Cargo.toml`, write `features = [\"async\"]` for `batch-runtime`",
+            "an `async fn` runs on tokio, so it needs the feature `async`: in `Cargo.toml`, write `features = [\"async\"]` for `batch-runtime`",
         );
         return;
     }

@@ -10,7 +10,7 @@ pub(crate) fn check(options: &StepOptions, errors: &mut Errors) {
     if !cfg!(feature = "remote-chunks") {
         errors.at(
             word,
-            "`remote` is optional: in `Cargo.toml`, write `features = [\"remote-chunks\"]` for `batch-runtime`",
+            "`remote` needs the feature `remote-chunks`: in `Cargo.toml`, write `features = [\"remote-chunks\"]` for `batch-runtime`",
         );
         return;
     }

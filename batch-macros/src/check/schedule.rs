@@ -33,7 +33,7 @@ pub(crate) fn check(job: &Job, errors: &mut Errors) {
     if !cfg!(feature = "schedule") {
         errors.at(
             &schedule.word,
-            "a schedule is optional: in `Cargo.toml`, write `features = [\"schedule\"]` for `batch-runtime`",
+            "a schedule needs the feature `schedule`: in `Cargo.toml`, write `features = [\"schedule\"]` for `batch-runtime`",
         );
         return;
     }
@@ -50,9 +50,9 @@ pub(crate) fn check(job: &Job, errors: &mut Errors) {
         }
     }
     if let (Some((word, 1..)), Some(false)) = (&schedule.restarts, job.options.restartable) {
-        errors.at(word, "this job is not restartable: leave `restarts` out, or `restartable = false`");
+        errors.at(word, "this job is not restartable: leave out `restarts` or `restartable = false`");
     }
-    times(schedule, scheduled.first().map(|(parameter, _)| *parameter), errors);
+    check_expression(schedule, scheduled.first().map(|(parameter, _)| *parameter), errors);
 }
 
 fn check_parameter(parameter: &Parameter, word: &Ident, errors: &mut Errors) {
@@ -65,16 +65,16 @@ fn check_parameter(parameter: &Parameter, word: &Ident, errors: &mut Errors) {
     } else if !parameter.identifying {
         errors.at(
             word,
-            "the scheduled time tells the runs of a job apart, so it identifies: leave out `identifying = false` or `secret`",
+            "the scheduled time tells the runs of a job apart, so it must be identifying: leave out `identifying = false` or `secret`",
         );
     }
 }
 
 #[cfg(not(feature = "schedule"))]
-fn times(_: &Schedule, _: Option<&Parameter>, _: &mut Errors) {}
+fn check_expression(_: &Schedule, _: Option<&Parameter>, _: &mut Errors) {}
 
 #[cfg(feature = "schedule")]
-use of_expression::times;
+use of_expression::check_expression;
 
 /// The rules for the expression and the zone.
 #[cfg(feature = "schedule")]
@@ -94,7 +94,7 @@ mod of_expression {
         ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
     const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-    pub(super) fn times(schedule: &Schedule, scheduled: Option<&Parameter>, errors: &mut Errors) {
+    pub(super) fn check_expression(schedule: &Schedule, scheduled: Option<&Parameter>, errors: &mut Errors) {
         let zone = match &schedule.zone {
             Some(name) => zone(name, errors),
             None => Some(TimeZone::UTC),

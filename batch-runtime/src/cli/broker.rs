@@ -84,7 +84,7 @@ impl Broker {
     }
 
     /// Lets a run send hints and chunks, and the workers that it starts take chunks.
-    pub(super) fn of_run(
+    pub(super) fn connect_run(
         self,
         manager: Manager,
         operator: JobOperator,
@@ -96,12 +96,12 @@ impl Broker {
     }
 
     /// Lets a worker receive hints and take chunks.
-    pub(super) fn of_worker(self, worker: Worker) -> Worker {
+    pub(super) fn connect_worker(self, worker: Worker) -> Worker {
         worker.hints(self.broker.clone()).chunks(RemoteChunks::over(self.broker))
     }
 
     /// Lets a worker that its manager has started take chunks. It receives hints in another way.
-    pub(super) fn of_attached(self, worker: Worker) -> Worker {
+    pub(super) fn connect_attached(self, worker: Worker) -> Worker {
         worker.chunks(RemoteChunks::over(self.broker))
     }
 }
@@ -137,7 +137,7 @@ impl Broker {
         match *self {}
     }
 
-    pub(super) fn of_run(
+    pub(super) fn connect_run(
         self,
         _manager: Manager,
         _operator: JobOperator,
@@ -146,11 +146,11 @@ impl Broker {
         match self {}
     }
 
-    pub(super) fn of_worker(self, _worker: Worker) -> Worker {
+    pub(super) fn connect_worker(self, _worker: Worker) -> Worker {
         match self {}
     }
 
-    pub(super) fn of_attached(self, _worker: Worker) -> Worker {
+    pub(super) fn connect_attached(self, _worker: Worker) -> Worker {
         match self {}
     }
 }

@@ -79,7 +79,7 @@ pub(super) mod file {
     use tracing_subscriber::{Layer, Registry};
 
     use super::{Console, Refusal, absolute};
-    use crate::observe::log::{JsonLines, is_place};
+    use crate::observe::log::{JsonLines, is_framework_span};
 
     /// The events that are written if no filter says otherwise.
     const DEFAULT: &str = "info";
@@ -109,10 +109,10 @@ pub(super) mod file {
                 errors.line(format_args!("warning: the log {shown} is not complete: {error}"));
             }
         });
-        // The spans pass every filter, so that each written line has its place.
-        let place = filter_fn(|metadata| is_place(metadata) && *metadata.level() == Level::ERROR)
+        // The spans of the framework pass every filter, so that each line names its job, execution and step.
+        let spans = filter_fn(|metadata| is_framework_span(metadata) && *metadata.level() == Level::ERROR)
             .with_max_level_hint(LevelFilter::ERROR);
-        Ok(lines.with_filter(filter.or(place)).boxed())
+        Ok(lines.with_filter(filter.or(spans)).boxed())
     }
 
     /// Appends a line to a file.

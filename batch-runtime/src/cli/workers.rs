@@ -59,7 +59,7 @@ pub(super) fn with_workers(
     let Some(workers) = &arguments.workers else { return Ok(operator) };
     check(job, arguments, console)?;
     let errors = console.err.clone();
-    let of_url = || {
+    let repository_url = || {
         let url = repository::absolute(globals.repository.as_deref(), console)?;
         url.into_string()
             .map_err(|_| Refusal::usage("`--workers` needs a repository whose name is valid UTF-8"))
@@ -70,14 +70,14 @@ pub(super) fn with_workers(
             let program = LocalProcesses::new()
                 .map_err(|error| Refusal::usage(format!("the workers cannot be started: {error}")))?;
             let program = program.arguments(arguments.telemetry.of_child()?);
-            Manager::starting(of_url()?, program, *most)
+            Manager::starting(repository_url()?, program, *most)
         }
         Workers::Command(template) => {
             let most = match template.hosts() {
                 [] => arguments.most_workers,
                 hosts => u32::try_from(hosts.len()).unwrap_or(u32::MAX),
             };
-            Manager::starting(of_url()?, template.clone(), most)
+            Manager::starting(repository_url()?, template.clone(), most)
         }
     };
     let manager = manager.slots(arguments.worker_slots).lines(move |line| errors.line(line));
@@ -85,11 +85,11 @@ pub(super) fn with_workers(
         Some(most) => manager.wait_at_most(most),
         None => manager,
     };
-    let hints = broker::open(arguments.broker.as_deref(), &[job], operator.repository(), console)?;
-    let (manager, operator) = match hints {
-        Some(hints) => {
-            hints.check(&manager.queues(job))?;
-            hints.of_run(manager, operator, arguments.replies)
+    let broker = broker::open(arguments.broker.as_deref(), &[job], operator.repository(), console)?;
+    let (manager, operator) = match broker {
+        Some(broker) => {
+            broker.check(&manager.queues(job))?;
+            broker.connect_run(manager, operator, arguments.replies)
         }
         None => (manager, operator),
     };
@@ -108,12 +108,12 @@ pub(super) fn work(
 ) -> Result<u8, Refusal> {
     broker::check(broker, console)?;
     let repository = repository::open(globals.repository.as_deref(), console, Open::OrCreate)?;
-    let hints = broker::open(broker, jobs, &*repository, console)?;
+    let broker = broker::open(broker, jobs, &*repository, console)?;
     let worker = Worker::new(repository, jobs).slots(slots);
-    let worker = match hints {
-        Some(hints) => {
-            hints.check(&worker.queues())?;
-            hints.of_worker(worker)
+    let worker = match broker {
+        Some(broker) => {
+            broker.check(&worker.queues())?;
+            broker.connect_worker(worker)
         }
         None => worker,
     };
@@ -159,7 +159,7 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
     let worker =
         Worker::new(repository, jobs).slots(settings.slots).only_for(settings.token).idle_exit(IDLE_EXIT);
     let worker = match broker {
-        Some(broker) => broker.of_attached(worker),
+        Some(broker) => broker.connect_attached(worker),
         None => worker,
     };
     let worker = worker.attached(Orders, |hint| {

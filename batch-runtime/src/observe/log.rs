@@ -32,8 +32,8 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     }
 }
 
-/// Returns whether a span tells the place in a run, as the spans of the framework do.
-pub(crate) fn is_place(metadata: &Metadata<'_>) -> bool {
+/// Returns whether this is a span of the framework. These name the job, the execution and the step.
+pub(crate) fn is_framework_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == spans::TARGET
 }
 
@@ -67,10 +67,10 @@ where
             line.add(&name, &message);
         }
         let scope = || context.event_scope(event).into_iter().flat_map(Scope::from_root);
-        for span in scope().filter(|span| is_place(span.metadata())) {
-            span.extensions().get::<Fields>().into_iter().for_each(|fields| line.place(fields));
+        for span in scope().filter(|span| is_framework_span(span.metadata())) {
+            span.extensions().get::<Fields>().into_iter().for_each(|fields| line.add_ours(fields));
         }
-        for span in scope().filter(|span| !is_place(span.metadata())) {
+        for span in scope().filter(|span| !is_framework_span(span.metadata())) {
             let extensions = span.extensions();
             let fields = extensions.get::<Fields>().into_iter().flat_map(|fields| &fields.0);
             fields.for_each(|(name, value)| line.add(name, value));
@@ -161,15 +161,15 @@ impl Line {
         Self { ours: fields.len(), fields: Fields(fields) }
     }
 
-    /// Adds the fields of a span that tells the place. An inner span overrides an outer one.
-    fn place(&mut self, fields: &Fields) {
+    /// Adds the fields of a span of the framework. An inner span overrides an outer one.
+    fn add_ours(&mut self, fields: &Fields) {
         for (name, value) in &fields.0 {
             self.fields.set(name, value.clone());
         }
         self.ours = self.fields.0.len();
     }
 
-    /// Adds a field of the program. It does not replace a field that tells the place.
+    /// Adds a field of the program. It does not replace a field of the framework.
     fn add(&mut self, name: &str, value: &Value) {
         match self.fields.0[..self.ours].iter().find(|(ours, _)| ours == name) {
             None => self.fields.set(name, value.clone()),

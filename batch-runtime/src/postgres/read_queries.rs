@@ -1,5 +1,4 @@
-//! Runs the queries of a reader. Each query has a read-only transaction of its own, and is sent before its answer is
-//! needed.
+//! Runs the queries of a reader, in read-only transactions. The query for a page is sent before its rows are needed.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -95,7 +94,7 @@ impl Session {
 
     /// Sends a query in a transaction of its own, without waiting for the answer.
     pub(crate) fn ask(&self, query: &str, values: &[Parameter]) -> Result<SentQuery, PgError> {
-        let (statement, answer) = self.start_given(query, values)?;
+        let (statement, answer) = self.start_encoded(query, values)?;
         self.begin(READ_ONLY)?;
         let mut sent = InFlight { statement, answer, explain: None };
         self.inner.borrow_mut().hand_over(&mut sent)?;
@@ -139,7 +138,7 @@ impl Session {
         if self.status() == TransactionStatus::None && self.is_settled() {
             return self.answer(self.ask(query, values)?);
         }
-        let (statement, answer) = self.start_given(query, values)?;
+        let (statement, answer) = self.start_encoded(query, values)?;
         Ok(self.finish(&statement, answer)?.rows)
     }
 
@@ -157,7 +156,9 @@ impl Session {
         Ok(done)
     }
 
-    fn start_given(
+    /// Returns a future that sends a query, with parameters that are already encoded, when it is first polled, and the
+    /// query's text.
+    fn start_encoded(
         &self,
         query: &str,
         values: &[Parameter],

@@ -142,8 +142,8 @@ impl<W: FileWriter, K: Ord + Serialize> ByKey<W, K> {
         }
         let writer = (self.make)(key);
         for (other, file) in &self.files {
-            let keys = || format!("both {} and {}", shown(other), shown(key));
-            refuse_same_name(&writer, &file.opened.writer, keys)?;
+            let files = || format!("the files of keys {} and {}", shown(other), shown(key));
+            refuse_same_name(&writer, &file.opened.writer, files)?;
         }
         Ok(File { opened: self.owner.open(writer, None)?, counts: true })
     }

@@ -184,8 +184,8 @@ impl<W: FileWriter> Rolling<W> {
         let writer = (self.make)(self.number);
         if let Some(before) = self.number.checked_sub(1) {
             // With `overwrite`, the second would replace the first.
-            let numbers = || format!("both number {before} and number {}", self.number);
-            refuse_same_name(&writer, &(self.make)(before), numbers)?;
+            let files = || format!("files {before} and {}", self.number);
+            refuse_same_name(&writer, &(self.make)(before), files)?;
         }
         Ok(self.owner.open(writer, None)?)
     }

@@ -90,7 +90,7 @@ fn a_reader_that_cannot_continue_within_done_records_is_reopened_there() {
     let world = World::new();
     fails(Place::Read, Trouble::Busy, [5], ALWAYS);
     world.fails(&count_job());
-    world.say_done(&[(2, 6)]);
+    world.mark_done(&[(2, 6)]);
     heal();
     fails(Place::Read, Trouble::Busy, [7, 9, 11], 2);
     let counters = step(&world.completes(&count_job()), "count").counters;

@@ -57,7 +57,7 @@ fn compared(
     let input = plan.memory.file("sales.csv");
     data::write_csv(&input, rows)?;
     let server = super::server(false)?;
-    let proxy = (each_way > Duration::ZERO).then(|| Proxy::before(server.port()));
+    let proxy = (each_way > Duration::ZERO).then(|| Proxy::in_front_of(server.port()));
     if let Some(proxy) = &proxy {
         proxy.delay(each_way);
     }

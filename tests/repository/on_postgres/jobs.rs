@@ -230,7 +230,7 @@ fn a_server_that_is_restarted_in_mid_job_costs_time_and_not_the_job() {
 #[test]
 fn a_job_whose_connections_are_cut_completes_and_writes_each_row_once() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     for (number, cut) in [Cut::Before(COMMIT), Cut::After(COMMIT), Cut::ToClient(20)].into_iter().enumerate()
     {
         let jobs = [(plain as fn(String) -> _, 25), (lenient, 25), (calling, 3)];

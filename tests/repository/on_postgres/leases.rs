@@ -149,7 +149,7 @@ fn an_owner_on_another_machine_is_taken_over_after_its_lease_and_one_on_this_at_
 fn an_owner_that_is_cut_off_stops_by_itself_and_is_fenced_when_the_network_is_back() {
     let Some(server) = Server::start(&Options::default()) else { return };
     let database = server.database();
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     database.connect().batch_execute("CREATE TABLE item (n BIGINT)").unwrap();
     let cut_off = lease(&proxy.url(database.url()));
     let first = launch(&cut_off);

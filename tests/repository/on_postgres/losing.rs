@@ -10,8 +10,8 @@ use batch_runtime::repository::{
 use batch_tests::postgres::{Database, Options, Server};
 use batch_tests::proxy::{Cut, Proxy};
 
-use super::life::{commit_again, life};
 use super::open;
+use super::whole_job::{commit_with_retries, write_everything};
 use crate::place::{Place, Repo, Setup};
 use crate::postgres::Schema;
 use crate::support::*;
@@ -27,7 +27,7 @@ struct Network {
 fn network() -> Option<Network> {
     let server = Server::start(&Options::default())?;
     let database = server.database();
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     database.connect().batch_execute("CREATE TABLE item (n BIGINT)").unwrap();
     let repository = open(&proxy.url(database.url()));
     Some(Network { server, proxy, database, repository })
@@ -56,10 +56,10 @@ fn a_chunk_whose_connection_is_cut_at_its_commit_is_committed_once() {
     for position in (1..).step_by(2).take(5) {
         // Nothing reached the server: the chunk is written again.
         network.proxy.cut(Cut::Before(COMMIT));
-        assert_eq!(commit_again(&mut step, position), 1);
+        assert_eq!(commit_with_retries(&mut step, position), 1);
         // The server has the whole chunk. It commits, unless the check of the row comes first and prevents that.
         network.proxy.cut(Cut::After(COMMIT));
-        assert!(commit_again(&mut step, position + 1) <= 1);
+        assert!(commit_with_retries(&mut step, position + 1) <= 1);
         assert!(!network.proxy.is_armed());
     }
     all_once(&network, 10);
@@ -79,7 +79,7 @@ fn a_chunk_whose_connection_is_cut_at_any_byte_is_committed_once() {
             network.proxy.cut(cut(bytes));
             while network.proxy.is_armed() {
                 position += 1;
-                commit_again(&mut step, position);
+                commit_with_retries(&mut step, position);
             }
         }
     }
@@ -123,14 +123,14 @@ fn skips_and_the_context_of_the_job_are_committed_once_with_a_chunk_that_is_cut(
 #[test]
 fn everything_that_is_written_survives_a_cut_at_its_commit() {
     let Some(whole) = network() else { return };
-    let expected = life(&whole.place(), &whole.repository, || {});
+    let expected = write_everything(&whole.place(), &whole.repository, || {});
     for cut in [Cut::Before(COMMIT), Cut::After(COMMIT)] {
         let database = whole.server.database();
         let place = Schema::at(database.url());
         make_items(&place);
         let repository = open(&whole.proxy.url(database.url()));
         let cuts = std::cell::Cell::new(0);
-        let stored = life(&place, &repository, || {
+        let stored = write_everything(&place, &repository, || {
             cuts.set(cuts.get() + u32::from(!whole.proxy.is_armed()));
             whole.proxy.cut(cut.clone());
         });
@@ -147,7 +147,7 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
     let mut step = begin(&network.repository, launched.ownership);
     let server = &network.server;
     for (position, end) in (1..).zip([Server::kill_9, Server::stop_immediate, Server::stop, Server::kill_9]) {
-        commit_again(&mut step, 10 * position + 1);
+        commit_with_retries(&mut step, 10 * position + 1);
         // During a chunk; the server is back before the chunk continues.
         let dies = step.chunks.commit(&mut record(10 * position + 2), |chunk, _| {
             Schema::insert(chunk, 10 * position + 2)?;
@@ -156,11 +156,11 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
             Ok(())
         });
         assert!(matches!(dies, Err(ChunkError::Again(_))), "{dies:?}");
-        commit_again(&mut step, 10 * position + 2);
+        commit_with_retries(&mut step, 10 * position + 2);
         // Between two chunks.
         end(server);
         server.restart();
-        commit_again(&mut step, 10 * position + 3);
+        commit_with_retries(&mut step, 10 * position + 3);
         // While the server is away.
         end(server);
         std::thread::scope(|scope| {
@@ -168,7 +168,7 @@ fn a_server_that_dies_in_mid_chunk_costs_time_and_loses_nothing() {
                 std::thread::sleep(Duration::from_secs(1));
                 server.restart();
             });
-            commit_again(&mut step, 10 * position + 4);
+            commit_with_retries(&mut step, 10 * position + 4);
         });
         assert!(!network.repository.stop_requested(launched.ownership).unwrap());
     }
@@ -185,9 +185,9 @@ fn commits_that_a_crash_of_the_server_lost_are_noticed_and_a_restart_continues()
     let repository = &network.repository;
     let launched = launch_durably(repository);
     let mut step = begin(repository, launched.ownership);
-    commit_again(&mut step, 1);
+    commit_with_retries(&mut step, 1);
     // As if the crash had lost the second commit.
-    commit_again(&mut step, 2);
+    commit_with_retries(&mut step, 2);
     let place = network.place();
     place.sql("DELETE FROM item WHERE n = 2; UPDATE BATCH_STEP_EXECUTION SET VERSION = VERSION - 1");
     let Err(ChunkError::Repository(error)) = commit::<Schema>(&mut step, 3) else {
@@ -223,7 +223,7 @@ fn a_server_that_is_away_is_waited_for_as_long_as_the_patience_lasts() {
         assert!(error.to_string().contains("the server cannot be reached"), "{error}");
     }
     network.server.restart();
-    assert_eq!(commit_again(&mut step, 1), 0);
+    assert_eq!(commit_with_retries(&mut step, 1), 0);
     all_once(&network, 1);
 }
 
@@ -259,7 +259,7 @@ fn a_cut_in_another_database_loses_and_duplicates_nothing_there() {
             network.proxy.cut(cut);
             while network.proxy.is_armed() {
                 position += 1;
-                commit_again(&mut step, position);
+                commit_with_retries(&mut step, position);
             }
         }
         // The end of the step, its fence and its skips are written there as well.

@@ -23,7 +23,7 @@ const COMMIT: &[u8] = b"COMMIT\0";
 #[test]
 fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     for cut in [Cut::Before(COMMIT), Cut::After(COMMIT)] {
         let database = server.database();
         let place = Schema::at(database.url());
@@ -76,7 +76,7 @@ fn everything_that_a_worker_and_its_manager_write_survives_a_cut_at_its_commit()
 #[test]
 fn a_claim_that_nobody_knows_of_is_found_by_the_next_one() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let database = server.database();
     let place = Schema::at(database.url());
     let manager = Manager::offering(&place, 2);
@@ -95,7 +95,7 @@ fn a_claim_that_nobody_knows_of_is_found_by_the_next_one() {
 #[test]
 fn a_chunk_that_is_cut_at_its_commit_while_its_worker_is_lost_is_refused() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     for cut in [Some(Cut::Before(COMMIT)), None] {
         let database = server.database();
         let place = Schema::at(database.url());
@@ -127,7 +127,7 @@ fn a_chunk_that_is_cut_at_its_commit_while_its_worker_is_lost_is_refused() {
 #[test]
 fn a_chunk_in_another_database_that_is_cut_while_somebody_begins_the_partition_is_refused() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let (here, there) = (server.database(), server.database());
     let (place, stock) = (Schema::at(here.url()), Schema::at(there.url()));
     make_items(&stock);

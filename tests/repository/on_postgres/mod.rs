@@ -6,12 +6,12 @@ mod connections;
 mod files;
 mod jobs;
 mod leases;
-mod life;
 mod losing;
 mod lost_answers;
 mod pooling;
 mod racing;
 mod schemas;
+mod whole_job;
 mod workers;
 
 use std::sync::Arc;

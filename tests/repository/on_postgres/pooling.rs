@@ -1,9 +1,9 @@
-//! A repository through pgbouncer, which gives each transaction another connection.
+//! A repository through pgbouncer, which may run each transaction on a different connection to the server.
 
 use batch_tests::postgres::{Options, Pooler, Server};
 
-use super::life::{commit_again, life};
 use super::open;
+use super::whole_job::{commit_with_retries, write_everything};
 use crate::place::Place;
 use crate::postgres::Schema;
 use crate::support::*;
@@ -11,13 +11,13 @@ use crate::support::*;
 #[test]
 fn a_job_runs_through_a_pooler_as_without_one() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let Some(pooler) = Pooler::before(&server) else { return };
+    let Some(pooler) = Pooler::in_front_of(&server) else { return };
     let stored = [false, true].map(|pooled| {
         let database = server.database();
         let place = Schema::at(database.url());
         make_items(&place);
         let url = if pooled { pooler.url(database.url()) } else { database.url().to_owned() };
-        life(&place, &open(&url), || {})
+        write_everything(&place, &open(&url), || {})
     });
     assert_eq!(stored[0], stored[1]);
 }
@@ -25,7 +25,7 @@ fn a_job_runs_through_a_pooler_as_without_one() {
 #[test]
 fn steps_side_by_side_and_a_takeover_work_through_a_pooler() {
     let Some(server) = Server::start(&Options::default()) else { return };
-    let Some(pooler) = Pooler::before(&server) else { return };
+    let Some(pooler) = Pooler::in_front_of(&server) else { return };
     let database = server.database();
     let place = Schema::at(database.url());
     make_items(&place);
@@ -39,7 +39,7 @@ fn steps_side_by_side_and_a_takeover_work_through_a_pooler() {
             scope.spawn(move || {
                 let mut step = begin_as(old, owner, &start(&branch.to_string())).unwrap();
                 for position in 0..20 {
-                    commit_again(&mut step, 100 * branch + position);
+                    commit_with_retries(&mut step, 100 * branch + position);
                 }
                 step
             })
@@ -56,6 +56,6 @@ fn steps_side_by_side_and_a_takeover_work_through_a_pooler() {
     }
     let mut step = begin_as(&new, second.ownership, &start("5")).unwrap();
     assert_eq!(step.context, context(519));
-    commit_again(&mut step, 2_000);
+    commit_with_retries(&mut step, 2_000);
     assert_eq!(place.rows("SELECT COUNT(*), MAX(n) FROM item"), ["121|2000"]);
 }

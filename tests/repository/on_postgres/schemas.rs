@@ -142,7 +142,7 @@ fn a_repository_of_any_earlier_version_can_be_read_by_those_who_may_not_write() 
 }
 
 #[test]
-fn a_user_who_may_not_create_is_told_what_to_do_and_one_who_may_read_can_ask() {
+fn a_user_who_may_not_create_is_told_what_to_do_and_one_who_may_only_read_can_query() {
     let Some(server) = Server::start(&Options::default()) else { return };
     let database = server.database();
     let admin = database.connect();
@@ -167,14 +167,14 @@ fn a_user_who_may_not_create_is_told_what_to_do_and_one_who_may_read_can_ask() {
 }
 
 #[test]
-fn a_standby_and_a_read_only_database_are_refused_with_a_remedy() {
+fn a_read_only_database_allows_queries_and_refuses_a_run_with_a_remedy() {
     let Some(place) = schema() else { return };
     let url = format!("{}?options=-c%20default_transaction_read_only%3Don", place.url());
     let error = refusal(PostgresRepository::open(&Postgres::at(&url)));
     assert!(error.contains("the server is a standby or read-only: name the primary server"), "{error}");
     assert!(place.tables().is_empty());
     place.open();
-    // Queries work there.
+    // Queries still work.
     let reading = PostgresRepository::open_existing(&Postgres::at(&url)).unwrap();
     let reading: Repo = Arc::new(reading);
     assert!(reading.job_names().unwrap().is_empty());
@@ -183,7 +183,7 @@ fn a_standby_and_a_read_only_database_are_refused_with_a_remedy() {
 }
 
 #[test]
-fn a_database_that_was_copied_is_another_one() {
+fn a_copy_with_the_same_identity_is_not_the_repositorys_own_database() {
     let Some(server) = Server::start(&Options::default()) else { return };
     let database = server.database();
     let repository = open(database.url());

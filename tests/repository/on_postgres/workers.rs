@@ -137,7 +137,7 @@ fn a_worker_that_is_cut_off_stops_by_itself() {
     let database = server.database();
     let place = Schema::at(database.url());
     let manager = Manager::offering(&place, 1);
-    let proxy = Proxy::before(server.port());
+    let proxy = Proxy::in_front_of(server.port());
     let lost = StopSignal::new();
     let worker = Worker::joining(lease(&proxy.url(database.url())), &lost);
     let claim = worker.claim();

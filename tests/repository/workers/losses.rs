@@ -3,7 +3,7 @@
 use batch_runtime::repository::work_queue::Reconcile;
 
 use super::*;
-use crate::warehouse::{NEVER as ALWAYS_LATER, Warehouse};
+use crate::warehouse::{NEVER, Warehouse};
 
 every_kind![
     the_partition_of_a_lost_worker_resumes_elsewhere_from_its_last_commit,
@@ -25,7 +25,7 @@ every_pair![
     what_a_lost_worker_has_committed_in_another_database_counts,
 ];
 
-/// Claims, begins and commits that many chunks, the last of which is at that position.
+/// Claims and begins a partition, and commits one chunk at each position.
 fn started<P: Place>(worker: &Worker, positions: &[i64]) -> (Claim, BegunStep) {
     let claim = worker.claim();
     let mut step = worker.begin(&claim);
@@ -284,7 +284,7 @@ fn manager_there<R: Place, W: Place>(warehouse: &Warehouse<'_, R, W>) -> Manager
 }
 
 fn a_lost_worker_that_comes_back_is_refused_in_another_database<R: Place, W: Place>(here: &R, there: &W) {
-    let warehouse = Warehouse::of(here, there, ALWAYS_LATER);
+    let warehouse = Warehouse::of(here, there, NEVER);
     let manager = manager_there(&warehouse);
     let worker = Worker::of(here);
     let claim = worker.claim();
@@ -313,7 +313,7 @@ fn a_lost_worker_that_begins_too_late_is_refused_in_another_database<R: Place, W
     here: &R,
     there: &W,
 ) {
-    let warehouse = Warehouse::of(here, there, ALWAYS_LATER);
+    let warehouse = Warehouse::of(here, there, NEVER);
     let manager = manager_there(&warehouse);
     let worker = Worker::of(here);
     let claim = worker.claim();
@@ -330,7 +330,7 @@ fn a_lost_worker_that_begins_too_late_is_refused_in_another_database<R: Place, W
 }
 
 fn what_a_lost_worker_has_committed_in_another_database_counts<R: Place, W: Place>(here: &R, there: &W) {
-    let warehouse = Warehouse::of(here, there, ALWAYS_LATER);
+    let warehouse = Warehouse::of(here, there, NEVER);
     let manager = manager_there(&warehouse);
     for (position, context_before) in [(5, None), (7, Some(5)), (9, Some(7))] {
         let worker = Worker::of(here);

@@ -1,8 +1,9 @@
-//! Any sequence of what managers and workers ask of the queue has the results that a simple model predicts.
+//! Any sequence of calls that managers and workers make to the queue has the results that a simple model predicts.
 //!
-//! A message between managers and workers only says "look now", so a lost, duplicated or late message is one more
-//! sequence of these calls. A worker that dies or pauses, and a manager that is taken over, keep calling: what they
-//! write must count as long as nobody has taken their partitions away, and must be refused from then on.
+//! A message between managers and workers only says "look now", so a lost, duplicated or late message is just one more
+//! sequence of calls. The model lets a worker that counts as dead, and a manager that was replaced, go on calling, as a
+//! paused process does when it wakes: what they write must count until somebody takes their partitions away, and must
+//! be refused from then on.
 
 use batch_runtime::repository::work_queue::Reconcile;
 use batch_runtime::repository::{BegunStep, ContextMap};
@@ -85,9 +86,9 @@ enum State {
 #[derive(Debug, Clone)]
 struct Partition {
     state: State,
-    /// What was committed last, in any execution.
+    /// The position that was committed last, in any execution.
     position: Option<i64>,
-    /// The same, in the current step execution.
+    /// The read count of the current step execution: that of its last commit, which is its position, or 0.
     read: i64,
     /// What the earlier step executions of this job execution have read.
     read_before: i64,
@@ -100,10 +101,11 @@ impl Partition {
     }
 }
 
-/// A claim of a worker that still knows of it, even if another one holds the partition by now.
+/// A claim that the process that made it still knows, even if another claim holds the partition by now.
 struct Known {
     id: usize,
-    worker: usize,
+    /// The index of the worker's process in [`World::processes`].
+    process: usize,
     claim: Claim,
     step: Option<BegunStep>,
 }
@@ -122,9 +124,9 @@ struct World<'p, P: Place> {
     manager: Manager,
     /// Managers that were taken over and do not know it.
     replaced: Vec<Manager>,
-    /// All processes; the last ones live.
+    /// All processes, dead ones too. The last one of each worker is alive.
     processes: Vec<Process>,
-    /// The processes of the workers.
+    /// The index in `processes` of each worker's living process.
     workers: [usize; WORKERS],
     claims: Vec<Known>,
     next_claim: usize,
@@ -195,9 +197,9 @@ impl<'p, P: Place> World<'p, P> {
     }
 
     fn call_on(&mut self, call: &Call, at: usize) {
-        let Known { id, worker, claim, mut step } = self.claims.remove(at);
-        let process = &self.processes[worker];
-        let (repository, worker_id) = (Repo::clone(&process.repository), process.id);
+        let Known { id, process, claim, mut step } = self.claims.remove(at);
+        let Process { repository, id: worker_id, .. } = &self.processes[process];
+        let (repository, worker_id) = (Repo::clone(repository), *worker_id);
         let before = self.held_by(id).map(|held| held.clone());
         let mut is_over = false;
         match (call, &mut step) {
@@ -251,7 +253,7 @@ impl<'p, P: Place> World<'p, P> {
             _ => {}
         }
         if !is_over {
-            self.claims.insert(at, Known { id, worker, claim, step });
+            self.claims.insert(at, Known { id, process, claim, step });
         }
     }
 
@@ -294,7 +296,7 @@ impl<'p, P: Place> World<'p, P> {
                 let id = self.next_claim;
                 self.next_claim += 1;
                 partition.state = State::Held { claim: id, begun: false };
-                self.claims.push(Known { id, worker: at, claim: *claim, step: None });
+                self.claims.push(Known { id, process: at, claim: *claim, step: None });
             }
         }
     }
@@ -302,7 +304,7 @@ impl<'p, P: Place> World<'p, P> {
     fn is_dead(&self, state: State) -> bool {
         let State::Held { claim, .. } = state else { return false };
         let known = self.claims.iter().find(|known| known.id == claim).unwrap();
-        self.processes[known.worker].joined.is_none()
+        self.processes[known.process].joined.is_none()
     }
 
     fn reconcile(&mut self, at_once: Option<usize>, ends: bool) {
@@ -395,7 +397,7 @@ impl<'p, P: Place> World<'p, P> {
             self.restart();
         }
         (0..WORKERS).for_each(|worker| self.call(&Call::Die(worker)));
-        // A partition may be lost up to two more times, and its losses may still be forgiven after that.
+        // Unless a partition fails, the first round runs all that is left, and the second one finds nothing left.
         for _ in 0..2 {
             self.reconcile(None, false);
             while self.model.iter().any(|one| one.state == State::Offered) {

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use batch_runtime::repository::{ChunkError, ChunkRecord, Counters, SkipPhase, SkipRoom, SkippedItem};
 
 use super::*;
-use crate::warehouse::{NEVER as ALWAYS_LATER, Warehouse};
+use crate::warehouse::{NEVER, Warehouse};
 
 every_kind![
     skips_without_room_are_not_committed_and_neither_are_the_rows_of_their_chunk,
@@ -72,7 +72,7 @@ fn of_partitions_that_skip_at_once_no_more_than_the_limit_is_committed<P: Place>
 }
 
 fn skips_without_room_are_not_committed_in_another_database<R: Place, W: Place>(here: &R, there: &W) {
-    let warehouse = Warehouse::of(here, there, ALWAYS_LATER);
+    let warehouse = Warehouse::of(here, there, NEVER);
     let launched = launch(&warehouse.repository);
     let names = ["step:partition0", "step:partition1"];
     let mut steps = names.map(|name| warehouse.begin_as(launched.ownership, &start(name)).unwrap());

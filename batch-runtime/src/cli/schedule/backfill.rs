@@ -1,4 +1,5 @@
-//! `run JOB --backfill FIRST..LAST`: runs the job for those scheduled times of past days that are not complete.
+//! `run JOB --backfill FIRST..LAST`: runs the job for the scheduled times of past days, except those whose run is
+//! complete, abandoned or still running.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};

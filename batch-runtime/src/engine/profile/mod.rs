@@ -14,8 +14,8 @@ pub(crate) use lanes::{CallsWatch, LaneWatch, Lanes};
 pub(crate) use laps::{Laps, Timed, in_writer, writing};
 pub(crate) use step_watch::StepWatch;
 
-/// A chunk that takes at least this many nanoseconds is always measured. Of shorter chunks, one in each group that
-/// takes this long in total is measured.
+/// If a measured chunk took longer than this many nanoseconds, the next chunk is measured too. Otherwise, as many
+/// chunks are passed over as would take about this long in total.
 const WORTH_MEASURING: u64 = 20_000;
 
 /// One in this many measured chunks is timed item by item, to tell the components of a chain apart.

@@ -1,4 +1,4 @@
-//! Looks for schedules that are paused, that no process follows, or whose runs wait for a person.
+//! Looks for schedules that are paused, overdue or ahead of the clock, or whose runs wait for a person.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::operator::{JobOperator, OperatorError};
 use crate::repository::ScheduleRow;
 use crate::schedule::{ScheduledJob, due_since, waiting_for_a_person};
 
-/// If a scheduled time has been due for longer than this, nothing seems to run the job.
+/// A schedule that is overdue or ahead of the clock by more than this is reported.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
 
 impl JobOperator {
@@ -53,7 +53,9 @@ fn of_schedule(
             format!(
                 "the schedule of job `{name}` has been processed up to a time that is {ahead} ahead of the clock"
             ),
-            format!("a clock was wrong: until then run the job with `run {name} --backfill`"),
+            format!(
+                "a clock was wrong: until the clock reaches that time, run the job with `run {name} --backfill FIRST..LAST`"
+            ),
         ));
     }
     if held > 0 {
@@ -89,21 +91,25 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_that_somebody_follows_is_in_order() {
+    fn a_schedule_that_is_on_time_is_in_order() {
         assert_eq!(found("2026-11-23T03:00:00Z", None, None, 0), [""; 0]);
     }
 
     #[test]
-    fn a_time_that_nobody_has_run_for_an_hour_is_found() {
+    fn a_job_that_has_been_due_for_more_than_an_hour_is_found() {
         let late = ["job `daily` has been due for 1 h 30 min, and nothing has run it"];
         assert_eq!(found("2026-11-23T03:00:00Z", None, Some("2026-11-23T03:00:00Z"), 0), late);
         assert_eq!(found("2026-11-23T04:00:00Z", None, Some("2026-11-23T04:00:00Z"), 0), [""; 0]);
     }
 
     #[test]
-    fn a_pause_a_clock_that_was_wrong_and_runs_that_wait_for_a_person_are_found() {
+    fn a_paused_schedule_is_found() {
         let paused = found("2026-11-22T03:00:00Z", Some("2026-11-23T04:00:00Z"), None, 3);
         assert_eq!(paused, ["the schedule of job `daily` has been paused for 30 min 00 s"]);
+    }
+
+    #[test]
+    fn a_schedule_that_is_ahead_of_the_clock_is_found() {
         let ahead = found("2026-11-24T03:00:00Z", None, None, 0);
         assert_eq!(
             ahead,
@@ -111,6 +117,10 @@ mod tests {
                 "the schedule of job `daily` has been processed up to a time that is 22 h 30 min ahead of the clock"
             ]
         );
+    }
+
+    #[test]
+    fn runs_that_wait_for_a_person_are_found() {
         let held = found("2026-11-23T03:00:00Z", None, None, 2);
         assert_eq!(
             held,

@@ -176,7 +176,7 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for &Row<'_, F> {
     forward_to_deserialize_any! { unit unit_struct map identifier ignored_any }
 }
 
-/// Yields the columns of a plan.
+/// Yields the columns of [`Form::Sequence`], in its order.
 struct Picked<'a, F> {
     row: &'a Row<'a, F>,
     columns: std::slice::Iter<'a, usize>,

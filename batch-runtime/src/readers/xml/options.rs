@@ -1,4 +1,4 @@
-//! [`XmlOptions`]: which elements are records, and how long they may be; and the declaration of the document.
+//! [`XmlOptions`], which say which elements are records and how long they may be; and the check of the XML declaration.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use crate::readers::ReadError;
 use crate::readers::framed::LONGEST;
 use crate::readers::shown;
 
-/// The maximum length of the declaration in bytes, with what is before it.
+/// The maximum length in bytes of the declaration and the white space before it.
 pub(super) const LONGEST_DECLARATION: usize = 1024;
 
 /// Names the elements that are read; [`XmlReader::options`] creates it.
@@ -56,8 +56,9 @@ impl<T> XmlOptions<T> {
     /// Opens the file.
     ///
     /// # Errors
-    /// If the file cannot be opened, is a folder, is not in UTF-8 or declared in another encoding, or if the
-    /// [element](Self::element) is not named.
+    /// If the file cannot be opened, is a folder, or is not in UTF-8; if its XML declaration is malformed, follows
+    /// white space, or names another encoding or version; or if the [element](Self::element) is not named or its name
+    /// is malformed.
     pub fn open(self, path: impl AsRef<Path>) -> Result<XmlReader<T>, ReadError> {
         let path = path.as_ref();
         let names: Vec<_> = self.element.split('/').map(str::to_owned).collect();
@@ -125,7 +126,7 @@ fn problem_with(front: &[u8]) -> Option<String> {
         && !["utf-8", "utf8", "us-ascii", "ascii"].contains(&&*encoding.to_ascii_lowercase())
     {
         return Some(format!(
-            "it is declared to be in the encoding {}; convert the input to UTF-8, and its declaration",
+            "it is declared to be in the encoding {}; convert the input to UTF-8, and change its declaration",
             shown(encoding)
         ));
     }

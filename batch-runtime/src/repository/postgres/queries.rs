@@ -1,4 +1,5 @@
-//! Reads steps and instances from the repository.
+//! Reads steps, instances, job names and run IDs from the repository, the time of its server, and whether a stop was
+//! requested.
 
 use std::sync::Arc;
 
@@ -80,8 +81,8 @@ pub(super) fn job_names(shared: &Arc<Shared>) -> Result<Vec<String>, InnerError>
 
 pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<StepExecution>, InnerError> {
     shared.read(|tx| {
-        // In a table of an older version, which has no column DETAILS, the name in the inner query refers to that of
-        // `older`.
+        // If the table was created by an older version, it has no column DETAILS. The inner query then takes DETAILS
+        // from `older`, which is NULL.
         let rows = tx.query(
             "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE, s.CREATE_TIME, s.START_TIME,
                     s.END_TIME, s.LAST_UPDATED, c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT,

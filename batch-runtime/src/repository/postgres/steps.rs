@@ -61,7 +61,8 @@ pub(super) fn insert(
             if let Some(checkpoint) = checkpoint
                 && let Some(corrected) = correct(tx, checkpoint)?
             {
-                // For a step with partitions, the other database records only that it began.
+                // For a step with partitions, the other database records only that the step began; its counters are the
+                // sums over its partitions.
                 partitions::sum_up(tx, corrected)?;
             }
             let (before, earlier) = sums(tx, owner, step.name)?;
@@ -156,8 +157,8 @@ pub(super) fn start(
         },
         (
             concat!(
-                // The query sees everything except the version as it was before the update. If the update finds no row,
-                // another worker runs the partition, and nothing that was sent before may be committed.
+                // Apart from the version, the query sees the rows as they were before the update. If the update finds
+                // no row, another worker runs the partition, and nothing that was sent before may be committed.
                 "WITH started AS (
                      UPDATE @BATCH_STEP_EXECUTION
                      SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ",

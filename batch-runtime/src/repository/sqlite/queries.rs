@@ -1,4 +1,4 @@
-//! Reads steps and instances from the repository.
+//! Reads steps, instances, job names and run IDs from the repository, and whether a stop was requested.
 
 use std::sync::Arc;
 

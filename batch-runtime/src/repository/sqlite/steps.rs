@@ -64,7 +64,8 @@ pub(super) fn insert(
     if let Some(checkpoint) = checkpoint
         && let Some(corrected) = correct(&transaction, checkpoint)?
     {
-        // For a step with partitions, the other database records only that it began.
+        // For a step with partitions, the other database records only that the step began; its counters are the
+        // sums over its partitions.
         partitions::sum_up(&transaction, corrected)?;
     }
     let (before, earlier) = sums(&transaction, owner, step.name)?;

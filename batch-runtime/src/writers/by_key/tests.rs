@@ -144,12 +144,12 @@ fn two_keys_whose_files_have_the_same_name_are_refused() {
         by_key(|n: &u32| n % 10, move |_| JsonLinesWriter::create(&same).overwrite(true));
     writer.open(None).unwrap();
     let refused = writer.write(&[1, 2], &ChunkTransaction::none()).unwrap_err().to_string();
-    let expected = "it is the file of both 1 and 2; give each a name of its own";
+    let expected = "the files of keys 1 and 2 would both have this name; give each file a name of its own";
     assert_eq!(refused, format!("{}: {expected}", path.display()));
 }
 
 #[test]
-fn a_restart_after_the_end_publishes_all_files() {
+fn a_restart_after_the_last_commit_publishes_all_files_even_twice() {
     let folder = Folder::new();
     let mut writer = folder.digits();
     writer.open(None).unwrap();
@@ -167,16 +167,16 @@ fn a_restart_after_the_end_publishes_all_files() {
 }
 
 /// Has one impl for every type, and a second one for each writer that partitions can use.
-trait Once<A> {
+trait AmbiguousIfPartitionable<A> {
     fn is_not_partitionable() {}
 }
 
-impl<T> Once<()> for T {}
+impl<T> AmbiguousIfPartitionable<()> for T {}
 
-impl<T: crate::Partitionable> Once<u8> for T {}
+impl<T: crate::Partitionable> AmbiguousIfPartitionable<u8> for T {}
 
 #[test]
-fn partitions_cannot_share_it() {
+fn a_writer_by_key_is_not_partitionable() {
     // With two impls, the compiler could not choose one.
     Digits::is_not_partitionable();
 }

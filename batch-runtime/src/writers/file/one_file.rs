@@ -112,11 +112,11 @@ impl<W: FileWriter> Opened<W> {
 pub(in crate::writers) fn refuse_same_name<W: OneFile>(
     one: &W,
     other: &W,
-    are_for: impl FnOnce() -> String,
+    files: impl FnOnce() -> String,
 ) -> Result<(), WriteError> {
     if one.path_as_given() != other.path_as_given() {
         return Ok(());
     }
-    let problem = format!("it is the file of {}; give each a name of its own", are_for());
+    let problem = format!("{} would both have this name; give each file a name of its own", files());
     Err(WriteError::Options { path: one.path_as_given().to_path_buf(), problem })
 }

@@ -82,7 +82,7 @@ proptest! {
 }
 
 #[test]
-fn values_are_padded_and_numbers_have_their_form() {
+fn values_are_padded_and_numbers_are_written_in_the_format_of_their_column() {
     let output = Output::new();
     let columns = [
         FixedColumn::new("a", 0..4),

@@ -111,7 +111,7 @@ fn an_item_that_would_be_read_as_another_is_refused_and_the_chunk_can_be_written
 }
 
 #[test]
-fn blank_lines_are_written_if_they_count() {
+fn with_blank_lines_an_item_without_text_is_written_and_read_back() {
     let folder = Folder::new();
     let path = folder.0.join("out.txt");
     write(LinesWriter::create(&path).with_blank_lines(), &["", "a", " "]).unwrap();

@@ -36,7 +36,7 @@ fn write(writer: &mut Numbers, items: &[u32]) {
 }
 
 #[test]
-fn a_file_is_named_after_the_commit_of_the_chunk_that_completes_it() {
+fn a_file_gets_its_name_only_when_the_chunk_that_completes_it_is_committed() {
     let folder = Folder::new();
     let mut writer = folder.files().every_items(3);
     writer.open(None).unwrap();
@@ -125,7 +125,7 @@ fn files_are_exact_whatever_is_rolled_back_or_interrupted() {
 }
 
 #[test]
-fn a_restart_after_the_end_publishes_all_files() {
+fn a_restart_after_the_last_commit_publishes_all_files_even_twice() {
     let folder = Folder::new();
     let mut writer = folder.files().every_items(2);
     writer.open(None).unwrap();
@@ -159,7 +159,7 @@ fn files_with_the_same_name_are_refused_even_if_they_may_be_overwritten() {
     let mut writer: Numbers = rolling(move |_| JsonLinesWriter::create(&same).overwrite(true)).every_items(1);
     writer.open(None).unwrap();
     let refused = writer.write(&[1, 2], &ChunkTransaction::none()).unwrap_err().to_string();
-    let expected = "it is the file of both number 0 and number 1; give each a name of its own";
+    let expected = "files 0 and 1 would both have this name; give each file a name of its own";
     assert_eq!(refused, format!("{}: {expected}", path.display()));
 }
 
@@ -207,16 +207,16 @@ fn an_owner_that_lost_the_files_changes_and_removes_nothing() {
 }
 
 /// Has one impl for every type, and a second one for each writer that partitions can use.
-trait Once<A> {
+trait AmbiguousIfPartitionable<A> {
     fn is_not_partitionable() {}
 }
 
-impl<T> Once<()> for T {}
+impl<T> AmbiguousIfPartitionable<()> for T {}
 
-impl<T: crate::Partitionable> Once<u8> for T {}
+impl<T: crate::Partitionable> AmbiguousIfPartitionable<u8> for T {}
 
 #[test]
-fn partitions_cannot_share_it() {
+fn a_rolling_writer_is_not_partitionable() {
     // With two impls, the compiler could not choose one.
     Numbers::is_not_partitionable();
 }

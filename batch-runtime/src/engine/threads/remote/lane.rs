@@ -17,7 +17,7 @@ use super::super::shared_state::SharedState;
 use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
-use super::item_transport::{RemoteItemBounds, compare, pack, unpack};
+use super::item_codec::{RemoteItemBounds, compare, pack, unpack};
 use super::late_chunks::LateChunks;
 use super::losses::ChunkHolders;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};

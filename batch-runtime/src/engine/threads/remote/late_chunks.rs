@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::messages::FromWorker;
-use super::item_transport::RemoteItemBounds;
+use super::item_codec::RemoteItemBounds;
 use super::lane::{Awaited, Lanes, lock};
 use super::losses::lost_message;
 use super::messages::Ask;

@@ -12,7 +12,7 @@
 mod codec;
 mod exchange;
 mod failure;
-mod item_transport;
+mod item_codec;
 mod lane;
 mod late_chunks;
 mod losses;
@@ -38,7 +38,7 @@ use exchange::Exchange;
 use lane::Lanes;
 
 pub(crate) use exchange::is_of_the_manager;
-pub use item_transport::{RemoteItem, RemoteItemBounds};
+pub use item_codec::{RemoteItem, RemoteItemBounds};
 pub(crate) use messages::{Answer, Ask, StepHead, StepKey, asked, key_of};
 pub use serve::RemoteStep;
 pub(crate) use serve::{OpenStep, RequestOutcome, StepPlace, short_reply};

@@ -8,7 +8,7 @@ use super::super::sync::Arc;
 use super::super::worker::{open_processor, process};
 use super::codec;
 use super::failure::SentFailure;
-use super::item_transport::{RemoteItemBounds, compare, pack, unpack};
+use super::item_codec::{RemoteItemBounds, compare, pack, unpack};
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
 use super::signed::{Secret, Sender, begin};
 use crate::definition::{

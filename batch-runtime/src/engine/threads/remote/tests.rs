@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec;
 use super::failure::SentFailure;
-use super::item_transport::{compare, pack, unpack};
+use super::item_codec::{compare, pack, unpack};
 use super::shape::Shape;
 use crate::definition::{Covers, Failure, Faults, Phase, Rank, SkipRule, StepInfo, StepKind, StepOptions};
 use crate::engine::step::StepEnd;

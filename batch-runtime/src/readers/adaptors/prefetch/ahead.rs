@@ -56,7 +56,7 @@ struct Shared<R: Reader> {
 #[expect(clippy::struct_excessive_bools, reason = "any of them may be true at the same time")]
 struct State<R: Reader> {
     outcomes: VecDeque<Outcome<R>>,
-    /// The number of items read or being read, and not yet handed over.
+    /// The number of items read or being read, and not yet released by the consumer.
     ahead: usize,
     /// True if the consumer waits for a single item.
     wants_one: bool,

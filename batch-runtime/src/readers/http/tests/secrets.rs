@@ -111,7 +111,7 @@ fn another_host_is_refused_unless_it_is_allowed_and_gets_no_secret() {
 }
 
 #[test]
-fn a_redirection_on_the_same_host_is_followed_with_the_headers_and_a_circle_of_them_is_not() {
+fn a_redirect_on_the_same_host_is_followed_with_the_headers_and_a_redirect_loop_is_refused() {
     let server = Server::default();
     let seen = server.clone();
     let http = Http::with_client("http://api.test/v1", move |request: &Request| {

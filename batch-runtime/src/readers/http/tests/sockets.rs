@@ -114,7 +114,7 @@ fn a_server_that_is_not_there_is_named_after_all_attempts() {
 }
 
 #[test]
-fn statuses_and_redirections_are_not_left_to_the_client() {
+fn statuses_and_redirects_are_not_left_to_the_client() {
     let moved = "HTTP/1.1 301 Moved\r\nlocation: http://elsewhere.test/n\r\ncontent-length: 0\r\n\r\n";
     let denied = "HTTP/1.1 403 Forbidden\r\ncontent-length: 7\r\n\r\nno entry";
     let (http, _) = serve([Answer::Text(moved.into()), Answer::Text(denied.into())]);

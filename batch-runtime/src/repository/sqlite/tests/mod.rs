@@ -2,7 +2,7 @@
 //! kind of repository makes are tested in the crate `batch-tests`.
 
 mod chunks;
-mod launch;
+mod locks_and_times;
 mod opening;
 mod other_database;
 

@@ -1,4 +1,4 @@
-//! Sends items between processes.
+//! Encodes items for messages, decodes them, and checks that they stay the same.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-//! The life of a job in a repository, from its launch to its end.
+//! Everything that is written for a job in a repository, from its launch to its end.
 
 use batch_runtime::repository::{BatchStatus, BegunStep, ChunkError, NewPartition, StepFinish, begin_step};
 
@@ -7,7 +7,7 @@ use crate::postgres::Schema;
 use crate::support::*;
 
 /// Commits a chunk as the engine does: again if the database lost it. Returns how often it was lost.
-pub(super) fn commit_again(step: &mut BegunStep, position: i64) -> u32 {
+pub(super) fn commit_with_retries(step: &mut BegunStep, position: i64) -> u32 {
     for lost in 0.. {
         match commit::<Schema>(step, position) {
             Ok(_) => return lost,
@@ -19,12 +19,12 @@ pub(super) fn commit_again(step: &mut BegunStep, position: i64) -> u32 {
 }
 
 /// Writes everything that is written for a job, and calls `before` before each write. Returns what is stored.
-pub(super) fn life(place: &Schema, repository: &Repo, before: impl Fn()) -> Vec<String> {
+pub(super) fn write_everything(place: &Schema, repository: &Repo, before: impl Fn()) -> Vec<String> {
     before();
     let first = launch(repository);
     before();
     let mut step = begin(repository, first.ownership);
-    commit_again(&mut step, 1);
+    commit_with_retries(&mut step, 1);
     before();
     repository.record(first.ownership, &[passed("a", "x"), passed("b", "y")]).unwrap();
     before();
@@ -44,7 +44,7 @@ pub(super) fn life(place: &Schema, repository: &Repo, before: impl Fn()) -> Vec<
     let mut partition =
         begin_step(repository, first.ownership, &start(&partitions[0].step), Some(partitions[0].id)).unwrap();
     assert_eq!(partition.starts, 1);
-    commit_again(&mut partition, 2);
+    commit_with_retries(&mut partition, 2);
     let completed = ended_step(BatchStatus::Completed, "COMPLETED");
     before();
     repository.finish_step(first.ownership, partition.id, &completed, None).unwrap();

@@ -1,4 +1,4 @@
-//! Locks of executions, and the form of times.
+//! Locks of executions, and how times are written.
 
 use super::*;
 
