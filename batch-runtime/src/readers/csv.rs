@@ -1,5 +1,6 @@
 //! [`CsvReader`] reads the records of a CSV file, plain or compressed, into values of a serde type.
 
+mod decode;
 mod framing;
 mod header;
 mod index;
@@ -8,20 +9,18 @@ mod malformed;
 mod options;
 mod quotes;
 mod record;
-mod trailer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trailer_tests;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::path::Path;
 
-use self::framing::{CsvFraming, Decoded, Record, record};
-use self::item::{Fielded, Lender, Names};
-use super::columns::Decoder;
-use super::framed::{Encoding, Framed, RecordPlace, Trailer, forward_to_framed, text_of};
-use super::lent::Lending;
+use self::decode::CsvDecoder;
+use self::framing::CsvFraming;
+use super::framed::{Decode as _, Encoding, Framed, Records, forward_to_framed};
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
 use crate::Reader;
@@ -84,16 +83,7 @@ pub use record::CsvRecord;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CsvReader<T> {
-    records: Framed<CsvFraming>,
-    decoder: Decoder,
-    flexible: bool,
-    decoded: Decoded,
-    lending: Lending,
-    trailer: Option<Trailer<T>>,
-    /// True once the header is known to have what the item needs, as far as that can be determined, and the trailer was
-    /// checked.
-    is_checked: bool,
-    item: PhantomData<fn() -> T>,
+    records: Records<CsvFraming, CsvDecoder, T>,
 }
 
 /// The position of a [`CsvReader`].
@@ -127,16 +117,14 @@ impl<T> CsvReader<T> {
         let header =
             if options.header { Some(header::read(&mut records, encoding, options.trim)?) } else { None };
         records.framing.columns = header.as_ref().map(Vec::len);
-        Ok(Self {
-            records,
-            flexible: options.flexible,
-            decoded: Decoded::default(),
-            lending: Lending::default(),
-            trailer: options.trailer.clone(),
-            decoder: options.decoder(header),
-            is_checked: false,
-            item: PhantomData,
-        })
+        let (flexible, trailer) = (options.flexible, options.trailer.clone());
+        let decoder = CsvDecoder::new(options.decoder(header), flexible);
+        Ok(Self { records: Records::new(records, decoder, trailer) })
+    }
+
+    /// True if the number of columns is still to be determined.
+    fn lacks_columns(&self) -> bool {
+        self.records.framed.framing.columns.is_none() && !self.records.decoder.flexible
     }
 }
 
@@ -146,110 +134,37 @@ impl<T: CsvItem> Reader for CsvReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
-        if !self.is_checked {
-            self.check()?;
-        }
-        if !self.records.find()? {
-            return Ok(None);
-        }
-        if self.encoding() == Encoding::Utf8 {
-            self.records.input.know_text(self.records.found.start);
-        }
-        let (record, columns) = (record(&self.records), self.records.framing.columns);
-        let (fields, encoding) = (record.ends.len(), self.encoding());
-        if columns != Some(fields)
-            && !self.flexible
-            && let Some(expected) = columns
-        {
-            let (resource, Record { line, byte, .. }) = (self.records.resource(), record);
-            return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
-        }
-        let values = match record.fields(encoding, &mut self.decoded) {
-            Ok(values) => values,
-            Err((column, error)) => {
-                let (resource, name) = (self.records.resource(), self.decoder.name(column));
-                return Err(record.refused(resource, column, name, &error));
-            }
-        };
-        let Record { line, byte, .. } = record;
-        let resource = self.records.input.source.resource();
-        let is_whole = columns == Some(fields);
-        // A lent record keeps its own text for reports; the text of any other record is still in the buffer.
-        let found = &self.records.found;
-        let differs = T::IS_LENT && (found.record.unquoted || encoding != Encoding::Utf8);
-        let raw = if differs { &self.records.input.bytes()[found.start..found.end] } else { &[] };
-        let decoder = &mut self.decoder;
-        let lending = &mut self.lending;
-        match T::decode(Fielded {
-            fields: &values,
-            decoder,
-            lending,
-            resource,
-            raw,
-            encoding,
-            line,
-            byte,
-            is_whole,
-        }) {
-            Ok(item) => {
-                if columns.is_none() && !self.flexible {
-                    // Without a header, the first record that is an item determines the number of columns.
-                    self.records.framing.columns = Some(fields);
-                }
-                Ok(Some(item))
-            }
-            Err(refused) => {
-                let place = RecordPlace { resource, line, byte };
-                let lacks = |name: &str| header::lacks(name, &self.decoder);
-                let error = self.decoder.refused(&place, &values, is_whole, &refused, lacks);
-                if !error.is_about_a_record() {
-                    self.records.put_back();
-                }
-                Err(error)
-            }
-        }
+        self.records.read()
     }
 
     const RECYCLES: bool = T::IS_LENT;
 
     #[inline]
     fn recycle(&mut self, item: T) {
-        item.give_back(Lender(&mut self.lending));
+        self.records.decoder.recycle(item);
     }
 
-    forward_to_framed!(self => self.records);
+    forward_to_framed!(self => self.records.framed);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.records.line_at(error.record_byte()?).map(|record| text_of(self.encoding(), record))
+        self.records.record_at(error.record_byte()?)
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {
-        let (begin, byte) = (self.records.input.byte(), position.byte());
-        self.check_header()?;
-        self.records.go_to(position)?;
-        self.trust_the_trailer(begin, byte)
+        self.records.resume(position)
     }
 
     fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
-        if !self.is_checked {
-            self.check()?;
-        }
+        self.records.check()?;
         // The first record determines the number of columns for all. Comments may have any length, and are
         // not records.
-        if self.lacks_columns() || self.records.framing.syntax.comment.is_some() {
+        if self.lacks_columns() || self.records.framed.framing.syntax.comment.is_some() {
             return Ok(0);
         }
-        let taken = into.get_or_insert_with(|| Self {
-            records: self.records.nothing(),
-            decoder: self.decoder.clone(),
-            flexible: self.flexible,
-            decoded: Decoded::default(),
-            lending: Lending::default(),
-            trailer: None,
-            is_checked: true,
-            item: self.item,
-        });
-        self.records.detach(most, &mut taken.records)
+        let mut records = into.take().map(|reader| reader.records);
+        let taken = self.records.detach(most, &mut records);
+        *into = records.map(|records| Self { records });
+        taken
     }
 }
 
@@ -261,7 +176,7 @@ impl<T: CsvItem> Splittable for CsvReader<T> {
     type Part = CsvPart;
 
     fn split(&mut self, parts: usize) -> Result<Vec<CsvPart>, BoxError> {
-        self.check()?;
+        self.records.check()?;
         let begin = self.position();
         // Without a header, the first item determines the number of columns of all parts.
         while parts > 1 && self.lacks_columns() {
@@ -272,57 +187,19 @@ impl<T: CsvItem> Splittable for CsvReader<T> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(self.records.split(begin, parts)?)
+        Ok(self.records.framed.split(begin, parts)?)
     }
 
     fn narrow(&mut self, part: CsvPart) -> Result<(), BoxError> {
-        let (begin, byte) = (self.records.input.byte(), part.begin().byte());
-        self.check_header()?;
-        self.records.narrow(part)?;
-        Ok(self.trust_the_trailer(begin, byte)?)
-    }
-}
-
-impl<T: CsvItem> CsvReader<T> {
-    /// Checks the header and the trailer, before any record is read.
-    #[cold]
-    fn check(&mut self) -> Result<(), ReadError> {
-        self.check_header()?;
-        let verified = self.verify();
-        self.is_checked = verified.is_ok();
-        verified
-    }
-
-    /// Refuses a header that lacks a column of the item.
-    #[cold]
-    fn check_header(&mut self) -> Result<(), ReadError> {
-        if self.decoder.has_header()
-            && let Some(missing) = T::missing(Names(&self.decoder))
-        {
-            let problem = header::lacks(missing, &self.decoder).into();
-            return Err(ReadError::Header { resource: self.records.resource(), problem });
-        }
-        self.is_checked = true;
-        Ok(())
-    }
-}
-
-impl<T> CsvReader<T> {
-    fn encoding(&self) -> Encoding {
-        self.records.framing.syntax.encoding
-    }
-
-    /// True if the number of columns is still to be determined.
-    fn lacks_columns(&self) -> bool {
-        self.records.framing.columns.is_none() && !self.flexible
+        Ok(self.records.narrow(part)?)
     }
 }
 
 impl<T> fmt::Debug for CsvReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CsvReader")
-            .field("records", &self.records)
-            .field("decoder", &self.decoder)
+            .field("records", &self.records.framed)
+            .field("decoder", &self.records.decoder.columns)
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use super::index;
 use super::malformed::Fault;
 use crate::readers::columns::Fields;
 use crate::readers::framed::{
-    BYTE_ORDER_MARK, Encoding, Found, Frame, Framed, Framing, Input, Next, NotText,
+    BYTE_ORDER_MARK, Encoding, Found, Frame, Framed, Framing, Input, Next, NotText, Trails,
 };
 use crate::readers::{ReadError, shown};
 
@@ -198,7 +198,7 @@ pub(super) struct CsvFraming {
     /// The number of columns: that of the header, or of the first record.
     pub(super) columns: Option<usize>,
     /// The offset in the input of the trailer, once it is known.
-    pub(super) trailer: Option<u64>,
+    trailer: Option<u64>,
     /// The marks in the buffer from the last record on; `next` is the first unused one.
     pub(super) index: Vec<u32>,
     pub(super) next: usize,
@@ -369,5 +369,15 @@ impl Framing for CsvFraming {
     fn detach(&self, record: Marks, from: usize, to: usize, into: &mut Self) {
         let (from, to) = (index::place(from), index::place(to));
         into.index.extend(self.index[record.first..self.next].iter().map(|mark| mark - from + to));
+    }
+}
+
+impl Trails for CsvFraming {
+    fn trailer(&self) -> Option<u64> {
+        self.trailer
+    }
+
+    fn set_trailer(&mut self, byte: u64) {
+        self.trailer = Some(byte);
     }
 }

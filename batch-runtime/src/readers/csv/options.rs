@@ -236,7 +236,7 @@ impl<T> CsvOptions<T> {
 
     /// Like [`trailer`](Self::trailer), and compares totals over the items too: `check` is called with the totals, the
     /// trailer, and the number of records before the trailer. Records that cannot be read are counted, but add nothing to
-    /// the totals. This reads the file three times.
+    /// the totals.
     pub fn trailer_with_totals<S: Totals<T> + 'static, E: Into<BoxError>>(
         mut self,
         check: impl Fn(&S, &str, u64) -> Result<(), E> + Send + Sync + 'static,

@@ -33,7 +33,7 @@ fn a_failed_reader_is_reopened_at_its_position_wherever_that_was() {
     assert!(whole.iter().filter(|outcome| outcome.is_err()).count() >= 3, "{whole:?}");
     for byte in (0..text.len()).step_by(33_333).chain([1_000, 300_020, 300_040, text.len()]) {
         let mut reader = open();
-        reader.records.input.source.fails_at = Some(byte.max(1 << 17) as u64);
+        reader.records.framed.input.source.fails_at = Some(byte.max(1 << 17) as u64);
         let (mut outcomes, error) = read_on(&mut reader);
         assert!(matches!(error, Some(ReadError::Io { .. })), "{error:?}");
         let position = serde_json::to_string(&reader.position()).unwrap();

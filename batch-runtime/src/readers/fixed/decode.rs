@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::column::{self, FixedColumn, Form};
+use super::framing::FixedFraming;
 use crate::readers::ReadError;
 use crate::readers::columns::{Decoder, Fields, lacks};
-use crate::readers::framed::{Decode, Encoding, RecordPlace, text_of};
+use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace, text_of};
 
 /// Decodes records with fixed-width columns.
 pub(super) struct Columns<T> {
@@ -191,9 +192,11 @@ impl<T> Columns<T> {
     }
 }
 
-impl<T: DeserializeOwned> Decode<T> for Columns<T> {
+impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
     #[inline]
-    fn decode(&mut self, bytes: &[u8], at: &RecordPlace<'_>) -> Result<T, ReadError> {
+    fn decode(&mut self, framed: &mut Framed<FixedFraming>) -> Result<T, ReadError> {
+        let (bytes, at) = framed.record();
+        let at = &at;
         let Self { decoder, layout, scratch, converted, .. } = self;
         let text;
         let fields = if layout.in_bytes {
@@ -236,7 +239,7 @@ impl<T: DeserializeOwned> Decode<T> for Columns<T> {
         }
     }
 
-    fn text(&self, bytes: &[u8]) -> String {
+    fn text(&self, _: &Framed<FixedFraming>, bytes: &[u8]) -> String {
         text_of(self.layout.encoding, bytes)
     }
 }

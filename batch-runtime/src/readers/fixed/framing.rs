@@ -17,10 +17,7 @@ impl FixedFraming {
         Self { lines: LineFraming::new(true), bytes }
     }
 
-    fn next_bytes(&self, input: &Input, length: usize) -> Frame<()> {
-        if self.lines.trailer().is_some_and(|trailer| input.byte() >= trailer) {
-            return Frame::End;
-        }
+    fn next_bytes(input: &Input, length: usize) -> Frame<()> {
         let rest = input.rest().len();
         if rest >= length {
             let end = input.at() + length;
@@ -54,7 +51,7 @@ impl Framing for FixedFraming {
     fn next(&mut self, input: &Input) -> Frame<()> {
         match self.bytes {
             None => self.lines.next(input),
-            Some(length) => self.next_bytes(input, length),
+            Some(length) => Self::next_bytes(input, length),
         }
     }
 

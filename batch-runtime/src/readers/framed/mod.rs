@@ -34,8 +34,6 @@ pub(crate) use records::{Decode, RecordPlace, Records, Trails, read_records, tex
 pub use split::TextPart;
 pub use trailer::Totals;
 pub(crate) use trailer::Trailer;
-#[cfg(feature = "csv")]
-pub(super) use trailer::{BeforeTrailer, no_trailer};
 
 /// The maximum length of a record in bytes, unless the reader says otherwise.
 pub(crate) const LONGEST: usize = 16 * 1024 * 1024;
@@ -307,6 +305,14 @@ impl<F: Framing> Framed<F> {
         let filled = self.input.fill(self.framing.has_lines());
         self.framing.look(&self.input);
         filled
+    }
+
+    /// The bytes of the record that was found last, and its place.
+    #[inline]
+    pub(crate) fn record(&self) -> (&[u8], RecordPlace<'_>) {
+        let Self { input, found: Found { start, end, line, byte, .. }, .. } = self;
+        let place = RecordPlace { resource: input.source.resource(), line: *line, byte: *byte };
+        (&input.bytes()[*start..*end], place)
     }
 
     /// Puts the record just found back, so that it is the next one again.

@@ -26,13 +26,6 @@ pub struct TextPosition<S = ()> {
     state: S,
 }
 
-impl<S> TextPosition<S> {
-    #[cfg(feature = "csv")]
-    pub(crate) fn byte(&self) -> u64 {
-        self.byte
-    }
-}
-
 impl<F: Framing> Framed<F> {
     /// The position after the last record.
     pub(crate) fn position(&self) -> TextPosition<F::State> {

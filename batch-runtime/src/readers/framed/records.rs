@@ -4,20 +4,28 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::encoding::{Encoding, NotText};
-use super::trailer::{BeforeTrailer, Control, Trailer, no_trailer};
+use super::trailer::{BeforeTrailer, Trailer, no_trailer};
 use super::{Found, Framed, Framing, TextPart, TextPosition};
 use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
 
-/// Makes an item of the bytes of a record.
-pub(crate) trait Decode<T> {
-    /// Decodes a record, which is at `place` in the input.
-    fn decode(&mut self, bytes: &[u8], place: &RecordPlace<'_>) -> Result<T, ReadError>;
+/// Makes items of the records that a framing finds.
+pub(crate) trait Decode<F: Framing, T>: Sized {
+    /// Refuses an input of which no record can become an item.
+    fn check(&self, _framed: &Framed<F>) -> Result<(), ReadError> {
+        Ok(())
+    }
+
+    /// Decodes the record that was found last.
+    fn decode(&mut self, framed: &mut Framed<F>) -> Result<T, ReadError>;
+
+    /// Takes back an item, to reuse its memory.
+    fn recycle(&mut self, _item: T) {}
 
     /// Returns a decoder that another thread can use.
     fn another(&self) -> Self;
 
     /// The text of the trailer.
-    fn text(&self, bytes: &[u8]) -> String;
+    fn text(&self, framed: &Framed<F>, bytes: &[u8]) -> String;
 }
 
 /// A framing that knows where the records end and the trailer begins.
@@ -71,22 +79,24 @@ pub(crate) struct Records<F: Framing, D, T> {
     pub(crate) framed: Framed<F>,
     pub(crate) decoder: D,
     trailer: Option<Trailer<T>>,
-    /// True once the trailer was checked, or if it need not be checked.
-    verified: bool,
+    /// True once nothing speaks against reading the items: neither their decoder, nor the trailer.
+    is_checked: bool,
 }
 
-impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
+impl<F: Framing, D, T> Records<F, D, T> {
     pub(crate) fn new(framed: Framed<F>, decoder: D, trailer: Option<Trailer<T>>) -> Self {
-        Self { framed, decoder, verified: trailer.is_none(), trailer }
+        Self { framed, decoder, trailer, is_checked: false }
     }
+}
 
+impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
     #[inline]
     pub(crate) fn read(&mut self) -> Result<Option<T>, ReadError> {
-        if !self.verified {
-            self.verify()?;
+        self.check()?;
+        if !self.framed.find()? {
+            return Ok(None);
         }
-        let Some(found) = self.framed.advance()? else { return Ok(None) };
-        match self.item(&found) {
+        match self.decoder.decode(&mut self.framed) {
             Ok(item) => Ok(Some(item)),
             Err(error) => {
                 if !error.is_about_a_record() {
@@ -97,20 +107,29 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
         }
     }
 
+    /// Checks the input, unless that was done before.
     #[inline]
-    fn item(&mut self, found: &Found<F::Record>) -> Result<T, ReadError> {
-        let input = &self.framed.input;
-        let place = RecordPlace { resource: input.source.resource(), line: found.line, byte: found.byte };
-        self.decoder.decode(&input.bytes()[found.start..found.end], &place)
+    pub(crate) fn check(&mut self) -> Result<(), ReadError> {
+        if self.is_checked { Ok(()) } else { self.check_now() }
+    }
+
+    #[cold]
+    fn check_now(&mut self) -> Result<(), ReadError> {
+        self.decoder.check(&self.framed)?;
+        self.verify()?;
+        self.is_checked = true;
+        Ok(())
     }
 
     pub(crate) fn resume(&mut self, position: TextPosition<F::State>) -> Result<(), ReadError> {
+        self.decoder.check(&self.framed)?;
         let (begin, byte) = (self.framed.input.byte(), position.byte);
         self.framed.go_to(position)?;
         self.trust_the_trailer(begin, byte)
     }
 
     pub(crate) fn narrow(&mut self, part: TextPart<F::State>) -> Result<(), ReadError> {
+        self.decoder.check(&self.framed)?;
         let (begin, byte) = (self.framed.input.byte(), part.begin().byte);
         self.framed.narrow(part)?;
         self.trust_the_trailer(begin, byte)
@@ -119,96 +138,102 @@ impl<F: Trails, D: Decode<T>, T> Records<F, D, T> {
     /// Skips the check of the trailer if the position shows that an earlier execution, or the manager of the
     /// partitions, has checked it. Refuses a position after `begin` that was recorded without that check.
     fn trust_the_trailer(&mut self, begin: u64, byte: u64) -> Result<(), ReadError> {
-        if self.trailer.is_none() || self.framed.framing.trailer().is_some() {
-            self.verified = true;
-        } else if byte != begin {
+        let known = self.framed.framing.trailer();
+        if self.trailer.is_some() && known.is_none() && byte != begin {
             return Err(self.framed.input.source.changed(byte, "it was read without its trailer"));
         }
+        self.framed.end_before(known);
+        self.is_checked = self.trailer.is_none() || known.is_some();
         Ok(())
     }
 
     pub(crate) fn split(&mut self, parts: usize) -> Result<Vec<TextPart<F::State>>, ReadError> {
-        if !self.verified {
-            self.verify()?;
-        }
+        self.check()?;
         self.framed.split(self.framed.position(), parts)
     }
 
     pub(crate) fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
-        if !self.verified {
-            self.verify()?;
-        }
+        self.check()?;
         let taken = into.get_or_insert_with(|| Self {
             framed: self.framed.nothing(),
             decoder: self.decoder.another(),
             trailer: None,
-            verified: true,
+            is_checked: true,
         });
         self.framed.detach(most, &mut taken.framed)
     }
 
     /// Reads the file once up to its end, compares its last record with the records before it, and returns to
-    /// the first record. So no part of an incomplete file is processed.
-    #[cold]
+    /// the first record. So no part of an incomplete file is processed. The reader then ends before the trailer, as at
+    /// the end of a part, so that reading a record costs nothing more.
     fn verify(&mut self) -> Result<(), ReadError> {
         let Some(trailer) = self.trailer.clone() else { return Ok(()) };
         let begin = self.framed.position();
+        // The framing learns from the records, such as how many columns there are, and must forget that again.
+        let mut framing = self.framed.framing.clone();
+        framing.clear();
+        let compared = self.compare(&trailer);
+        self.framed.framing = framing;
+        let back = self.framed.go_to(begin);
+        let trailer = compared?;
+        back?;
+        self.framed.framing.set_trailer(trailer);
+        self.framed.end_before(Some(trailer));
+        Ok(())
+    }
+
+    /// Reads up to the end, compares the last record with those before it, and returns its place.
+    fn compare(&mut self, trailer: &Trailer<T>) -> Result<u64, ReadError> {
         let mut control = trailer.begin();
         let (mut records, mut bad) = (0, None);
+        let mut skip = |error: ReadError| {
+            if !error.is_about_a_record() {
+                return Err(error);
+            }
+            bad.get_or_insert_with(|| error.to_string());
+            Ok(())
+        };
         let mut last: Option<Last<T>> = None;
         let mut text = Vec::new();
-        loop {
-            let found = match self.framed.advance() {
-                Ok(None) => break,
-                Ok(Some(found)) => found,
-                Err(error) if error.is_about_a_record() => {
-                    count(last.take(), &mut *control, &mut records, &mut bad);
-                    records += 1;
-                    bad.get_or_insert(error.to_string());
-                    continue;
+        while let Some(found) = self.framed.advance().transpose() {
+            // Another record follows the last one, which is thus not the trailer.
+            if let Some(Last { item, .. }) = last.take() {
+                records += 1;
+                match item {
+                    Some(Ok(item)) => {
+                        control.add(&item);
+                        self.decoder.recycle(item);
+                    }
+                    Some(Err(error)) => skip(error)?,
+                    None => {}
                 }
-                Err(error) => return Err(error),
-            };
-            count(last.take(), &mut *control, &mut records, &mut bad);
-            let item = trailer.takes_items.then(|| self.item(&found));
-            text.clear();
-            text.extend_from_slice(&self.framed.input.bytes()[found.start..found.end]);
-            last = Some(Last { line: found.line, byte: found.byte, item });
+            }
+            match found {
+                Ok(Found { start, end, line, byte, .. }) => {
+                    text.clear();
+                    text.extend_from_slice(&self.framed.input.bytes()[start..end]);
+                    let item = trailer.takes_items.then(|| self.decoder.decode(&mut self.framed));
+                    last = Some(Last { line, byte, item });
+                }
+                Err(error) => {
+                    records += 1;
+                    skip(error)?;
+                }
+            }
         }
         let resource = self.framed.resource();
         let Some(Last { line, byte, .. }) = last else {
             return Err(no_trailer(resource, self.framed.input.line(), bad));
         };
-        let text = self.decoder.text(&text);
+        let text = self.decoder.text(&self.framed, &text);
         BeforeTrailer { records, bad, text: &text, line }.check(&*control, resource)?;
-        self.framed.go_to(begin)?;
-        self.framed.framing.set_trailer(byte);
-        self.verified = true;
-        Ok(())
+        Ok(byte)
     }
 
     /// The text of the record at `byte`, as far as it is still in the buffer.
     #[cold]
     pub(crate) fn record_at(&self, byte: u64) -> Option<String> {
-        self.framed.line_at(byte).map(|bytes| self.decoder.text(bytes))
-    }
-}
-
-/// Counts a record that is followed by another one.
-fn count<T>(
-    last: Option<Last<T>>,
-    control: &mut dyn Control<T>,
-    records: &mut u64,
-    bad: &mut Option<String>,
-) {
-    let Some(last) = last else { return };
-    *records += 1;
-    match last.item {
-        Some(Ok(item)) => control.add(&item),
-        Some(Err(error)) => {
-            bad.get_or_insert(error.to_string());
-        }
-        None => {}
+        self.framed.line_at(byte).map(|bytes| self.decoder.text(&self.framed, bytes))
     }
 }
 

@@ -77,8 +77,7 @@ impl<F: Framing> Framed<F> {
     }
 
     /// Ends the reading before the trailer, once it is known.
-    #[cfg(feature = "csv")]
-    pub(crate) fn end_before(&mut self, trailer: Option<u64>) {
+    pub(super) fn end_before(&mut self, trailer: Option<u64>) {
         let Bounds { end, narrowed, .. } = &mut self.bounds;
         let trailer = trailer.unwrap_or(u64::MAX);
         *end = if *narrowed { trailer.min(*end) } else { trailer };

@@ -35,11 +35,11 @@ pub trait Totals<T>: Default {
 pub(crate) struct Trailer<T> {
     new: Arc<dyn Fn() -> Box<dyn Control<T>> + Send + Sync>,
     /// True if the check needs the items, so that they have to be decoded.
-    pub(in crate::readers) takes_items: bool,
+    pub(super) takes_items: bool,
 }
 
 /// The check of a file while it is read, up to its trailer.
-pub(in crate::readers) trait Control<T> {
+pub(super) trait Control<T> {
     fn add(&mut self, item: &T);
     fn check(&self, trailer: &str, records: u64) -> Result<(), BoxError>;
 }
@@ -62,28 +62,24 @@ impl<T> Trailer<T> {
         Self { new: Arc::new(new), takes_items: true }
     }
 
-    pub(in crate::readers) fn begin(&self) -> Box<dyn Control<T>> {
+    pub(super) fn begin(&self) -> Box<dyn Control<T>> {
         (self.new)()
     }
 }
 
 /// The records of a file as far as its trailer, which is the last of them.
-pub(in crate::readers) struct BeforeTrailer<'t> {
-    pub(in crate::readers) records: u64,
+pub(super) struct BeforeTrailer<'t> {
+    pub(super) records: u64,
     /// The first error about one of them.
-    pub(in crate::readers) bad: Option<String>,
+    pub(super) bad: Option<String>,
     /// The trailer: its text and its line.
-    pub(in crate::readers) text: &'t str,
-    pub(in crate::readers) line: u64,
+    pub(super) text: &'t str,
+    pub(super) line: u64,
 }
 
 impl BeforeTrailer<'_> {
     /// Compares them with the trailer.
-    pub(in crate::readers) fn check<T>(
-        self,
-        control: &dyn Control<T>,
-        resource: Arc<str>,
-    ) -> Result<(), ReadError> {
+    pub(super) fn check<T>(self, control: &dyn Control<T>, resource: Arc<str>) -> Result<(), ReadError> {
         let Self { records, bad, text, line } = self;
         control.check(text, records).map_err(|error| ReadError::Trailer {
             resource,
@@ -98,7 +94,7 @@ impl BeforeTrailer<'_> {
 }
 
 /// The error for a file without a trailer.
-pub(in crate::readers) fn no_trailer(resource: Arc<str>, line: u64, bad: Option<String>) -> ReadError {
+pub(super) fn no_trailer(resource: Arc<str>, line: u64, bad: Option<String>) -> ReadError {
     let problem = bad.unwrap_or_else(|| "there is none".to_owned()).into();
     ReadError::Trailer { resource, line, problem }
 }

@@ -50,9 +50,6 @@ impl Framing for LineFraming {
 
     #[inline]
     fn next(&mut self, input: &Input) -> Frame<()> {
-        if self.trailer.is_some_and(|trailer| input.byte() >= trailer) {
-            return Frame::End;
-        }
         if let Some(groups) = &mut self.groups {
             return groups.next(input, self.trailer);
         }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::ReadError;
-use super::framed::{Decode, Encoding, RecordPlace, Records, read_records, text_of};
+use super::framed::{Decode, Encoding, Framed, Records, read_records, text_of};
 use crate::definition::BoxError;
 
 pub(crate) use framing::LineFraming;
@@ -85,9 +85,10 @@ pub(crate) struct Parser<T> {
 /// A trait object, so that a function can name the reader that it returns; it costs one indirect call per record.
 type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
-impl<T> Decode<T> for Parser<T> {
+impl<T> Decode<LineFraming, T> for Parser<T> {
     #[inline]
-    fn decode(&mut self, bytes: &[u8], place: &RecordPlace<'_>) -> Result<T, ReadError> {
+    fn decode(&mut self, lines: &mut Framed<LineFraming>) -> Result<T, ReadError> {
+        let (bytes, place) = lines.record();
         let text = self.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
         (self.parse)(&text).map_err(|error| place.refused(&text, error.to_string()))
     }
@@ -96,7 +97,7 @@ impl<T> Decode<T> for Parser<T> {
         Self { parse: Arc::clone(&self.parse), encoding: self.encoding }
     }
 
-    fn text(&self, bytes: &[u8]) -> String {
+    fn text(&self, _: &Framed<LineFraming>, bytes: &[u8]) -> String {
         text_of(self.encoding, bytes)
     }
 }

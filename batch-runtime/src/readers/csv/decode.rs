@@ -1,0 +1,105 @@
+//! Decodes the record that was found last into an item.
+
+use super::framing::{CsvFraming, Decoded, Record, record};
+use super::header;
+use super::item::{CsvItem, Fielded, Lender, Names};
+use crate::readers::ReadError;
+use crate::readers::columns::Decoder;
+use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace, text_of};
+use crate::readers::lent::Lending;
+
+pub(super) struct CsvDecoder {
+    pub(super) columns: Decoder,
+    pub(super) flexible: bool,
+    decoded: Decoded,
+    pub(super) lending: Lending,
+}
+
+impl CsvDecoder {
+    pub(super) fn new(columns: Decoder, flexible: bool) -> Self {
+        Self { columns, flexible, decoded: Decoded::default(), lending: Lending::default() }
+    }
+}
+
+impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
+    /// Refuses a header that lacks a column of the item.
+    #[cold]
+    fn check(&self, records: &Framed<CsvFraming>) -> Result<(), ReadError> {
+        if self.columns.has_header()
+            && let Some(missing) = T::missing(Names(&self.columns))
+        {
+            let problem = header::lacks(missing, &self.columns).into();
+            return Err(ReadError::Header { resource: records.resource(), problem });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn decode(&mut self, records: &mut Framed<CsvFraming>) -> Result<T, ReadError> {
+        let encoding = records.framing.syntax.encoding;
+        if encoding == Encoding::Utf8 {
+            records.input.know_text(records.found.start);
+        }
+        let (record, columns) = (record(records), records.framing.columns);
+        let fields = record.ends.len();
+        if columns != Some(fields)
+            && !self.flexible
+            && let Some(expected) = columns
+        {
+            let (resource, Record { line, byte, .. }) = (records.resource(), record);
+            return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
+        }
+        let values = match record.fields(encoding, &mut self.decoded) {
+            Ok(values) => values,
+            Err((column, error)) => {
+                return Err(record.refused(records.resource(), column, self.columns.name(column), &error));
+            }
+        };
+        let Record { line, byte, .. } = record;
+        let resource = records.input.source.resource();
+        let is_whole = columns == Some(fields);
+        // A lent record keeps its own text for reports; the text of any other record is still in the buffer.
+        let found = &records.found;
+        let differs = T::IS_LENT && (found.record.unquoted || encoding != Encoding::Utf8);
+        let raw = if differs { &records.input.bytes()[found.start..found.end] } else { &[] };
+        let decoder = &mut self.columns;
+        let lending = &mut self.lending;
+        match T::decode(Fielded {
+            fields: &values,
+            decoder,
+            lending,
+            resource,
+            raw,
+            encoding,
+            line,
+            byte,
+            is_whole,
+        }) {
+            Ok(item) => {
+                if columns.is_none() && !self.flexible {
+                    // Without a header, the first record that is an item determines the number of columns.
+                    records.framing.columns = Some(fields);
+                }
+                Ok(item)
+            }
+            Err(refused) => {
+                let place = RecordPlace { resource, line, byte };
+                let lacks = |name: &str| header::lacks(name, &self.columns);
+                Err(self.columns.refused(&place, &values, is_whole, &refused, lacks))
+            }
+        }
+    }
+
+    #[inline]
+    fn recycle(&mut self, item: T) {
+        item.give_back(Lender(&mut self.lending));
+    }
+
+    fn another(&self) -> Self {
+        Self::new(self.columns.clone(), self.flexible)
+    }
+
+    fn text(&self, records: &Framed<CsvFraming>, bytes: &[u8]) -> String {
+        text_of(records.framing.syntax.encoding, bytes)
+    }
+}
