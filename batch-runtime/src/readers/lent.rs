@@ -242,13 +242,14 @@ pub(crate) struct Lending {
     spare: Vec<Box<LentRecord>>,
 }
 
-/// The parts of a record that is lent.
+/// The parts of a record that may be lent.
+#[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) fields: CsvFields<'a>,
-    /// The bytes of the record in the input, if `text` differs; otherwise none.
+    pub(crate) fields: &'a CsvFields<'a>,
+    /// The bytes of the record in the input, if a lent record differs from them; otherwise none.
     pub(crate) raw: &'a [u8],
-    pub(crate) line: u64,
-    pub(crate) byte: u64,
+    pub(crate) place: RecordPlace<'a>,
+    /// True if the record has as many fields as there are columns.
     pub(crate) is_whole: bool,
 }
 
@@ -257,7 +258,8 @@ impl Lending {
     #[inline]
     pub(crate) fn lend<T>(&mut self, parts: &Parts<'_>, source: impl FnOnce() -> LentSource) -> Lent<T> {
         let source = self.source.get_or_insert_with(|| Arc::new(source()));
-        let Parts { fields: CsvFields { text, start, ends, quoted }, raw, line, byte, is_whole } = *parts;
+        let Parts { fields, raw, place: RecordPlace { line, byte, .. }, is_whole } = *parts;
+        let CsvFields { text, start, ends, quoted } = *fields;
         let mut record = match self.spare.pop() {
             Some(record) if Arc::ptr_eq(&record.source, source) => record,
             _ => Box::new(LentRecord {

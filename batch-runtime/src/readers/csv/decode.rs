@@ -6,7 +6,7 @@ use super::item::{CsvItem, Fielded, Lender, Names};
 use crate::readers::ReadError;
 use crate::readers::columns::Decoder;
 use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace, text_of};
-use crate::readers::lent::Lending;
+use crate::readers::lent::{Lending, Parts};
 
 pub(super) struct CsvDecoder {
     pub(super) columns: Decoder,
@@ -56,25 +56,15 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
             }
         };
         let Record { line, byte, .. } = record;
-        let resource = records.input.source.resource();
+        let place = RecordPlace { resource: records.input.source.resource(), line, byte };
         let is_whole = columns == Some(fields);
         // A lent record keeps its own text for reports; the text of any other record is still in the buffer.
         let found = &records.found;
         let differs = T::IS_LENT && (found.record.unquoted || encoding != Encoding::Utf8);
         let raw = if differs { &records.input.bytes()[found.start..found.end] } else { &[] };
-        let decoder = &mut self.columns;
-        let lending = &mut self.lending;
-        match T::decode(Fielded {
-            fields: &values,
-            decoder,
-            lending,
-            resource,
-            raw,
-            encoding,
-            line,
-            byte,
-            is_whole,
-        }) {
+        let parts = Parts { fields: &values, raw, place, is_whole };
+        let (decoder, lending) = (&mut self.columns, &mut self.lending);
+        match T::decode(Fielded { parts, decoder, lending, encoding }) {
             Ok(item) => {
                 if columns.is_none() && !self.flexible {
                     // Without a header, the first record that is an item determines the number of columns.
@@ -83,7 +73,6 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
                 Ok(item)
             }
             Err(refused) => {
-                let place = RecordPlace { resource, line, byte };
                 let lacks = |name: &str| header::lacks(name, &self.columns);
                 Err(self.columns.refused(&place, &values, is_whole, &refused, lacks))
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::framing::CsvFields;
 use super::header;
 use crate::readers::columns::{Decoder, ValueError};
 use crate::readers::fields;
@@ -42,16 +41,10 @@ pub struct Names<'a>(pub(super) &'a Decoder);
 /// A record with its fields and its decoder.
 #[derive(Debug)]
 pub struct Fielded<'a> {
-    pub(super) fields: &'a CsvFields<'a>,
+    pub(super) parts: Parts<'a>,
     pub(super) decoder: &'a mut Decoder,
     pub(super) lending: &'a mut Lending,
-    pub(super) resource: &'a Arc<str>,
-    /// The bytes of the record in the input, if a lent record differs from them.
-    pub(super) raw: &'a [u8],
     pub(super) encoding: Encoding,
-    pub(super) line: u64,
-    pub(super) byte: u64,
-    pub(super) is_whole: bool,
 }
 
 /// The reader that lent a record.
@@ -67,7 +60,7 @@ impl<T: DeserializeOwned> CsvItem for T {
 
     #[inline]
     fn decode(record: Fielded<'_>) -> Result<Self, ValueError> {
-        record.decoder.decode(record.fields)
+        record.decoder.decode(record.parts.fields)
     }
 }
 
@@ -81,10 +74,9 @@ impl<T: FieldNames> CsvItem for Lent<T> {
 
     #[inline]
     fn decode(record: Fielded<'_>) -> Result<Self, ValueError> {
-        let Fielded { fields, decoder, lending, resource, raw, encoding, line, byte, is_whole } = record;
-        let parts = Parts { fields: *fields, raw, line, byte, is_whole };
+        let Fielded { parts, decoder, lending, encoding } = record;
         let source = || LentSource {
-            resource: Arc::clone(resource),
+            resource: Arc::clone(parts.place.resource),
             decoder: decoder.clone(),
             lacks: header::lacks,
             encoding,
