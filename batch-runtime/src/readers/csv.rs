@@ -107,15 +107,14 @@ impl<T> CsvReader<T> {
     }
 
     fn with_options(path: &Path, encoding: Encoding, options: CsvOptions<T>) -> Result<Self, ReadError> {
-        let mut records =
-            Framed::new(Source::open(path)?, options.longest, CsvFraming::new(options.syntax(encoding)));
-        records.begin(encoding)?;
+        let framing = CsvFraming::new(options.syntax());
+        let mut records = Framed::new(Source::open(path)?, options.longest, encoding, framing);
+        records.begin()?;
         for _ in 0..options.first_lines {
             records.pass()?;
         }
         header::refuse_separator_line(&mut records)?;
-        let header =
-            if options.header { Some(header::read(&mut records, encoding, options.trim)?) } else { None };
+        let header = if options.header { Some(header::read(&mut records, options.trim)?) } else { None };
         records.framing.columns = header.as_ref().map(Vec::len);
         let (flexible, trailer) = (options.flexible, options.trailer.clone());
         let decoder = CsvDecoder::new(options.decoder(header), flexible);
@@ -147,7 +146,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
     forward_to_framed!(self => self.records.framed);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.records.record_at(error.record_byte()?)
+        self.records.framed.line_at(error.record_byte()?)
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {

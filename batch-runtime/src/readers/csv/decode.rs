@@ -5,7 +5,7 @@ use super::header;
 use super::item::{CsvItem, Fielded, Lender, Names};
 use crate::readers::ReadError;
 use crate::readers::columns::Decoder;
-use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace, text_of};
+use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace};
 use crate::readers::lent::{Lending, Parts};
 
 pub(super) struct CsvDecoder {
@@ -36,7 +36,7 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
 
     #[inline]
     fn decode(&mut self, records: &mut Framed<CsvFraming>) -> Result<T, ReadError> {
-        let encoding = records.framing.syntax.encoding;
+        let encoding = records.encoding;
         if encoding == Encoding::Utf8 {
             records.input.know_text(records.found.start);
         }
@@ -49,7 +49,7 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
             let (resource, Record { line, byte, .. }) = (records.resource(), record);
             return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
         }
-        let values = match record.fields(encoding, &mut self.decoded) {
+        let values = match record.fields(&mut self.decoded) {
             Ok(values) => values,
             Err((column, error)) => {
                 return Err(record.refused(records.resource(), column, self.columns.name(column), &error));
@@ -86,9 +86,5 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
 
     fn another(&self) -> Self {
         Self::new(self.columns.clone(), self.flexible)
-    }
-
-    fn text(&self, records: &Framed<CsvFraming>, bytes: &[u8]) -> String {
-        text_of(records.framing.syntax.encoding, bytes)
     }
 }

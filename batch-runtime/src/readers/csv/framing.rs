@@ -28,7 +28,6 @@ pub(super) struct Syntax {
     pub(super) trim: bool,
     /// Misplaced quotes and carriage returns count as text.
     pub(super) lenient: bool,
-    pub(super) encoding: Encoding,
 }
 
 impl Syntax {
@@ -44,6 +43,7 @@ pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
     /// The input, unless the record was copied from it.
     input: Option<&'r Input>,
+    encoding: Encoding,
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
     /// Which fields were quoted; empty if none was.
@@ -62,19 +62,15 @@ impl<'r> Record<'r> {
 
     /// The fields as text, or the first column that is not text.
     #[inline]
-    pub(super) fn fields(
-        &self,
-        encoding: Encoding,
-        decoded: &'r mut Decoded,
-    ) -> Result<CsvFields<'r>, (usize, NotText)> {
-        let Self { start, ends, quoted, .. } = *self;
+    pub(super) fn fields(&self, decoded: &'r mut Decoded) -> Result<CsvFields<'r>, (usize, NotText)> {
+        let Self { encoding, start, ends, quoted, .. } = *self;
         if let Some(text) = self.input.and_then(|input| input.text(start, start + self.text.len())) {
             return Ok(CsvFields { text, start, ends, quoted });
         }
         if encoding == Encoding::Utf8 || self.text.is_ascii() {
             return match std::str::from_utf8(self.text) {
                 Ok(text) => Ok(CsvFields { text, start, ends, quoted }),
-                Err(_) => Err(self.not_text(encoding)),
+                Err(_) => Err(self.not_text()),
             };
         }
         decoded.text.clear();
@@ -90,8 +86,8 @@ impl<'r> Record<'r> {
     }
 
     #[cold]
-    fn not_text(&self, encoding: Encoding) -> (usize, NotText) {
-        let all = 0..self.ends.len();
+    fn not_text(&self) -> (usize, NotText) {
+        let (all, encoding) = (0..self.ends.len(), self.encoding);
         let column = all.clone().find(|column| encoding.decode(self.field(*column)).is_err());
         // Delimiters are ASCII, so one of the columns is not text.
         let column = column.unwrap_or_default();
@@ -181,13 +177,14 @@ pub struct CsvState {
 #[inline]
 pub(super) fn record(records: &Framed<CsvFraming>) -> Record<'_> {
     let Found { start, end, line, byte, record: Marks { first, last, unquoted } } = records.found;
-    let framing = &records.framing;
+    let Framed { input, encoding, framing, .. } = records;
+    let encoding = *encoding;
     if unquoted {
         let (ends, quoted) = (&framing.scratch_ends, &framing.scratch_quoted);
-        Record { text: &framing.scratch, input: None, start: 0, ends, quoted, line, byte }
+        Record { text: &framing.scratch, input: None, encoding, start: 0, ends, quoted, line, byte }
     } else {
-        let (text, ends) = (&records.input.bytes()[start..end], &framing.index[first..=last]);
-        Record { text, input: Some(&records.input), start, ends, quoted: &[], line, byte }
+        let (text, ends) = (&input.bytes()[start..end], &framing.index[first..=last]);
+        Record { text, input: Some(input), encoding, start, ends, quoted: &[], line, byte }
     }
 }
 

@@ -2,15 +2,11 @@
 
 use super::framing::{CsvFraming, Decoded, record};
 use crate::readers::columns::{self, Decoder, Fields as _};
-use crate::readers::framed::{Encoding, Framed};
+use crate::readers::framed::Framed;
 use crate::readers::{ReadError, shown};
 
 /// Reads the column names from the first record.
-pub(super) fn read(
-    records: &mut Framed<CsvFraming>,
-    encoding: Encoding,
-    trim: bool,
-) -> Result<Vec<Box<str>>, ReadError> {
+pub(super) fn read(records: &mut Framed<CsvFraming>, trim: bool) -> Result<Vec<Box<str>>, ReadError> {
     let resource = records.resource();
     let refused = |problem: String| ReadError::Header { resource: resource.clone(), problem: problem.into() };
     match records.find() {
@@ -24,7 +20,7 @@ pub(super) fn read(
     }
     let record = record(records);
     let mut decoded = Decoded::default();
-    let fields = record.fields(encoding, &mut decoded).map_err(|(_, error)| match error.encoding {
+    let fields = record.fields(&mut decoded).map_err(|(_, error)| match error.encoding {
         "UTF-8" => refused("invalid UTF-8; convert the input to UTF-8".to_owned()),
         encoding => refused(format!("invalid {encoding}")),
     })?;

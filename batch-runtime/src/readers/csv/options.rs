@@ -302,7 +302,7 @@ impl<T> CsvOptions<T> {
         decoder
     }
 
-    pub(super) fn syntax(&self, encoding: Encoding) -> Syntax {
+    pub(super) fn syntax(&self) -> Syntax {
         Syntax {
             delimiter: self.delimiter,
             quote: self.quote,
@@ -310,7 +310,6 @@ impl<T> CsvOptions<T> {
             escape: self.escape,
             trim: self.trim,
             lenient: self.lenient,
-            encoding,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::column::{self, FixedColumn, Form};
 use super::framing::FixedFraming;
 use crate::readers::ReadError;
 use crate::readers::columns::{Decoder, Fields, lacks};
-use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace, text_of};
+use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace};
 
 /// Decodes records with fixed-width columns.
 pub(super) struct Columns<T> {
@@ -31,7 +31,6 @@ pub(super) struct Layout {
     /// The length of a record, in characters or bytes.
     width: usize,
     pub(super) flexible: bool,
-    pub(super) encoding: Encoding,
     /// True if places count bytes.
     in_bytes: bool,
     /// True if the values of a column are stored as something other than text.
@@ -74,12 +73,7 @@ fn place(offset: usize) -> u32 {
 }
 
 impl Layout {
-    pub(super) fn new(
-        columns: Vec<FixedColumn>,
-        encoding: Encoding,
-        bytes: Option<usize>,
-        flexible: bool,
-    ) -> Self {
+    pub(super) fn new(columns: Vec<FixedColumn>, bytes: Option<usize>, flexible: bool) -> Self {
         let last = columns.iter().map(|column| column.range.end).max().unwrap_or_default();
         Self {
             places: columns
@@ -88,7 +82,6 @@ impl Layout {
                 .collect(),
             width: bytes.unwrap_or(last),
             flexible,
-            encoding,
             in_bytes: bytes.is_some(),
             converts: columns.iter().any(|column| column.form != Form::Text),
             columns: columns.into(),
@@ -117,11 +110,17 @@ impl Layout {
     }
 
     /// Decodes each column of a record of bytes on its own.
-    fn cut(&self, bytes: &[u8], scratch: &mut Scratch, at: &RecordPlace<'_>) -> Result<(), ReadError> {
+    fn cut(
+        &self,
+        bytes: &[u8],
+        encoding: Encoding,
+        scratch: &mut Scratch,
+        at: &RecordPlace<'_>,
+    ) -> Result<(), ReadError> {
         for column in &self.columns {
             let value = &bytes[column.range.start.min(bytes.len())..column.range.end.min(bytes.len())];
             let from = place(scratch.text.len());
-            match (column.form, self.encoding) {
+            match (column.form, encoding) {
                 (Form::Packed { scale }, _) => {
                     let number = column::packed(value, scale, &mut scratch.text);
                     number.ok_or_else(|| refused(column, &hexadecimal(value), "a packed decimal", at))?;
@@ -132,8 +131,7 @@ impl Layout {
                     number.ok_or_else(|| refused(column, &hexadecimal(value), "a zoned decimal", at))?;
                 }
                 _ => {
-                    let text = self
-                        .encoding
+                    let text = encoding
                         .decode(value)
                         .map_err(|error| at.not_text(value, &error, Some(column.name.clone())))?;
                     convert(column, &text, &mut scratch.text, at)?;
@@ -202,10 +200,10 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
         let fields = if layout.in_bytes {
             scratch.text.clear();
             scratch.places.clear();
-            layout.cut(bytes, scratch, at)?;
+            layout.cut(bytes, framed.encoding, scratch, at)?;
             FixedFields { text: &scratch.text, places: &scratch.places }
         } else {
-            text = layout.encoding.decode(bytes).map_err(|error| at.not_text(bytes, &error, None))?;
+            text = framed.encoding.decode(bytes).map_err(|error| at.not_text(bytes, &error, None))?;
             let places: &[Range] = if text.is_ascii() {
                 layout.check_length(&text, text.len(), at)?;
                 &layout.places
@@ -237,10 +235,6 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
             converted: Scratch::default(),
             item: PhantomData,
         }
-    }
-
-    fn text(&self, _: &Framed<FixedFraming>, bytes: &[u8]) -> String {
-        text_of(self.layout.encoding, bytes)
     }
 }
 

@@ -129,14 +129,14 @@ impl<T> FixedOptions<T> {
         let find = if self.bytes.is_some() { Encoding::of_bytes } else { Encoding::of_lines };
         let encoding = self.encoding.as_deref().map_or(Ok(Encoding::Utf8), find).map_err(refused)?;
         let longest = self.bytes.unwrap_or(LONGEST);
-        let mut framed = Framed::new(Source::open(path)?, longest, FixedFraming::new(self.bytes));
+        let mut framed = Framed::new(Source::open(path)?, longest, encoding, FixedFraming::new(self.bytes));
         if self.bytes.is_none() {
-            framed.begin(encoding)?;
+            framed.begin()?;
         }
         for _ in 0..self.first_lines {
             framed.pass()?;
         }
-        let layout = Layout::new(self.columns, encoding, self.bytes, self.flexible);
+        let layout = Layout::new(self.columns, self.bytes, self.flexible);
         Ok(FixedReader { records: Records::new(framed, Columns::new(layout), self.trailer) })
     }
 

@@ -11,7 +11,8 @@ impl<F: Framing> Framed<F> {
     pub(crate) fn nothing(&self) -> Self {
         let mut framing = self.framing.clone();
         framing.clear();
-        Self { input: self.input.nothing(), framing, bounds: Bounds::NONE, found: Found::default() }
+        let (input, encoding) = (self.input.nothing(), self.encoding);
+        Self { input, encoding, framing, bounds: Bounds::NONE, found: Found::default() }
     }
 
     /// Copies up to `most` of the next records to `into` and returns their number. It stops at a gap between two

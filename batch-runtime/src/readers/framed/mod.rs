@@ -179,6 +179,7 @@ pub(crate) struct Found<R> {
 /// The records of a text input.
 pub(crate) struct Framed<F: Framing> {
     pub(crate) input: Input,
+    pub(crate) encoding: Encoding,
     pub(crate) framing: F,
     bounds: Bounds,
     /// The last record that was found.
@@ -187,8 +188,9 @@ pub(crate) struct Framed<F: Framing> {
 
 impl<F: Framing> Framed<F> {
     /// Reads from the start of a source; records are limited to `longest` bytes.
-    pub(crate) fn new(source: Source, longest: usize, framing: F) -> Self {
-        Self { input: Input::new(source, longest), framing, bounds: Bounds::NONE, found: Found::default() }
+    pub(crate) fn new(source: Source, longest: usize, encoding: Encoding, framing: F) -> Self {
+        let (input, found) = (Input::new(source, longest), Found::default());
+        Self { input, encoding, framing, bounds: Bounds::NONE, found }
     }
 
     pub(crate) fn resource(&self) -> Arc<str> {
@@ -196,12 +198,12 @@ impl<F: Framing> Framed<F> {
     }
 
     /// Skips a byte order mark, and refuses other encodings; only called before the first record.
-    pub(crate) fn begin(&mut self, encoding: Encoding) -> Result<(), ReadError> {
-        encoding.prepare(&mut self.input.source);
+    pub(crate) fn begin(&mut self) -> Result<(), ReadError> {
+        self.encoding.prepare(&mut self.input.source);
         let begun = self.input.begin(self.framing.has_lines());
         self.framing.look(&self.input);
         begun?;
-        if !encoding.has_mark() && self.input.at() > 0 {
+        if !self.encoding.has_mark() && self.input.at() > 0 {
             return Err(ReadError::Options {
                 resource: self.resource(),
                 problem: "it begins with the byte order mark of UTF-8, but another encoding is set".into(),
@@ -346,11 +348,12 @@ impl<F: Framing> Framed<F> {
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
-    /// Returns the bytes from the start of the line that contains `byte` up to the place after the last
-    /// record, as far as they are still in the buffer.
+    /// Returns the text from the start of the line that contains `byte` up to the place after the last
+    /// record, as far as it is still in the buffer.
     #[cold]
-    pub(crate) fn line_at(&self, byte: u64) -> Option<&[u8]> {
-        line_around(self.input.before(), byte.checked_sub(self.input.base)?)
+    pub(crate) fn line_at(&self, byte: u64) -> Option<String> {
+        let line = line_around(self.input.before(), byte.checked_sub(self.input.base)?)?;
+        Some(text_of(self.encoding, line))
     }
 
     /// The place of the last record, for the user.

@@ -23,9 +23,6 @@ pub(crate) trait Decode<F: Framing, T>: Sized {
 
     /// Returns a decoder that another thread can use.
     fn another(&self) -> Self;
-
-    /// The text of the trailer.
-    fn text(&self, framed: &Framed<F>, bytes: &[u8]) -> String;
 }
 
 /// A framing that knows where the records end and the trailer begins.
@@ -225,15 +222,9 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
         let Some(Last { line, byte, .. }) = last else {
             return Err(no_trailer(resource, self.framed.input.line(), bad));
         };
-        let text = self.decoder.text(&self.framed, &text);
+        let text = text_of(self.framed.encoding, &text);
         BeforeTrailer { records, bad, text: &text, line }.check(&*control, resource)?;
         Ok(byte)
-    }
-
-    /// The text of the record at `byte`, as far as it is still in the buffer.
-    #[cold]
-    pub(crate) fn record_at(&self, byte: u64) -> Option<String> {
-        self.framed.line_at(byte).map(|bytes| self.decoder.text(&self.framed, bytes))
     }
 }
 
@@ -267,7 +258,7 @@ macro_rules! read_records {
             crate::readers::framed::forward_to_framed!(self => self.records.framed);
 
             fn record(&self, error: &crate::readers::ReadError) -> Option<String> {
-                self.records.record_at(error.record_byte()?)
+                self.records.framed.line_at(error.record_byte()?)
             }
 
             fn resume(&mut self, position: Self::Position) -> Result<(), crate::readers::ReadError> {

@@ -105,8 +105,8 @@ impl<T> JsonArrayReader<T> {
             problem: problem.into(),
         })?;
         let framing = JsonArrayFraming::new(Arc::new(pointer));
-        let mut elements = Framed::new(Source::open(path)?, options.longest, framing);
-        elements.begin(Encoding::Utf8)?;
+        let mut elements = Framed::new(Source::open(path)?, options.longest, Encoding::Utf8, framing);
+        elements.begin()?;
         wrong_format::check(&mut elements)?;
         enter(&mut elements)?;
         Ok(Self { elements, path: Arc::new(path.to_path_buf()), last: 0, item: PhantomData })
@@ -140,8 +140,8 @@ impl<T> JsonArrayReader<T> {
         let Self { elements: Framed { input, framing, .. }, path, .. } = self;
         let mut fresh = JsonArrayFraming::new(framing.share_pointer());
         fresh.keep_around(input.longest);
-        let mut elements = Framed::new(Source::open(path)?, input.longest, fresh);
-        elements.begin(Encoding::Utf8)?;
+        let mut elements = Framed::new(Source::open(path)?, input.longest, Encoding::Utf8, fresh);
+        elements.begin()?;
         enter(&mut elements)?;
         loop {
             match elements.advance() {

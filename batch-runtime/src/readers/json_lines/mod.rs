@@ -9,9 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use super::framed::{
-    Encoding, Found, Framed, LONGEST, RecordPlace, forward_to_framed, split_framed, text_of,
-};
+use super::framed::{Encoding, Found, Framed, LONGEST, RecordPlace, forward_to_framed, split_framed};
 use super::json_numbers;
 use super::json_text;
 use super::lines::{LineFraming, LineState};
@@ -53,7 +51,6 @@ pub use options::JsonLinesOptions;
 /// ```
 pub struct JsonLinesReader<T> {
     lines: Framed<LineFraming>,
-    encoding: Encoding,
     item: PhantomData<fn() -> T>,
 }
 
@@ -78,10 +75,10 @@ impl<T> JsonLinesReader<T> {
     }
 
     fn with_encoding(path: &Path, encoding: Encoding) -> Result<Self, ReadError> {
-        let mut lines = Framed::new(Source::open(path)?, LONGEST, LineFraming::new(true));
-        lines.begin(encoding)?;
+        let mut lines = Framed::new(Source::open(path)?, LONGEST, encoding, LineFraming::new(true));
+        lines.begin()?;
         wrong_format::check(&mut lines)?;
-        Ok(Self { lines, encoding, item: PhantomData })
+        Ok(Self { lines, item: PhantomData })
     }
 
     /// Sets the maximum length of a line in bytes; 16 MiB by default.
@@ -99,7 +96,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
         let Some(line) = self.lines.advance()? else { return Ok(None) };
-        if self.encoding == Encoding::Utf8 {
+        if self.lines.encoding == Encoding::Utf8 {
             self.lines.input.know_text(line.start);
         }
         let text = match self.lines.input.text(line.start, line.end) {
@@ -120,7 +117,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
     forward_to_framed!(self => self.lines);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.lines.line_at(error.record_byte()?).map(|line| text_of(self.encoding, line))
+        self.lines.line_at(error.record_byte()?)
     }
 
     fn resume(&mut self, position: LinePosition) -> Result<(), ReadError> {
@@ -128,11 +125,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
     }
 
     fn detach(&mut self, most: usize, into: &mut Option<Self>) -> Result<usize, ReadError> {
-        let taken = into.get_or_insert_with(|| Self {
-            lines: self.lines.nothing(),
-            encoding: self.encoding,
-            item: PhantomData,
-        });
+        let taken = into.get_or_insert_with(|| Self { lines: self.lines.nothing(), item: PhantomData });
         self.lines.detach(most, &mut taken.lines)
     }
 }
@@ -144,7 +137,8 @@ impl<T> JsonLinesReader<T> {
     #[inline(never)]
     fn decoded(&self, line: &Found<()>) -> Result<Cow<'_, str>, ReadError> {
         let bytes = &self.lines.input.bytes()[line.start..line.end];
-        self.encoding
+        self.lines
+            .encoding
             .decode(bytes)
             .map_err(|error| json_text::not_text(&self.place(line), None, bytes, &error))
     }

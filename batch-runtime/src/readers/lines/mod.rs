@@ -7,13 +7,12 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::ReadError;
-use super::framed::{Decode, Encoding, Framed, Records, read_records, text_of};
+use super::framed::{Decode, Framed, Records, read_records};
 use crate::definition::BoxError;
 
 pub(crate) use framing::LineFraming;
@@ -53,7 +52,7 @@ pub use options::LinesOptions;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LinesReader<T> {
-    records: Records<LineFraming, Parser<T>, T>,
+    records: Records<LineFraming, Parse<T>, T>,
 }
 
 impl<T> LinesReader<T> {
@@ -76,34 +75,19 @@ impl<T> LinesReader<T> {
 
 read_records!(LinesReader, LineState,);
 
-/// Parses the text of a record.
-pub(crate) struct Parser<T> {
-    parse: Parse<T>,
-    encoding: Encoding,
-}
-
-/// A trait object, so that a function can name the reader that it returns; it costs one indirect call per record.
+/// Parses the text of a record. It is a trait object, so that a function can name the reader that it returns; it costs
+/// one indirect call per record.
 type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
-impl<T> Decode<LineFraming, T> for Parser<T> {
+impl<T> Decode<LineFraming, T> for Parse<T> {
     #[inline]
     fn decode(&mut self, lines: &mut Framed<LineFraming>) -> Result<T, ReadError> {
         let (bytes, place) = lines.record();
-        let text = self.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
-        (self.parse)(&text).map_err(|error| place.refused(&text, error.to_string()))
+        let text = lines.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
+        self(&text).map_err(|error| place.refused(&text, error.to_string()))
     }
 
     fn another(&self) -> Self {
-        Self { parse: Arc::clone(&self.parse), encoding: self.encoding }
-    }
-
-    fn text(&self, _: &Framed<LineFraming>, bytes: &[u8]) -> String {
-        text_of(self.encoding, bytes)
-    }
-}
-
-impl<T> fmt::Debug for Parser<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parser").field("encoding", &self.encoding).finish_non_exhaustive()
+        Self::clone(self)
     }
 }

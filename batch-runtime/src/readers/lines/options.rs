@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::groups::{Groups, IsLine};
-use super::{LineFraming, LinesReader, Parse, Parser};
+use super::{LineFraming, LinesReader, Parse};
 use crate::definition::{BoxError, resource_name};
 use crate::readers::ReadError;
 use crate::readers::framed::{Encoding, Framed, LONGEST, Records, Totals, Trailer};
@@ -171,16 +171,16 @@ impl<T> LinesOptions<T> {
         }
         let encoding =
             self.encoding.as_deref().map_or(Ok(Encoding::Utf8), Encoding::of_lines).map_err(refused)?;
-        let mut framed = Framed::new(Source::open(path)?, self.longest, LineFraming::new(self.skips_blanks));
-        framed.begin(encoding)?;
+        let mut framed =
+            Framed::new(Source::open(path)?, self.longest, encoding, LineFraming::new(self.skips_blanks));
+        framed.begin()?;
         for _ in 0..self.first_lines {
             framed.pass()?;
         }
         if groups {
             framed.framing.group(Groups::new(self.begins, self.ends, encoding));
         }
-        let decoder = Parser { parse, encoding };
-        Ok(LinesReader { records: Records::new(framed, decoder, self.trailer) })
+        Ok(LinesReader { records: Records::new(framed, parse, self.trailer) })
     }
 }
 

@@ -100,8 +100,9 @@ impl<T> XmlReader<T> {
     }
 
     fn with_options(path: &Path, wanted: Wanted, longest: usize) -> Result<Self, ReadError> {
-        let mut elements = Framed::new(Source::open(path)?, longest, XmlFraming::new(wanted, longest));
-        elements.begin(Encoding::Utf8)?;
+        let framing = XmlFraming::new(wanted, longest);
+        let mut elements = Framed::new(Source::open(path)?, longest, Encoding::Utf8, framing);
+        elements.begin()?;
         elements.look_ahead(options::LONGEST_DECLARATION)?;
         options::check_declaration(elements.input.rest(), &elements.resource())?;
         Ok(Self { elements, last: 0, item: PhantomData })
