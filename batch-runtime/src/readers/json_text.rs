@@ -8,19 +8,7 @@ use serde::de::IgnoredAny;
 use super::framed::{NotText, RecordPlace};
 use super::{ReadError, SHOWN_CHARACTERS, shown};
 
-/// The error about a value that is not UTF-8. `element` is the pointer to the value in its document.
-#[cold]
-pub(super) fn invalid_utf8(
-    place: &RecordPlace<'_>,
-    element: Option<&str>,
-    bytes: &[u8],
-    error: std::str::Utf8Error,
-) -> ReadError {
-    let from = error.valid_up_to();
-    not_text(place, element, bytes, &NotText { encoding: "UTF-8", bytes: from..bytes.len() })
-}
-
-/// The error about a value that is not text in its encoding.
+/// The error about a value that is not text in its encoding. `element` is the pointer to the value in its document.
 #[cold]
 pub(super) fn not_text(
     place: &RecordPlace<'_>,

@@ -37,9 +37,7 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
     #[inline]
     fn decode(&mut self, records: &mut Framed<CsvFraming>) -> Result<T, ReadError> {
         let encoding = records.encoding;
-        if encoding == Encoding::Utf8 {
-            records.input.know_text(records.found.start);
-        }
+        records.know_text();
         let (record, columns) = (record(records), records.framing.columns);
         let fields = record.ends.len();
         if columns != Some(fields)

@@ -15,14 +15,15 @@ mod split;
 mod trailer;
 mod valid_text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::split::Bounds;
-use super::ReadError;
 use super::source::{Source, line_around};
+use super::{ReadError, json_text};
 
 #[cfg(feature = "encodings")]
 pub(crate) use encoding::ByteOrder;
@@ -315,6 +316,32 @@ impl<F: Framing> Framed<F> {
         let Self { input, found: Found { start, end, line, byte, .. }, .. } = self;
         let place = RecordPlace { resource: input.source.resource(), line: *line, byte: *byte };
         (&input.bytes()[*start..*end], place)
+    }
+
+    /// Checks the bytes in the buffer from the record that was found last on, if they are in UTF-8 and unless that was done
+    /// before.
+    #[inline]
+    pub(crate) fn know_text(&mut self) {
+        if self.encoding == Encoding::Utf8 {
+            self.input.know_text(self.found.start);
+        }
+    }
+
+    /// The text of the record that was found last. It is not decoded if [`know_text`](Self::know_text) found that it is
+    /// text.
+    #[inline]
+    pub(crate) fn text(&self) -> Result<Cow<'_, str>, ReadError> {
+        match self.input.text(self.found.start, self.found.end) {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.decoded(),
+        }
+    }
+
+    /// The text of a record in another encoding, or in a block with bytes that are not text.
+    #[inline(never)]
+    fn decoded(&self) -> Result<Cow<'_, str>, ReadError> {
+        let (bytes, place) = self.record();
+        self.encoding.decode(bytes).map_err(|error| json_text::not_text(&place, None, bytes, &error))
     }
 
     /// Puts the record just found back, so that it is the next one again.

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use self::framing::JsonArrayFraming;
 use self::pointer::Pointer;
-use super::framed::{Encoding, Found, Framed, RecordPlace, forward_to_framed, lines_in, split_framed};
+use super::framed::{Encoding, Found, Framed, forward_to_framed, lines_in, split_framed};
 use super::json_text;
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
@@ -197,23 +197,19 @@ impl<T: Deserializes> JsonArrayReader<T> {
     fn read_framed(&mut self) -> Result<Option<T>, ReadError> {
         let Some(found) = self.elements.advance()? else { return Ok(None) };
         self.last = found.byte;
-        let bytes = &self.elements.input.bytes()[found.start..found.end];
-        let text = match std::str::from_utf8(bytes) {
+        let (bytes, place) = self.elements.record();
+        let text = match self.elements.encoding.decode(bytes) {
             Ok(text) => text,
             Err(error) => {
-                let element = self.pointer_to(&found);
-                return Err(json_text::invalid_utf8(&self.place(&found), Some(&element), bytes, error));
+                return Err(json_text::not_text(&place, Some(&self.pointer_to(&found)), bytes, &error));
             }
         };
-        match json_numbers::from_str(text) {
+        match json_numbers::from_str(&text) {
             Ok(item) => Ok(Some(item)),
             Err(error) => {
                 let uncertain = if error.is_data() { None } else { element_end::stray_text(bytes) };
                 let refused = match uncertain {
-                    None => {
-                        let element = self.pointer_to(&found);
-                        json_text::refused(&self.place(&found), Some(&element), text, &error)
-                    }
+                    None => json_text::refused(&place, Some(&self.pointer_to(&found)), &text, &error),
                     Some(at) => self.stray_quote_error(&found, at),
                 };
                 if uncertain.is_some() {
@@ -226,10 +222,6 @@ impl<T: Deserializes> JsonArrayReader<T> {
 }
 
 impl<T> JsonArrayReader<T> {
-    fn place(&self, found: &Found<u64>) -> RecordPlace<'_> {
-        RecordPlace { resource: self.elements.input.source.resource(), line: found.line, byte: found.byte }
-    }
-
     /// The pointer to an element.
     fn pointer_to(&self, found: &Found<u64>) -> String {
         format!("{}/{}", self.elements.framing.pointer().text(), found.record)

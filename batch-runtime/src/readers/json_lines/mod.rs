@@ -4,12 +4,11 @@
 mod options;
 mod wrong_format;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use super::framed::{Encoding, Found, Framed, LONGEST, RecordPlace, forward_to_framed, split_framed};
+use super::framed::{Encoding, Framed, LONGEST, forward_to_framed, split_framed};
 use super::json_numbers;
 use super::json_text;
 use super::lines::{LineFraming, LineState};
@@ -95,22 +94,19 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
-        let Some(line) = self.lines.advance()? else { return Ok(None) };
-        if self.lines.encoding == Encoding::Utf8 {
-            self.lines.input.know_text(line.start);
+        if !self.lines.find()? {
+            return Ok(None);
         }
-        let text = match self.lines.input.text(line.start, line.end) {
-            Some(text) => Cow::Borrowed(text),
-            None => self.decoded(&line)?,
-        };
+        self.lines.know_text();
+        let text = self.lines.text()?;
         match json_numbers::from_str(&text) {
             Ok(item) => Ok(Some(item)),
-            Err(_) if line.line == 1 && wrong_format::is_array_of_all::<T>(&text) => {
+            Err(_) if self.lines.found.line == 1 && wrong_format::is_array_of_all::<T>(&text) => {
                 let resource = self.lines.resource();
                 self.lines.put_back();
                 Err(wrong_format::refused(resource, "it is one JSON array of all items"))
             }
-            Err(error) => Err(json_text::refused(&self.place(&line), None, &text, &error)),
+            Err(error) => Err(json_text::refused(&self.lines.record().1, None, &text, &error)),
         }
     }
 
@@ -131,22 +127,6 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
 }
 
 split_framed!(JsonLinesReader, lines, LinePart);
-
-impl<T> JsonLinesReader<T> {
-    /// The text of a line in another encoding, or in a block with bytes that are not text.
-    #[inline(never)]
-    fn decoded(&self, line: &Found<()>) -> Result<Cow<'_, str>, ReadError> {
-        let bytes = &self.lines.input.bytes()[line.start..line.end];
-        self.lines
-            .encoding
-            .decode(bytes)
-            .map_err(|error| json_text::not_text(&self.place(line), None, bytes, &error))
-    }
-
-    fn place(&self, line: &Found<()>) -> RecordPlace<'_> {
-        RecordPlace { resource: self.lines.input.source.resource(), line: line.line, byte: line.byte }
-    }
-}
 
 impl<T> fmt::Debug for JsonLinesReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,8 +20,7 @@ use serde::de::DeserializeOwned;
 use self::framing::{Wanted, XmlFraming};
 use self::lexer::{Lexer, Token};
 use super::floats;
-use super::framed::{Encoding, Found, Framed, RecordPlace, forward_to_framed, split_framed};
-use super::json_text;
+use super::framed::{Encoding, Found, Framed, forward_to_framed, split_framed};
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition, shown};
 use crate::{Deserializes, Reader};
@@ -108,29 +107,18 @@ impl<T> XmlReader<T> {
         Ok(Self { elements, last: 0, item: PhantomData })
     }
 
-    /// The text of an element in a block with bytes that are not text.
     #[cold]
-    fn text_of_bytes(&self, found: &Found<()>) -> Result<&str, ReadError> {
-        let bytes = &self.elements.input.bytes()[found.start..found.end];
-        std::str::from_utf8(bytes)
-            .map_err(|error| json_text::invalid_utf8(&self.place(found), None, bytes, error))
-    }
-
-    fn place(&self, found: &Found<()>) -> RecordPlace<'_> {
-        RecordPlace { resource: self.elements.input.source.resource(), line: found.line, byte: found.byte }
-    }
-
-    #[cold]
-    fn refused(&self, found: &Found<()>, text: &str, problem: &str) -> ReadError {
+    fn refused(&self, text: &str, problem: &str) -> ReadError {
+        let Found { line, byte, .. } = self.elements.found;
         // serde's messages name a field after this word, in backticks.
         let field = problem.split_once("field `").and_then(|(_, field)| field.split('`').next());
         ReadError::Record {
             resource: self.elements.resource(),
-            line: found.line,
-            byte: found.byte,
+            line,
+            byte,
             column: field.map(Box::from),
             value: shown(text),
-            problem: shown(&format!("{problem} (in the element at byte {})", found.byte)),
+            problem: shown(&format!("{problem} (in the element at byte {byte})")),
         }
     }
 }
@@ -210,19 +198,18 @@ impl<T: Deserializes> Reader for XmlReader<T> {
     type Error = ReadError;
 
     fn read(&mut self) -> Result<Option<T>, ReadError> {
-        let Some(found) = self.elements.advance()? else { return Ok(None) };
-        self.last = found.byte;
-        self.elements.input.know_text(found.start);
-        let text = match self.elements.input.text(found.start, found.end) {
-            Some(text) => text,
-            None => self.text_of_bytes(&found)?,
-        };
-        if let Some(problem) = bad_character(text).or_else(|| bad_reference(text)) {
-            return Err(self.refused(&found, text, &problem));
+        if !self.elements.find()? {
+            return Ok(None);
         }
-        match deserialize(text, self.elements.framing.around()) {
+        self.last = self.elements.found.byte;
+        self.elements.know_text();
+        let text = self.elements.text()?;
+        if let Some(problem) = bad_character(&text).or_else(|| bad_reference(&text)) {
+            return Err(self.refused(&text, &problem));
+        }
+        match deserialize(&text, self.elements.framing.around()) {
             Ok(item) => Ok(Some(item)),
-            Err(error) => Err(self.refused(&found, text, &error.to_string())),
+            Err(error) => Err(self.refused(&text, &error.to_string())),
         }
     }
 
