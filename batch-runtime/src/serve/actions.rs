@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use maud::Markup;
 
 use super::child::Run;
 use super::page::Page;
@@ -13,6 +14,7 @@ use super::query::Query;
 use super::reply::{Shared, answer, see, shown};
 use super::request::{Asked, RequestError, number};
 use super::view;
+use super::view::View;
 use super::view::form::{Form, Refused};
 #[cfg(feature = "schedule")]
 use crate::cli::refusal::Refusal;
@@ -73,17 +75,38 @@ fn restart_of(page: &Page, id: &str) -> Result<Form, RequestError> {
     Ok(Form::Restart(job, id))
 }
 
-/// Checks the fields of a form, and starts the run unless only the check was wanted.
-fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, RequestError> {
-    let given = form.given(fields);
-    let next = fields.get("next").is_some();
-    let outlook = form.outlook(page, &given, next);
+/// Does what a form asks, and shows the form again if only the check was wanted or if it is refused.
+fn submit<T>(
+    page: &Page,
+    asked: &Asked,
+    fields: &Query,
+    outlook: impl FnOnce() -> Markup,
+    show: impl FnOnce(Option<&Refused>) -> Result<View, RequestError>,
+    run: impl FnOnce() -> Result<Result<T, Refused>, RequestError>,
+    path_after: impl FnOnce(T) -> Result<String, RequestError>,
+) -> Result<Response, RequestError> {
     if fields.get("do") == Some("check") {
-        if asked.is_fragment() {
-            return Ok(asked.html(view::form::outlook(&outlook)));
-        }
-        return Ok(shown(page, asked, &view::form::show(page, form, fields, None)?));
+        return Ok(if asked.is_fragment() {
+            asked.html(outlook())
+        } else {
+            shown(page, asked, &show(None)?)
+        });
     }
+    let refused = match run() {
+        Ok(Ok(started)) => return Ok(see(&path_after(started)?)),
+        Ok(Err(refused)) => refused,
+        Err(RequestError::Refused(refusal)) => Refused::from(refusal),
+        Err(error @ RequestError::Missing) => return Err(error),
+    };
+    let mut response = shown(page, asked, &show(Some(&refused))?);
+    *response.status_mut() = RequestError::Refused(refused.refusal).status();
+    Ok(response)
+}
+
+/// Starts the run that a form describes.
+fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Response, RequestError> {
+    let next = fields.get("next").is_some();
+    let outlook = |given: &[_]| form.outlook(page, given, next);
     let (job, words, did) = match form {
         Form::Start(job) => (job.name, vec!["run".into(), job.name.into()], OperationKind::Start),
         Form::Restart(job, id) => {
@@ -91,17 +114,21 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
         }
     };
     let words = words.into_iter().chain(next.then(|| "--next".into())).collect();
-    let refused = match outlook {
-        Ok(_) => match (Run { job, words, given }).start(page) {
-            Ok(started) => return Ok(see(&told(page, job, started, did)?)),
-            Err(RequestError::Refused(refusal)) => Refused::from(refusal),
-            Err(error @ RequestError::Missing) => return Err(error),
+    submit(
+        page,
+        asked,
+        fields,
+        || view::form::outlook(&outlook(&form.given(fields))),
+        |refused| view::form::show(page, form, fields, refused),
+        || {
+            let given = form.given(fields);
+            match outlook(&given) {
+                Ok(_) => Run { job, words, given }.start(page).map(Ok),
+                Err(refused) => Ok(Err(refused)),
+            }
         },
-        Err(refused) => refused,
-    };
-    let mut response = shown(page, asked, &view::form::show(page, form, fields, Some(&refused))?);
-    *response.status_mut() = RequestError::Refused(refused.refusal).status();
-    Ok(response)
+        |started| told(page, job, started, did),
+    )
 }
 
 /// Reports and records that a run was started, and returns the path of its page.
@@ -235,22 +262,15 @@ pub(super) async fn backfill(
 ) -> Response {
     answer(page, asked, move |page, asked| {
         let (job, fields) = (page.operator.job(&job)?, Query::of(Some(&body)));
-        if fields.get("do") == Some("check") {
-            if asked.is_fragment() {
-                return Ok(asked.html(view::backfill::outlook(page, job, &fields)));
-            }
-            return Ok(shown(page, asked, &view::backfill::show(page, job, &fields, None)?));
-        }
-        match run_days(page, job, &fields) {
-            Ok(()) => Ok(see(&format!("/executions?job={}", job.name))),
-            Err(RequestError::Refused(refusal)) => {
-                let mut response =
-                    shown(page, asked, &view::backfill::show(page, job, &fields, Some(&refusal))?);
-                *response.status_mut() = RequestError::Refused(refusal).status();
-                Ok(response)
-            }
-            Err(error @ RequestError::Missing) => Err(error),
-        }
+        submit(
+            page,
+            asked,
+            &fields,
+            || view::backfill::outlook(page, job, &fields),
+            |refused| view::backfill::show(page, job, &fields, refused.map(|refused| &refused.refusal)),
+            || run_days(page, job, &fields).map(Ok),
+            |()| Ok(format!("/executions?job={}", job.name)),
+        )
     })
     .await
 }
