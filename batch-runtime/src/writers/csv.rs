@@ -252,7 +252,7 @@ impl<T: Serializes> Writer for CsvWriter<T> {
 forward_to_partitions!(CsvWriter);
 one_file!(CsvWriter);
 file_options!(CsvWriter);
-totals_in_footer!(CsvWriter);
+totals_in_footer!(CsvWriter, footer);
 
 impl<T> fmt::Debug for CsvWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,6 +24,7 @@
 
 mod compression;
 mod copy;
+mod ends;
 mod forward;
 mod leftovers;
 mod lock;
@@ -48,6 +49,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::compression::{Compression, Encoder};
+pub(super) use self::ends::{Ends, lines_of_text};
 pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
 pub(crate) use self::leftovers::{tag_of, tags_in};
 use self::lock::{is_still, lock};

@@ -10,10 +10,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use super::columns::{self, Columns, Format, ItemError};
-use super::file::{
-    Footer, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
-    totals_in_footer,
-};
+use super::file::{Ends, TransactionalFile, forward_to_file, forward_to_partitions, lines_of_text};
 use super::{FilePosition, WriteError};
 use crate::readers::FixedColumn;
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
@@ -60,10 +57,8 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 #[must_use]
 pub struct FixedWriter<T> {
     file: TransactionalFile,
+    ends: Ends,
     columns: Vec<FixedColumn>,
-    line_end: &'static str,
-    header: Option<String>,
-    footer: Option<Box<Footer>>,
     /// Known from the first item on.
     layout: Option<Layout>,
     item: PhantomData<fn(&T)>,
@@ -96,10 +91,8 @@ impl<T> FixedWriter<T> {
     ) -> Self {
         Self {
             file: TransactionalFile::new(path.into()),
+            ends: Ends::new(),
             columns: columns.into_iter().map(Into::into).collect(),
-            line_end: "\n",
-            header: None,
-            footer: None,
             layout: None,
             item: PhantomData,
         }
@@ -107,19 +100,7 @@ impl<T> FixedWriter<T> {
 
     /// Ends lines with CRLF instead of LF.
     pub fn crlf(mut self) -> Self {
-        self.line_end = "\r\n";
-        self
-    }
-
-    /// Adds this line before the first item, verbatim.
-    pub fn header(mut self, line: impl Into<String>) -> Self {
-        self.header = Some(line.into());
-        self
-    }
-
-    /// Adds the text that `footer` makes from the number of items, verbatim, after the last item.
-    pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
-        self.footer = Some(Box::new(footer));
+        self.ends.line_end = "\r\n";
         self
     }
 
@@ -215,34 +196,26 @@ impl<T: Serializes> Writer for FixedWriter<T> {
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
         let Some(first) = items.first() else { return Ok(()) };
         self.learn(first)?;
-        self.file.head(self.header.as_deref(), self.line_end)?;
+        self.ends.begin(&mut self.file)?;
         let Some(layout) = &mut self.layout else { return Ok(()) };
-        let line_end = self.line_end;
+        let line_end = self.ends.line_end;
         self.file.add_records(items, |item, out| layout.append(item, line_end, out))
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
-        if self.file.is_sealed() {
-            return Ok(());
-        }
-        self.file.head(self.header.as_deref(), self.line_end)?;
-        self.file.end(self.footer.as_deref(), self.line_end)?;
-        self.file.seal(durability)
+        self.ends.seal(&mut self.file, durability)
     }
 }
 
 forward_to_partitions!(FixedWriter);
-
-one_file!(FixedWriter);
-file_options!(FixedWriter);
-totals_in_footer!(FixedWriter);
+lines_of_text!(FixedWriter);
 
 impl<T> fmt::Debug for FixedWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FixedWriter")
             .field("file", &self.file)
             .field("columns", &self.columns)
-            .field("header", &self.header)
+            .field("header", &self.ends.header)
             .finish_non_exhaustive()
     }
 }

@@ -6,10 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use super::file::{
-    Footer, Refusal, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
-    totals_in_footer,
-};
+use super::file::{Ends, Refusal, TransactionalFile, forward_to_file, forward_to_partitions, lines_of_text};
 use super::{FilePosition, WriteError};
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
@@ -56,27 +53,14 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 #[must_use]
 pub struct JsonLinesWriter<T> {
     file: TransactionalFile,
-    header: Option<String>,
-    footer: Option<Box<Footer>>,
+    ends: Ends,
     item: PhantomData<fn(&T)>,
 }
 
 impl<T> JsonLinesWriter<T> {
     /// Creates a file without a header or footer. No file is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
-        Self { file: TransactionalFile::new(path.into()), header: None, footer: None, item: PhantomData }
-    }
-
-    /// Adds this line before the first item, verbatim.
-    pub fn header(mut self, line: impl Into<String>) -> Self {
-        self.header = Some(line.into());
-        self
-    }
-
-    /// Adds a text after the last item, verbatim. `footer` makes the text from the number of items.
-    pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
-        self.footer = Some(Box::new(footer));
-        self
+        Self { file: TransactionalFile::new(path.into()), ends: Ends::new(), item: PhantomData }
     }
 }
 
@@ -90,30 +74,23 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
-        self.file.head(self.header.as_deref(), "\n")?;
+        self.ends.begin(&mut self.file)?;
         self.file.add_records(items, |item, out| exact::append(item, out).map(|()| out.push(b'\n')))
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
-        if self.file.is_sealed() {
-            return Ok(());
-        }
-        self.file.head(self.header.as_deref(), "\n")?;
-        self.file.end(self.footer.as_deref(), "\n")?;
-        self.file.seal(durability)
+        self.ends.seal(&mut self.file, durability)
     }
 }
 
 forward_to_partitions!(JsonLinesWriter);
-one_file!(JsonLinesWriter);
-file_options!(JsonLinesWriter);
-totals_in_footer!(JsonLinesWriter);
+lines_of_text!(JsonLinesWriter);
 
 impl<T> fmt::Debug for JsonLinesWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonLinesWriter")
             .field("file", &self.file)
-            .field("header", &self.header)
+            .field("header", &self.ends.header)
             .finish_non_exhaustive()
     }
 }

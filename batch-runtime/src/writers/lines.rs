@@ -6,10 +6,7 @@ mod tests;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 
-use super::file::{
-    Footer, Refusal, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
-    totals_in_footer,
-};
+use super::file::{Ends, Refusal, TransactionalFile, forward_to_file, forward_to_partitions, lines_of_text};
 use super::{FilePosition, WriteError};
 use crate::definition::BoxError;
 use crate::{ChunkTransaction, Durability, Writer};
@@ -49,15 +46,44 @@ use crate::{ChunkTransaction, Durability, Writer};
 #[must_use]
 pub struct LinesWriter<T> {
     file: TransactionalFile,
-    format: Format<T>,
-    line_end: &'static str,
+    ends: Ends,
+    add_all: AddAll<T>,
     with_blanks: bool,
-    header: Option<String>,
-    footer: Option<Box<Footer>>,
 }
 
-/// A trait object, so that a function can name the writer that it returns; it costs one indirect call an item.
-type Format<T> = Box<dyn Fn(&T, &mut Line<'_>) -> Result<(), BoxError> + Send + Sync>;
+/// Adds the lines of a chunk. It is a trait object, so that a function can name the writer that it returns.
+type AddAll<T> = Box<dyn Fn(&[T], Lines<'_>) -> Result<(), WriteError> + Send + Sync>;
+
+/// The file to which lines are added.
+struct Lines<'a> {
+    file: &'a mut TransactionalFile,
+    line_end: &'static str,
+    with_blanks: bool,
+}
+
+impl Lines<'_> {
+    /// Adds the line that `format` makes of each item. If an item is refused, none is added.
+    #[inline]
+    fn add<T, E: Into<BoxError>>(
+        self,
+        items: &[T],
+        format: impl Fn(&T, &mut Line<'_>) -> Result<(), E>,
+    ) -> Result<(), WriteError> {
+        let Self { file, line_end, with_blanks } = self;
+        file.add_records(items, |item, out| {
+            let begin = out.len();
+            format(item, &mut Line(out)).map_err(|error| {
+                let error: BoxError = error.into();
+                Refusal { field: None, problem: format!("it cannot be formatted: {error}") }
+            })?;
+            if let Some(problem) = problem(&out[begin..], with_blanks) {
+                return Err(Refusal { field: None, problem: problem.to_owned() });
+            }
+            out.extend_from_slice(line_end.as_bytes());
+            Ok(())
+        })
+    }
+}
 
 /// The line of an item, to which `write!` appends; [`LinesWriter::create_with`] says how.
 ///
@@ -116,17 +142,15 @@ impl<T> LinesWriter<T> {
     ) -> Self {
         Self {
             file: TransactionalFile::new(path.into()),
-            format: Box::new(move |item, line| format(item, line).map_err(Into::into)),
-            line_end: "\n",
+            ends: Ends::new(),
+            add_all: Box::new(move |items, lines| lines.add(items, &format)),
             with_blanks: false,
-            header: None,
-            footer: None,
         }
     }
 
     /// Ends lines with CRLF instead of LF.
     pub fn crlf(mut self) -> Self {
-        self.line_end = "\r\n";
+        self.ends.line_end = "\r\n";
         self
     }
 
@@ -134,18 +158,6 @@ impl<T> LinesWriter<T> {
     /// records](crate::readers::LinesOptions::with_blank_lines) too.
     pub fn with_blank_lines(mut self) -> Self {
         self.with_blanks = true;
-        self
-    }
-
-    /// Adds this line before the first item, verbatim.
-    pub fn header(mut self, line: impl Into<String>) -> Self {
-        self.header = Some(line.into());
-        self
-    }
-
-    /// Adds the text that `footer` makes from the number of items, verbatim, after the last item.
-    pub fn footer(mut self, footer: impl Fn(u64) -> String + Send + Sync + 'static) -> Self {
-        self.footer = Some(Box::new(footer));
         self
     }
 }
@@ -176,42 +188,24 @@ impl<T> Writer for LinesWriter<T> {
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
-        self.file.head(self.header.as_deref(), self.line_end)?;
-        let Self { file, format, line_end, with_blanks, .. } = self;
-        file.add_records(items, |item, out| {
-            let begin = out.len();
-            format(item, &mut Line(out)).map_err(|error| Refusal {
-                field: None,
-                problem: format!("it cannot be formatted: {error}"),
-            })?;
-            if let Some(problem) = problem(&out[begin..], *with_blanks) {
-                return Err(Refusal { field: None, problem: problem.to_owned() });
-            }
-            out.extend_from_slice(line_end.as_bytes());
-            Ok(())
-        })
+        let Self { file, ends, add_all, with_blanks } = self;
+        ends.begin(file)?;
+        add_all(items, Lines { file, line_end: ends.line_end, with_blanks: *with_blanks })
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
-        if self.file.is_sealed() {
-            return Ok(());
-        }
-        self.file.head(self.header.as_deref(), self.line_end)?;
-        self.file.end(self.footer.as_deref(), self.line_end)?;
-        self.file.seal(durability)
+        self.ends.seal(&mut self.file, durability)
     }
 }
 
 forward_to_partitions!(LinesWriter, b"", Sized);
-one_file!(LinesWriter);
-file_options!(LinesWriter);
-totals_in_footer!(LinesWriter);
+lines_of_text!(LinesWriter);
 
 impl<T> fmt::Debug for LinesWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinesWriter")
             .field("file", &self.file)
-            .field("header", &self.header)
+            .field("header", &self.ends.header)
             .finish_non_exhaustive()
     }
 }

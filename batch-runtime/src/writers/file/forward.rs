@@ -97,7 +97,7 @@ macro_rules! file_options {
 pub(in crate::writers) use file_options;
 
 macro_rules! totals_in_footer {
-    ($writer:ident) => {
+    ($writer:ident, $($footer:ident).+) => {
         impl<T> $writer<T> {
             /// Adds a footer with totals over the items: the text that `footer` returns for the totals and
             /// the number of items, verbatim, after the last item. See
@@ -107,7 +107,7 @@ macro_rules! totals_in_footer {
                 footer: impl Fn(&S, u64) -> String + Send + Sync + 'static,
             ) -> $crate::writers::WithTotals<Self, S> {
                 $crate::writers::WithTotals::new(self, footer, |writer, footer| {
-                    writer.footer = Some(Box::new(move |_| footer.clone()));
+                    writer.$($footer).+ = Some(Box::new(move |_| footer.clone()));
                 })
             }
         }

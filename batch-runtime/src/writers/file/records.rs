@@ -52,15 +52,6 @@ impl TransactionalFile {
         WriteError::Item { path: self.path().to_path_buf(), record: self.records() + ahead, field, problem }
     }
 
-    /// Adds a header line if the file is still empty.
-    pub(in crate::writers) fn head(&mut self, line: Option<&str>, line_end: &str) -> Result<(), WriteError> {
-        let Some(line) = line.filter(|_| self.is_empty()) else { return Ok(()) };
-        let out = self.buffer()?;
-        out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(line_end.as_bytes());
-        self.end_header()
-    }
-
     /// Adds the footer after the last record; the file of a partition has none.
     pub(in crate::writers) fn end(
         &mut self,
