@@ -56,21 +56,21 @@ const SMALL: usize = 47;
 /// As many zeros in a row are in a number without an exponent that becomes zero.
 const ZEROS: usize = 45;
 
-/// Every run of [`ZEROS`] contains [`SAMPLED`] zeros that end at a multiple of this.
+/// The length of the pieces of a text of which only the ends are looked at: a run that is longer by `n` covers the last `n`
+/// bytes of a piece.
 const STRIDE: usize = 32;
-
-const SAMPLED: usize = ZEROS - STRIDE;
 
 /// True if a number in a text may become zero. This is quick, and rarely true of any other text.
 #[inline]
 pub(super) fn may_vanish(text: &[u8]) -> bool {
     has_exponent(text) && memchr::memchr_iter(b'-', text).any(|at| is_small(text, at))
-        || text
-            .iter()
-            .step_by(STRIDE)
-            .skip(1)
-            .zip(1..)
-            .any(|(byte, stride)| *byte == b'0' && text[..stride * STRIDE].ends_with(&[b'0'; SAMPLED - 1]))
+        || pieces(text).any(|piece| piece.ends_with(&[b'0'; ZEROS - STRIDE]))
+}
+
+/// The pieces of a text. No run begins at its first byte: `0.` or a tag comes before.
+#[inline]
+fn pieces(text: &[u8]) -> std::slice::ChunksExact<'_, u8> {
+    text.get(1..).unwrap_or_default().chunks_exact(STRIDE)
 }
 
 /// True if a digit or a point is followed by the letter of an exponent, as in few texts.
@@ -114,14 +114,9 @@ const LARGE: usize = 39;
 /// True if a number in a text may become zero or infinite. This is quick, and rarely true of any other text.
 #[cfg(feature = "xml")]
 pub(super) fn may_be_out_of_range(text: &[u8]) -> bool {
-    /// Every run of [`LARGE`] digits contains this many that end at a multiple of [`STRIDE`].
-    const SAMPLED: usize = LARGE - STRIDE;
     may_vanish(text)
         || has_exponent(text) && memchr::memchr2_iter(b'e', b'E', text).any(|at| is_large(text, at))
-        || text.iter().step_by(STRIDE).skip(1).zip(1..).any(|(byte, stride)| {
-            let before = &text[..stride * STRIDE];
-            byte.is_ascii_digit() && before[before.len() - (SAMPLED - 1)..].iter().all(u8::is_ascii_digit)
-        })
+        || pieces(text).any(|piece| piece.iter().rev().take(LARGE - STRIDE).all(u8::is_ascii_digit))
 }
 
 /// True if an exponent of a very large number begins at `at`.
