@@ -139,6 +139,33 @@ fn a_job_with_partitions_survives() {
     testing::survives(|_| partitioned(), saved);
 }
 
+/// Workers can process its chunks, but here its own threads do.
+#[cfg(feature = "remote-chunks")]
+mod remote_chunks {
+    use batch_runtime::prelude::*;
+    use batch_runtime::testing;
+
+    use super::{create_table, doubled, numbers, save, saved};
+
+    #[step(chunk = 2, threads = 2, remote)]
+    fn by_workers() {
+        numbers | doubled | save
+    }
+
+    #[job]
+    fn remote() {
+        create_table;
+        by_workers;
+    }
+
+    #[test]
+    fn a_job_with_a_remote_step_survives() {
+        // Launch, two steps with a beginning and an end each, one call, four chunks, the end of the job.
+        let commits = 1 + 2 * 2 + 1 + 4 + 1;
+        assert_eq!(testing::survives(|_| remote(), saved), 2 * commits);
+    }
+}
+
 #[database]
 fn warehouse(place: &Path) -> Sqlite {
     Sqlite::open(place).on_connect(|connection| {

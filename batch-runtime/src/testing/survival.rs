@@ -24,6 +24,10 @@ const REPORTED: usize = 5;
 /// [`Sandbox::path`]. `left` returns what the job has left there, such as its rows, as anything that serialises. It may also
 /// assert and return nothing. Let it sort the rows if their order may differ, as with `partitions`.
 ///
+/// Partitions run on threads of the test, and the threads of a step process the chunks of a step with `remote`, as in a run
+/// without workers. Workers commit chunks by the same code, and after a death another one resumes at the same checkpoint. A
+/// sweep does not show what processes fail to share: each worker has its own value of a `#[resource]`.
+///
 /// Returns how often the job was stopped. An error in place of the commit stops a run, and the engine drops everything: it
 /// closes open files without another write, and calls no listener. With `n` commits the job runs about `4 n` times, so
 /// let its input be small: a few chunks.
