@@ -1,10 +1,11 @@
 //! A purge deletes the record of instances that are complete, and nothing of others; identities and totals stay.
 
+use batch_runtime::operator::{Archive, ExecutionDetails, JobOperator, OperatorError, Purge};
 use batch_runtime::repository::{
-    BatchStatus, InstanceFilter, LaunchRequest, Launched, OperationKind, PurgeFilter, RepositoryError,
-    StepFinish, finish_step,
+    BatchStatus, ChunkRecord, InstanceFilter, LaunchRequest, Launched, OperationKind, Ownership, PurgeFilter,
+    RepositoryError, SkipPhase, SkippedItem, SkippedRow, StepFinish, finish_step,
 };
-use batch_runtime::{ExecutionId, InstanceId, Parameter, ParameterValue, Timestamp};
+use batch_runtime::{BoxError, ExecutionId, InstanceId, Parameter, ParameterValue, Timestamp};
 
 use crate::place::{Place, Repo};
 use crate::support::*;
@@ -18,6 +19,8 @@ every_kind![
     a_page_looks_at_a_limited_number_of_instances_and_says_where_the_next_one_begins,
     only_old_instances_with_the_wanted_job_and_status_are_selected,
     the_space_of_purged_rows_is_given_back,
+    the_archive_takes_each_execution_and_then_the_items_that_it_skipped,
+    nothing_is_purged_whose_archive_is_not_durable,
 ];
 
 /// Everything that may be purged.
@@ -178,4 +181,91 @@ fn the_space_of_purged_rows_is_given_back<P: Place>(place: &P) {
     repository.purge(&[instance]).unwrap();
     repository.vacuum().unwrap();
     assert_eq!(refused(&repository, "a").1, BatchStatus::Completed);
+}
+
+/// Takes lines such as `2 completed` for an execution and `1 step 7` for a skipped item.
+#[derive(Default)]
+struct Lines {
+    taken: Vec<String>,
+    durable: usize,
+    fails: bool,
+}
+
+impl Archive for Lines {
+    fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError> {
+        self.taken.push(format!("{} {}", execution.execution.id, execution.execution.status.as_str()));
+        Ok(())
+    }
+
+    fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError> {
+        self.taken.push(format!("{} {} {}", item.execution, item.step, item.item.error));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), BoxError> {
+        if self.fails {
+            return Err("the disk is full".into());
+        }
+        self.durable = self.taken.len();
+        Ok(())
+    }
+}
+
+/// Skips that many items in a step of the execution.
+fn skip(repository: &Repo, ownership: Ownership, many: u32) {
+    let mut step = begin(repository, ownership);
+    let item = |number: u32| SkippedItem {
+        phase: SkipPhase::Read,
+        position: "{}".to_owned(),
+        location: None,
+        error: number.to_string(),
+        item: None,
+    };
+    for chunk in (1..=many).collect::<Vec<_>>().chunks(400) {
+        let skipped = chunk.iter().copied().map(item).collect();
+        step.chunks.commit(&mut ChunkRecord { skipped, ..record(1) }, |_, _| Ok(())).unwrap();
+    }
+    let end = ended_step(BatchStatus::Completed, "COMPLETED");
+    finish_step(&**repository, ownership, step.id, None, &end).unwrap();
+}
+
+fn the_archive_takes_each_execution_and_then_the_items_that_it_skipped<P: Place>(place: &P) {
+    let repository = place.open();
+    let failed = launched(&repository, "a");
+    skip(&repository, failed.ownership, 2);
+    fail(&repository, failed.ownership);
+    let completed = launched(&repository, "a");
+    // More than are read at once.
+    skip(&repository, completed.ownership, 1_001);
+    repository.finish(completed.ownership, &ended(BatchStatus::Completed, "COMPLETED")).unwrap();
+    let other = launched(&repository, "b");
+    repository.finish(other.ownership, &ended(BatchStatus::Completed, "COMPLETED")).unwrap();
+
+    let mut archive = Lines::default();
+    let operator = JobOperator::new(std::sync::Arc::clone(&repository));
+    operator.purge_archiving(&Purge::ended_before(Timestamp::MAX), &mut archive).unwrap();
+
+    let items =
+        |execution: u32, many: u32| (1..=many).map(move |number| format!("{execution} step {number}"));
+    let mut expected = vec!["1 FAILED".to_owned()];
+    expected.extend(items(1, 2));
+    expected.push("2 COMPLETED".to_owned());
+    expected.extend(items(2, 1_001));
+    expected.push("3 COMPLETED".to_owned());
+    assert_eq!(archive.taken, expected);
+    assert_eq!(archive.durable, expected.len());
+}
+
+fn nothing_is_purged_whose_archive_is_not_durable<P: Place>(place: &P) {
+    let repository = place.open();
+    let instance = complete::<P>(&repository, "a");
+    let mut archive = Lines { fails: true, ..Lines::default() };
+    let operator = JobOperator::new(std::sync::Arc::clone(&repository));
+    let refused = operator.purge_archiving(&Purge::ended_before(Timestamp::MAX), &mut archive);
+    let why = refused.unwrap_err();
+    assert!(
+        matches!(&why, OperatorError::Archive(_)) && why.to_string().contains("the disk is full"),
+        "{why}"
+    );
+    assert_eq!(selected(&repository, &all()), [instance]);
 }

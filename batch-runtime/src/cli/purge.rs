@@ -1,17 +1,22 @@
 //! `purge`: deletes the record of old instances, or says what would be deleted.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::arguments::{Globals, PurgeArguments};
 use super::console::Console;
 use super::refusal::Refusal;
+use super::skipped::Skipped;
 use super::times::moment;
 use super::{done, json};
+use crate::definition::BoxError;
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
-use crate::operator::{ExecutionDetails, JobOperator, Purge, Purged};
+use crate::operator::{Archive, ExecutionDetails, JobOperator, Purge, Purged};
+use crate::repository::SkippedRow;
 
 /// `purge`
 pub(super) fn purge(
@@ -33,10 +38,7 @@ pub(super) fn purge(
         return Ok(());
     }
     let purged = match arguments.archive.as_deref().map(Path::new) {
-        Some(path) => {
-            let mut archive = Archive::open(path)?;
-            operator.purge_archiving(&purge, |details| archive.add(details))?
-        }
+        Some(path) => operator.purge_archiving(&purge, &mut ArchiveFile::open(path)?)?,
         None => operator.purge(&purge)?,
     };
     if arguments.vacuum {
@@ -81,28 +83,67 @@ fn would(found: &Purged) -> String {
     )
 }
 
-/// The file to which executions are appended before they are deleted.
-struct Archive {
-    file: File,
+/// The file to which executions and skipped items are appended before they are deleted, each as a line of JSON.
+struct ArchiveFile {
+    file: BufWriter<File>,
     path: String,
 }
 
-impl Archive {
+impl ArchiveFile {
     fn open(path: &Path) -> Result<Self, Refusal> {
         let shown = path.display().to_string();
-        match OpenOptions::new().create(true).append(true).open(path) {
-            Ok(file) => Ok(Self { file, path: shown }),
-            Err(error) => Err(Refusal::usage(format!(
+        Self::opened(path).map(|file| Self { file: BufWriter::new(file), path: shown.clone() }).map_err(|error| {
+            Refusal::usage(format!(
                 "the archive {shown} cannot be opened: {error}, and nothing was purged; use `--archive` to choose another file"
-            ))),
-        }
+            ))
+        })
     }
 
-    /// Appends an execution as a line of JSON, which is on the disk before the execution is deleted.
-    fn add(&mut self, details: &ExecutionDetails) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&json::Details::from(details))?;
-        line.push(b'\n');
-        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path)))
+    /// Opens the file for appending. A line that an interrupted purge has cut off is ended, so that the next line stands
+    /// by itself.
+    fn opened(path: &Path) -> io::Result<File> {
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        // A pipe has no end to look at.
+        if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(file)
     }
+
+    /// Appends a line. As each line is one write into the buffer, another purge can append to the same file meanwhile.
+    fn line(&mut self, document: &impl Serialize) -> Result<(), BoxError> {
+        let mut line = serde_json::to_vec(document)?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> BoxError {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path)).into()
+    }
+}
+
+impl Archive for ArchiveFile {
+    fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError> {
+        self.line(&json::Details::from(execution))
+    }
+
+    fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError> {
+        self.line(&ArchivedItem { skipped: Skipped::from(item) })
+    }
+
+    fn sync(&mut self) -> Result<(), BoxError> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        synced.map_err(|error| self.failed(&error))
+    }
+}
+
+/// The line of a skipped item.
+#[derive(Serialize)]
+struct ArchivedItem<'a> {
+    skipped: Skipped<'a>,
 }

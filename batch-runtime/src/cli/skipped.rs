@@ -104,8 +104,9 @@ pub(crate) struct Document<'a> {
     next: Option<String>,
 }
 
+/// A skipped item.
 #[derive(Serialize)]
-struct Skipped<'a> {
+pub(super) struct Skipped<'a> {
     execution: ExecutionId,
     step: &'a str,
     step_execution: StepExecutionId,

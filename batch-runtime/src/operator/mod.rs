@@ -15,7 +15,7 @@ pub use crate::engine::RestartFrom;
 pub use details::ExecutionDetails;
 pub use doctor::Finding;
 pub use error::OperatorError;
-pub use purge::{Purge, Purged, PurgedJob};
+pub use purge::{Archive, Purge, Purged, PurgedJob};
 #[cfg(feature = "serve")]
 pub(crate) use resolve::{check_abandon, check_stop};
 

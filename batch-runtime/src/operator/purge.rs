@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::{ExecutionDetails, JobOperator, OperatorError};
-use crate::definition::{BoxError, InstanceId};
-use crate::repository::{BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable};
+use crate::definition::{BoxError, ExecutionId, InstanceId};
+use crate::repository::{
+    BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable,
+    SkippedFilter, SkippedOf, SkippedRow,
+};
 
 /// The number of instances that one transaction deletes.
 const AT_ONCE: u32 = 500;
+/// The number of skipped items that are read at once, before they are archived.
+const SKIPPED_AT_ONCE: u32 = 500;
 /// The longest pause between two transactions, which lets other writers have their turn.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -101,6 +106,66 @@ pub struct PurgedJob {
     pub newest: Timestamp,
 }
 
+/// Keeps what a purge deletes. [`purge_archiving`](JobOperator::purge_archiving) passes everything to it before it deletes
+/// it.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use batch_runtime::repository::sqlite::SqliteRepository;
+/// use batch_runtime::operator::{Archive, ExecutionDetails, JobOperator, OperatorError, Purge};
+/// use batch_runtime::repository::SkippedRow;
+/// use batch_runtime::{BoxError, ExecutionId, Timestamp};
+///
+/// /// Keeps only the numbers of executions and the errors of skipped items.
+/// #[derive(Default)]
+/// struct Excerpt {
+///     executions: Vec<ExecutionId>,
+///     errors: Vec<String>,
+/// }
+///
+/// impl Archive for Excerpt {
+///     fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError> {
+///         self.executions.push(execution.execution.id);
+///         Ok(())
+///     }
+///
+///     fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError> {
+///         self.errors.push(item.item.error.clone());
+///         Ok(())
+///     }
+///
+///     fn sync(&mut self) -> Result<(), BoxError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?));
+/// let mut excerpt = Excerpt::default();
+/// operator.purge_archiving(&Purge::ended_before(Timestamp::MAX), &mut excerpt)?;
+/// assert_eq!(excerpt.executions, []);
+/// # Ok::<(), OperatorError>(())
+/// ```
+pub trait Archive {
+    /// Takes an execution. The executions of an instance come one after the other, the oldest first.
+    ///
+    /// # Errors
+    /// If it cannot be archived. Then it is not deleted.
+    fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError>;
+
+    /// Takes an item that the last execution has skipped. The items of an execution come in the order of
+    /// [`JobOperator::skipped`].
+    ///
+    /// # Errors
+    /// If it cannot be archived. Then neither it nor its execution is deleted.
+    fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError>;
+
+    /// Makes everything durable that it has taken. Some of it is deleted next.
+    ///
+    /// # Errors
+    /// If that fails. Then nothing more is deleted.
+    fn sync(&mut self) -> Result<(), BoxError>;
+}
+
 impl JobOperator {
     /// Says what [`purge`](Self::purge) would delete, and deletes nothing.
     ///
@@ -148,40 +213,39 @@ impl JobOperator {
         self.purge_pages(purge, |_| Ok(()))
     }
 
-    /// As [`purge`](Self::purge), but first passes every execution to `archive`. After a crash, some executions are
-    /// passed to it again.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use batch_runtime::repository::sqlite::SqliteRepository;
-    /// # use batch_runtime::Timestamp;
-    /// # use batch_runtime::operator::{JobOperator, OperatorError, Purge};
-    /// # let operator = JobOperator::new(Arc::new(SqliteRepository::temporary()?));
-    /// let mut archived = Vec::new();
-    /// operator.purge_archiving(&Purge::ended_before(Timestamp::MAX), |details| {
-    ///     archived.push(details.execution.id);
-    ///     Ok::<_, std::io::Error>(())
-    /// })?;
-    /// # Ok::<(), OperatorError>(())
-    /// ```
+    /// As [`purge`](Self::purge), but first passes every execution and the items that it skipped to an archive. After a
+    /// crash, some of them are passed to it again.
     ///
     /// # Errors
-    /// As for [`purge`](Self::purge), and if `archive` fails. After that, nothing more is deleted.
-    pub fn purge_archiving<E: Into<BoxError>>(
-        &self,
-        purge: &Purge,
-        mut archive: impl FnMut(&ExecutionDetails) -> Result<(), E>,
-    ) -> Result<Purged, OperatorError> {
+    /// As for [`purge`](Self::purge), and if the archive fails. After that, nothing more is deleted.
+    pub fn purge_archiving(&self, purge: &Purge, archive: &mut dyn Archive) -> Result<Purged, OperatorError> {
         self.purge_pages(purge, |instances| {
             for instance in instances {
                 let filter = ExecutionFilter { instance: Some(*instance), ..ExecutionFilter::default() };
                 for execution in self.repository.executions(&filter)?.iter().rev() {
-                    let details = ExecutionDetails::of(&*self.repository, execution.id)?;
-                    archive(&details).map_err(|error| OperatorError::Archive(error.into()))?;
+                    self.archive(execution.id, archive)?;
                 }
             }
-            Ok(())
+            archive.sync().map_err(OperatorError::Archive)
         })
+    }
+
+    /// Passes an execution to an archive, and then the items that it skipped, page by page.
+    fn archive(&self, execution: ExecutionId, archive: &mut dyn Archive) -> Result<(), OperatorError> {
+        let details = ExecutionDetails::of(&*self.repository, execution)?;
+        archive.execution(&details).map_err(OperatorError::Archive)?;
+        let of_execution = SkippedFilter::of(SkippedOf::Execution(execution));
+        let mut page = SkippedFilter { limit: Some(SKIPPED_AT_ONCE), ..of_execution };
+        loop {
+            let items = self.repository.skipped_page(&page)?;
+            for item in &items {
+                archive.skipped(item).map_err(OperatorError::Archive)?;
+            }
+            if items.len() < SKIPPED_AT_ONCE as usize {
+                return Ok(());
+            }
+            page.after = items.last().map(SkippedRow::key);
+        }
     }
 
     /// Deletes the instances page by page, and calls `before` with each page first.

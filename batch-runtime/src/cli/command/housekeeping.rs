@@ -46,7 +46,7 @@ pub(super) fn purge() -> Command {
                 .value_name("FILE")
                 .requires("yes")
                 .value_parser(clap::value_parser!(OsString))
-                .help("Appends each execution to this file before it is deleted, as a line of JSON such as `show --json` prints"),
+                .help("Appends each execution to this file before it is deleted, as a line of JSON such as `show --json` prints, and then each item that it skipped"),
             option("vacuum", 6)
                 .action(ArgAction::SetTrue)
                 .requires("yes")

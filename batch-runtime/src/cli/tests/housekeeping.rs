@@ -92,6 +92,29 @@ fn every_purged_execution_is_in_the_archive() {
 }
 
 #[test]
+fn the_items_that_an_execution_skipped_are_in_the_archive_after_it() {
+    let folder = two_instances();
+    let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO BATCH_SKIPPED_ITEM VALUES (1, 1, 'READ', '{"v":1}', 'line 8', '3 columns', NULL);
+               INSERT INTO BATCH_SKIPPED_ITEM VALUES (1, 2, 'WRITE', '{"v":2}', NULL, 'no "carrier"', '{"delay":7}')"#,
+        )
+        .unwrap();
+    let shown = folder.json(JOBS, "show 1 --skipped")["skipped"].clone();
+    let archive = folder.path("archive.jsonl");
+    // An interrupted purge has left half a line.
+    fs::write(&archive, "{\"execution\": 1, \"ste").unwrap();
+    folder.ask(JOBS, &format!("{OLD} --yes --archive {}", archive.display()));
+    let text = fs::read_to_string(&archive).unwrap();
+    let lines: Vec<Value> = text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!((&lines[0]["execution"], &lines[3]["execution"]), (&json!(1), &json!(2)));
+    assert_eq!(json!([lines[1]["skipped"], lines[2]["skipped"]]), shown);
+    assert_eq!(shown[1]["item"], json!({"delay": 7}));
+}
+
+#[test]
 fn an_archive_that_cannot_be_written_purges_nothing() {
     let folder = two_instances();
     let answer = folder.run(JOBS, &format!("{OLD} --yes --archive {}/no/archive", folder.path("").display()));
