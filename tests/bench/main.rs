@@ -29,6 +29,7 @@ mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod process;
+mod purge;
 mod report;
 #[cfg(feature = "serve")]
 mod tabs;
@@ -124,6 +125,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("page_memory", tabs::memory),
     #[cfg(feature = "serve")]
     ("page_wake_ups", tabs::wake_ups),
+    ("purge_beside_job", purge::slow_down),
     ("threads_cpu", threads::cpu),
     ("threads_csv_to_csv", files::csv_to_csv_on_threads),
     ("threads_csv_to_sqlite", files::csv_to_sqlite_on_threads),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{ExecutionDetails, JobOperator, OperatorError};
 use crate::definition::{BoxError, ExecutionId, InstanceId};
 use crate::repository::{
-    BatchStatus, ExecutionFilter, InstanceFilter, PurgeFilter, PurgePage, Purgeable,
+    BatchStatus, ExecutionFilter, InstanceFilter, OwnerState, PurgeFilter, PurgePage, Purgeable,
     SkippedFilter, SkippedOf, SkippedRow,
 };
 
@@ -16,8 +16,11 @@ use crate::repository::{
 const AT_ONCE: u32 = 500;
 /// The number of skipped items that are read at once, before they are archived.
 const SKIPPED_AT_ONCE: u32 = 500;
-/// The longest pause between two transactions, which lets other writers have their turn.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// While a job runs, a purge pauses after each transaction for this many times its duration. A job that waits in vain for
+/// the whole transaction is then slowed by a twenty-fifth.
+const PAUSE: u32 = 24;
+/// The longest pause, with and without a running job.
+const LONGEST_PAUSE: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(250)];
 
 /// Selects the instances to purge. Only whole instances that are COMPLETED or ABANDONED are purged, because no launch
 /// can continue them.
@@ -181,7 +184,8 @@ impl JobOperator {
     }
 
     /// Deletes the records of old instances, 500 in each transaction. After each transaction it pauses, so that
-    /// others can write. Returns what was deleted.
+    /// others can write: while a job runs, 24 times as long as the transaction took, but two seconds at most. Returns what
+    /// was deleted.
     ///
     /// The identity of each instance is kept: a launch with the same parameters is still refused because the instance
     /// is already complete. The totals of [`metrics`](crate::observe::metrics) are kept too.
@@ -266,11 +270,22 @@ impl JobOperator {
             let gone = self.repository.purge(&ids)?;
             let is_gone = |instance: &&Purgeable| gone.contains(&instance.instance.id);
             page.instances.iter().filter(is_gone).for_each(|instance| purged.add(instance));
-            // Pause for as long as this transaction kept other writers out.
-            std::thread::sleep(began.elapsed().min(LONGEST_PAUSE));
+            std::thread::sleep(self.pause_after(began.elapsed())?);
             Ok(())
         })?;
         Ok(purged)
+    }
+
+    /// How long others can write after a transaction that took so long.
+    fn pause_after(&self, took: Duration) -> Result<Duration, OperatorError> {
+        let [beside_jobs, alone] = LONGEST_PAUSE;
+        let running = ExecutionFilter { running: true, ..ExecutionFilter::default() };
+        for execution in self.repository.executions(&running)? {
+            if self.repository.owner_state(&execution)? != OwnerState::Dead {
+                return Ok((took * PAUSE).min(beside_jobs));
+            }
+        }
+        Ok(took.min(alone))
     }
 
     /// Frees the space of deleted records. A `SQLite` file becomes smaller, and a server can use the space again.
