@@ -73,6 +73,25 @@ fn a_dead_execution_is_recovered_and_restarted() {
 }
 
 #[test]
+fn the_command_at_the_end_runs_for_what_the_page_starts_and_recovers() {
+    let world = World::new().on_end("cat > /dev/null; echo $BATCH_EXECUTION $BATCH_EXIT_CODE >> ended");
+    let running = world.start("run load_orders --to 100000 --pause 2");
+    let lost = world.wait_for("that runs", |it| it["status"] == "STARTED");
+    running.kill();
+    world.wait_for("whose process is dead", |it| it["owner_state"] == "dead");
+    let server = world.serve("");
+    server.post(&format!("/executions/{lost}/recover"), "").location();
+    let started = server.started("/jobs/load_orders/start", "p.to=10&do=start");
+    let until = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    for line in [format!("{lost} OWNER_LOST\n"), format!("{started} COMPLETED\n")] {
+        while !std::fs::read_to_string(world.path("ended")).is_ok_and(|ended| ended.contains(&line)) {
+            assert!(std::time::Instant::now() < until, "the command never ran for {line}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
 fn a_restart_takes_other_parameters_that_do_not_identify() {
     let world = World::new();
     assert!(!world.run("run report_orders --to 30").status.success());

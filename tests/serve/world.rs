@@ -14,6 +14,8 @@ use crate::client::{Answer, ask};
 pub(crate) struct World {
     folder: TempDir,
     url: String,
+    /// The command for the end of executions.
+    on_end: Option<String>,
 }
 
 impl World {
@@ -23,12 +25,18 @@ impl World {
 
     /// A world with the repository at this URL.
     pub(crate) fn at(url: String) -> Self {
-        Self { folder: TempDir::new().unwrap(), url }
+        Self { folder: TempDir::new().unwrap(), url, on_end: None }
+    }
+
+    /// Sets the command for the end of executions of later commands.
+    pub(crate) fn on_end(self, command: &str) -> Self {
+        Self { on_end: Some(command.to_owned()), ..self }
     }
 
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
         command.args(line.split(' ')).current_dir(self.folder.path()).env("BATCH_REPOSITORY", &self.url);
+        command.envs(self.on_end.iter().map(|command| ("BATCH_ON_END", command)));
         command
     }
 

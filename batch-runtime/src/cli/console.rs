@@ -38,12 +38,14 @@ impl Write for Stream {
     }
 }
 
+/// Returns the value of an environment variable.
+pub(super) type Environment = fn(&str) -> Option<OsString>;
+
 /// The parts of the process that a command may touch.
 pub(super) struct Console {
     pub(super) out: Stream,
     pub(super) err: Stream,
-    /// Returns the value of an environment variable.
-    pub(super) environment: fn(&str) -> Option<OsString>,
+    pub(super) environment: Environment,
     /// Reads standard input to its end.
     pub(super) input: fn() -> io::Result<String>,
     /// True if progress bars may be drawn on standard error.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use super::console::Console;
+use super::console::{Environment, Stream};
 use crate::definition::ExecutionId;
 
 /// How long the command may take.
@@ -30,9 +30,10 @@ pub(super) fn run_command(
     command: Option<&str>,
     ended: &Ended<'_>,
     document: &impl Serialize,
-    console: &Console,
+    environment: Environment,
+    err: &Stream,
 ) {
-    let variable = || (console.environment)("BATCH_ON_END").and_then(|text| text.into_string().ok());
+    let variable = || environment("BATCH_ON_END").and_then(|text| text.into_string().ok());
     let command = command.map(str::to_owned).or_else(variable).filter(|command| !command.is_empty());
     let Some(command) = command else { return };
     let told = serde_json::to_vec(document)
@@ -44,7 +45,7 @@ pub(super) fn run_command(
         Ok(None) => format!("it took longer than {} s and was killed", PATIENCE.as_secs()),
         Err(error) => error.to_string(),
     };
-    console.err.line(format_args!(
+    err.line(format_args!(
         "warning: the command of `--on-end` failed: {why}; the result of the job is unchanged"
     ));
 }

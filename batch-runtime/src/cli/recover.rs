@@ -1,12 +1,12 @@
 //! `recover`: ends the executions whose process is dead.
 
 use super::arguments::Globals;
-use super::console::Console;
+use super::console::{Console, Environment, Stream};
 use super::on_end::{self, Ended};
 use super::refusal::Refusal;
 use super::{done, json};
 use crate::observe::words;
-use crate::operator::JobOperator;
+use crate::operator::{ExecutionDetails, JobOperator};
 use crate::repository::{JobExecution, OperationKind};
 
 /// `recover`
@@ -19,17 +19,27 @@ pub(super) fn recover(
     let recovered = operator.recover()?;
     for execution in &recovered {
         operator.did(execution.id, OperationKind::Recover, super::CLI)?;
-        let ended = Ended {
-            job: &execution.instance.job,
-            execution: Some(execution.id),
-            status: execution.status.as_str(),
-            exit_code: &execution.exit.code,
-        };
-        let details = operator.show(execution.id)?;
-        on_end::run_command(command, &ended, &json::Details::from(&details), console);
+        run_command(command, &operator.show(execution.id)?, console.environment, &console.err);
     }
     done(&json::Recovered::of(&recovered), &text(&recovered), globals, console);
     Ok(())
+}
+
+/// Runs the command of `--on-end` for a recovered execution.
+pub(super) fn run_command(
+    command: Option<&str>,
+    recovered: &ExecutionDetails,
+    environment: Environment,
+    err: &Stream,
+) {
+    let execution = &recovered.execution;
+    let ended = Ended {
+        job: &execution.instance.job,
+        execution: Some(execution.id),
+        status: execution.status.as_str(),
+        exit_code: &execution.exit.code,
+    };
+    on_end::run_command(command, &ended, &json::Details::from(recovered), environment, err);
 }
 
 /// Reports the recovered executions.

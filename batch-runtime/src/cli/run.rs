@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::on_end::{self, Ended};
@@ -137,11 +139,17 @@ pub(super) fn observed<T>(
             let refusal = Refusal::of_begun(other);
             // The repository could not record the end, but the command of `--on-end` should still run.
             let ended = Ended { job: job.name, execution: None, status: "UNKNOWN", exit_code: refusal.kind };
-            on_end::run_command(arguments.on_end.as_deref(), &ended, &json::Refused::from(&refusal), console);
+            run_command(arguments, &ended, &json::Refused::from(&refusal), console);
             refusal
         }
         other => Refusal::of(other),
     })
+}
+
+/// Runs the command of `--on-end`.
+fn run_command(arguments: &RunArguments, ended: &Ended<'_>, document: &impl Serialize, console: &Console) {
+    let command = arguments.on_end.as_deref();
+    on_end::run_command(command, ended, document, console.environment, &console.err);
 }
 
 /// The exit code for an execution that has ended.
@@ -185,7 +193,7 @@ pub(super) fn print_report(
         status: report.status.as_str(),
         exit_code: &report.exit.code,
     };
-    on_end::run_command(arguments.on_end.as_deref(), &ended, &json::Report::from(report), console);
+    run_command(arguments, &ended, &json::Report::from(report), console);
 }
 
 fn remedy(report: &JobReport, job: &JobInfo) -> Option<&'static str> {

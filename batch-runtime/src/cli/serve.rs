@@ -9,9 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::json;
 use super::refusal::{Refusal, exit};
 use super::repository::{self, Open};
+use super::{json, recover};
 use crate::definition::JobInfo;
 use crate::operator::JobOperator;
 use crate::serve::{Guard, Listen, Listener, Page, Token, serve};
@@ -107,6 +107,7 @@ pub(super) fn run(
     let read_only = arguments.read_only || !(on.is_local() || arguments.allow_actions);
     let guard = Guard::new(program, token, &listener, &arguments.hosts, read_only);
     let (errors, is_quiet) = (console.err.clone(), globals.quiet);
+    let (warnings, environment) = (console.err.clone(), console.environment);
     let page = Page {
         operator: JobOperator::new(repository).with_jobs(jobs),
         command: Box::new(move || {
@@ -117,6 +118,11 @@ pub(super) fn run(
         }),
         logs,
         guard: Arc::new(guard),
+        on_end: Box::new(move |recovered| {
+            let warnings = warnings.clone();
+            // The command may take half a minute, and the answer to the button does not depend on it.
+            std::thread::spawn(move || recover::run_command(None, &recovered, environment, &warnings));
+        }),
         say: Box::new(move |line| {
             if !is_quiet {
                 errors.line(line);

@@ -191,6 +191,7 @@ pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: 
         for execution in &recovered {
             page.operator.did(execution.id, OperationKind::Recover, PAGE)?;
             (page.say)(&format!("serve: recovered execution {}", execution.id));
+            (page.on_end)(page.operator.show(execution.id)?);
         }
         Ok(see(&format!("/executions/{id}")))
     })

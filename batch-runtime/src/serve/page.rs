@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::guard::Guard;
-use crate::operator::JobOperator;
+use crate::operator::{ExecutionDetails, JobOperator};
 
 /// Everything that the page needs. All requests share it.
 pub(crate) struct Page {
@@ -17,6 +17,8 @@ pub(crate) struct Page {
     pub(crate) logs: Option<PathBuf>,
     /// Decides who may see the page.
     pub(crate) guard: Arc<Guard>,
+    /// Runs the command for the end of executions, for one that the page has recovered.
+    pub(crate) on_end: Box<dyn Fn(ExecutionDetails) + Send + Sync>,
     /// Prints a line about each effect of a button, for the person who started the server.
     pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,
 }
