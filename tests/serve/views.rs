@@ -58,13 +58,13 @@ fn a_button_says_why_it_does_nothing_as_the_command_would() {
     let (world, _running) = world();
     let server = world.serve("");
     for (execution, label, command) in [
-        (1, "Restart", "restart 1"),
+        (1, "Restart, Abandon", "restart 1"),
         (1, "Stop", "stop 1"),
-        (1, "Abandon", "abandon 1"),
+        (1, "Restart, Abandon", "abandon 1"),
         (2, "Stop", "stop 2"),
         (4, "Stop", "stop 4"),
-        (5, "Restart", "restart 5"),
-        (5, "Abandon", "abandon 5"),
+        (5, "Restart, Abandon", "restart 5"),
+        (5, "Restart, Abandon", "abandon 5"),
     ] {
         let refused = String::from_utf8(world.run(command).stderr).unwrap();
         let why = refused.trim().trim_start_matches("error: ").to_owned();

@@ -166,6 +166,7 @@ pub(crate) fn facts(spec: &ParameterSpec) -> String {
     }
     match spec.default_value() {
         Some(_) if spec.secret => facts.push("has a default".to_owned()),
+        Some(value) if value.to_string().is_empty() => facts.push("default: empty".to_owned()),
         Some(value) => facts.push(format!("default: {value}")),
         None if spec.optional => facts.push("optional".to_owned()),
         None => facts.push("required".to_owned()),

@@ -101,9 +101,22 @@ pub(super) fn buttons(page: &Page, details: &ExecutionDetails) -> Markup {
         @if is_read_only {
             p.why { "The page is read-only, so its buttons do nothing." }
         } @else {
-            @for button in &buttons {
-                @if let Some(why_not) = &button.why_not { p.why { b { (button.label) } ": " (parts::coded(why_not)) } }
+            @for (labels, why_not) in reasons(&buttons) {
+                p.why { b { (labels.join(", ")) } ": " (parts::coded(why_not)) }
             }
         }
     }
+}
+
+/// The reasons why buttons do nothing, each with the labels of its buttons.
+fn reasons(buttons: &[Button]) -> Vec<(Vec<&'static str>, &str)> {
+    let mut reasons: Vec<(Vec<&str>, &str)> = Vec::new();
+    for button in buttons {
+        let Some(why_not) = button.why_not.as_deref() else { continue };
+        match reasons.iter_mut().find(|(_, why)| *why == why_not) {
+            Some((labels, _)) => labels.push(button.label),
+            None => reasons.push((vec![button.label], why_not)),
+        }
+    }
+    reasons
 }

@@ -31,7 +31,7 @@ pub(in crate::serve) fn show(page: &Page) -> Result<View, RequestError> {
             p.empty { "No job of this program has a schedule." }
         } @else {
             div.table {
-                table.cards {
+                table.cards.schedule {
                     thead {
                         tr {
                             th { "Job" } th { "Runs" } th { "Next" } th { "Last" }

@@ -26,7 +26,8 @@ pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<Vie
     let steps = details.steps.iter().filter(|step| !step.name.contains(":partition"));
     let steps: Vec<_> = steps.filter(|step| step.profile.is_some()).collect();
     let filter = ExecutionFilter { job: Some(job.clone()), limit: Some(LAST), ..ExecutionFilter::default() };
-    let others = page.operator.executions(&filter)?;
+    let mut others = page.operator.executions(&filter)?;
+    others.retain(|other| other.id != id);
     let live = html! {
         @if steps.is_empty() { p.empty { "No step with chunks has ended." } } @else { (legend()) }
         @for step in steps {
@@ -47,16 +48,19 @@ pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<Vie
                 }
             }
         }
-        form.filter.compare method="get" action={ (parts::path(id)) "/compare" } {
-            label {
-                span { "Compare with" }
-                select name="with" {
-                    @for other in others.iter().filter(|other| other.id != id) {
-                        option value=(other.id) { (option_of(other)) }
+        @if !others.is_empty() {
+            form.filter.compare method="get" action={ (parts::path(id)) "/compare" } {
+                label {
+                    span { "Compare with" }
+                    select name="with" {
+                        @for other in &others { option value=(other.id) { (option_of(other)) } }
                     }
                 }
+                div.send {
+                    button { "Compare" }
+                    a href={ "/jobs/" (encoded(job)) "/time" } { "All executions of the job" }
+                }
             }
-            div.send { button { "Compare" } a href={ "/jobs/" (encoded(job)) "/time" } { "All executions of the job" } }
         }
     };
     Ok(View {
@@ -110,7 +114,11 @@ pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, RequestEr
     };
     let fixed = html! {
         h1 { "Time of " a href={ "/executions?job=" (encoded(job)) } { (job) } }
-        p.soft { "The last " (executions.len()) " executions, oldest first." }
+        @if executions.len() == 1 {
+            p.soft { "The only execution." }
+        } @else {
+            p.soft { "The last " (executions.len()) " executions, oldest first." }
+        }
     };
     Ok(View { title: format!("Time of {job}"), place: Place::Elsewhere, fixed, live, follows: false })
 }
