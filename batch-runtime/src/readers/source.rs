@@ -26,14 +26,14 @@ use crate::definition::resource_name;
 const FRONT: usize = 4096;
 
 /// The number of bytes at the start of a text from which its encoding is detected.
-pub(crate) const ENCODED: usize = 32;
+pub(crate) const ENCODING_PROBE_BYTES: usize = 32;
 
 /// The maximum number of bytes before a position that are hashed into it, and read again by a restart.
 pub(crate) const MOST_HASHED: usize = 64;
 
 /// The number of bytes of records after which a batch of detached records ends. Long records gain nothing
 /// from larger batches, which would hold a whole chunk in memory twice.
-pub(crate) const MOST_TAKEN_OUT: usize = 1024 * 1024;
+pub(crate) const DETACHED_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Identifies the file that a position belongs to; a restart checks it before it resumes.
 ///
@@ -497,7 +497,7 @@ fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError
 /// True if every character at the start of the text is one byte padded with zeros, as ASCII is in an encoding
 /// of `width` bytes per character.
 pub(super) fn is_padded(text: &[u8], width: usize) -> bool {
-    let begin = &text[..text.len().min(ENCODED) / width * width];
+    let begin = &text[..text.len().min(ENCODING_PROBE_BYTES) / width * width];
     let holds = |place: usize| {
         begin
             .chunks_exact(width)

@@ -13,7 +13,7 @@ use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE};
 use super::ReadError;
 use super::framed::{BYTE_ORDER_MARK, ByteOrder};
 use super::member_starts::{MemberStart, Starts};
-use super::source::{ENCODED, is_padded};
+use super::source::{ENCODING_PROBE_BYTES, is_padded};
 
 /// The size of a read.
 const BLOCK: usize = 64 * 1024;
@@ -95,7 +95,7 @@ impl Converter {
             self.taken = 0;
             let mut count = read(&mut self.block).map_err(NotConverted::Read)?;
             if self.decoder.is_none() {
-                while count < ENCODED {
+                while count < ENCODING_PROBE_BYTES {
                     match read(&mut self.block[count..]).map_err(NotConverted::Read)? {
                         0 => break,
                         more => count += more,
@@ -162,7 +162,7 @@ impl Converter {
     /// Determines the byte order from the start of the input, or says why it cannot be read.
     fn examine(&self, front: &[u8]) -> Result<ByteOrder, String> {
         use ByteOrder::{Big, Little, Marked};
-        let begin = &front[..front.len().min(ENCODED)];
+        let begin = &front[..front.len().min(ENCODING_PROBE_BYTES)];
         if matches!(begin, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) || is_padded(begin, 4) {
             return Err("it is UTF-32; convert the input to UTF-8".to_owned());
         }

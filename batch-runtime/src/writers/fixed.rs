@@ -24,7 +24,7 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// edges or a line ending in it, the empty text of a `Some`, an item without any value, which would be a
 /// blank line.
 ///
-/// The file is called `NAME.MARK.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter), and
+/// The file is called `NAME.TAG.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter), and
 /// everything said there about crashes, links, existing files, `.gz` and `.zst` applies.
 ///
 /// ```

@@ -15,7 +15,7 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// The writer refuses an item that one line of JSON cannot represent: one with a float that is NaN or infinite, or with
 /// a [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
-/// The file is called `NAME.MARK.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
+/// The file is called `NAME.TAG.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
 /// `NAME` at the end of the step. If the path is a link, the writer follows it and writes where the link ends.
 /// After a crash, the writer keeps the committed part and cuts off everything after it, so no line is lost or
 /// duplicated. It refuses to replace an existing file of that name, unless it may be

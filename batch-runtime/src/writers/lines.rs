@@ -18,7 +18,7 @@ use crate::{ChunkTransaction, Durability, Writer};
 /// with a line break in it (LF or CR), a text that begins with a byte order mark, and a blank line, which a reader skips,
 /// unless [blank lines count too](Self::with_blank_lines).
 ///
-/// The file is called `NAME.MARK.part` until the end of the step, as for [`JsonLinesWriter`](super::JsonLinesWriter),
+/// The file is called `NAME.TAG.part` until the end of the step, as for [`JsonLinesWriter`](super::JsonLinesWriter),
 /// and everything said there about crashes, links, existing files, `.gz` and `.zst` applies.
 ///
 /// ```

@@ -105,7 +105,7 @@ fn the_items_that_an_execution_skipped_are_in_the_archive_after_it() {
     let archive = folder.path("archive.jsonl");
     // An interrupted purge has left half a line.
     fs::write(&archive, "{\"execution\": 1, \"ste").unwrap();
-    folder.ask(JOBS, &format!("{OLD} --yes --archive {}", archive.display()));
+    folder.run(JOBS, &format!("{OLD} --yes --archive {}", archive.display()));
     let text = fs::read_to_string(&archive).unwrap();
     let lines: Vec<Value> = text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 4, "{text}");

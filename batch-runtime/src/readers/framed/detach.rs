@@ -4,7 +4,7 @@
 use super::split::Bounds;
 use super::{Found, Framed, Framing};
 use crate::readers::ReadError;
-use crate::readers::source::MOST_TAKEN_OUT;
+use crate::readers::source::DETACHED_BATCH_BYTES;
 
 impl<F: Framing> Framed<F> {
     /// Returns an empty reader of the same input.
@@ -22,7 +22,7 @@ impl<F: Framing> Framed<F> {
         let mut next = self.input.byte();
         into.input.begin_at(self.input.line, next);
         into.framing.clear();
-        while count < most && into.input.filled < MOST_TAKEN_OUT {
+        while count < most && into.input.filled < DETACHED_BATCH_BYTES {
             let Some(found) = self.advance()? else { break };
             let mut from = found.start;
             if count == 0 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::place::{Place, TAIL};
 use super::valid_text::ValidText;
 use crate::readers::ReadError;
-use crate::readers::source::{ENCODED, Source};
+use crate::readers::source::{ENCODING_PROBE_BYTES, Source};
 
 /// The size of a read from the operating system; the buffer and its index stay in the cache.
 const BUFFER: usize = 128 * 1024;
@@ -169,7 +169,7 @@ impl Input {
 
     /// Skips a byte order mark, and refuses other encodings.
     pub(super) fn begin(&mut self, lines: bool) -> Result<(), ReadError> {
-        self.look_ahead(ENCODED, lines)?;
+        self.look_ahead(ENCODING_PROBE_BYTES, lines)?;
         self.source.check_encoding(self.bytes(), lines)?;
         if self.bytes().starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
