@@ -321,7 +321,7 @@ fn a_job_that_nothing_runs_is_overdue_unless_its_schedule_is_paused() {
     let samples = parsed(&ask(path.to_str().unwrap(), "metrics", 0));
     let overdue = |job| value(&samples, "batch_schedule_overdue_seconds", &[("job", job)]);
     assert!(overdue("late") > 5.0 * 365.0 * 86_400.0, "{}", overdue("late"));
-    assert_eq!([overdue("paused"), overdue("on_time")], [0.0, 0.0]);
+    assert!(overdue("paused") == 0.0 && overdue("on_time") == 0.0);
 }
 
 #[test]
