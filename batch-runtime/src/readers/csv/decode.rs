@@ -35,7 +35,7 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
     }
 
     #[inline]
-    fn decode(&mut self, records: &mut Framed<CsvFraming>) -> Result<T, ReadError> {
+    fn decode(&mut self, records: &mut Framed<CsvFraming>, puts_back: bool) -> Result<Option<T>, ReadError> {
         let encoding = records.encoding;
         records.know_text();
         let (record, columns) = (record(records), records.framing.columns);
@@ -68,11 +68,15 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
                     // Without a header, the first record that is an item determines the number of columns.
                     records.framing.columns = Some(fields);
                 }
-                Ok(item)
+                Ok(Some(item))
             }
             Err(refused) => {
                 let lacks = |name: &str| header::lacks(name, &self.columns);
-                Err(self.columns.refused(&place, &values, is_whole, &refused, lacks))
+                let error = self.columns.refused(&place, &values, is_whole, &refused, lacks);
+                if puts_back && !error.is_about_a_record() {
+                    records.put_back();
+                }
+                Err(error)
             }
         }
     }

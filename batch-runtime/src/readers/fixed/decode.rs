@@ -192,12 +192,12 @@ impl<T> Columns<T> {
 
 impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
     #[inline]
-    fn decode(&mut self, framed: &mut Framed<FixedFraming>) -> Result<T, ReadError> {
+    fn decode(&mut self, framed: &mut Framed<FixedFraming>, puts_back: bool) -> Result<Option<T>, ReadError> {
         let (bytes, at) = framed.record();
         let at = &at;
         let Self { decoder, layout, scratch, converted, .. } = self;
         let text;
-        let fields = if layout.in_bytes {
+        let mut fields = if layout.in_bytes {
             scratch.text.clear();
             scratch.places.clear();
             layout.cut(bytes, framed.encoding, scratch, at)?;
@@ -222,9 +222,23 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
                 convert(column, fields.text(index).unwrap_or_default(), &mut converted.text, at)?;
                 converted.places.push((from, place(converted.text.len())));
             }
-            return item(decoder, FixedFields { text: &converted.text, places: &converted.places }, at);
+            fields = FixedFields { text: &converted.text, places: &converted.places };
         }
-        item(decoder, fields, at)
+        match decoder.decode(fields) {
+            Ok(item) => Ok(Some(item)),
+            Err(refusal) => {
+                let lacks = |name: &str| lacks(name, decoder.names());
+                let error = match decoder.refused(at, fields, true, &refusal, lacks) {
+                    // There is no header: the layout is at fault.
+                    ReadError::Header { resource, problem } => ReadError::Options { resource, problem },
+                    error => error,
+                };
+                if puts_back && !error.is_about_a_record() {
+                    framed.put_back();
+                }
+                Err(error)
+            }
+        }
     }
 
     fn another(&self) -> Self {
@@ -236,19 +250,4 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
             item: PhantomData,
         }
     }
-}
-
-#[inline]
-fn item<T: DeserializeOwned>(
-    decoder: &mut Decoder,
-    fields: FixedFields<'_>,
-    at: &RecordPlace<'_>,
-) -> Result<T, ReadError> {
-    decoder.decode(fields).map_err(|refusal| {
-        match decoder.refused(at, fields, true, &refusal, |name| lacks(name, decoder.names())) {
-            // There is no header: the layout is at fault.
-            ReadError::Header { resource, problem } => ReadError::Options { resource, problem },
-            error => error,
-        }
-    })
 }

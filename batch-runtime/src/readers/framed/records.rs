@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::encoding::{Encoding, NotText};
 use super::trailer::{BeforeTrailer, Trailer, no_trailer};
-use super::{Found, Framed, Framing, TextPart, TextPosition};
+use super::{Framed, Framing, TextPart, TextPosition};
 use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
 
 /// Makes items of the records that a framing finds.
@@ -15,8 +15,12 @@ pub(crate) trait Decode<F: Framing, T>: Sized {
         Ok(())
     }
 
-    /// Decodes the record that was found last.
-    fn decode(&mut self, framed: &mut Framed<F>) -> Result<T, ReadError>;
+    /// Decodes the record that was found last. After an error that is not about this record alone, it
+    /// [puts the record back](Framed::put_back) if `puts_back` is true.
+    ///
+    /// It returns what the reader returns, although there always is an item, and the reader does not look at it: both would
+    /// copy a large item once more.
+    fn decode(&mut self, framed: &mut Framed<F>, puts_back: bool) -> Result<Option<T>, ReadError>;
 
     /// Takes back an item, to reuse its memory.
     fn recycle(&mut self, _item: T) {}
@@ -93,15 +97,7 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
         if !self.framed.find()? {
             return Ok(None);
         }
-        match self.decoder.decode(&mut self.framed) {
-            Ok(item) => Ok(Some(item)),
-            Err(error) => {
-                if !error.is_about_a_record() {
-                    self.framed.put_back();
-                }
-                Err(error)
-            }
-        }
+        self.decoder.decode(&mut self.framed, true)
     }
 
     /// Checks the input, unless that was done before.
@@ -190,27 +186,36 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
             bad.get_or_insert_with(|| error.to_string());
             Ok(())
         };
-        let mut last: Option<Last<T>> = None;
+        // The line and the place of the record found last, its text, and its item if that is needed.
+        let mut last = None;
         let mut text = Vec::new();
-        while let Some(found) = self.framed.advance().transpose() {
+        let mut item = Ok(None);
+        loop {
+            let found = match self.framed.find() {
+                Ok(false) => break,
+                found => found,
+            };
             // Another record follows the last one, which is thus not the trailer.
-            if let Some(Last { item, .. }) = last.take() {
-                records += 1;
-                match item {
-                    Some(Ok(item)) => {
+            records += u64::from(last.take().is_some());
+            if trailer.takes_items {
+                match std::mem::replace(&mut item, Ok(None)) {
+                    Ok(Some(item)) => {
                         control.add(&item);
                         self.decoder.recycle(item);
                     }
-                    Some(Err(error)) => skip(error)?,
-                    None => {}
+                    Ok(None) => {}
+                    Err(error) => skip(error)?,
                 }
             }
             match found {
-                Ok(Found { start, end, line, byte, .. }) => {
+                Ok(_) => {
+                    let (bytes, RecordPlace { line, byte, .. }) = self.framed.record();
                     text.clear();
-                    text.extend_from_slice(&self.framed.input.bytes()[start..end]);
-                    let item = trailer.takes_items.then(|| self.decoder.decode(&mut self.framed));
-                    last = Some(Last { line, byte, item });
+                    text.extend_from_slice(bytes);
+                    last = Some((line, byte));
+                    if trailer.takes_items {
+                        item = self.decoder.decode(&mut self.framed, false);
+                    }
                 }
                 Err(error) => {
                     records += 1;
@@ -219,20 +224,13 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
             }
         }
         let resource = self.framed.resource();
-        let Some(Last { line, byte, .. }) = last else {
+        let Some((line, byte)) = last else {
             return Err(no_trailer(resource, self.framed.input.line(), bad));
         };
         let text = text_of(self.framed.encoding, &text);
         BeforeTrailer { records, bad, text: &text, line }.check(&*control, resource)?;
         Ok(byte)
     }
-}
-
-/// The record found last, which is the trailer unless another one follows.
-struct Last<T> {
-    line: u64,
-    byte: u64,
-    item: Option<Result<T, ReadError>>,
 }
 
 /// Decodes the text of a record. If it is not text in its encoding, it is read as UTF-8, with replacement

@@ -81,10 +81,10 @@ type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
 impl<T> Decode<LineFraming, T> for Parse<T> {
     #[inline]
-    fn decode(&mut self, lines: &mut Framed<LineFraming>) -> Result<T, ReadError> {
+    fn decode(&mut self, lines: &mut Framed<LineFraming>, _: bool) -> Result<Option<T>, ReadError> {
         let (bytes, place) = lines.record();
         let text = lines.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
-        self(&text).map_err(|error| place.refused(&text, error.to_string()))
+        self(&text).map(Some).map_err(|error| place.refused(&text, error.to_string()))
     }
 
     fn another(&self) -> Self {
