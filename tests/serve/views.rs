@@ -46,8 +46,8 @@ fn every_view_shows_every_kind_of_execution() {
 fn a_failed_execution_says_why_and_what_its_instance_did() {
     let (world, _running) = world();
     let page = world.serve("").get("/executions/3").body;
-    assert!(page.contains("the report needs a table that is not there"), "{page}");
-    assert!(page.contains("no such table: customers"), "{page}");
+    let cause = "the report needs a table that is not there:\n  no such table: customers";
+    assert!(page.contains(cause), "the lines of the error: {page}");
     assert!(page.contains("href=\"/executions/2\""), "the chain of restarts: {page}");
     assert!(page.contains("resumes execution 3 after its last commit"), "what Restart would do: {page}");
     assert!(page.contains("<b>Stop</b>: execution 3 is not running: it is FAILED"), "{page}");

@@ -8,6 +8,11 @@ impl Summary {
     /// The failures and other noteworthy facts about steps, one line each.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
+        self.whole_causes().iter().map(|cause| words::line(cause, 2_500)).collect()
+    }
+
+    /// As [`causes`](Self::causes), with the lines of the errors.
+    pub(crate) fn whole_causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = self
             .steps
             .iter()
@@ -37,7 +42,7 @@ impl Summary {
         if !rest.is_empty() {
             causes.push(format!("{} {verb}: {rest}", self.job));
         }
-        causes.iter().map(|cause| words::line(cause, 2_500)).collect()
+        causes
     }
 
     /// The part of the job's description that does not repeat the description of a step. There is such a part if

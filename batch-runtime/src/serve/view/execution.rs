@@ -27,7 +27,7 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Reque
     };
     let mut chain = page.operator.executions(&filter)?;
     chain.reverse();
-    let causes = Summary::from(&details).causes();
+    let causes = Summary::from(&details).whole_causes();
     let is_quiet = !matches!(execution.status, BatchStatus::Failed | BatchStatus::Unknown);
     let live = html! {
         p.lead {
