@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The number of a worker's last lines that a failure shows.
 const KEPT_LINES: usize = 5;
 /// How long the manager waits for the last lines of a worker that has ended. A process that the worker has left behind
-/// may keep its standard error open for ever.
+/// may keep its outputs open for ever.
 const LAST_LINES_TIME: Duration = Duration::from_secs(5);
 /// How long workers may take to end by themselves once they are no longer needed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -85,10 +85,17 @@ struct Running {
 }
 
 impl Running {
-    /// Whether the lines of the worker, whose process has ended, are still being read.
+    /// Whether lines of the worker, whose process has ended, are still to be read that matter: one says that it has taken a
+    /// partition, and if none does, the last ones say why it could not run.
     fn may_say_more(&mut self) -> bool {
         let ended = *self.ended.get_or_insert_with(Instant::now);
-        !self.status.has_said_all.load(Ordering::Acquire) && ended.elapsed() < LAST_LINES_TIME
+        let is_open = self.status.open_outputs.load(Ordering::Acquire) > 0;
+        is_open && !self.status.has_claimed.load(Ordering::Relaxed) && ended.elapsed() < LAST_LINES_TIME
+    }
+
+    /// How long its process ran, once it has ended.
+    fn lived(&self) -> Duration {
+        self.ended.map_or_else(|| self.began.elapsed(), |ended| ended.duration_since(self.began))
     }
 }
 
@@ -136,8 +143,18 @@ struct WorkerStatus {
     id: AtomicI64,
     has_claimed: AtomicBool,
     last_lines: Mutex<VecDeque<String>>,
-    /// Whether all its lines on standard error have been read.
-    has_said_all: AtomicBool,
+    /// The number of its outputs that are still being read.
+    open_outputs: AtomicU32,
+}
+
+impl WorkerStatus {
+    fn output_opened(&self) {
+        self.open_outputs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn output_ended(&self) {
+        self.open_outputs.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl Fleet {
@@ -267,11 +284,13 @@ impl Fleet {
         let orders = child.stdin.take().map(Orders::to).transpose()?;
         if let Some(output) = child.stdout.take() {
             let (status, wake, lines) = (Arc::clone(&status), self.wake.clone(), Arc::clone(&self.lines));
+            status.output_opened();
             listen("hints", output, move |line| {
                 match line {
                     // The manager has nothing to do yet, so it is not woken.
                     CLAIMED => return status.has_claimed.store(true, Ordering::Relaxed),
-                    ENDED | "" => {}
+                    ENDED => {}
+                    "" => status.output_ended(),
                     joined if joined.starts_with(JOINED) => {
                         let id = joined[JOINED.len()..].parse().unwrap_or_default();
                         status.id.store(id, Ordering::Relaxed);
@@ -283,9 +302,10 @@ impl Fleet {
         }
         if let Some(errors) = child.stderr.take() {
             let (status, lines, wake) = (Arc::clone(&status), Arc::clone(&self.lines), self.wake.clone());
+            status.output_opened();
             listen("lines of a worker", errors, move |line| {
                 if line.is_empty() {
-                    status.has_said_all.store(true, Ordering::Release);
+                    status.output_ended();
                     return wake.wake();
                 }
                 lines(&format!("[worker {number}] {line}"));
@@ -344,7 +364,7 @@ impl Fleet {
 
     fn note_end(&mut self, worker: &Running, status: ExitStatus) -> Result<(), Failure> {
         let has_claimed = worker.status.has_claimed.load(Ordering::Relaxed);
-        if has_claimed || worker.began.elapsed() >= STARTUP_TIME {
+        if has_claimed || worker.lived() >= STARTUP_TIME {
             (self.failed, self.not_before) = (0, None);
             return Ok(());
         }
