@@ -18,9 +18,11 @@ const AT_ONCE: u32 = 500;
 const SKIPPED_AT_ONCE: u32 = 500;
 /// While a job runs, a purge pauses after each transaction for this many times its duration. A job that waits in vain for
 /// the whole transaction is then slowed by a twenty-fifth.
-const PAUSE: u32 = 24;
-/// The longest pause, with and without a running job.
-const LONGEST_PAUSE: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(250)];
+const PAUSE_FACTOR: u32 = 24;
+/// The longest pause while a job runs.
+const LONGEST_PAUSE_BESIDE_JOB: Duration = Duration::from_secs(2);
+/// The longest pause while no job runs.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Selects the instances to purge. Only whole instances that are COMPLETED or ABANDONED are purged, because no launch
 /// can continue them.
@@ -278,14 +280,13 @@ impl JobOperator {
 
     /// How long others can write after a transaction that took so long.
     fn pause_after(&self, took: Duration) -> Result<Duration, OperatorError> {
-        let [beside_jobs, alone] = LONGEST_PAUSE;
         let running = ExecutionFilter { running: true, ..ExecutionFilter::default() };
         for execution in self.repository.executions(&running)? {
             if self.repository.owner_state(&execution)? != OwnerState::Dead {
-                return Ok((took * PAUSE).min(beside_jobs));
+                return Ok((took * PAUSE_FACTOR).min(LONGEST_PAUSE_BESIDE_JOB));
             }
         }
-        Ok(took.min(alone))
+        Ok(took.min(LONGEST_PAUSE))
     }
 
     /// Frees the space of deleted records. A `SQLite` file becomes smaller, and a server can use the space again.
