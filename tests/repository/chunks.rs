@@ -13,6 +13,7 @@ use crate::support::*;
 every_kind![
     rows_counters_and_checkpoint_are_committed_together,
     every_commit_writes_the_time,
+    a_running_execution_was_last_written_by_the_last_commit,
     a_failed_chunk_leaves_nothing_and_the_next_one_commits,
     a_refused_statement_leaves_nothing_and_the_next_chunk_commits,
     a_panic_in_a_chunk_leaves_nothing_and_the_next_one_commits,
@@ -89,6 +90,16 @@ fn every_commit_writes_the_time<P: Place>(place: &P) {
         chunks.commit(position).unwrap();
         assert!(updated(&chunks) > before);
     }
+}
+
+fn a_running_execution_was_last_written_by_the_last_commit<P: Place>(place: &P) {
+    let mut chunks = chunks(place);
+    std::thread::sleep(Duration::from_millis(5));
+    chunks.commit(1).unwrap();
+    let execution = chunks.launched.ownership.execution;
+    let step = chunks.repository.steps(execution).unwrap().remove(0);
+    assert!(step.started.unwrap() < step.updated);
+    assert_eq!(chunks.repository.execution(execution).unwrap().updated, step.updated);
 }
 
 fn a_failed_chunk_leaves_nothing_and_the_next_one_commits<P: Place>(place: &P) {

@@ -346,7 +346,7 @@ pub struct JobExecution {
     pub started: Option<Timestamp>,
     /// The time of its end.
     pub ended: Option<Timestamp>,
-    /// The time of the last write.
+    /// The time of its last write. While it is running, this includes the commits of its steps.
     pub updated: Timestamp,
     /// Its parameters, without secrets.
     pub parameters: Vec<StoredParameter>,

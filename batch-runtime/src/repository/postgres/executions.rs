@@ -24,7 +24,9 @@ macro_rules! executions {
             "SELECT e.JOB_EXECUTION_ID, e.STATUS, e.EXIT_CODE, e.EXIT_MESSAGE, e.CREATE_TIME, e.START_TIME, e.END_TIME,
                     e.LAST_UPDATED, i.JOB_INSTANCE_ID, i.JOB_NAME, i.JOB_KEY, o.EPOCH, o.DURABILITY, ",
             owner_columns!(),
-            " FROM @BATCH_JOB_EXECUTION e
+            ", (SELECT MAX(s.LAST_UPDATED) FROM @BATCH_STEP_EXECUTION s
+                WHERE e.END_TIME IS NULL AND s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID)
+             FROM @BATCH_JOB_EXECUTION e
              JOIN @BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
              LEFT JOIN @BATCH_JOB_OWNER o ON o.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID ",
             $rest
@@ -43,7 +45,7 @@ fn execution_of(row: &Row) -> Result<JobExecution, InnerError> {
         created,
         started: rows::time(row, 5)?,
         ended: rows::time(row, 6)?,
-        updated: rows::time(row, 7)?.unwrap_or(created),
+        updated: rows::time(row, 7)?.max(rows::time(row, 18)?).unwrap_or(created),
         instance: JobInstance { id: InstanceId(get(row, 8)?), job: get(row, 9)?, key: get(row, 10)? },
         epoch: rows::count(row, 11)?,
         durability: rows::durability(durability),

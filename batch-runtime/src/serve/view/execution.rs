@@ -1,6 +1,5 @@
 //! One execution: why it failed, its steps, the chain of its restarts, and its buttons.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::actions;
@@ -134,13 +133,6 @@ fn via(via: &str) -> &str {
     }
 }
 
-/// The last time at which the execution or one of its steps wrote something.
-fn last_commit(details: &ExecutionDetails) -> Option<Timestamp> {
-    let steps = details.steps.iter().map(|step| step.updated);
-    let running = details.running.iter().map(|step| step.updated);
-    steps.chain(running).chain([details.execution.updated]).max()
-}
-
 fn facts(details: &ExecutionDetails, operations: &[Operation]) -> Markup {
     let execution = &details.execution;
     let parameters = &execution.parameters;
@@ -157,7 +149,7 @@ fn facts(details: &ExecutionDetails, operations: &[Operation]) -> Markup {
             dt.own { "Started" } dd { (parts::time(execution.started)) }
             @match execution.ended {
                 Some(ended) => { dt.own { "Ended" } dd { (parts::time(Some(ended))) } }
-                None => { dt.own { "Last commit" } dd { (parts::time(last_commit(details))) } }
+                None => { dt.own { "Last commit" } dd { (parts::time(Some(execution.updated))) } }
             }
             @if let Some(owner) = &execution.owner {
                 dt.own { "Process" } dd { (owner.pid) " on " (owner.host) }
