@@ -16,10 +16,14 @@ use batch_runtime::workers::{
 use batch_runtime::{Launch, StopSignal};
 
 use super::carrier::{Carrier, Mishaps};
-use super::{Told, chunks, options};
+use super::{Told, options};
 use crate::support::World;
 
 const POISON: &str = "poison";
+/// Long enough for a worker to say that it has begun a chunk, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The line that tells the user of a worker that was lost with the poisoned chunk.
+const WAS_LOST: &str = "was lost while it processed the chunk of records 4 to 4 of this run";
 
 /// The fate of a worker that takes the poisoned chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,16 @@ struct Mortal {
     /// How often the answer to the poisoned chunk is lost, over all workers.
     losses: u64,
     case: usize,
+    told: Arc<Told>,
+}
+
+impl Mortal {
+    /// Whether the user has been told of every worker that died, or the run has ended.
+    fn knows_all_losses(&self) -> bool {
+        self.end != End::Dies
+            || self.drain.is_raised()
+            || u64::try_from(self.told.all().matches(WAS_LOST).count()).unwrap() >= self.losses
+    }
 }
 
 impl ChunkCarrier for Mortal {
@@ -70,7 +84,12 @@ impl ChunkOffers for MortalOffers {
         let is_poisoned = offer.request.windows(POISON.len()).any(|part| part == POISON.as_bytes());
         let is_lost = is_poisoned && TAKEN[self.to.case].fetch_add(1, Ordering::Relaxed) < self.to.losses;
         if !is_lost {
-            return Some(offer);
+            if !is_poisoned {
+                return Some(offer);
+            }
+            let late =
+                LateAnswer { of: self.to.clone(), answer: offer.answer, has_begun: AtomicBool::new(false) };
+            return Some(ChunkOffer { request: offer.request, answer: Box::new(late) });
         }
         let lost =
             LostAnswer { of: self.to.clone(), answer: Some(offer.answer), has_begun: AtomicBool::new(false) };
@@ -104,6 +123,11 @@ impl Drop for LostAnswer {
                 self.of.is_dead.store(true, Ordering::Relaxed);
                 let connection = rusqlite::Connection::open(&self.of.database).unwrap();
                 connection.busy_timeout(Duration::from_mins(2)).unwrap();
+                // The thread of the worker still runs, but a dead worker records no end of its own.
+                let silenced =
+                    "CREATE TRIGGER IF NOT EXISTS SILENCED BEFORE UPDATE OF DRAINS ON BATCH_PROCESS
+                                WHEN OLD.ENDED IS NOT NULL BEGIN SELECT RAISE(IGNORE); END";
+                connection.execute_batch(silenced).unwrap();
                 let died = "UPDATE BATCH_PROCESS SET ENDED = STARTED WHERE PROCESS_ID = ?1";
                 assert_eq!(connection.execute(died, [self.of.worker]).unwrap(), 1);
             }
@@ -115,6 +139,30 @@ impl Drop for LostAnswer {
         }
         // The broker offers the chunk again.
         drop(self.answer.take());
+    }
+}
+
+/// Says that the worker has begun, and holds the result until the manager knows which workers were lost: it does not ask
+/// what became of the others once it has the result.
+struct LateAnswer {
+    of: Mortal,
+    answer: Box<dyn ChunkAnswer>,
+    has_begun: AtomicBool,
+}
+
+impl ChunkAnswer for LateAnswer {
+    fn send(&self, reply: Vec<u8>) {
+        let until = Instant::now() + Duration::from_mins(2);
+        while self.has_begun.load(Ordering::Relaxed) && !self.of.knows_all_losses() && Instant::now() < until
+        {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.has_begun.store(true, Ordering::Relaxed);
+        self.answer.send(reply);
+    }
+
+    fn settle(self: Box<Self>) {
+        self.answer.settle();
     }
 }
 
@@ -161,7 +209,7 @@ fn tasted(case: u64) {
 /// Starts a worker, and waits until it has its number.
 fn start(world: &World, launch: &Launch, mortal: &Mortal) -> thread::JoinHandle<()> {
     let worker = Worker::new(Arc::clone(&world.repository), &[launch.job])
-        .chunks(RemoteChunks::over(Arc::new(mortal.clone())).patience(super::PATIENCE).build("test"))
+        .chunks(RemoteChunks::over(Arc::new(mortal.clone())).patience(PATIENCE).build("test"))
         .drain_on(mortal.drain.clone());
     let running = thread::spawn(move || worker.run().unwrap());
     while world.numbers("SELECT COUNT(*) FROM BATCH_PROCESS") != [mortal.worker] {
@@ -181,6 +229,7 @@ fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>)
     let world = World::new();
     let carrier = Carrier::new(1, Mishaps::default());
     let launch = tasted(case as u64);
+    let told = Arc::new(Told::default());
     let mortals: Vec<Mortal> = (1..=workers)
         .map(|worker| Mortal {
             carrier: carrier.clone(),
@@ -191,11 +240,12 @@ fn run(case: usize, workers: i64, end: End, losses: u64, wait: Option<Duration>)
             is_dead: Arc::default(),
             losses,
             case,
+            told: Arc::clone(&told),
         })
         .collect();
     let running: Vec<_> = mortals.iter().map(|mortal| start(&world, &launch, mortal)).collect();
-    let told = Arc::new(Told::default());
-    let chunks = wait.map_or(chunks(&carrier), |most| chunks(&carrier).wait_at_most(most));
+    let chunks = RemoteChunks::over(Arc::new(carrier)).patience(PATIENCE).build("test");
+    let chunks = wait.map_or(chunks.clone(), |most| chunks.wait_at_most(most));
     let report = world.run_with(&launch, &RunOptions { observer: Some(told.clone()), ..options(chunks) });
     for mortal in &mortals {
         mortal.drain.raise();
@@ -220,7 +270,7 @@ fn a_chunk_that_three_workers_are_lost_with_fails_the_step_and_the_manager_never
         "{description}"
     );
     assert!(description.contains(&format!(" (process {pid} on host ")), "{description}");
-    assert!(told.contains("was lost while it processed the chunk of records 4 to 4 of this run"), "{told}");
+    assert!(told.contains(WAS_LOST), "{told}");
     assert!(!BY_MANAGER[0].load(Ordering::Relaxed));
     // The chunks before the poisoned one are written.
     assert_eq!(kept, 3);
@@ -230,11 +280,7 @@ fn a_chunk_that_three_workers_are_lost_with_fails_the_step_and_the_manager_never
 fn a_chunk_that_two_workers_are_lost_with_is_processed_by_a_third() {
     let Outcome { report, told, kept } = run(1, 3, End::Dies, 2, None);
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
-    assert_eq!(
-        told.matches("was lost while it processed the chunk of records 4 to 4 of this run").count(),
-        2,
-        "{told}"
-    );
+    assert_eq!(told.matches(WAS_LOST).count(), 2, "{told}");
     assert!(!BY_MANAGER[1].load(Ordering::Relaxed));
     assert_eq!(kept, 12);
 }
