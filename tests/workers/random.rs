@@ -11,6 +11,13 @@ use super::world::{World, numbers, signal};
 const PARTS: i64 = 200;
 const SIZE: i64 = 5;
 
+/// How many processes are killed in a round at most. On a busy machine, processes die before they have done anything, so
+/// that a round without such a limit might never end.
+const MAX_KILLS: u32 = 100;
+/// How many runs in a row may fail although nothing was killed. The first one may find partitions that lost three workers
+/// in a row.
+const MAX_CALM_RUNS: u32 = 3;
+
 /// Numbers that are the same for the same seed.
 struct Random(u64);
 
@@ -34,15 +41,23 @@ struct Killed {
     managers: u32,
 }
 
+impl Killed {
+    fn all(&self) -> u32 {
+        self.workers + self.managers
+    }
+}
+
 /// Runs the job while a worker is killed now and then, and rarely its manager, until one run completes it.
 fn round(world: &World, seed: u64) -> Killed {
     let line = format!("load --parts {PARTS} --size {SIZE} --micros 500 --workers local:3");
     let mut random = Random::of(seed);
     let mut killed = Killed::default();
+    let mut calm_runs = 0;
     // Partitions that lose three workers in a row fail their run, and the next one goes on with them.
-    for _ in 0..20 {
+    while calm_runs < MAX_CALM_RUNS {
+        let before = killed.all();
         let mut manager = world.start(&line);
-        while manager.is_running() {
+        while killed.all() < MAX_KILLS && manager.is_running() {
             thread::sleep(Duration::from_millis(30 + random.below(250)));
             if random.below(12) == 0 {
                 manager.signal("-KILL");
@@ -59,6 +74,7 @@ fn round(world: &World, seed: u64) -> Killed {
         if run.code == 0 || run.err.contains("is already COMPLETED") {
             return killed;
         }
+        calm_runs = if killed.all() == before { calm_runs + 1 } else { 0 };
     }
     panic!("seed {seed}: it does not complete");
 }
