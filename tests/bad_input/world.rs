@@ -141,11 +141,18 @@ impl World {
     }
 }
 
+/// Removes the lines of progress, which a run prints only if the machine is slow.
+fn without_progress(err: &str) -> String {
+    let is_progress = |line: &&str| line.contains(" read, ") && line.trim_end().ends_with(" written");
+    err.split_inclusive('\n').filter(|line| !is_progress(line)).collect()
+}
+
 impl Ended {
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        let err = without_progress(&text(output.stderr));
+        Self { code: output.status.code(), out: text(output.stdout), err }
     }
 
     /// Checks for one line and nothing else.
