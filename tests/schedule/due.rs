@@ -194,6 +194,16 @@ fn the_job_runs_after_a_pause_for_a_time_that_was_due_before() {
 }
 
 #[test]
+fn the_job_runs_after_a_pause_for_a_time_before_it_that_nothing_had_recorded() {
+    let bench = Bench::new();
+    bench.due(WEEKLY);
+    bench.at("2026-11-22T18:30:00Z").operator.pause_schedule(WEEKLY, true).unwrap();
+    bench.at("2026-12-01T00:00:00Z").operator.pause_schedule(WEEKLY, false).unwrap();
+    assert_eq!(bench.run(WEEKLY), completed("2026-11-23"));
+    assert_eq!(bench.run(WEEKLY), []);
+}
+
+#[test]
 fn a_changed_expression_begins_when_it_is_first_seen() {
     let bench = Bench::new();
     bench.repository.see_schedule("weekly", "0 4 * * MON", "UTC", bench.clock.now()).unwrap();

@@ -71,7 +71,7 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
     if held.schedule.paused.is_some() {
         return plan;
     }
-    plan.new = new(job, held.schedule.planned, now);
+    plan.new = became_due(job, held.schedule.planned, now);
     let mut open: Vec<OpenFire> = held.open.clone();
     for fire in plan.new.iter().filter(|fire| fire.outcome == FireOutcome::Due) {
         // Another process may have written this time already.
@@ -133,8 +133,8 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
     plan
 }
 
-/// The times after `planned`, each with whether the job is to run for it.
-fn new(job: &ScheduledJob, planned: Timestamp, now: Timestamp) -> Vec<NewFire> {
+/// The times after `planned` and up to `now`, each with whether the job is to run for it.
+pub(super) fn became_due(job: &ScheduledJob, planned: Timestamp, now: Timestamp) -> Vec<NewFire> {
     let times = job.times.after(planned).take_while(|time| time.instant <= now);
     let ago = |time: Timestamp| now.duration_since(time);
     let mut new: Vec<NewFire> = times

@@ -1,12 +1,13 @@
 //! Looks at a schedule, and runs what is due, through the operator.
 
+use super::due::became_due;
 use super::{Fire, Held, OpenFire, Plan, ScheduledJob, due};
 use crate::definition::{ExecutionId, JobInfo, Parameters};
 use crate::observe::JobReport;
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::{
-    BatchStatus, ExecutionFilter, FireFilter, FireOutcome, FireRow, OwnerState, Repository, RepositoryError,
-    ScheduleRow, job_key,
+    BatchStatus, ExecutionFilter, FireFilter, FireOutcome, FireRow, NewFire, OwnerState, Repository,
+    RepositoryError, ScheduleRow, job_key,
 };
 
 /// The number of times that are written in one transaction.
@@ -71,14 +72,21 @@ impl JobOperator {
         let now = self.repository.now()?;
         let (held, instead_of) = self.held(&job, now)?;
         let Plan { new, settled, start, waits_for, held_by, next } = due(&job, &held, now);
-        for some in new.chunks(AT_ONCE) {
-            let until = some.last().map_or(now, |fire| fire.time);
-            self.repository.plan_fires(job.job.name, some, until)?;
-        }
+        self.record(&job, &new)?;
         for (fire, outcome) in settled {
             self.repository.settle_fire(job.job.name, &fire.scheduled, outcome, &fire.key)?;
         }
         Ok(Due { start, waits_for, held_by, next, instead_of })
+    }
+
+    /// Records times that have become due.
+    fn record(&self, job: &ScheduledJob, new: &[NewFire]) -> Result<(), OperatorError> {
+        for some in new.chunks(AT_ONCE) {
+            if let Some(last) = some.last() {
+                self.repository.plan_fires(job.job.name, some, last.time)?;
+            }
+        }
+        Ok(())
     }
 
     /// The state of the schedule in the repository. If another expression or zone was followed until now, also returns
@@ -175,14 +183,19 @@ impl JobOperator {
     }
 
     /// Pauses the schedule of a job, or resumes it. The job never runs for a time within a pause; after the pause, it
-    /// runs for the times that were already due. Returns whether the call changed anything.
+    /// runs for the times that were already due when the pause began. Returns whether the call changed anything.
     ///
     /// # Errors
     /// If the job has no schedule, or the repository cannot be written.
     pub fn pause_schedule(&self, job: &'static JobInfo, pause: bool) -> Result<bool, OperatorError> {
         let job = ScheduledJob::of(job)?;
         let now = self.repository.now()?;
-        self.repository.see_schedule(job.job.name, job.schedule.expression, job.schedule.zone, now)?;
+        let (expression, zone) = (job.schedule.expression, job.schedule.zone);
+        let schedule = self.repository.see_schedule(job.job.name, expression, zone, now)?;
+        if let Some(began) = schedule.paused.filter(|_| !pause) {
+            // The times that became due since the last look at the schedule and before the pause are not yet recorded.
+            self.record(&job, &became_due(&job, schedule.planned, began))?;
+        }
         Ok(self.repository.pause_schedule(job.job.name, pause, now)?)
     }
 }
