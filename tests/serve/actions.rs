@@ -249,6 +249,12 @@ fn a_job_that_the_page_starts_has_a_log_there() {
     assert!(log.contains("job started") && log.contains("order 5 has no customer"), "{log}");
     assert!(world.path(&format!("logs/load_orders-{id}.jsonl")).exists());
     assert!(server.get("/executions/1/log").body.contains("There is no log here"));
+    let document = |id: &str| -> serde_json::Value {
+        serde_json::from_str(&server.get(&format!("/executions/{id}/log.json")).body).unwrap()
+    };
+    let messages: Vec<_> = document(&id.to_string())["lines"].as_array().unwrap().clone();
+    assert!(messages.iter().any(|line| line["message"] == "job started"), "{messages:?}");
+    assert_eq!(document("1"), serde_json::json!({ "execution": 1, "file": null, "lines": [] }));
 }
 
 #[test]

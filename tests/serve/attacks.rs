@@ -7,7 +7,7 @@ use crate::client::{Answer, ask, connect};
 use crate::world::{Server, World};
 
 /// Every address that is read.
-const READ: [&str; 25] = [
+const READ: [&str; 27] = [
     "/",
     "/jobs.json",
     "/executions",
@@ -20,12 +20,14 @@ const READ: [&str; 25] = [
     "/executions/1/skipped.json",
     "/executions/1/skipped.csv",
     "/executions/1/time",
+    "/executions/1/time.json",
     "/executions/1/compare?with=1",
     "/executions/1/compare.json?with=1",
     "/executions/1/restart",
     "/jobs/load_orders/graph",
     "/jobs/load_orders/graph.json",
     "/jobs/load_orders/time",
+    "/jobs/load_orders/time.json",
     "/jobs/load_orders/start",
     "/schedule",
     "/schedule.json",

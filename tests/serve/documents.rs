@@ -30,6 +30,7 @@ fn each_document_is_that_of_the_command_line() {
         ("/executions/3/skipped.json?limit=2&after=1:2", "show 3 --skipped --limit 2 --after 1:2 --json"),
         ("/executions/3/skipped.csv", "show 3 --skipped --csv"),
         ("/executions/3/compare.json?with=2", "show 3 --compare 2 --json"),
+        ("/executions/3/time.json", "show 3 --json"),
         ("/executions/3/graph.json", "graph --execution 3 --json"),
         ("/executions/3/graph.json?format=svg", "graph --execution 3 --format svg --json"),
         ("/jobs/report_orders/graph.json?format=dot", "graph report_orders --format dot --json"),
@@ -39,6 +40,16 @@ fn each_document_is_that_of_the_command_line() {
         assert_eq!(page.status, 200, "{path}: {page:?}");
         assert_eq!(page.body, printed, "{path}");
     }
+}
+
+#[test]
+fn the_times_of_a_job_are_the_documents_of_its_executions_latest_first() {
+    let world = World::new();
+    assert!(world.run("run load_orders --to 40 --every 5").status.success());
+    assert!(world.run("run load_orders --to 50 --every 5").status.success());
+    let server = world.serve("");
+    let (page, printed) = (server.get("/jobs/load_orders/time.json"), "show 2 --compare 1 --json");
+    assert_eq!((page.status, page.body), (200, world.printed(printed)));
 }
 
 #[test]

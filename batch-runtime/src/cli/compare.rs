@@ -22,8 +22,8 @@ pub(super) fn show(
 ) -> Result<(), Refusal> {
     let (one, other) = (operator.show(one)?, operator.show(other)?);
     if globals.json {
-        let executions = [json::Details::from(&one), json::Details::from(&other)];
-        print_json(&json::Compared { executions }, console);
+        let executions = vec![json::Details::from(&one), json::Details::from(&other)];
+        print_json(&json::DetailsList { executions }, console);
         return Ok(());
     }
     let both = [&one, &other];

@@ -284,10 +284,10 @@ pub(crate) struct Asked {
     pub(crate) asked: &'static str,
 }
 
-/// `show --compare`: `{"executions": [..]}`
+/// `show --compare`, and the page's times of a job: `{"executions": [..]}`
 #[derive(Serialize)]
-pub(crate) struct Compared<'a> {
-    pub(crate) executions: [Details<'a>; 2],
+pub(crate) struct DetailsList<'a> {
+    pub(crate) executions: Vec<Details<'a>>,
 }
 
 /// `graph`: the drawing as text.

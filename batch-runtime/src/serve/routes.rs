@@ -34,15 +34,18 @@ pub(super) fn router(page: &Arc<Page>) -> Router {
         .route("/executions/{id}/skipped.csv", get(skipped_csv))
         .route("/executions/{id}/replay", post(actions::replay))
         .route("/executions/{id}/time", get(time_of))
+        .route("/executions/{id}/time.json", get(time_of))
         .route("/executions/{id}/compare", get(compare))
         .route("/executions/{id}/compare.json", get(compare))
         .route("/executions/{id}/log", get(log))
+        .route("/executions/{id}/log.json", get(log))
         .route("/executions/{id}/stop", post(actions::stop))
         .route("/executions/{id}/abandon", post(actions::abandon))
         .route("/executions/{id}/recover", post(actions::recover))
         .route("/jobs/{job}/graph", get(graph))
         .route("/jobs/{job}/graph.json", get(graph))
         .route("/jobs/{job}/time", get(time))
+        .route("/jobs/{job}/time.json", get(time))
         .route("/jobs/{job}/start", get(actions::start_form).post(actions::start))
         .route("/page.css", get(css))
         .route("/graph.css", get(graph_css))
@@ -161,12 +164,27 @@ async fn skipped_csv(State(page): Shared, Path(id): Path<String>, asked: Asked) 
 }
 
 async fn time(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
-    answer(page, asked, move |page, asked| Ok(shown(page, asked, &view::time::of_job(page, &job)?))).await
+    answer(page, asked, move |page, asked| {
+        if asked.json {
+            let executions = view::time::executions(page, &job)?;
+            let shown = executions.iter().map(|execution| page.operator.show(execution.id));
+            let shown = shown.collect::<Result<Vec<_>, _>>()?;
+            return Ok(document(&json::DetailsList {
+                executions: shown.iter().map(json::Details::from).collect(),
+            }));
+        }
+        Ok(shown(page, asked, &view::time::of_job(page, &job)?))
+    })
+    .await
 }
 
 async fn time_of(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
     answer(page, asked, move |page, asked| {
-        Ok(shown(page, asked, &view::time::of_execution(page, number(&id)?)?))
+        let id = number(&id)?;
+        if asked.json {
+            return Ok(document(&json::Details::from(&page.operator.show(id)?)));
+        }
+        Ok(shown(page, asked, &view::time::of_execution(page, id)?))
     })
     .await
 }
@@ -180,8 +198,8 @@ async fn compare(State(page): Shared, Path(id): Path<String>, asked: Asked) -> R
         })?;
         if asked.json {
             let (one, other) = (page.operator.show(one)?, page.operator.show(other)?);
-            let executions = [json::Details::from(&one), json::Details::from(&other)];
-            return Ok(document(&json::Compared { executions }));
+            let executions = vec![json::Details::from(&one), json::Details::from(&other)];
+            return Ok(document(&json::DetailsList { executions }));
         }
         Ok(shown(page, asked, &view::compare::show(page, one, other)?))
     })
@@ -189,8 +207,14 @@ async fn compare(State(page): Shared, Path(id): Path<String>, asked: Asked) -> R
 }
 
 async fn log(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
-    answer(page, asked, move |page, asked| Ok(shown(page, asked, &view::log::show(page, number(&id)?)?)))
-        .await
+    answer(page, asked, move |page, asked| {
+        let id = number(&id)?;
+        if asked.json {
+            return Ok(document(&view::log::document(page, id)?));
+        }
+        Ok(shown(page, asked, &view::log::show(page, id)?))
+    })
+    .await
 }
 
 async fn execution(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {

@@ -7,10 +7,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use maud::{Markup, Render, html};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::execution::head;
 use super::{Place, View};
+use crate::cli::refusal::Refusal;
 use crate::definition::ExecutionId;
 use crate::repository::{JobExecution, command_line};
 use crate::serve::child::log_file;
@@ -21,6 +23,31 @@ use crate::serve::request::RequestError;
 const LINES: usize = 200;
 /// The size of the file's end that is searched for them.
 const BYTES: u64 = 256 << 10;
+
+/// The last lines of a log, as JSON.
+#[derive(Serialize)]
+pub(in crate::serve) struct Document {
+    execution: ExecutionId,
+    /// The file; `None` if the page has no log of the execution.
+    file: Option<String>,
+    /// Each line as the object that it holds, or as text if it holds none.
+    lines: Vec<Value>,
+}
+
+pub(in crate::serve) fn document(page: &Page, id: ExecutionId) -> Result<Document, RequestError> {
+    let Some(folder) = &page.logs else { return Err(RequestError::Missing) };
+    let file = log_file(folder, &page.operator.execution(id)?.instance.job, id);
+    let (file, lines) = match last_lines(&file) {
+        Ok(lines) => (Some(file.display().to_string()), lines),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Vec::new()),
+        Err(error) => {
+            let why = format!("the log {} cannot be read: {error}", file.display());
+            return Err(Refusal::refused("log", why).into());
+        }
+    };
+    let value = |line: String| serde_json::from_str(&line).unwrap_or(Value::String(line));
+    Ok(Document { execution: id, file, lines: lines.into_iter().map(value).collect() })
+}
 
 pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, RequestError> {
     let Some(folder) = &page.logs else { return Err(RequestError::Missing) };

@@ -25,8 +25,7 @@ pub(in crate::serve) fn of_execution(page: &Page, id: ExecutionId) -> Result<Vie
     let job = &details.execution.instance.job;
     let steps = details.steps.iter().filter(|step| !step.name.contains(":partition"));
     let steps: Vec<_> = steps.filter(|step| step.profile.is_some()).collect();
-    let filter = ExecutionFilter { job: Some(job.clone()), limit: Some(LAST), ..ExecutionFilter::default() };
-    let mut others = page.operator.executions(&filter)?;
+    let mut others = executions(page, job)?;
     others.retain(|other| other.id != id);
     let live = html! {
         @if steps.is_empty() { p.empty { "No step with chunks has ended." } } @else { (legend()) }
@@ -87,12 +86,17 @@ struct StepRuns {
     ran: Vec<(JobExecution, StepExecution)>,
 }
 
+/// The last executions of a job, latest first.
+pub(in crate::serve) fn executions(page: &Page, job: &str) -> Result<Vec<JobExecution>, RequestError> {
+    let filter =
+        ExecutionFilter { job: Some(job.to_owned()), limit: Some(LAST), ..ExecutionFilter::default() };
+    Ok(page.operator.executions(&filter)?)
+}
+
 /// The time of the steps of a job in its last executions.
 pub(in crate::serve) fn of_job(page: &Page, job: &str) -> Result<View, RequestError> {
     let operator = &page.operator;
-    let filter =
-        ExecutionFilter { job: Some(job.to_owned()), limit: Some(LAST), ..ExecutionFilter::default() };
-    let mut executions = operator.executions(&filter)?;
+    let mut executions = executions(page, job)?;
     executions.reverse();
     let mut steps: Vec<StepRuns> = Vec::new();
     for execution in &executions {
