@@ -63,7 +63,7 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
     driver::function("resource", options, item, expand::resource)
 }
 
-/// Marks a function that opens a database other than the repository's, in whose transaction steps can commit.
+/// Marks a function that opens a database other than the repository's, so that steps can commit in it.
 ///
 /// The page `guide::components` of batch-runtime lists what the function may ask for.
 #[proc_macro_attribute]

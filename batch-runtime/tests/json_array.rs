@@ -280,7 +280,7 @@ fn a_restart_on_another_array_of_the_document_is_refused() {
     let text = r#"{"a": [{"id": 1, "name": "a"}], "b": []}"#;
     let first = open_at(&folder, "/a", text).unwrap();
     let changed = open_at(&folder, "/b", text).unwrap().resume(first.position()).unwrap_err();
-    assert!(changed.to_string().contains("another array of it was read"), "{changed}");
+    assert!(changed.to_string().contains("that execution read another array in the file"), "{changed}");
 }
 
 /// As the names in the suite of Nicolas Seriot: what begins with `y` must be accepted, with `n` refused.

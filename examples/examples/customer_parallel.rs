@@ -2,12 +2,12 @@
 //!
 //! `run before_and_after` first does the same work sequentially; the summary shows the time of each step.
 //!
-//! Three things run in parallel: `second` and `third` run on separate threads, with separate cursors over the same rows;
-//! 64 calls of the service are in flight at once; and two threads seal letters, taking turns at one cursor.
+//! Three things run in parallel: `second` and `third` run on separate threads, with separate cursors over the same
+//! rows; 64 calls of the service are in flight at once; and two threads seal letters, taking turns at one cursor.
 //!
 //! The cursor is `.synchronized()`, so that several threads may read it. A step with `threads` already synchronizes any
-//! reader that is `Send`, so the call could be left out; doing it twice costs next to nothing. Whichever thread reads a
-//! customer, rows are written in the order of the input, and a restart continues after the last one.
+//! reader that is `Send`, so the call could be left out; doing it twice costs next to nothing. Rows are written in the
+//! order of the input, no matter which thread reads a customer, and a restart continues after the last one written.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job, a
-//! restart, and that nothing is lost or duplicated wherever the job dies.
+//! Shows how to test a job: components as plain functions, a step over a `Vec`, a writer in a transaction, a whole job,
+//! a restart, and that nothing is lost or duplicated wherever the job dies.
 //!
 //! `cargo test --example testing` runs the tests at the end; `cargo run --example testing -- run` runs the job.
 

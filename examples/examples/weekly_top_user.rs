@@ -58,7 +58,7 @@ fn generate(rooms: i64, tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch("CREATE INDEX chore_of_room ON chore (room, day)")
 }
 
-/// Empties the tables for the results.
+/// Creates empty tables for the results.
 #[step]
 fn clear(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     for way in ["offset", "key", "cursor", "bulk", "batch"] {

@@ -92,7 +92,7 @@ fn statement_exits(statement: &Statement, around: Around, errors: &mut Errors) -
         Kind::Split(split) => {
             split.branches.iter().fold(Exits::CONTINUES, |all, branch| {
                 let one = exits(branch, Around::Branch, errors);
-                // All branches are awaited, so if one ends the job nothing runs after the split.
+                // All branches are awaited, so if one ends the job, nothing runs after the split.
                 Exits { continues: all.continues && one.continues, ..all.or(one) }
             })
         }

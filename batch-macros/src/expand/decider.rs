@@ -69,7 +69,7 @@ fn broken(function: &ItemFn, errors: &mut Errors) -> TokenStream {
     let erroneous = errors.take_first_as_type();
     let code = quote! {
         impl __batch::Decides for #name {
-            // The erroneous array as the outcome itself would not be a `bool`, but this type may be one.
+            // The outcome must not rule out a `bool`. The erroneous array itself would, but this type does not.
             type Outcome = <() as __batch::If<{ let _: #erroneous; true }>>::Is;
             const SUBJECT: __batch::Subject = __batch::Subject::Decider(&__batch::DeciderInfo {
                 id: "",

@@ -56,7 +56,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// The alias of the path that the user wrote, and a second one that refers to it if the check holds.
+    /// An alias of the user's path, and a second alias that refers to the first if the check holds.
     fn alias(&mut self, path: &impl ToTokens, what: &What, check: &TokenStream) -> (Ident, Ident) {
         let span = what.span();
         let user = format_ident!("__Named{}", self.aliases, span = span);
@@ -93,7 +93,7 @@ impl Rules {
                 match pattern(named) {
                     None => (of, quote!(Type), quote!(__batch::faults::is_of::<#alias>)),
                     Some(pattern) => {
-                        // The enum keeps the user's name for it, which rustc shows if the pattern is wrong.
+                        // The alias keeps the user's name of the enum, which rustc shows if the pattern is wrong.
                         let name = enum_name(named).map(|name| quote!(type #name = #user;));
                         let covers = quote! {
                             |__error, _| {
@@ -131,8 +131,8 @@ impl Rules {
     }
 }
 
-/// The pattern; that of a variant begins with the bare name of the enum. A variant named without fields matches
-/// any fields.
+/// The pattern. If it is that of a variant, it begins with the bare name of the enum. A variant named without fields
+/// matches any fields.
 fn pattern(named: &NamedError) -> Option<TokenStream> {
     match named.only.as_ref()? {
         Only::Variant(variant) => {

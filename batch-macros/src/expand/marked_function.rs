@@ -75,8 +75,8 @@ fn number_of_its_name(name: &Ident) -> u64 {
     })
 }
 
-/// The marker's name: it has the span of the user's name but counts as generated, so that an unused function is reported
-/// once.
+/// The marker's name: it has the span of the user's name but counts as generated, so that an unused function is
+/// reported once.
 pub(crate) fn marker_name(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(Span::call_site().located_at(name.span()));

@@ -82,7 +82,7 @@ fn number(value: Option<&syn::Expr>, constant: &str, why: &str, checks: &mut Tok
 }
 
 /// Checks that the component opened or bound by the function suits the option `word`; `what` is the name of the
-/// check. A component that does not is reported at its own name, with the option as a note.
+/// check. A component that does not suit it is reported at its own name, with the option as a note.
 pub(crate) fn check_support(word: &Ident, what: &str, function: &TokenStream, at: Span) -> TokenStream {
     let what = Ident::new(what, word.span());
     quote_spanned!(at=> __batch::#what(#function);)

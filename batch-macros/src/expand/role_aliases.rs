@@ -1,8 +1,8 @@
 //! Refers to each of the user's paths exactly once, and checks which kind of function it leads to.
 //!
 //! The path is used in a type alias, because a name in an alias may be defined by an attribute and shadow one from a
-//! glob import. For an import (`use load as alias`), rustc would report functions without an attribute better, but it
-//! refuses such a shadowed name as ambiguous.
+//! glob import. With an import (`use load as alias`), rustc would report a function without an attribute more clearly,
+//! but would refuse a name that shadows a glob import as ambiguous.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -124,7 +124,7 @@ pub(super) fn positive(
     why: &str,
     constants: &mut TokenStream,
 ) -> TokenStream {
-    // Each constant slows the user's builds.
+    // A literal needs no constant, and each constant slows the user's builds.
     if is_positive(value) {
         return quote!(#value);
     }

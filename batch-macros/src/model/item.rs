@@ -62,7 +62,7 @@ pub(crate) fn lent(item: &Type) -> Option<Type> {
     Some(parse_quote_spanned!(item.span()=> ::batch_runtime::readers::Lent<#item>))
 }
 
-/// The readers that lend their records: they copy each from the buffer, and the processor decodes it.
+/// The readers that lend their records: such a reader copies each record from its buffer, and the processor decodes it.
 const LENDERS: [&str; 1] = ["CsvReader"];
 
 /// Names the lent record in the place of an item that borrows: `CsvReader<Lent<Flight<'static>>>` for

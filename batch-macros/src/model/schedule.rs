@@ -1,4 +1,5 @@
-//! Reads `schedule("0 3 * * MON", zone = "Asia/Seoul", missed = latest, overlap = wait, restarts = 2, on_failure = hold)`.
+//! Reads `schedule("0 3 * * MON", zone = "Asia/Seoul", missed = latest, overlap = wait, restarts = 2, on_failure =
+//! hold)`.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{ParseStream, Parser};

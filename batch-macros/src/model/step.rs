@@ -13,7 +13,7 @@ use crate::syntax::step::{Element, Part, is_pipe, pipe};
 /// A previous name of the step: `"load"`, or `"load as load_eu"`.
 pub(crate) struct EarlierName {
     pub(crate) name: String,
-    /// The present name of the use that had this name.
+    /// The current name of the use that had this name.
     pub(crate) of: Option<String>,
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn impl_trait(ty: &Type) -> Option<Type> {
     find.0
 }
 
-/// Finds the type or lifetime inside that borrows, unless from `'static`.
+/// Finds the reference or lifetime inside the type that borrows from anything but `'static`.
 pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
     struct Find(Option<TokenStream>);
     impl VisitMut for Find {

@@ -12,7 +12,7 @@ use crate::engine::{StepEnd, StepRun};
 pub struct Broken<T>(PhantomData<fn() -> T>);
 
 impl<T> Broken<T> {
-    #[expect(clippy::new_without_default, reason = "made by generated code alone")]
+    #[expect(clippy::new_without_default, reason = "only generated code calls it")]
     #[must_use]
     pub fn new() -> Self {
         Self(PhantomData)

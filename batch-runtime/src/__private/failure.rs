@@ -89,7 +89,7 @@ impl<E: fmt::Display> AsText<E> for &Thrown<E> {
     }
 }
 
-/// Types that are not errors, where another check has already reported that.
+/// Types that are not errors. Used where another check has already reported the mistake.
 pub trait Reported<E> {
     fn failure(&self, error: E) -> Failure;
 }

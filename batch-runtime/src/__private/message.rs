@@ -2,7 +2,7 @@
 
 const CAPACITY: usize = 1024;
 
-/// A text of at most `CAPACITY` bytes.
+/// Text of at most `CAPACITY` bytes.
 #[derive(Debug)]
 pub struct Message {
     bytes: [u8; CAPACITY],
@@ -10,7 +10,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The text.
+    /// Begins a message with `text`.
     #[must_use]
     pub const fn of(text: &str) -> Self {
         Self { bytes: [0; CAPACITY], length: 0 }.and(text)
@@ -48,7 +48,7 @@ impl Message {
     }
 }
 
-/// Returns whether the texts are equal.
+/// Returns whether the strings are equal.
 #[must_use]
 pub const fn same_text(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
@@ -65,16 +65,17 @@ pub const fn same_text(a: &str, b: &str) -> bool {
     true
 }
 
-const WORD: usize = 48;
+/// Words of this many bytes or more are not compared.
+const TOO_LONG: usize = 48;
 
-/// The edit distance between two words; large for long words.
+/// The edit distance between two words; `usize::MAX` if one of them is too long to be compared.
 #[must_use]
 pub const fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() >= WORD || b.len() >= WORD {
+    if a.len() >= TOO_LONG || b.len() >= TOO_LONG {
         return usize::MAX;
     }
-    let mut last = [0; WORD];
+    let mut last = [0; TOO_LONG];
     let mut j = 0;
     while j <= b.len() {
         last[j] = j;
@@ -82,7 +83,7 @@ pub const fn distance(a: &str, b: &str) -> usize {
     }
     let mut i = 0;
     while i < a.len() {
-        let mut row = [0; WORD];
+        let mut row = [0; TOO_LONG];
         row[0] = i + 1;
         let mut j = 0;
         while j < b.len() {

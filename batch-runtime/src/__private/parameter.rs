@@ -12,8 +12,8 @@ pub fn of_text<T: ParameterType>(text: &str) -> T {
     value.expect("a default is checked at compile time")
 }
 
-/// Whether the job uses the parameter. If not, the code after `go_on` is never reached, so rustc itself
-/// warns that the variable in it is unused: macros cannot warn on stable.
+/// Whether the job uses the parameter. If it does not, the code after `go_on` is unreachable, so rustc itself
+/// warns that the variable in that code is unused: a macro cannot emit warnings on stable Rust.
 #[derive(Debug)]
 pub struct UsedParameter<const USED: bool>;
 

@@ -67,7 +67,7 @@ pub fn split<R: Splittable>(mut reader: R, partitions: usize) -> Result<Vec<NewP
 /// The partitions of a partitioner, in stored form.
 ///
 /// # Errors
-/// If it fails, or two partitions have the same name.
+/// If the partitioner fails, or two partitions have the same name.
 pub fn partitions_of<P: PartitionerDefinition<Range: Serialize>>(
     scope: &Scope<'_>,
 ) -> Result<Vec<NewPartition>, Failure> {

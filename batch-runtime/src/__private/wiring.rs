@@ -141,7 +141,7 @@ pub const fn same_type(a: &TypeName, b: &TypeName) -> bool {
         }
 }
 
-/// Reports a text that cannot be the default of a parameter of that type.
+/// Reports a string that cannot be the default of a parameter of that type.
 #[must_use]
 pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
     let message = Message::of("`").and(name).and("` is of type ");
@@ -158,7 +158,7 @@ pub const fn ill_text(name: &str, ty: &TypeName, values: &[&str], text: &str) ->
             if ty.module.is_empty() {
                 return Some(named(message, ty).and(": write its value without quotes"));
             }
-            return no_value(message, ty, values, text);
+            return not_a_value(message, ty, values, text);
         }
     };
     match expected(kind, text) {
@@ -177,7 +177,7 @@ const fn has_no_instant(text: &str) -> bool {
     bytes[at] == b'9' && bytes[at + 1] == b'9' && bytes[at + 2] == b'9' && bytes[at + 3] == b'9'
 }
 
-const fn no_value(message: Message, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
+const fn not_a_value(message: Message, ty: &TypeName, values: &[&str], text: &str) -> Option<Message> {
     let mut list = named(message, ty);
     let mut at = 0;
     while at < values.len() {
@@ -263,7 +263,8 @@ const fn of_database(message: Message, database: Of) -> Message {
     }
 }
 
-/// Returns whether both are the same database. Two of the repository's own are the same if they are of the same kind.
+/// Returns whether both are the same database. Two components that ask for the repository's own database get the same
+/// one only if they ask for it as the same kind.
 const fn is_same(one: Of, other: Of) -> bool {
     match (one, other) {
         (Of::Named(one), Of::Named(other)) => same_text(one.id, other.id),
@@ -272,7 +273,7 @@ const fn is_same(one: Of, other: Of) -> bool {
     }
 }
 
-/// Reports a mistake of the component at `index`, given those before it.
+/// Reports a mistake of the component at `index`, given the components before it.
 #[must_use]
 pub const fn out_of_place(step: &str, components: &[ComponentUse], index: usize) -> Option<Message> {
     match runs_ahead(components, index) {

@@ -45,11 +45,11 @@ pub(super) struct RunArguments {
     pub(super) most_workers: u32,
     /// The number of partitions that a worker runs at the same time.
     pub(super) worker_slots: u32,
-    /// How long a step waits for a worker that runs its partitions before the step fails; `None` waits for ever.
+    /// The time after which a step fails if no worker has run any of its partitions; `None` waits for ever.
     pub(super) workers_wait: Option<Duration>,
     /// The URL of the server that wakes workers, as typed.
     pub(super) broker: Option<String>,
-    /// Whether this server also wakes the manager.
+    /// Whether the server of `broker` also wakes the manager.
     pub(super) replies: bool,
     pub(super) telemetry: TelemetryArguments,
     pub(super) profile: ProfileArguments,
@@ -128,7 +128,7 @@ pub(super) enum Invocation {
         next: bool,
         run: RunArguments,
     },
-    /// Replays an execution, which must be one of `job` if that is named.
+    /// Replays an execution. If `job` is given, the execution must belong to that job.
     Replay {
         execution: ExecutionId,
         job: Option<&'static JobInfo>,
@@ -354,8 +354,8 @@ impl RunArguments {
         })
     }
 
-    /// Returns the given parameters, those that only the file of `--parameters` has, and the secrets that are only in the
-    /// environment.
+    /// Returns the given parameters, the parameters that only the file of `--parameters` has, and the secrets that only
+    /// the environment has.
     pub(super) fn all_parameters(
         &self,
         job: &JobInfo,

@@ -22,13 +22,13 @@ fn url(flag: Option<&str>, console: &Console) -> Result<Option<String>, Refusal>
         .transpose()
 }
 
-/// Refuses a URL that is wrong even without a connection. Returns whether a URL was given.
+/// Refuses a URL that cannot be used, without connecting to it. Returns whether a URL was given.
 pub(super) fn check(flag: Option<&str>, console: &Console) -> Result<bool, Refusal> {
     let Some(url) = url(flag, console)? else { return Ok(false) };
     Broker::check_url(&url).map(|()| true)
 }
 
-/// Whether workers may process chunks of a step of the job, or of one nested in it.
+/// Returns whether workers may process the chunks of a step of the job or of a job nested in it.
 pub(super) fn has_chunks(job: &'static JobInfo) -> bool {
     #[cfg(feature = "remote-chunks")]
     return crate::engine::may_be_remote(job);
@@ -100,7 +100,7 @@ impl Broker {
         worker.hints(self.broker.clone()).chunks(RemoteChunks::over(self.broker))
     }
 
-    /// Lets a worker that its manager has started take chunks. It receives hints in another way.
+    /// Lets a worker that its manager started take chunks. Instead of hints, it receives orders on its standard input.
     pub(super) fn connect_attached(self, worker: Worker) -> Worker {
         worker.chunks(RemoteChunks::over(self.broker))
     }

@@ -260,7 +260,7 @@ impl<'a> From<&'a JobReport> for Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// With the profile of the run, if one was asked for.
+    /// Adds the profiles of the run, if there are any.
     #[cfg_attr(not(feature = "profile"), expect(unused_mut, reason = "there is no profile to add"))]
     pub(super) fn profiled(mut self, profile: &'a RunProfile) -> Self {
         #[cfg(feature = "profile")]

@@ -1,4 +1,4 @@
-//! `--log` and `--log-filter`: the file for the events of a run, and which events are written.
+//! `--log` and `--log-filter`: the file for the events of a run, and the choice of the events that it gets.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -133,7 +133,8 @@ pub(super) mod file {
     fn parsed(filter: &str) -> Result<EnvFilter, Refusal> {
         let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
         for part in &parts {
-            // A lone word would be the name of a crate, so `warning` would silently log next to nothing.
+            // `EnvFilter` takes a single word that is not a level for the name of a crate, so `warning` would silently
+            // log next to nothing.
             let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c));
             if part.parse::<Directive>().is_err() || (is_word && part.parse::<LevelFilter>().is_err()) {
                 return Err(wrong(part));

@@ -24,7 +24,7 @@
 //! | `run`, `restart` | `job`, `instance`, `execution`, `continues`, `recovered_from`, `status`, `exit_code`, `exit_description`, `durability`, `elapsed_seconds`, `steps`, `already_complete` |
 //! | `executions` | `executions`, `more` |
 //! | `show` | the keys of an entry of `executions`, and `continues`, `steps` |
-//! | `show --follow` | a document on a line of its own for each change: an entry of `executions`, and at the end that of `show` |
+//! | `show --follow` | a document on a line of its own for each change: an entry of `executions`, and at the end the document of `show` |
 //! | `show --skipped` | `execution`, `skipped`, `next` |
 //! | `stop`, `abandon` | `execution`, `asked` |
 //! | `recover` | `recovered` |
@@ -43,15 +43,15 @@
 //! | `serve` | `link`, before it serves |
 //! | any refused command | `error`: `kind`, `message`, `exit`, and `detail` if the message needs more than a line |
 //!
-//! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`, `WRITE`,
-//! `TASKLET`, `AGGREGATE`, `DECIDE`; `location`, the place of the item; `error`, the error with its sources; `panicked`; and
-//! `record`, the text of a record that the reader could not read. Unknown parts are `null`. The repository does not store
-//! these parts: in `show`, `failure` is `null` and `exit_description` has the text.
+//! In `run` and `restart`, a failed step has a `failure`: `component`; `phase`, one of `OPEN`, `READ`, `PROCESS`,
+//! `WRITE`, `TASKLET`, `AGGREGATE`, `DECIDE`; `location`, the place of the item; `error`, the error with its sources;
+//! `panicked`; and `record`, the text of a record that the reader could not read. Unknown parts are `null`. The
+//! repository does not store these parts: in `show`, `failure` is `null` and `exit_description` has the text.
 //!
 //! With `--profile`, `run` and `restart` have `cpu_profile` too, unless the run could not be profiled: `samples`,
-//! `in_components`, `components`, `without_lines`, `folded`, `flame_graph`. With `--profile=heap` they have `heap_profile`:
-//! `peak_bytes`, `end_bytes`, `at_peak`, `at_end`, `file`. `profile diff` of heaps has `peak_bytes_before`,
-//! `peak_bytes_after`, `sites`.
+//! `in_components`, `components`, `without_lines`, `folded`, `flame_graph`. With `--profile=heap` they have
+//! `heap_profile`: `peak_bytes`, `end_bytes`, `at_peak`, `at_end`, `file`. `profile diff` of heaps has
+//! `peak_bytes_before`, `peak_bytes_after`, `sites`.
 
 mod arguments;
 mod broker;
@@ -111,7 +111,7 @@ const CLI: &str = "cli";
 
 /// How clap describes the command `help`, which it adds itself.
 const HELP_OF_CLAP: &str = "Print this message or the help of the given subcommand(s)";
-/// How we describe it, in the style of the other commands.
+/// Our description of that command, in the style of the other commands.
 const HELP: &str = "Prints this help, or the help of a command";
 
 /// The whole program, as `batch_runtime::main!` calls it.
@@ -138,9 +138,10 @@ pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
 
 /// Lets the allocator of glibc keep the memory of a chunk for the next one.
 ///
-/// It returns free memory to the system once there are 128 KiB of it, and a chunk frees more at once: every chunk then
-/// asks for its memory again, page by page. The limit rises to twice the size of a mapped block when that is freed
-/// (`mallopt(3)`, "dynamic mmap threshold"). Memory that is not touched costs nothing.
+/// By default, glibc returns free memory to the system as soon as 128 KiB are free. A chunk frees more than that at
+/// once, so the next chunk would ask for its memory again, page by page. When a mapped block is freed, glibc raises the
+/// limit to twice the size of the block (`mallopt(3)`, "dynamic mmap threshold"). The block costs nothing, because
+/// nothing touches its memory.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }

@@ -50,7 +50,7 @@ pub(super) fn run_command(
     ));
 }
 
-/// Runs the command in a group of its own. Returns how it ended; `None` if it took too long.
+/// Runs the command in its own process group. Returns how the command ended; `None` if it took too long.
 fn run(
     command: &str,
     ended: &Ended<'_>,
@@ -59,7 +59,7 @@ fn run(
 ) -> io::Result<Option<ExitStatus>> {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", command]).process_group(0).stdin(Stdio::piped());
-    // Standard output belongs to the document of the run itself.
+    // Standard output is for the document of the run itself, so the command prints to standard error.
     shell.stdout(io::stderr());
     shell
         .env("BATCH_JOB", ended.job)

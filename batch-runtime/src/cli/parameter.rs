@@ -55,7 +55,7 @@ pub(super) fn id(spec: &ParameterSpec) -> String {
     format!("parameter {}", spec.name)
 }
 
-/// `BATCH_PARAM_API_KEY`: the environment variable that may hold a secret instead of the command line.
+/// `BATCH_PARAM_API_KEY`: the environment variable that may hold a secret, to keep it off the command line.
 pub(super) fn variable(spec: &ParameterSpec) -> String {
     format!("BATCH_PARAM_{}", spec.name.to_uppercase())
 }

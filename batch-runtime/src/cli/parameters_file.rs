@@ -11,7 +11,7 @@ use super::console::Console;
 use super::refusal::Refusal;
 
 /// The parameters as strings, in the order of the object. A list becomes one string for each of its values, and `null`
-/// becomes none.
+/// is left out.
 pub(super) fn read(file: &OsStr, console: &Console) -> Result<Vec<(String, OsString)>, Refusal> {
     let place = if file == "-" { "standard input".to_owned() } else { file.display().to_string() };
     let refuse = |why: String| Refusal::usage(format!("the parameters in {place} cannot be used: {why}"));

@@ -99,8 +99,8 @@ impl ArchiveFile {
         })
     }
 
-    /// Opens the file for appending. A line that an interrupted purge has cut off is ended, so that the next line stands
-    /// by itself.
+    /// Opens the file for appending. Ends a line that an interrupted purge has cut off, so that the next line does not
+    /// continue it.
     fn opened(path: &Path) -> io::Result<File> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         // A pipe has no end to look at.
@@ -115,7 +115,8 @@ impl ArchiveFile {
         Ok(file)
     }
 
-    /// Appends a line. As each line is one write into the buffer, another purge can append to the same file meanwhile.
+    /// Appends a line. The buffer gets each line in one write, so another purge can append to the same file at the same
+    /// time.
     fn line(&mut self, document: &impl Serialize) -> Result<(), BoxError> {
         let mut line = serde_json::to_vec(document)?;
         line.push(b'\n');

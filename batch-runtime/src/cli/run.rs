@@ -161,7 +161,7 @@ pub(super) fn code_of(status: BatchStatus) -> u8 {
     }
 }
 
-/// Prints the summary, and on standard error why the job failed and what to do; then runs the command of `--on-end`.
+/// Prints the summary, and to standard error why the job failed and what to do. Then runs the command of `--on-end`.
 pub(super) fn print_report(
     report: &JobReport,
     profile: &RunProfile,

@@ -90,7 +90,7 @@ impl TelemetryArguments {
             Err(SubscriberExists) => match (self.log.is_given(), &self.otlp) {
                 (true, _) => return Err(SubscriberExists::refusal("--log")),
                 (false, Some(_)) => return Err(SubscriberExists::refusal("--otlp")),
-                // The variables may be meant for the program's own subscriber.
+                // The environment variables for OpenTelemetry may be meant for the program's own subscriber.
                 (false, None) => None,
             },
         };

@@ -20,7 +20,7 @@ use crate::repository::Repository;
 use crate::repository::work_queue::{WorkQueue, WorkerId};
 use crate::workers::{LocalProcesses, Manager, Worker, WorkerSettings};
 
-/// How long a worker that a manager has started waits for further partitions.
+/// How long a worker that a manager has started waits for further partitions before it ends.
 const IDLE_EXIT: Duration = Duration::from_secs(10);
 
 /// Refuses workers for a job that has nothing for them, and a broker that cannot be used.
@@ -163,7 +163,7 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
         None => worker,
     };
     let worker = worker.attached(Orders, |hint| {
-        // If the manager has ended, writing fails. The end of its orders shows that, too.
+        // If the manager has ended, writing fails. The worker notices that anyway, because its orders end, too.
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{hint}").and_then(|()| out.flush());
     });

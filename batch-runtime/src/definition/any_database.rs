@@ -53,7 +53,7 @@ impl AnyDatabase {
     }
 
     #[cfg(feature = "postgres")]
-    #[expect(clippy::unnecessary_wraps, reason = "without the feature it is an error")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature, this returns an error")]
     fn on_server(url: &str) -> Result<Self, Failure> {
         Ok(Self(DatabaseHandle::new(Postgres::at(url))))
     }
@@ -77,13 +77,13 @@ impl AnyDatabase {
 pub struct AnyTransaction<'c>(ChunkTransaction<'c>);
 
 impl<'c> AnyTransaction<'c> {
-    /// The transaction, if it is of `SQLite`.
+    /// The transaction, if the database is `SQLite`.
     #[must_use]
     pub fn as_sqlite(&self) -> Option<&'c rusqlite::Transaction<'c>> {
         self.0.as_sqlite()
     }
 
-    /// The transaction, if it is of `PostgreSQL`.
+    /// The transaction, if the database is `PostgreSQL`.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn as_postgres(&self) -> Option<&'c postgres::Transaction> {
@@ -121,7 +121,7 @@ impl<'c> AnyTransaction<'c> {
     /// ```
     ///
     /// # Errors
-    /// If it fails.
+    /// If the statement fails.
     pub fn execute(&self, statement: &str, values: &[DatabaseValue]) -> Result<u64, DatabaseError> {
         if let Some(transaction) = self.as_sqlite() {
             let mut prepared = transaction.prepare_cached(statement)?;

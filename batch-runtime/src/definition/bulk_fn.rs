@@ -43,8 +43,8 @@ pub struct BulkFn<In, S, F, K> {
     call: F,
     items: Vec<In>,
     sources: Vec<u32>,
-    /// The number of items when a copy for [`Slot::Item`] was last kept. Later items stem from an item that may turn
-    /// out bad.
+    /// The number of items when a copy for [`Slot::Item`] was last kept. The items after these stem from an item that
+    /// may still fail.
     held: usize,
     /// Items with a failed outcome, each with the number of the item it stems from.
     returned: Vec<(u32, In)>,
@@ -115,7 +115,7 @@ impl<In, R, S: State, F: FnMut(&mut S, &[In]) -> Result<Vec<R>, Failure>, K: Yie
                 (last, is_rejected) = (Some(source), false);
                 out.set_source(*source);
             }
-            // One failed outcome is enough for everything that stems from the same item.
+            // One failed outcome rejects everything that stems from the same item.
             if !is_rejected && let Err(failure) = K::put(outcome, out) {
                 is_rejected = true;
                 self.returned.push((*source, item));

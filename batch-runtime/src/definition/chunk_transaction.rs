@@ -48,7 +48,7 @@ impl<'c> ChunkTransaction<'c> {
         Self { inner: Inner::Other(transaction) }
     }
 
-    /// Returns the transaction if it is of `SQLite`.
+    /// Returns the transaction if the database is `SQLite`.
     #[must_use]
     pub fn as_sqlite(&self) -> Option<&'c rusqlite::Transaction<'c>> {
         match self.inner {
@@ -57,7 +57,7 @@ impl<'c> ChunkTransaction<'c> {
         }
     }
 
-    /// Returns the transaction if it is of that kind.
+    /// Returns the transaction if it is a `T`.
     #[must_use]
     pub fn downcast_ref<T: OpenTransaction>(&self) -> Option<&'c T> {
         match self.inner {
@@ -84,11 +84,11 @@ impl<'c> ChunkTransaction<'c> {
 
 /// The transaction of a chunk in a database other than `SQLite`, while components work in it.
 pub trait OpenTransaction: Any {
-    /// Returns whether it is still the transaction that the engine began, even if it has failed and must be rolled
-    /// back.
+    /// Returns whether this is still the transaction that the engine began. That remains true if the transaction has
+    /// failed and must be rolled back.
     fn is_alive(&self) -> bool;
 
-    /// Returns whether a component has tried to end it and was refused.
+    /// Returns whether a component has tried to end the transaction and was refused.
     fn has_refused(&self) -> bool;
 
     /// Waits for the statements that were sent without waiting, and returns the first failure.

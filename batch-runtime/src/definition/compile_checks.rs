@@ -24,7 +24,7 @@ pub trait Crosses {
 #[diagnostic::do_not_recommend]
 impl<T: Send> Crosses for T {}
 
-/// Ways of taking an item in which a processor has one call in flight on each thread of a step.
+/// Ways of taking an item that leave a processor with only one call in flight on each thread of a step.
 #[diagnostic::on_unimplemented(
     message = "a step has `threads`, or processors with `concurrency`, not both",
     label = "already works on several items at once",
@@ -42,7 +42,7 @@ impl OneByOne for ByReference {}
 #[diagnostic::do_not_recommend]
 impl OneByOne for AtOnce {}
 
-/// Ways of taking an item in which a step's first processor leaves the item with the engine until its outcome is known.
+/// Ways in which a step's first processor can take an item so that a listener can still see the item after a failure.
 /// If no listener wants to see the item, every way qualifies.
 #[diagnostic::on_unimplemented(
     message = "`{In}` is gone when a processor fails: the first processor takes it by value, and it is not `Clone`",
@@ -218,8 +218,8 @@ pub trait Serializes: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Serializes for T {}
 
-/// A type that a `#[reader]` function may return: every [`Reader`]. If only an item of the trait is missing,
-/// rustc reports that.
+/// A type that a `#[reader]` function may return: every [`Reader`]. If an implementation of that trait is only
+/// incomplete, rustc reports that.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reader",
     label = "this is not a reader",
@@ -232,8 +232,8 @@ pub trait IsReaderObject {
 
 impl<T: Reader> IsReaderObject for T {}
 
-/// A type that a `#[writer]` function may return instead of taking items: every [`Writer`]. If only an item
-/// of the trait is missing, rustc reports that.
+/// A type that a `#[writer]` function may return instead of taking items: every [`Writer`]. If an implementation
+/// of that trait is only incomplete, rustc reports that.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a writer",
     label = "this is not a writer",

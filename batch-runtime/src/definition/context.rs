@@ -49,8 +49,8 @@ impl Values {
         Self { committed: Arc::new(Mutex::new(committed)), ..Self::default() }
     }
 
-    /// The values as a branch of a split sees them. A branch sees a value of another one only after its commit, so that
-    /// no branch commits a value that another may still roll back.
+    /// The values as a branch of a split sees them. A branch sees a value of another branch only after that branch has
+    /// committed it, so that no branch commits a value that another may still roll back.
     pub(crate) fn branch(&self) -> Self {
         Self {
             committed: Arc::clone(&self.committed),
@@ -105,7 +105,7 @@ impl Values {
 
     /// Marks the changes as committed.
     pub(crate) fn settle(&self) {
-        // Load first: the swap costs as much as ten items, and usually nothing has changed.
+        // Load first: the swap costs as much as processing ten items, and usually nothing has changed.
         if self.changed() && self.changed.swap(false, Ordering::AcqRel) {
             let mut put = lock(&self.put);
             lock(&self.committed).append(&mut put);
@@ -173,7 +173,7 @@ impl JobContext {
         &self.parameters
     }
 
-    /// Returns a value that a component [`put`](Self::put), in this execution or before a restart.
+    /// Returns a value that a component has [`put`](Self::put) here, in this execution or before a restart.
     ///
     /// # Errors
     /// If the value has another type.
@@ -257,7 +257,7 @@ impl StepContext {
         self.stop.is_raised()
     }
 
-    /// Returns a value that a component of the step [`put`](Self::put), in this execution or before a
+    /// Returns a value that a component of the step has [`put`](Self::put) here, in this execution or before a
     /// restart.
     ///
     /// # Errors

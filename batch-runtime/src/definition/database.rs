@@ -1,5 +1,5 @@
-//! The databases of any kind that steps read and write: the traits of a kind of database, and the typed [`Transaction`]
-//! and [`Connection`] that components ask for.
+//! The databases that steps read and write: the traits that each kind of database implements, and the typed
+//! [`Transaction`] and [`Connection`] that components ask for.
 
 use std::any::Any;
 use std::borrow::Borrow;
@@ -98,7 +98,8 @@ pub struct DatabaseKind {
 impl DatabaseKind {
     /// [`Sqlite`].
     pub const SQLITE: Self = Self { name: "SQLite", ty: "Sqlite" };
-    /// [`AnyDatabase`](super::AnyDatabase): a step that asks for it takes the repository's own, whatever its kind.
+    /// [`AnyDatabase`](super::AnyDatabase): a step that asks for it uses the repository's own database,
+    /// whatever its kind.
     pub const ANY: Self = Self { name: "any database", ty: "AnyDatabase" };
     /// [`Postgres`](crate::postgres::Postgres).
     #[cfg(feature = "postgres")]
@@ -115,7 +116,7 @@ pub enum Of {
 }
 
 impl Of {
-    /// The database in which either of two writers writes. A step writes in at most one.
+    /// The database that the two writers write to, if any: a step writes to at most one.
     pub(crate) const fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(Self::Own(_)), Some(Self::Named(_))) | (None, _) => other,

@@ -50,7 +50,7 @@ impl DatabaseValue {
     /// Binds values to the parameters `$1`, `$2` and so on of a statement of `SQLite`.
     pub(crate) fn bind(values: &[Self], statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<()> {
         for (number, value) in (1..).zip(values) {
-            // To SQLite, `$2` is a name, and it numbers names in the order in which they occur.
+            // To SQLite, `$2` is a name, and SQLite numbers names in the order in which they occur.
             let name = format!("${number}");
             let index = statement.parameter_index(&name)?;
             let index = index.ok_or(rusqlite::Error::InvalidParameterName(name))?;

@@ -174,7 +174,7 @@ impl Failure {
     }
 
     /// Makes this failure fail the step, regardless of `skip` and `retry`. A custom reader whose `Error` is a
-    /// `Failure` uses it if the input as a whole is at fault; other readers rely on
+    /// `Failure` calls this if the input as a whole is at fault; other readers rely on
     /// [`Reader::steps_over`](crate::Reader::steps_over).
     ///
     /// ```

@@ -98,7 +98,7 @@ pub enum Backoff {
         first: Duration,
         /// The upper limit.
         max: Option<Duration>,
-        /// Waits only a random part, so that clients that failed together do not retry together: "full
+        /// Waits only a random part of that time, so that clients that failed together do not retry together: "full
         /// jitter" of "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
         jitter: bool,
     },

@@ -6,52 +6,52 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// An append-only list of values, each with a key. The default key is the type of the value. `V` is `dyn Any`, or
 /// `dyn Any + Send + Sync` if threads share the list.
-pub(crate) struct Slots<V: ?Sized, K = TypeId> {
-    first: OnceLock<Box<Slot<V, K>>>,
+pub(crate) struct LazyValues<V: ?Sized, K = TypeId> {
+    first: OnceLock<Box<Entry<V, K>>>,
 }
 
-struct Slot<V: ?Sized, K> {
+struct Entry<V: ?Sized, K> {
     key: K,
     value: OnceLock<Box<V>>,
     making: Mutex<()>,
-    next: OnceLock<Box<Slot<V, K>>>,
+    next: OnceLock<Box<Entry<V, K>>>,
 }
 
-impl<V: ?Sized, K: Clone + PartialEq> Slots<V, K> {
+impl<V: ?Sized, K: Clone + PartialEq> LazyValues<V, K> {
     pub(crate) const fn new() -> Self {
         Self { first: OnceLock::new() }
     }
 
-    fn slot(&self, key: &K) -> &Slot<V, K> {
+    fn entry(&self, key: &K) -> &Entry<V, K> {
         let mut link = &self.first;
         loop {
-            let slot = link.get_or_init(|| {
+            let entry = link.get_or_init(|| {
                 let key = key.clone();
-                Box::new(Slot { key, value: OnceLock::new(), making: Mutex::new(()), next: OnceLock::new() })
+                Box::new(Entry { key, value: OnceLock::new(), making: Mutex::new(()), next: OnceLock::new() })
             });
-            if slot.key == *key {
-                return slot;
+            if entry.key == *key {
+                return entry;
             }
-            link = &slot.next;
+            link = &entry.next;
         }
     }
 
     /// Returns the value of `key`. `make` makes it on first use and only once, even if threads race. A failure
     /// is not kept: the next caller tries again.
     fn get_or_make<E>(&self, key: &K, make: impl FnOnce() -> Result<Box<V>, E>) -> Result<&V, E> {
-        let slot = self.slot(key);
-        if slot.value.get().is_none() {
-            let _making = slot.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if slot.value.get().is_none() {
+        let entry = self.entry(key);
+        if entry.value.get().is_none() {
+            let _making = entry.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if entry.value.get().is_none() {
                 let value = make()?;
-                return Ok(slot.value.get_or_init(|| value));
+                return Ok(entry.value.get_or_init(|| value));
             }
         }
-        Ok(slot.value.get().expect("was just seen or set"))
+        Ok(entry.value.get().expect("was just seen or set"))
     }
 }
 
-impl Slots<dyn Any> {
+impl LazyValues<dyn Any> {
     pub(crate) fn local<K: 'static, T: 'static, E>(
         &self,
         make: impl FnOnce() -> Result<T, E>,
@@ -62,7 +62,7 @@ impl Slots<dyn Any> {
     }
 }
 
-impl<K: Clone + PartialEq> Slots<dyn Any, (TypeId, K)> {
+impl<K: Clone + PartialEq> LazyValues<dyn Any, (TypeId, K)> {
     /// Returns the value of that type and `key`. `make` makes it on first use.
     pub(crate) fn of_key<T: 'static, E>(&self, key: K, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         let value = self
@@ -71,7 +71,7 @@ impl<K: Clone + PartialEq> Slots<dyn Any, (TypeId, K)> {
     }
 }
 
-impl Slots<dyn Any + Send + Sync> {
+impl LazyValues<dyn Any + Send + Sync> {
     pub(crate) fn shared<K: 'static, T: Send + Sync + 'static, E>(
         &self,
         make: impl FnOnce() -> Result<T, E>,
@@ -91,22 +91,22 @@ mod tests {
     fn a_value_is_made_once_and_may_use_another_while_it_is_made() {
         struct Outer;
         struct Inner;
-        let slots: Slots<dyn Any + Send + Sync> = Slots::new();
+        let values: LazyValues<dyn Any + Send + Sync> = LazyValues::new();
         for _ in 0..2 {
-            let outer: Result<&u32, ()> = slots.shared::<Outer, _, _>(|| {
-                let inner: &u32 = slots.shared::<Inner, _, ()>(|| Ok(1))?;
+            let outer: Result<&u32, ()> = values.shared::<Outer, _, _>(|| {
+                let inner: &u32 = values.shared::<Inner, _, ()>(|| Ok(1))?;
                 Ok(inner + 1)
             });
             assert_eq!(outer, Ok(&2));
         }
-        assert_eq!(slots.shared::<Inner, u32, ()>(|| Err(())), Ok(&1));
+        assert_eq!(values.shared::<Inner, u32, ()>(|| Err(())), Ok(&1));
     }
 
     #[test]
     fn a_failure_is_not_kept() {
         struct Key;
-        let slots: Slots<dyn Any> = Slots::new();
-        assert_eq!(slots.local::<Key, u32, &str>(|| Err("not yet")), Err("not yet"));
-        assert_eq!(slots.local::<Key, u32, &str>(|| Ok(3)), Ok(&3));
+        let values: LazyValues<dyn Any> = LazyValues::new();
+        assert_eq!(values.local::<Key, u32, &str>(|| Err("not yet")), Err("not yet"));
+        assert_eq!(values.local::<Key, u32, &str>(|| Ok(3)), Ok(&3));
     }
 }

@@ -1,5 +1,5 @@
-//! [`StepListener`], which `#[listener]` functions of a step implement, with the types of its items, and
-//! [`Listeners`], which combines two of them.
+//! [`StepListener`], which the `#[listener]` functions of a step implement for the step's item types, and
+//! [`Listeners`], which combines two listeners.
 
 use super::{ChunkTransaction, Failure};
 use crate::repository::Counters;

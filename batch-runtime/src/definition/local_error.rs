@@ -12,7 +12,8 @@ thread_local! {
     static KEPT: RefCell<BTreeMap<u64, Rc<dyn Error>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// The number of the next error, unique in the process, so that no thread finds an error of another thread under it.
+/// The number of the next error. It is unique in the process, so that a thread that looks up the error of another
+/// thread finds none.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Represents an error that stays on its thread.
@@ -32,8 +33,8 @@ impl LocalError {
 
 impl Drop for LocalError {
     fn drop(&mut self) {
-        // The user's error is dropped after the borrow has ended, since its `Drop` may do anything. A thread
-        // that has ended has already dropped it.
+        // The user's error is dropped after the borrow has ended, since its `Drop` may do anything. If the thread
+        // has ended, the error has been dropped with it.
         let kept = KEPT.try_with(|kept| kept.borrow_mut().remove(&self.number));
         drop(kept);
     }

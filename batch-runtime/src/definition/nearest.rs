@@ -1,6 +1,6 @@
 //! Guesses which known word an unknown word was meant to be.
 
-/// The candidate with the smallest edit distance, if that is at most a third of the word.
+/// The candidate with the smallest edit distance, if that is at most a third of the longer word.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| -> Vec<char> { text.to_lowercase().replace('-', "_").chars().collect() };
     let wanted = plain(word);

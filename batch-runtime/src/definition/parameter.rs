@@ -44,7 +44,7 @@ pub trait ParameterType: Sized + 'static {
     /// A message that says what was expected, without the value.
     fn parse(text: &str) -> Result<ParameterValue, String>;
 
-    /// Parses an argument that may not be valid text, such as the name of a file.
+    /// Parses an argument that is not necessarily valid UTF-8, such as the name of a file.
     ///
     /// # Errors
     /// A message that says what was expected, without the value.

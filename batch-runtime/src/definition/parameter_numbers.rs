@@ -47,8 +47,8 @@ macro_rules! decimals {
                 if number.is_infinite() {
                     return Err(format!("a number of at most {:e} is expected", $float::MAX));
                 }
-                // A text may also be the shortest digits of the number, which can differ from its exact value rounded
-                // to as many places.
+                // The text may also consist of the shortest digits that identify the number. These can differ from its
+                // exact value rounded to as many places.
                 let digits = [format!("{number:.*e}", named.places()), format!("{number:e}")];
                 if digits.iter().any(|digits| Decimal::of(digits).as_ref() == Some(&named)) {
                     return Ok(ParameterValue::$variant(number));

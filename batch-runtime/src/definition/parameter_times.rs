@@ -86,8 +86,8 @@ impl Expected {
 
 const LEAP_SECOND: &str = "a second from 00 to 59 is expected";
 
-/// Returns the expectation that the text does not meet; `None` if it is valid. It also checks literals in the
-/// program at compile time.
+/// Returns the expectation that the text does not meet; `None` if the text is valid. Also used at compile time, to
+/// check literals in the program.
 pub(crate) const fn expected(kind: Kind, text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let says = Expected::of(kind);
@@ -177,7 +177,7 @@ const fn date(bytes: &[u8]) -> Option<usize> {
 }
 
 enum Time {
-    /// The time ends there.
+    /// The offset at which the time ends.
     To(usize),
     /// The second is 60, which is refused.
     LeapSecond,

@@ -1,4 +1,4 @@
-//! The value of a parameter as the repository stores it, losslessly: a Java class and a text.
+//! The value of a parameter as the repository stores it, losslessly: the name of a Java class and a string.
 
 use std::fmt;
 use std::str::FromStr;
@@ -118,7 +118,7 @@ impl PartialEq for ParameterValue {
 impl Eq for ParameterValue {}
 
 /// The text stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`. Numbers and times are formatted as their
-/// Java classes do.
+/// Java classes format them.
 impl fmt::Display for ParameterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -191,7 +191,7 @@ impl fmt::Display for BigInteger {
 macro_rules! whole_numbers {
     ($($int:ident of $wide:ident)*) => {$(
         impl From<$int> for BigInteger {
-            #[allow(clippy::cast_lossless, reason = "`isize` and `usize` have no other way")]
+            #[allow(clippy::cast_lossless, reason = "`isize` and `usize` have no `From` for the wider type")]
             fn from(number: $int) -> Self {
                 Self::from(number as $wide)
             }

@@ -13,7 +13,7 @@ pub struct PositionKinds {
     pub writer: String,
 }
 
-/// Returns the kinds of a pipe's reader and writer, and opens neither.
+/// Returns the kinds of a pipe's reader and writer without opening either.
 #[must_use]
 pub fn position_kinds<P: Pipe>() -> PositionKinds {
     PositionKinds {
@@ -30,8 +30,8 @@ fn writer_kind<'s, W: Writer>(_: impl FnOnce(&Scope<'s>) -> Result<W, Failure>) 
     W::kind()
 }
 
-/// The name of a type without its modules and generic arguments, so that moving it or changing the item does
-/// not change its kind.
+/// The name of a type without its modules and generic arguments, so that moving the type or changing its item type
+/// does not change its kind.
 pub(super) fn type_kind<T: ?Sized>() -> String {
     let name = type_name::<T>();
     let name = name.split('<').next().unwrap_or(name);

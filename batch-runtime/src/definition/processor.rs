@@ -31,11 +31,11 @@ pub trait Sink<T> {
     /// The number, within the chunk, of the item that was read and is being processed.
     fn source(&self) -> u32;
 
-    /// Declares that the next pushed items stem from the item of that number (when a bulk processor flushes).
+    /// Declares that the next pushed items stem from the item with that number (when a bulk processor flushes).
     fn set_source(&mut self, source: u32);
 
-    /// Takes the failure of the item of [`source`](Self::source), and returns it unless the step can go on without that
-    /// item: a bulk processor then still passes on the outcomes of the other items.
+    /// Takes the failure of the item that [`source`](Self::source) names, and returns it unless the step can go on
+    /// without that item. If it can, a bulk processor still passes on the outcomes of the other items.
     ///
     /// # Errors
     /// The failure, if it fails the chunk.
@@ -43,7 +43,7 @@ pub trait Sink<T> {
         Err(failure)
     }
 
-    /// Returns whether it now accepts output that stems from the item of that number. Only
+    /// Returns whether the sink now accepts output that stems from the item with that number. Only
     /// [concurrent](Process::CONCURRENT) processors, which can wait, ask this.
     fn takes(&self, _source: u32) -> bool {
         true
@@ -131,7 +131,7 @@ pub trait Process<In> {
     /// Starts the threads that run its calls. Called once, before the first item.
     ///
     /// # Errors
-    /// If the system has no more threads.
+    /// If the system cannot start another thread.
     fn start<'t>(&mut self, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
     where
         Self: 't,
@@ -167,7 +167,7 @@ pub trait Process<In> {
         0
     }
 
-    /// Drops everything it holds for the item of that number, which has failed elsewhere.
+    /// Drops everything it holds for the item with that number, which has failed in another processor.
     fn discard(&mut self, _source: u32) {}
 
     /// Adds its state to the checkpoint.

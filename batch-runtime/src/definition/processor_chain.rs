@@ -1,4 +1,4 @@
-//! [`Then`], which joins two processors without a buffer, and [`Through`], the processor of a step without one.
+//! [`Then`], which joins two processors without a buffer, and [`Through`], which a step without processors uses.
 
 use std::task::Context;
 use std::thread;

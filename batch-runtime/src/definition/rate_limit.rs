@@ -1,4 +1,4 @@
-//! [`RateLimit`], by which the components of a job together limit how often they do something.
+//! [`RateLimit`], which the components of a job share to limit how often they do something, such as call a server.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::{StopSignal, Stopped, TimeLimit};
 use crate::engine::{Pause, Sleep};
 
 /// A longer span could exceed the range of a clock.
-const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+const MAX_SPAN: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// Limits the number of calls in any span of a given length, for all components that share it: a `#[resource]` of the
 /// job. Threads and partitions of one process share one limit; each worker process has its own.
@@ -56,7 +56,7 @@ impl RateLimit {
     /// At most this many calls in any span of this length: `RateLimit::new(10, "1s")`.
     ///
     /// # Errors
-    /// If the number is 0, or the text is not a time.
+    /// If `calls` is 0, or `span` is a string that is not a time.
     pub fn new(calls: u32, span: impl TimeLimit) -> Result<Self, InvalidRate> {
         if calls == 0 {
             return Err(InvalidRate("0 calls would let nothing pass: allow at least one".to_owned()));
@@ -100,7 +100,7 @@ impl fmt::Debug for RateLimit {
     }
 }
 
-/// Grants turns, at most this many in any span of a given length.
+/// Grants turns: at most a given number in any span of a given length.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<GrantedTurns>);
 
@@ -116,7 +116,7 @@ struct GrantedTurns {
 
 impl Turns {
     pub(crate) fn limited(turns: u32, span: Duration) -> Self {
-        let limit = Some((usize::try_from(turns).unwrap_or(usize::MAX), span.min(LONGEST)));
+        let limit = Some((usize::try_from(turns).unwrap_or(usize::MAX), span.min(MAX_SPAN)));
         Self(Mutex::new(GrantedTurns { limit, ..GrantedTurns::default() }))
     }
 

@@ -103,7 +103,7 @@ pub trait Reader {
     /// If the input no longer has that position, or is not the same input.
     fn resume(&mut self, position: Self::Position) -> Result<(), Self::Error>;
 
-    /// Called right after the reader was opened, with the signal that asks the step to stop. A reader that waits, for a
+    /// Called right after the reader is opened, with the signal that asks the step to stop. A reader that waits, for a
     /// server that is busy or a message that has not arrived yet, ends its wait when the signal is raised, and returns
     /// the error of [`StopSignal::pause`]: the step then ends as STOPPED.
     ///
@@ -150,7 +150,7 @@ pub trait Reader {
     /// a file.
     ///
     /// # Errors
-    /// If that fails; the step then fails, but the commit remains.
+    /// If this work fails; the step then fails, but the commit remains.
     fn committed(&mut self, _position: &Self::Position) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -183,7 +183,7 @@ pub trait Reader {
     }
 
     /// The record that `error` is about, exactly as in the input: the line of a file, without its end. It is
-    /// stored with the record of a skip, and listeners find it in [`Failure::record`]. It is called only for
+    /// stored with the record of a skip, and listeners find it in [`Failure::record`]. The engine calls this only for
     /// an error that the reader [steps over](Self::steps_over), before the next [`read`](Self::read).
     fn record(&self, _error: &Self::Error) -> Option<String> {
         None
@@ -220,9 +220,9 @@ pub trait Reader {
         None
     }
 
-    /// The place of the last record, for the user: `flights.csv, line 17`. After an error that [steps
-    /// over](Self::steps_over) a record it is the place of that record; after any other it is still that of
-    /// the last item, and the step reports that the error came after it. It is called only after a fault.
+    /// The place of the last record, for the user: `flights.csv, line 17`. After an error whose record the reader
+    /// [steps over](Self::steps_over), this is the place of that record. After any other error, it is still the place
+    /// of the last item, and the step reports that the error came after it. Called only after a fault.
     fn location(&self) -> Option<String> {
         None
     }

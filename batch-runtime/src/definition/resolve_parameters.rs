@@ -1,4 +1,4 @@
-//! Checks the parameters of a launch, typed values or texts, against the job's declaration, and adds
+//! Checks the parameters of a launch, given as typed values or as strings, against the job's declaration, and adds
 //! defaults. The operator, the command line and nested jobs all use this module.
 
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use crate::graph::wiring::sizes;
 /// it.
 pub const RUN_ID: &str = "run.id";
 
-/// The identifying parameter of an instance that replays an execution, which reads the items that the
+/// The identifying parameter of an instance that replays an execution: the instance reads the items that the
 /// execution skipped. No job declares it; every job accepts it.
 pub const REPLAY: &str = "batch.replay";
 
@@ -151,7 +151,7 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
         })
 }
 
-/// Parses the texts that a user typed, such as `("input", "flights.csv")`, by the types that the job
+/// Parses the strings that a user typed, such as `("input", "flights.csv")`, by the types that the job
 /// declares. Names may contain `-` for `_`.
 ///
 /// ```
@@ -174,7 +174,7 @@ fn spec_of(job: &JobInfo, name: &str) -> Result<&'static ParameterSpec, Paramete
 /// ```
 ///
 /// # Errors
-/// If the job declares no such parameter, a text does not fit its type, or a parameter that is not a list is
+/// If the job declares no such parameter, a string does not fit its type, or a parameter that is not a list is
 /// given twice.
 pub fn parse_parameters<N: AsRef<str>, T: AsRef<OsStr>>(
     job: &JobInfo,

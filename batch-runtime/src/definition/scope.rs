@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::context::{JobContext, StepContext, Values};
 use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
-use super::lazy_values::Slots;
+use super::lazy_values::LazyValues;
 use super::need::{Binding, BoundTo};
 use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
@@ -31,7 +31,7 @@ pub(crate) struct Environment {
 
 /// The state shared by all branches of a split.
 struct SharedState {
-    resources: Slots<dyn Any + Send + Sync>,
+    resources: LazyValues<dyn Any + Send + Sync>,
     databases: Mutex<BTreeMap<&'static str, DatabaseHandle>>,
     /// The outputs of steps as JSON, by the ID of the step.
     outputs: Mutex<BTreeMap<String, String>>,
@@ -44,7 +44,7 @@ struct SharedState {
 impl Environment {
     pub(crate) fn new(job: JobContext, own: Option<DatabaseHandle>, given: &Given) -> Self {
         let shared = SharedState {
-            resources: Slots::new(),
+            resources: LazyValues::new(),
             databases: Mutex::new(given.databases().clone()),
             outputs: Mutex::new(BTreeMap::new()),
             given: given.clone(),
@@ -106,9 +106,9 @@ pub(crate) struct StepEnvironment {
     assigned: Option<Assigned>,
     /// Collects how the threads of the step spent their time.
     pub(crate) lanes: Arc<Lanes>,
-    local: Slots<dyn Any>,
+    local: LazyValues<dyn Any>,
     /// The parameters that readers and writers borrow.
-    parameters: Slots<dyn Any, (TypeId, Option<ParameterValue>)>,
+    parameters: LazyValues<dyn Any, (TypeId, Option<ParameterValue>)>,
 }
 
 impl StepEnvironment {
@@ -122,7 +122,14 @@ impl StepEnvironment {
     }
 
     fn with(context: Option<Arc<StepContext>>, retrying: Option<Retrying>, lanes: Arc<Lanes>) -> Self {
-        Self { context, retrying, assigned: None, lanes, local: Slots::new(), parameters: Slots::new() }
+        Self {
+            context,
+            retrying,
+            assigned: None,
+            lanes,
+            local: LazyValues::new(),
+            parameters: LazyValues::new(),
+        }
     }
 
     /// Returns whether this is the step execution of a partition.
@@ -223,7 +230,7 @@ impl<'s> Scope<'s> {
         Scope { step: Some(step), ..self }
     }
 
-    /// The scope with the bindings of one more use added, as the innermost.
+    /// The scope with the bindings of one more use added as the innermost ones.
     #[must_use]
     pub fn bound(&self, bindings: &'s [Binding]) -> Self {
         let mut inner = self.clone();
@@ -251,8 +258,8 @@ impl<'s> Scope<'s> {
     /// The parameter for the argument `name`.
     ///
     /// # Errors
-    /// If it has no value, or one that does not fit. The wiring of a job rules this out, unless its `JobInfo` was
-    /// written by hand.
+    /// If the argument has no value, or one that does not fit. The wiring of a job rules this out, unless its `JobInfo`
+    /// was written by hand.
     pub fn parameter<T: ParameterType>(&self, name: &str) -> Result<T, Failure> {
         let (value, outer) = self.resolve(name);
         T::from_value(value.as_ref())

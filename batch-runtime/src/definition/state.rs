@@ -79,7 +79,8 @@ impl States {
         restored(component, value)
     }
 
-    /// The state of `component`, even if its name has changed: no other component of its step saves a state.
+    /// The state of `component`, even if its name has changed. Only for a step in which no other component saves a
+    /// state.
     pub(crate) fn of_only<S: State>(self, component: &'static str) -> Result<S, Failure> {
         match self.kept.into_iter().next() {
             None => Ok(S::default()),
@@ -89,7 +90,7 @@ impl States {
 
     /// The state of that processor, if one was saved.
     pub(crate) fn of(self, keeper: AggregatedProcessor) -> Option<Value> {
-        // A state that is not stored has no position among those of its name.
+        // A state that is not stored has no position among the states with its name.
         let named = self.kept.into_iter().filter(|(name, _)| keeper.stored && name == keeper.name);
         named.map(|(_, value)| value).nth(keeper.before)
     }

@@ -12,7 +12,7 @@ use crate::repository::{BatchStatus, ExitStatus};
 /// A step, as a constant.
 #[derive(Debug)]
 pub struct StepInfo {
-    /// The module and name, which distinguish steps of the same name.
+    /// The module and name, which distinguish steps with the same name.
     pub id: &'static str,
     /// The function's name.
     pub name: &'static str,
@@ -45,7 +45,7 @@ impl StepInfo {
         })
     }
 
-    /// Fails if the writer writes in another database and no component is known to use a transaction of that database.
+    /// Fails if the writer writes to another database and no component is known to use a transaction of that database.
     /// A function that returns `impl Writer` hides where its writer writes.
     pub(crate) fn check_writer(&self, writes_in: Option<Of>) -> Result<(), Failure> {
         match writes_in {
@@ -90,7 +90,7 @@ pub trait StepDefinition: 'static {
     /// The step as a constant.
     const INFO: &'static StepInfo;
 
-    /// Does the work in a function that bears the name of the step, so that a profile recognises the step on the stack.
+    /// Does the work in a function that has the name of the step, so that a profile recognises the step on the stack.
     /// Returns true.
     #[cfg(feature = "profile")]
     fn in_frame(work: &mut dyn FnMut()) -> bool {

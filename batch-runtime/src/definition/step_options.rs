@@ -37,7 +37,7 @@ pub struct StepOptions {
     pub renamed_from: &'static [EarlierName],
     /// Whether it may complete although it skipped every record of its input.
     pub allow_all_skipped: bool,
-    /// How workers process its chunks, if they may.
+    /// How workers process its chunks; `None` if they do not.
     #[cfg(feature = "remote-chunks")]
     pub remote: Option<RemoteStep>,
 }

@@ -10,9 +10,9 @@ pub(crate) struct Sizes {
     pub(crate) chunk: usize,
     /// The number of processing threads.
     pub(crate) threads: usize,
-    /// The number of partitions that the reader is asked for, and that run at once; by default the number of
-    /// cores.
+    /// The number of partitions that the reader is asked for; `None` means the number of cores.
     pub(crate) partitions: Option<usize>,
+    /// The number of partitions that run at once; `None` means the number of cores.
     pub(crate) at_once: Option<usize>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A time limit: a [`Duration`], or a text such as `"5m"`.
+/// A time limit: a [`Duration`], or a string such as `"5m"`.
 ///
 /// ```
 /// use batch_runtime::TimeLimit;
@@ -12,10 +12,10 @@ use std::time::Duration;
 /// assert!("soon".duration().is_err());
 /// ```
 pub trait TimeLimit {
-    /// The time, or what is wrong with the text.
+    /// Returns the time, or a message that says what is wrong with the string.
     ///
     /// # Errors
-    /// If the text is not a time.
+    /// If the string is not a time.
     fn duration(self) -> Result<Duration, String>;
 }
 

@@ -16,7 +16,8 @@ pub(crate) struct TransactionWatch {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// True while user code runs: nothing may commit then, not even a single statement after the transaction was lost.
+    /// True while user code runs: every commit is refused then, even that of a single statement after the transaction
+    /// was lost.
     held: AtomicBool,
     refused: AtomicBool,
     rolled_back: AtomicBool,

@@ -68,7 +68,7 @@ pub trait Writer {
     /// bad item, may write them again. That search therefore needs the consent of the step: `isolate = allow`.
     const GOES_BACK: bool = false;
 
-    /// The database in whose transaction it writes, if it does: the chunks of the step are committed there, as if a
+    /// The database in whose transaction the writer writes, if any: the chunks of the step are committed there, as if a
     /// component had asked for `&Transaction`.
     ///
     /// ```
@@ -252,7 +252,7 @@ pub trait Partitionable: Writer {
 #[derive(Debug)]
 pub struct Arranged<'i, T> {
     items: &'i mut [T],
-    /// For each item, the number of the item it stems from; empty if nobody needs it.
+    /// For each item, the number of the item that it was made from; empty if nobody needs these numbers.
     sources: &'i mut [u32],
 }
 
@@ -262,7 +262,7 @@ impl<'i, T> Arranged<'i, T> {
         Self { items, sources: &mut [] }
     }
 
-    /// Wraps the items, with the numbers of the items they stem from, if known.
+    /// Wraps the items, with the numbers of the items that they were made from, if known.
     pub(crate) fn with_sources(items: &'i mut [T], sources: &'i mut [u32]) -> Self {
         Self { items, sources }
     }
@@ -284,11 +284,12 @@ impl<'i, T> Arranged<'i, T> {
         }
     }
 
-    /// Sorts the items by the items they stem from.
+    /// Sorts the items by the numbers of the items that they were made from.
     pub(crate) fn sort_by_source(&mut self) {
         let mut places: Vec<usize> = (0..self.sources.len()).collect();
         places.sort_by_key(|&place| self.sources[place]);
-        // `places` holds the target index of each item; each swap puts one item in its place.
+        // `places[index]` is the original index of the item that belongs at `index`; each swap puts one item in its
+        // place.
         for index in 0..places.len() {
             let mut from = places[index];
             while from < index {

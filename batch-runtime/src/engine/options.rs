@@ -31,8 +31,8 @@ pub struct RunOptions {
     /// `None`, only the threads process them.
     #[cfg(feature = "remote-chunks")]
     pub chunks: Option<RemoteChunks>,
-    /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Other
-    /// threads must drive the runtime, as they do in every multi-threaded one.
+    /// The tokio runtime for `async` processors. Without one, the job starts its own when a step needs it. Steps do
+    /// not drive the runtime; other threads must, as the threads of every multi-threaded runtime do.
     #[cfg(feature = "async")]
     pub runtime: Option<tokio::runtime::Handle>,
 }

@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// Takes the record that the last panic on this thread was about, by its number within the chunk; `None` if the panic
-/// was about no single record.
+/// did not concern a single record.
 pub(crate) fn take_panicked_record() -> Option<u32> {
     RECORD.take()
 }

@@ -26,7 +26,7 @@ pub enum Node {
     },
     /// `while more { .. }`, `while !done { .. }`
     While {
-        /// Decides, as a `bool`.
+        /// The decider, which returns a `bool`.
         decider: &'static DeciderInfo,
         /// How the decider is used.
         used: Use,
@@ -39,10 +39,10 @@ pub enum Node {
     Loop(&'static [Node]),
     /// `split! { a, { b; c } }`: the branches run concurrently on threads and are joined at the end.
     ///
-    /// The job waits for all branches, even if one fails or reaches `fail!`, `end!` or `stop!`. That ends the
-    /// branch, and after the join the job ends with the worst outcome: failed before stopped before ended. A
-    /// failure that its branch handles by `match` does not count. A restart runs the incomplete branches; a
-    /// branch that reached `stop!` continues after it.
+    /// The job waits for all branches, even if one fails or reaches `fail!`, `end!` or `stop!`. That ends only the
+    /// branch. After the join, the job ends with the worst outcome of its branches: failed is worse than stopped, and
+    /// stopped is worse than ended. A failure that its branch handles by `match` does not count. A restart runs the
+    /// incomplete branches; a branch that reached `stop!` continues after the `stop!`.
     Split {
         /// The branches, in order.
         branches: &'static [&'static [Node]],

@@ -172,7 +172,7 @@ impl ExecutionProgress {
                 .or_insert(StepStatus { was_before: *before, ..StepStatus::default() });
             step.add(*one);
         }
-        // These are only the entries that count: those of arms that a later decision has left are not among them.
+        // `entries` leaves out the entries of arms that a later decision has left.
         for entry in Journal::new(journal).entries() {
             // A later execution of the instance may have gone further than this one.
             let is_step = entry.exit.is_some();

@@ -5,7 +5,8 @@ use std::fmt;
 use super::{JobReport, Summary};
 use crate::repository::BatchStatus;
 
-/// A job that did not complete, with its causes: the step, the component, the place of the record, and the error of each.
+/// A job that did not complete, with its causes. Each cause names the step, the component, the place of the record, and
+/// the error.
 ///
 /// [`Debug`](fmt::Debug) shows the same text as [`Display`](fmt::Display), so that the output is readable if a test
 /// unwraps or returns the error.

@@ -2,8 +2,8 @@
 
 use crate::definition::{Failure, Phase};
 
-/// The parts of a step's failure, for programs. [`exit`](super::StepReport::exit) contains the same as one text for
-/// people.
+/// The parts of a step's failure, for programs. [`exit`](super::StepReport::exit) contains the same information as one
+/// text, for people.
 ///
 /// ```
 /// use batch_runtime::observe::{Observer, StepReport};

@@ -195,7 +195,7 @@ impl StepLive {
         self.commit.load(Ordering::Relaxed)
     }
 
-    /// The part of the input that is read, if its size is known.
+    /// The part of the input that has been read, if the size of the input is known.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
         let total = self.total.load(Ordering::Relaxed);

@@ -32,7 +32,7 @@ impl<W: Fn(&[u8])> JsonLines<W> {
     }
 }
 
-/// Returns whether this is a span of the framework. These name the job, the execution and the step.
+/// Returns whether this is a span of the framework. Such spans name the job, the execution and the step.
 pub(crate) fn is_framework_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == spans::TARGET
 }

@@ -71,7 +71,7 @@ pub(crate) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Co
     let _ = (status, exit, counters);
 }
 
-/// The headers that make another process work for the current span; empty if no trace is kept.
+/// The headers that make the spans of another process children of the current span; empty if no trace is kept.
 pub(crate) fn headers() -> HashMap<String, String> {
     #[cfg(feature = "otel")]
     return super::otel::headers();
@@ -104,7 +104,7 @@ struct Place {
     /// `None` if nobody receives the events.
     subscriber: Option<Dispatch>,
     span: Span,
-    /// The span of the process that this process works for. It counts while no span is entered here.
+    /// The span of another process that this process works for. It is the parent while no span is entered here.
     #[cfg(feature = "otel")]
     context: opentelemetry::Context,
 }

@@ -28,17 +28,17 @@ pub struct StepProgress {
     pub(super) skipped: u64,
     /// The time in which these items were counted.
     pub(super) elapsed: Duration,
-    /// How much of the input is read, and how long that took.
+    /// How much of the input has been read, and how long that took.
     pub(super) reached: Option<(Reached, Duration)>,
 }
 
 impl StepProgress {
-    /// The part of the input that is read, if its size is known.
+    /// The part of the input that has been read, if the size of the input is known.
     pub(super) fn progress(&self) -> Option<Progress> {
         self.reached.map(|(Reached { done, total, .. }, _)| Progress { done, total })
     }
 
-    /// The part of the input that is read, from 0 to 100, if the size of the input is known.
+    /// The part of the input that has been read, from 0 to 100, if the size of the input is known.
     ///
     /// ```
     /// # fn shown(progress: &batch_runtime::observe::StepProgress) {

@@ -161,7 +161,7 @@ impl JobOperator {
         Ok(render_progress(job, format, &seen, &title))
     }
 
-    /// As [`graph`](Self::graph) in SVG, in which each step that has begun is a link to that address.
+    /// As [`graph`](Self::graph) in SVG, but each step that has begun is a link to its `address`.
     #[cfg(feature = "serve")]
     pub(crate) fn linked_graph(
         &self,
@@ -289,7 +289,7 @@ impl JobOperator {
     }
 
     /// The operations that people have carried out on an execution, through the web page or the command line, oldest
-    /// first. Operations of a program through this operator are not recorded.
+    /// first. Operations that a program carries out through this operator are not recorded.
     ///
     /// ```
     /// # use std::sync::Arc;

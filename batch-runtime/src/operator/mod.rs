@@ -87,7 +87,7 @@ impl JobOperator {
         self
     }
 
-    /// Sets what to do with a running execution of the instance whose owner may be dead.
+    /// Sets what a launch does if the instance has a running execution whose owner may be dead.
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.options.recovery = recovery;
@@ -130,8 +130,8 @@ impl JobOperator {
         self
     }
 
-    /// Sets the tokio runtime for `async` processors, instead of a separate one for each job. Other threads
-    /// must drive it, as in every multi-threaded runtime.
+    /// Sets the tokio runtime for `async` processors. By default, each job has a separate one. Other threads
+    /// must drive the runtime, as those of a multi-threaded runtime do.
     #[cfg(feature = "async")]
     #[must_use]
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
@@ -154,7 +154,7 @@ impl JobOperator {
     }
 
     /// Asks a running execution, in any process, to stop at its next chunk boundary. Other executions
-    /// continue, and so does a later one of the same instance.
+    /// continue, and the request does not stop a later execution of the same instance.
     ///
     /// # Errors
     /// If there is no such execution, or it is not running.

@@ -16,8 +16,9 @@ use crate::repository::{
 const AT_ONCE: u32 = 500;
 /// The number of skipped items that are read at once, before they are archived.
 const SKIPPED_AT_ONCE: u32 = 500;
-/// While a job runs, a purge pauses after each transaction for this many times its duration. A job that waits in vain for
-/// the whole transaction is then slowed by a twenty-fifth.
+/// While a job is running, a purge pauses after each transaction for this many times as long as the transaction took.
+/// While such a pause stays below `LONGEST_PAUSE_BESIDE_JOB`, even a job that every transaction blocks loses only a
+/// twenty-fifth of its time.
 const PAUSE_FACTOR: u32 = 24;
 /// The longest pause while a job runs.
 const LONGEST_PAUSE_BESIDE_JOB: Duration = Duration::from_secs(2);
@@ -111,8 +112,8 @@ pub struct PurgedJob {
     pub newest: Timestamp,
 }
 
-/// Keeps what a purge deletes. [`purge_archiving`](JobOperator::purge_archiving) passes everything to it before it deletes
-/// it.
+/// Keeps what a purge deletes. [`purge_archiving`](JobOperator::purge_archiving) passes everything to the archive
+/// before deleting it.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -157,14 +158,14 @@ pub trait Archive {
     /// If it cannot be archived. Then it is not deleted.
     fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError>;
 
-    /// Takes an item that the last execution has skipped. The items of an execution come in the order of
+    /// Takes an item skipped by the execution that was passed last. The items of an execution come in the order of
     /// [`JobOperator::skipped`].
     ///
     /// # Errors
     /// If it cannot be archived. Then neither it nor its execution is deleted.
     fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError>;
 
-    /// Makes everything durable that it has taken. Some of it is deleted next.
+    /// Makes durable everything that it has taken: the purge deletes some of it next.
     ///
     /// # Errors
     /// If that fails. Then nothing more is deleted.
@@ -220,7 +221,7 @@ impl JobOperator {
     }
 
     /// As [`purge`](Self::purge), but first passes every execution and the items that it skipped to an archive. After a
-    /// crash, some of them are passed to it again.
+    /// crash, the next purge may pass some of them again.
     ///
     /// # Errors
     /// As for [`purge`](Self::purge), and if the archive fails. After that, nothing more is deleted.
@@ -278,7 +279,7 @@ impl JobOperator {
         Ok(purged)
     }
 
-    /// How long others can write after a transaction that took so long.
+    /// How long to pause after a transaction, so that others can write.
     fn pause_after(&self, took: Duration) -> Result<Duration, OperatorError> {
         let running = ExecutionFilter { running: true, ..ExecutionFilter::default() };
         for execution in self.repository.executions(&running)? {
@@ -297,7 +298,7 @@ impl JobOperator {
         Ok(self.repository.vacuum()?)
     }
 
-    /// Calls a function for the selected instances, page by page.
+    /// Calls `each` with every page of the selected instances.
     fn pages(
         &self,
         purge: &Purge,

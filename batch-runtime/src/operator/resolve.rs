@@ -83,7 +83,7 @@ impl JobOperator {
     }
 }
 
-/// The stored parameters, which identify the instance.
+/// The stored parameters of an execution, which include all that identify its instance.
 fn identity(stored: &JobExecution) -> Parameters {
     let mut parameters = Parameters::new();
     for parameter in &stored.parameters {
@@ -93,14 +93,14 @@ fn identity(stored: &JobExecution) -> Parameters {
     parameters
 }
 
-/// Returns the error with which [`JobOperator::stop`] would fail.
+/// Returns the error with which [`JobOperator::stop`] would fail, if it would.
 #[cfg(feature = "serve")]
 pub(crate) fn check_stop(execution: &JobExecution) -> Result<(), RepositoryError> {
     let (id, status) = (execution.id, execution.status);
     if status.is_running() { Ok(()) } else { Err(RepositoryError::NotRunning { execution: id, status }) }
 }
 
-/// Returns the error with which [`JobOperator::abandon`] would fail.
+/// Returns the error with which [`JobOperator::abandon`] would fail, if it would.
 #[cfg(feature = "serve")]
 pub(crate) fn check_abandon(
     execution: &JobExecution,

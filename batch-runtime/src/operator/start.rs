@@ -152,8 +152,8 @@ impl JobOperator {
         Ok(engine::run_from(&self.repository, job, &parameters, &self.options, from)?)
     }
 
-    /// Runs a new instance that reads the items that an execution has skipped, through the same steps. It has the
-    /// parameters of the execution and the given ones.
+    /// Runs a new instance that reads the items that an execution skipped, and passes them through the same steps. It
+    /// has the parameters of the execution and the given ones.
     ///
     /// It begins at the first step that skipped anything; in a split, at the first such step of each branch. Earlier
     /// steps and their outputs are kept, so a table that was created is not created again. The step at which it

@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{CommitError, PgError, Postgres, Session};
 
-/// A connection to a `PostgreSQL` database that only reads: a statement that writes is refused.
+/// A read-only connection to a `PostgreSQL` database: a statement that writes is refused.
 ///
 /// Each query is a transaction of its own, so it sees everything committed so far, and the connection holds no locks
 /// between two queries. A connection also works through pgbouncer.

@@ -21,8 +21,8 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// Rows on their way into a table, made by [`Transaction::copy`](super::Transaction::copy).
 ///
 /// The rows are sent as they are added. [`end`](Self::end) waits until the server has taken them;
-/// [`end_later`](Self::end_later) does not. If the value is dropped without either, the copy fails, and the chunk
-/// with it.
+/// [`end_later`](Self::end_later) does not. If the `CopyIn` is dropped without either call, the copy fails, and
+/// so does the chunk.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Transaction};

@@ -103,7 +103,7 @@ impl PgError {
         self
     }
 
-    /// The error that is explained.
+    /// The server's error, to which the component has added its explanation.
     fn explained_error(&self) -> Option<&Self> {
         let Kind::Explained(error) = &self.0.kind else { return None };
         let mut source = error.source();

@@ -45,7 +45,7 @@ impl Frames {
     /// Takes bytes up to the end of the current frame, and returns their number.
     #[inline]
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Event<'_>) {
-        // Most frames are rows, and are entirely in the bytes.
+        // Most frames are rows, and lie entirely within `bytes`.
         if self.filled == 0
             && let [kind, a, b, c, d, ..] = *bytes
             && !is_inspected(kind)

@@ -1,8 +1,8 @@
 //! Runs the driver's futures on the thread that waits for them, without an async runtime. Between two polls the
 //! thread sleeps in `poll(2)` until the socket is ready.
 //!
-//! The loop therefore works on any thread, including tokio's worker threads, and blocks the thread as a query of
-//! `SQLite` does.
+//! The loop therefore works on any thread, including tokio's worker threads, and blocks the thread as an `SQLite`
+//! query does.
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl PollLoop {
         Self { socket, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    /// Polls, and polls again as long as a poll wakes a future that need not wait for the socket.
+    /// Polls, and repeats the poll as long as it has woken a future: that future can progress without the socket.
     pub(super) fn poll<T>(&self, mut poll_once: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut context = Context::from_waker(&self.waker);
         loop {
@@ -67,12 +67,12 @@ impl PollLoop {
         match poll(&mut [PollFd::new(self.socket.as_fd(), wanted)], timeout) {
             // After a signal, the waiting thread just polls again.
             Ok(_) | Err(Errno::EINTR) => {}
-            // The only other error is that the system is out of memory, because the socket is valid.
+            // The socket is valid, so the only other error is that the system is out of memory.
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }
 
-    /// Polls until a poll is done, or until the deadline.
+    /// Polls until a poll is ready, or until the deadline passes.
     pub(super) fn poll_until<T>(
         &self,
         deadline: Instant,

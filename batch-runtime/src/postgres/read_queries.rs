@@ -62,7 +62,7 @@ impl Described {
 pub(crate) struct DescribedColumn {
     pub(crate) name: String,
     pub(crate) type_: Type,
-    /// Whether it is an unchanged column of a table.
+    /// Whether the query returns a column of a table unchanged.
     pub(crate) is_of_a_table: bool,
 }
 
@@ -156,8 +156,7 @@ impl Session {
         Ok(done)
     }
 
-    /// Returns a future that sends a query, with parameters that are already encoded, when it is first polled, and the
-    /// query's text.
+    /// Returns the query's text, and a future whose first poll sends the query. The parameters are already encoded.
     fn start_encoded(
         &self,
         query: &str,

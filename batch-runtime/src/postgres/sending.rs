@@ -81,7 +81,7 @@ impl Session {
         inner.run_once.insert(statement.into())
     }
 
-    /// Returns a future that sends a statement when it is first polled, and the statement's text and approximate size.
+    /// Returns the statement's text, a future whose first poll sends the statement, and its approximate size in bytes.
     pub(super) fn start(
         &self,
         statement: &str,
@@ -104,8 +104,8 @@ impl Session {
         Ok((text, Box::pin(answer), size))
     }
 
-    /// Sends a statement with one encoded parameter, without waiting for the answer. Calls `explain` if the server refuses
-    /// it.
+    /// Sends a statement with one encoded parameter, without waiting for the answer. Calls `explain` if the server
+    /// refuses the statement.
     pub(crate) fn send_encoded(
         &self,
         statement: &str,

@@ -151,8 +151,8 @@ impl Session {
     /// If the statement is new, the session first prepares it, and waits for that.
     ///
     /// # Errors
-    /// If the statement cannot be prepared, or a value does not fit. An error of the server is returned by the next call
-    /// that waits, such as [`settle`](Self::settle).
+    /// If the statement cannot be prepared, or a value does not fit. The next call that waits, such as
+    /// [`settle`](Self::settle), returns the server's error.
     pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         let (text, answer, size) = self.start(statement, values, Prepare::First)?;
         self.put(text, answer, size)
@@ -280,7 +280,7 @@ impl Session {
         self.undo("ROLLBACK")
     }
 
-    /// Runs statements that undo everything that was sent before, and forgets its errors.
+    /// Runs statements that undo everything that was sent before, and drops the errors of the undone statements.
     pub(super) fn undo(&self, statements: &str) -> Result<(), PgError> {
         let mut inner = self.inner.borrow_mut();
         inner.abandon_copy();
@@ -323,7 +323,7 @@ impl Session {
         version[..digits].parse().unwrap_or_default()
     }
 
-    /// Sets a function that is called every 50 milliseconds while an answer is awaited, and returns whether to stop.
+    /// Sets a function that returns whether to stop. It is called every 50 milliseconds while an answer is awaited.
     /// If an answer is still awaited ten seconds after the function first returned true, the statement is cancelled.
     pub fn set_watch(&self, watch: Option<Box<dyn Fn() -> bool + Send>>) {
         self.inner.borrow_mut().watch = watch;

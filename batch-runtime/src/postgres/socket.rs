@@ -103,7 +103,7 @@ impl AsFd for Socket {
     }
 }
 
-/// The time until a deadline; an error if there is none left.
+/// The time left until a deadline; an error if the deadline has passed.
 pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }

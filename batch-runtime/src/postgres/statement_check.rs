@@ -9,7 +9,7 @@ pub(super) enum Refused {
     Copy,
 }
 
-/// Returns why a component must not execute a text, by the first words of all its statements. This finds most
+/// Returns why a component must not execute these statements, judging by the first words of each. This finds most
 /// mistakes, but not all. If a statement ends the transaction nevertheless, the server's answer shows it.
 pub(super) fn refused(statements: &str) -> Option<Refused> {
     let mut rest = statements;
@@ -30,8 +30,8 @@ pub(super) fn refused(statements: &str) -> Option<Refused> {
     }
 }
 
-/// Returns the only statement of a text, without the space, comments and semicolons around it; `None` if there is more
-/// than one.
+/// Returns the only statement of a text, without the whitespace, comments and semicolons around it; `None` if there is
+/// more than one.
 pub(crate) fn alone(text: &str) -> Option<&str> {
     let (statement, after) = first_statement(without_space(text));
     without_space(after).is_empty().then(|| statement.trim_end())
@@ -48,7 +48,7 @@ fn refused_alone(statement: &str) -> Option<Refused> {
             .next()
             .is_some_and(|second| second.eq_ignore_ascii_case("transaction"))
             .then_some(Refused::Transaction("PREPARE TRANSACTION")),
-        // `ROLLBACK TO` goes back to a savepoint. Components may use savepoints freely.
+        // `ROLLBACK TO` rolls back to a savepoint. Components may use savepoints.
         "ROLLBACK" => {
             let to = words
                 .find(|word| !["work", "transaction"].iter().any(|filler| word.eq_ignore_ascii_case(filler)));
@@ -59,7 +59,7 @@ fn refused_alone(statement: &str) -> Option<Refused> {
     }
 }
 
-/// The words and other characters of a text, without the space, comments and semicolons between them.
+/// The words and other characters of a text, without the whitespace, comments and semicolons between them.
 struct Words<'t>(&'t str);
 
 impl<'t> Iterator for Words<'t> {
@@ -88,7 +88,7 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
-/// Skips space, comments and semicolons.
+/// Skips whitespace, comments and semicolons.
 fn without_space(mut text: &str) -> &str {
     loop {
         let rest = text.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
@@ -123,7 +123,7 @@ fn comment(text: &str) -> usize {
     bytes.len()
 }
 
-/// Splits at the first semicolon that is not inside a quoted text or a comment.
+/// Splits at the first semicolon that is not inside a quoted string or a comment.
 fn first_statement(text: &str) -> (&str, &str) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -162,7 +162,7 @@ fn quoted(bytes: &[u8], quote: u8, escapes: bool) -> usize {
     bytes.len()
 }
 
-/// The length of a dollar-quoted text such as `$tag$ … $tag$`; 1 if the `$` does not begin one.
+/// The length of a dollar-quoted string such as `$tag$ … $tag$`; 1 if the `$` does not begin such a string.
 fn dollar_quoted(text: &str) -> usize {
     let name = word(&text[1..]);
     let is_tag = text[1 + name.len()..].starts_with('$') && !name.starts_with(|c: char| c.is_ascii_digit());

@@ -141,8 +141,8 @@ pub(super) struct Tap<S> {
     requests: Frames,
     /// The feed that is being sent.
     feed: Option<Feed>,
-    /// The number of answers still to come in which the server permits the rows of a `COPY`. They are hidden from the
-    /// driver.
+    /// The number of `COPY` statements whose permission to send rows has not arrived yet. The tap hides these
+    /// permissions from the driver.
     permissions_to_hide: usize,
 }
 
@@ -270,7 +270,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             let read = buffer.filled().len() - before;
             let left = self.hear(&mut buffer.filled_mut()[before..]);
             buffer.set_filled(before + left);
-            // If all bytes were hidden, read on: to return no bytes would mean the end of the stream.
+            // If all bytes were hidden, read on: returning no bytes would signal the end of the stream.
             if read == 0 || left > 0 {
                 return Poll::Ready(Ok(()));
             }

@@ -99,7 +99,7 @@ fn unreadable(file: &Path, error: &dyn std::fmt::Display) -> PgError {
     PgError::misuse(format!("{} cannot be read: {error}", file.display()))
 }
 
-/// Checks the server's certificate as strictly as `sslmode` asks, as `psql` does.
+/// Checks the server's certificate as strictly as `sslmode` asks, by the rules of `psql`.
 #[derive(Debug)]
 struct Verifier {
     /// `None` accepts any certificate.

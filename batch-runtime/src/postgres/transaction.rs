@@ -13,8 +13,9 @@ use crate::definition::{Failure, OpenTransaction};
 
 /// The transaction of a chunk in a `PostgreSQL` database.
 ///
-/// A component asks for `&batch_runtime::Transaction<'_, Postgres>`, which dereferences to it. The engine begins and
-/// commits it: `COMMIT`, `ROLLBACK` and `BEGIN` are refused. A component may use savepoints, except `batch_part`.
+/// A component asks for `&batch_runtime::Transaction<'_, Postgres>`, which dereferences to this type. The engine begins
+/// and commits the transaction: `COMMIT`, `ROLLBACK` and `BEGIN` are refused. A component may use savepoints with any
+/// name but `batch_part`.
 ///
 /// ```
 /// use batch_runtime::postgres::{PgError, Transaction};
@@ -138,11 +139,11 @@ impl Transaction {
         self.session.batch_execute(statements)
     }
 
-    /// Sends a statement without waiting for its answer. The statement costs no round trip of its own: it goes out with the
-    /// next one that waits for an answer, at the latest with the commit. Its error fails the chunk.
+    /// Sends a statement without waiting for its answer. The statement costs no round trip of its own: it goes out with
+    /// the next one that waits for an answer, at the latest with the commit. If the statement fails, so does the chunk.
     ///
     /// # Errors
-    /// If the statement cannot be prepared, a value does not fit, or it would end the transaction.
+    /// If the statement cannot be prepared or would end the transaction, or if a value does not fit.
     pub fn send(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<(), PgError> {
         self.check(statement)?;
         self.session.send(statement, values)

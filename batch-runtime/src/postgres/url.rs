@@ -18,13 +18,13 @@ use crate::definition::TimeLimit;
 ///
 /// `postgres://user@host:5432/db?schema=batch` names it. Any part may be left out; the defaults are those of `psql`:
 /// this user, a database with the user's name, the server on this machine. The password comes from the URL, from
-/// `PGPASSWORD`, or from the file that `PGPASSFILE` names or `~/.pgpass`; no message shows it.
+/// `PGPASSWORD`, or from a file (`~/.pgpass`, unless `PGPASSFILE` names another); no message shows the password.
 ///
 /// | in the URL | means |
 /// |---|---|
 /// | `schema=batch` | the schema of the tables; `public` if it is left out |
 /// | `statements=unnamed` | prepares no statements, for pgbouncer before 1.21 in transaction mode |
-/// | `sslmode=require` | requires TLS and the feature `postgres-tls`; with the feature, TLS is used anyway if offered |
+/// | `sslmode=require` | requires TLS and the feature `postgres-tls`; by default, TLS is used if both sides can |
 /// | `sslmode=verify-full`, `sslrootcert=FILE` | checks the certificate, too; by default against the system's roots |
 /// | `sslcert=FILE`, `sslkey=FILE` | this client's own certificate and key |
 /// | `host=a,b`, `target_session_attrs=read-write`, `options=…`, `connect_timeout=10`, … | as for `psql` |

@@ -49,7 +49,7 @@ impl Encoded {
 
 pub(super) type Refused = Box<dyn Error + Sync + Send>;
 
-/// Shows no value: the driver logs its parameters.
+/// Shows the size instead of the value, because the driver logs its parameters.
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.bytes {

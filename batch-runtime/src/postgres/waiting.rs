@@ -104,7 +104,7 @@ impl SessionState {
         }
     }
 
-    /// Returns a future that sends several statements without parameters when it is first polled.
+    /// Returns a future whose first poll sends several statements without parameters.
     pub(super) fn batch(&self, statements: &str) -> Result<Answer<Answered>, PgError> {
         self.check_copy()?;
         let (client, statements) = (Arc::clone(&self.client), statements.to_owned());
@@ -128,7 +128,7 @@ impl SessionState {
             return Err(error.in_statement(&sent.statement));
         }
         let poll_loop = Arc::clone(&self.wire.poll_loop);
-        // The first poll hands the statement over. There is no answer by then, but perhaps an error.
+        // The first poll hands the statement over. It cannot return an answer yet, but it can return an error.
         match poll_loop.poll(|context| sent.answer.as_mut().poll(context)) {
             Poll::Ready(Err(error)) => Err(self.error_of(error, &sent.statement)),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
@@ -237,8 +237,8 @@ impl SessionState {
         }
     }
 
-    /// Sleeps until the socket is ready. Checks now and then whether the answer is still wanted, and if not, cancels
-    /// the statement.
+    /// Sleeps until the socket is ready. Checks now and then whether the answer is still wanted. Cancels the statement
+    /// when `PATIENCE` has passed since the answer was found to be unwanted.
     fn sleep(&mut self, patience: &mut Patience) {
         let Some(watch) = &self.watch else { return self.wire.poll_loop.sleep(None) };
         let now = Instant::now();

@@ -5,8 +5,8 @@ use super::sqlite;
 use crate::definition::{AnyConnection, DatabaseError, DatabaseValue, Deserializes};
 
 impl AnyConnection {
-    /// Runs a query with the parameters `$1`, `$2` and so on, and returns all its rows at once: struct fields are columns
-    /// by name, a tuple takes the columns in order, and a single value is the only column.
+    /// Runs a query with the parameters `$1`, `$2` and so on, and returns all its rows at once: struct fields are
+    /// columns by name, a tuple takes the columns in order, and a single value is the only column.
     ///
     /// ```
     /// use batch_runtime::prelude::*;

@@ -1,4 +1,4 @@
-//! Reads two readers one after the other, for `(monday, tuesday)` in place of a reader.
+//! Reads two readers one after the other; a step uses it for a tuple of readers, such as `(monday, tuesday)`.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,9 +31,9 @@ pub struct Chain<A, B> {
     first: A,
     second: B,
     on: On,
-    /// True if the part that is read covers nothing of the first reader.
+    /// True if the part that is being read covers nothing of the first reader.
     without_first: bool,
-    /// True if the part that is read covers nothing of the second reader.
+    /// True if the part that is being read covers nothing of the second reader.
     without_second: bool,
     /// Whether the reader steps over its last error, noted before the error was boxed.
     steps_over: bool,

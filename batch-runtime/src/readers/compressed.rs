@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::magic;
 use super::member_starts::{MemberStart, Starts};
 
-/// The error text of a file that continues after its last member with anything but zeros.
+/// The error message for a file that continues after its last member with anything but zeros.
 pub(super) const TRAILING: &str = "trailing data";
 
 /// The size of a read from the file.
@@ -82,7 +82,7 @@ impl Members {
         self.starts.before(byte)
     }
 
-    /// Continues at the member that begins at `start`. Returns false if there is none, because the file has changed.
+    /// Continues at the member that begins at `start`. Returns false if no member begins there: the file has changed.
     pub(super) fn go_to(&mut self, start: MemberStart) -> io::Result<bool> {
         (&*self.file).seek(SeekFrom::Start(start.stored))?;
         self.read.store(start.stored, Ordering::Relaxed);

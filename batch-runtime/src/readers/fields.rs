@@ -1,4 +1,4 @@
-//! Determines, before the first record is read, whether records with given names can become a serde type at all.
+//! Determines, before the first record is read, whether records with given field names can become a serde type at all.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -9,15 +9,15 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Returns the first field that `T` requires, if none of the names is that of the field or one of its aliases.
-/// Later fields are not checked, because a type reports only the first that is missing. `None` also for a type
-/// that does not reveal its fields, such as a map.
+/// Returns the first field that `T` requires, if `names` contains neither its name nor one of its aliases.
+/// Later fields are not checked, because a type reports only the first that is missing. Also returns `None` for
+/// a type that does not reveal its fields, such as a map.
 pub(crate) fn missing<'n, 'de, T: Deserialize<'de>>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'static str> {
     let Err(Answer::Missing(field)) = ask::<T>(None).0 else { return None };
     let wanted = field_of::<T>(field)?;
-    // No field is named `\0`: if the type cannot tell it from the field, it does not know the field by name.
+    // No field is named `\0`: a type that takes `\0` for the field does not know the field by name.
     if field_of::<T>("\0") == Some(wanted) {
         return None;
     }

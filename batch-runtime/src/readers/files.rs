@@ -22,7 +22,7 @@ use crate::definition::{
 /// are closed, and reopened when their end is committed.
 const MAX_OPEN: usize = 16;
 
-/// The number of bytes at the start of a file that machines compare.
+/// The number of bytes at the start of a file that are hashed, so that the manager and its workers can compare them.
 const FRONT_BYTES: u64 = 4096;
 
 /// Reads the files of a folder whose names match a pattern: `files(folder, "*.csv", |path| CsvReader::open(path))`.
@@ -32,7 +32,7 @@ const FRONT_BYTES: u64 = 4096;
 /// name contains.
 ///
 /// - The files are read in the order of their paths, folder by folder, with names compared by their bytes.
-/// - A folder that matches is not a file and is ignored.
+/// - A folder that matches is ignored, because it is not a file.
 /// - A hidden name, which begins with a dot, only matches a pattern that begins with a dot.
 /// - A link is read as the file it leads to; a file that several matching names lead to is read once. A link
 ///   that leads nowhere fails the step. `**` follows no links to folders.
@@ -53,7 +53,7 @@ where
 }
 
 /// Reads the files whose paths match a pattern, which may also have wildcards in folder names:
-/// `files_by_pattern("in-*/2024/*.csv", |path| CsvReader::open(path))`. Otherwise it works as [`files`].
+/// `files_by_pattern("in-*/2024/*.csv", |path| CsvReader::open(path))`. Otherwise it works like [`files`].
 ///
 /// Do not put a path from outside, such as a parameter, into the pattern: a `[` in it would be a wildcard.
 ///
@@ -118,8 +118,9 @@ pub struct FilesReader<R: Reader, O> {
     current: Option<R>,
     /// Finished files whose readers have not yet been notified that their end is committed.
     unnotified: VecDeque<Ended<R>>,
-    /// Whether the last error is stepped over, and the record it concerns.
+    /// Whether the last error is stepped over.
     steps_over: bool,
+    /// The record that the error concerns.
     record: Option<String>,
     stop: StopSignal,
 }
@@ -161,7 +162,7 @@ pub struct FileSeen {
 }
 
 impl FileSeen {
-    /// Looks at a file. `within` is the length that it had earlier: a file that has grown since is the same.
+    /// Looks at a file. `within` is the length that it had earlier: a file that has grown since counts as the same.
     fn of(path: &Path, within: Option<u64>) -> io::Result<Self> {
         // Opening a pipe would wait for its other end.
         if !std::fs::metadata(path)?.is_file() {

@@ -36,8 +36,8 @@ fn parse<F: FromStr<Err = ParseFloatError> + Copy>(
     Ok(number)
 }
 
-/// True if a number stays a number other than zero as `f32`, or is zero or infinite itself.
-#[expect(clippy::cast_possible_truncation, reason = "a number that is no longer one is refused")]
+/// True if the conversion to `f32` makes a number neither zero nor infinite, unless it already was.
+#[expect(clippy::cast_possible_truncation, reason = "a number that becomes zero or infinite is refused")]
 pub(super) fn fits_single(number: f64) -> bool {
     let single = number as f32;
     (single == 0.0) == (number == 0.0) && single.is_infinite() == number.is_infinite()
@@ -49,31 +49,31 @@ fn is_not_zero(number: &str) -> bool {
     mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
-/// The number of characters of a mantissa plus its negative exponent from which on a number may become zero as `f32`,
-/// whose smallest is 1.4e-45.
+/// The smallest sum of the length of a mantissa and its negative exponent at which a number may become zero as `f32`.
+/// The smallest `f32` above zero is 1.4e-45.
 const SMALL: usize = 47;
 
-/// As many zeros in a row are in a number without an exponent that becomes zero.
+/// A number that becomes zero and has no exponent contains at least this many zeros in a row.
 const ZEROS: usize = 45;
 
-/// The length of the pieces of a text of which only the ends are looked at: a run that is longer by `n` covers the last `n`
-/// bytes of a piece.
+/// The length of the pieces into which a text is divided. Only the end of each piece is examined: a run of `STRIDE + n`
+/// bytes covers the last `n` bytes of a piece.
 const STRIDE: usize = 32;
 
-/// True if a number in a text may become zero. This is quick, and rarely true of any other text.
+/// True if a number in a text may become zero. The check is quick, and rarely true for any other text.
 #[inline]
 pub(super) fn may_vanish(text: &[u8]) -> bool {
     has_exponent(text) && memchr::memchr_iter(b'-', text).any(|at| is_small(text, at))
         || pieces(text).any(|piece| piece.ends_with(&[b'0'; ZEROS - STRIDE]))
 }
 
-/// The pieces of a text. No run begins at its first byte: `0.` or a tag comes before.
+/// The pieces of a text. No run begins at the first byte of a text: `0.` or a tag comes before the run.
 #[inline]
 fn pieces(text: &[u8]) -> std::slice::ChunksExact<'_, u8> {
     text.get(1..).unwrap_or_default().chunks_exact(STRIDE)
 }
 
-/// True if a digit or a point is followed by the letter of an exponent, as in few texts.
+/// True if the letter of an exponent follows a digit or a point, which is rare.
 #[inline]
 fn has_exponent(text: &[u8]) -> bool {
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
@@ -106,12 +106,12 @@ fn size(before: &[u8], after: &[u8]) -> usize {
         .saturating_add(length)
 }
 
-/// The number of characters of a mantissa plus its exponent from which on a number may be infinite as `f32`, whose
-/// largest is 3.4e38.
+/// The smallest sum of the length of a mantissa and its exponent at which a number may be infinite as `f32`. The
+/// largest `f32` is 3.4e38.
 #[cfg(feature = "xml")]
 const LARGE: usize = 39;
 
-/// True if a number in a text may become zero or infinite. This is quick, and rarely true of any other text.
+/// True if a number in a text may become zero or infinite. The check is quick, and rarely true for any other text.
 #[cfg(feature = "xml")]
 pub(super) fn may_be_out_of_range(text: &[u8]) -> bool {
     may_vanish(text)
@@ -127,14 +127,14 @@ fn is_large(text: &[u8], at: usize) -> bool {
     exponent.first().is_some_and(u8::is_ascii_digit) && size(&text[..at], exponent) >= LARGE
 }
 
-/// True if a number in a text is out of the range of some float.
+/// True if a number in a text is out of the range of `f32`.
 #[cfg(feature = "xml")]
 #[cold]
 pub(super) fn has_number_out_of_range(text: &str) -> bool {
     let is_of_number =
         |character: char| character.is_ascii_digit() || matches!(character, '.' | 'e' | 'E' | '+' | '-');
     text.split(|character| !is_of_number(character)).any(|number| {
-        // The name of an element may end with such a character, and a number of text be next to it.
+        // An `e` at either end does not belong to the number, but to a name or a word next to it.
         single(number.trim_matches(['e', 'E'])) == Err(NotAFloat::OutOfRange)
     })
 }

@@ -61,7 +61,7 @@ impl<I: Iterator> IteratorReader<I> {
     }
 }
 
-/// Adds the number of items taken when it is dropped, even if the iterator panicked.
+/// On drop, adds the number of items that were taken, even if the iterator panicked.
 struct Taken<'a, T> {
     into: &'a mut Vec<T>,
     before: usize,

@@ -1,5 +1,5 @@
-//! Refuses JSON in which a number would become another one. `serde_json` refuses a number that is too large for a float,
-//! but reads one that is too close to zero, such as `1e-999`, as zero.
+//! Refuses JSON in which a number would become a different number. `serde_json` refuses a number that is too large for
+//! a float, but reads one that is too close to zero, such as `1e-999`, as zero.
 
 use serde::de::DeserializeOwned;
 
@@ -33,7 +33,7 @@ pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_j
 fn refuse_vanished<T: DeserializeOwned>(text: &str) -> Result<(), serde_json::Error> {
     let Some(too_large) = with_numbers_too_large(text) else { return Ok(()) };
     match serde_json::from_str::<T>(&too_large) {
-        // The syntax is still the same, except that a number is out of range.
+        // The syntax is the same as before, so this error is about a number that is out of range.
         Err(error) if error.is_syntax() => Err(error),
         _ => Ok(()),
     }
@@ -78,7 +78,7 @@ fn end_of_string(bytes: &[u8], at: usize) -> usize {
     bytes.len()
 }
 
-/// Returns a number of the same length that is too large for the types for which this one becomes zero.
+/// Returns a number of the same length that is too large for every float type in which the original becomes zero.
 fn too_large(number: &str) -> Option<String> {
     let is_large = !number.contains('-') && !number.starts_with("0.");
     let (filler, digits) = if floats::double(number) == Err(NotAFloat::OutOfRange) {

@@ -1,4 +1,4 @@
-//! [`Lent`], a record that a reader found and the step's first processor decodes, so that its item can borrow
+//! [`Lent`], a record that the step's first processor decodes instead of the reader, so that the item can borrow
 //! from the record.
 
 use std::fmt;
@@ -14,12 +14,12 @@ use super::csv::CsvFields;
 use super::framed::{Encoding, RecordPlace, text_of};
 use crate::definition::Failure;
 
-/// A record whose item the step's first processor borrows: the item of a `CsvReader<Flight<'_>>`.
+/// A record from which the step's first processor borrows its item; a `CsvReader<Flight<'_>>` reads such records.
 ///
 /// An item that owns its strings costs an allocation for each. An item that is looked at once, and then filtered or
-/// turned into another, does not need them: its reader lends the record for the length of the processor's call.
-/// `#[reader]` and `#[processor]` recognise such an item by its lifetime, `Flight<'_>`, and replace it by this type, so
-/// only code without these attributes names `Lent`.
+/// turned into another, can borrow them: its reader lends the record for the duration of the processor's call.
+/// `#[reader]` and `#[processor]` recognise such an item by its lifetime, `Flight<'_>`, and replace it with this type,
+/// so only code without these attributes names `Lent`.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -237,7 +237,7 @@ impl LentRecord {
 #[derive(Debug, Default)]
 pub(crate) struct Lending {
     source: Option<Arc<LentSource>>,
-    /// The records that were given back, whose memory the next ones take.
+    /// The records that were given back; the next records reuse their memory.
     #[expect(clippy::vec_box, reason = "a lent record is a box, which moves in and out")]
     spare: Vec<Box<LentRecord>>,
 }
@@ -246,7 +246,7 @@ pub(crate) struct Lending {
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) fields: &'a CsvFields<'a>,
-    /// The bytes of the record in the input, if a lent record differs from them; otherwise none.
+    /// The bytes of the record in the input, if the text of a lent record would differ from them; otherwise empty.
     pub(crate) raw: &'a [u8],
     pub(crate) place: RecordPlace<'a>,
     /// True if the record has as many fields as there are columns.

@@ -27,8 +27,8 @@ mod starts {
     const MAX_STARTS: usize = 512;
 
     /// The starts of members, in their order. A reader's position is before the bytes that it has read ahead,
-    /// and far before them in a long record, so this keeps more than the last start. When it is full, it
-    /// forgets every other one of the older half: a restart from an earlier start takes longer, but is right.
+    /// and far before them in a long record, so this list keeps more than the last start. When the list is
+    /// full, it drops every second start of the older half: a restart then decompresses more, but is still correct.
     #[derive(Debug)]
     pub(crate) struct Starts(Vec<MemberStart>);
 

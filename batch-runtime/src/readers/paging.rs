@@ -28,7 +28,7 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, evenly};
 ///     type Error = std::io::Error;
 ///
 ///     fn read_page(&mut self, page: u64) -> Result<Vec<String>, std::io::Error> {
-///         // In a real program, a request.
+///         // A real program would send a request here.
 ///         let companies = ["Gaumont", "Pathé", "Ufa"];
 ///         Ok(companies.iter().skip(page as usize * 2).take(2).map(|&name| name.to_owned()).collect())
 ///     }
@@ -87,7 +87,7 @@ pub trait CountedPages: Pages {
 ///
 /// The position is the page and the index in it. Errors of a page are not stepped over
 /// ([`steps_over`](Reader::steps_over)): the position stays before that page.
-/// [`prefetch`](super::ReaderExt::prefetch) reads the next pages while the items of one are processed.
+/// [`prefetch`](super::ReaderExt::prefetch) reads the next pages while the items of the current page are processed.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -154,7 +154,7 @@ pub enum PagingError {
     },
     /// The page has fewer items than an earlier execution read and committed.
     #[error(
-        "page {page} has {read} items, but {committed} of them were committed in an earlier execution; \
+        "page {page} has {read} items, but {committed} were committed in an earlier execution; \
          the pages must stay the same until the job is complete; restore them, or start a new instance (`--next`)"
     )]
     Shrunk {
@@ -227,7 +227,7 @@ impl<P: Pages> PagingReader<P> {
         Self { pages, page: 0, index: 0, items: None, range: 0..u64::MAX }
     }
 
-    /// Sets the number of pages: no more are read, and they can be read in parts.
+    /// Sets the number of pages: no page after them is read, and the reader can be split.
     pub fn pages(self, count: u64) -> PagingReader<Counted<P>> {
         let Self { pages, page, index, items, .. } = self;
         PagingReader { pages: Counted { pages, count }, page, index, items, range: 0..count }

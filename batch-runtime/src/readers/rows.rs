@@ -40,7 +40,7 @@ impl<S: Into<String>> KeyColumns for Vec<S> {
     }
 }
 
-/// Formats column names: `day, id`, each in backquotes.
+/// Formats column names, each in backquotes, with commas between them.
 pub(super) fn named(names: impl IntoIterator<Item = impl AsRef<str>>) -> Box<str> {
     let quoted = names.into_iter().map(|name| format!("`{}`", name.as_ref()));
     quoted.collect::<Vec<_>>().join(", ").into()

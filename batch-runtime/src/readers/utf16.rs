@@ -116,7 +116,7 @@ impl Converter {
         Ok(count)
     }
 
-    /// Converts the first bytes of the block; none at the end of the input.
+    /// Converts the first `count` bytes of the block; `count` is 0 at the end of the input.
     fn convert(&mut self, count: usize) {
         let Some(decoder) = &mut self.decoder else { return };
         let is_last = count == 0;

@@ -23,8 +23,8 @@ pub struct ChunkRecord {
     /// The limit for the skips of this chunk, if other processes skip items of the same step. The caller sets it for each
     /// chunk.
     pub skip_room: Option<SkipRoom>,
-    /// How far the step execution is, to be shown in other processes. A session stores it with some of the chunks, at
-    /// the [interval](super::Intervals::mirror) of its repository.
+    /// How far the step execution has come, for display in other processes. A session stores it with some of the
+    /// chunks, at the [interval](super::Intervals::mirror) of its repository.
     pub reached: Option<Reached>,
 }
 
@@ -51,8 +51,7 @@ pub type ChunkWork<'w> = dyn FnMut(&ChunkTransaction<'_>, &mut ChunkRecord) -> R
 /// The connection on which one step execution commits its chunks, in the repository's database or in another.
 pub trait ChunkSession: Send + fmt::Debug {
     /// Commits one chunk: begins the transaction, calls `work`, adds counters, context, skipped items and the fence,
-    /// and commits. A session in a database other than the repository's never reports a
-    /// stop.
+    /// and commits. A session in a database other than the repository's never reports a stop.
     ///
     /// # Errors
     /// If `work` or the commit fails, or the job is asked to stop while waiting for a lock. In every case nothing of

@@ -1,8 +1,8 @@
 //! Encodes the values of a context in the notation of Spring Batch's JSON serializer, for the columns
 //! `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`, and decodes them.
 //!
-//! Booleans, strings, floats and null are written as in JSON. Other values are pairs with the name of their
-//! class: `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`,
+//! Booleans, strings, floats and null are written as in JSON. Other values are pairs of a class name and the
+//! value: `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`,
 //! `["java.util.ArrayList",[..]]`; an object begins with `"@class"`. So every array in the text is such a
 //! pair, and no two values can be confused. A key that begins with `@` gets a second `@`.
 

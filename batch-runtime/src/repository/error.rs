@@ -10,12 +10,12 @@ pub enum ChunkError {
     /// The work inside the transaction failed.
     #[error(transparent)]
     Work(Failure),
-    /// The database refused the commit because of the written rows, such as by a deferred constraint.
+    /// The database refused the commit because of the written rows, for example because of a deferred constraint.
     #[error(transparent)]
     Refused(Failure),
 
-    /// The database lost the chunk, by a broken connection or a deadlock, and is reachable again: the same chunk may
-    /// be written once more.
+    /// The database lost the chunk to a broken connection or a deadlock, and is reachable again: the same chunk can be
+    /// written once more.
     #[error(transparent)]
     Again(Failure),
     /// The partitions of the step have skipped so many items that there is no room for those of this chunk.
@@ -97,7 +97,7 @@ pub enum RepositoryError {
         /// Its status at the end.
         status: BatchStatus,
     },
-    /// The body of the job has changed in a way that the instance cannot continue.
+    /// The body of the job has changed so that the instance cannot continue.
     #[error(
         "job `{job}` has changed since execution {execution}: {what}; finish the instance with the program it began with, or run it with `--next`"
     )]

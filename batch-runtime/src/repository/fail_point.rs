@@ -52,7 +52,7 @@ pub struct Commit {
     pub number: u64,
     /// The event that it records.
     pub records: Records,
-    /// The step that it belongs to, if it belongs to one. A partition is `load:partition0`.
+    /// The step that it belongs to, if any. A partition is `load:partition0`.
     pub step: Option<String>,
 }
 
@@ -66,8 +66,8 @@ pub enum Records {
     StepBegin,
     /// The partitions of a step.
     Partitions,
-    /// The chunk of this number in the step execution, from 1; the last one may do nothing but seal a file. For a
-    /// tasklet, its call.
+    /// The chunk with this number in the step execution, from 1; the last one may only seal a file. For a tasklet,
+    /// its call.
     Chunk(u64),
     /// Skipped items whose chunk was committed in another database.
     Skips,

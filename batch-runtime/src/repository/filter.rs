@@ -83,8 +83,8 @@ pub struct ExecutionFilter {
     pub after: Option<ExecutionId>,
     /// The maximum number, newest first.
     pub limit: Option<u32>,
-    /// The number to skip. Prefer [`after`](Self::after): executions that are added meanwhile shift the page of an
-    /// offset.
+    /// The number to skip. Prefer [`after`](Self::after): executions that are added in the meantime shift the
+    /// pages.
     pub offset: u64,
 }
 
@@ -111,7 +111,7 @@ pub struct SkippedFilter {
 }
 
 impl SkippedFilter {
-    /// All of them.
+    /// All items that these executions skipped.
     ///
     /// ```
     /// use batch_runtime::ExecutionId;

@@ -100,7 +100,7 @@ pub(super) fn renamed(
     })
 }
 
-/// Decides which places the restart runs again, if it was asked to begin at one.
+/// Decides which places the restart runs again, if it was asked to begin at a step.
 pub(super) fn taken_back(
     request: &LaunchRequest<'_>,
     last: ExecutionId,

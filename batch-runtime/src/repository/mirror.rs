@@ -1,4 +1,4 @@
-//! Copies the commits of a step in another database into the repository, from time to time.
+//! From time to time, copies into the repository what a step has committed in another database.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,9 +55,10 @@ impl Mirror {
         }
     }
 
-    /// Copies the record and checks for a stop when each is due. Returns whether a stop was requested.
+    /// Copies the record if a copy is due, and otherwise checks for a stop if a check is due. Returns whether a stop
+    /// was requested.
     ///
-    /// The chunk is already committed: if the repository fails now, the next call copies it.
+    /// The chunk is already committed: if the repository fails now, a later call makes up for it.
     pub(super) fn follow(&mut self, record: &ChunkRecord) -> Result<bool, RepositoryError> {
         let now = Instant::now();
         self.skipped += record.skipped.len() as u64;
@@ -82,7 +83,7 @@ impl Mirror {
             Ok(stop_requested) => self.stop_requested = stop_requested,
             Err(fenced @ RepositoryError::Fenced { .. }) => return Err(fenced),
             Err(error) => {
-                tracing::warn!(%error, "could not copy commits into the repository for now");
+                tracing::warn!(%error, "could not copy commits into the repository; will try again");
             }
         }
         Ok(self.stop_requested)

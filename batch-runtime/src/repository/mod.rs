@@ -3,7 +3,7 @@
 //! # The crash contract
 //! - Every method is one transaction: after a crash it has either happened completely or not at all.
 //! - Every write on behalf of an execution carries its [`Ownership`], and is refused as
-//!   [`RepositoryError::Fenced`] if the stored epoch is another: a paused owner that wakes up after a takeover
+//!   [`RepositoryError::Fenced`] if the stored epoch differs: a paused owner that wakes up after a takeover
 //!   changes nothing.
 //! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (if they are in the same
 //!   database), counters, context with the checkpoint, skipped items and the fence, in one transaction.
@@ -106,7 +106,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// The database that components may use in the chunk's transaction, if there is one.
     fn database(&self) -> Option<DatabaseHandle>;
 
-    /// Returns whether that database is the repository's own, so that rows in it are committed together with the
+    /// Returns whether `database` is the repository's own, so that rows in it are committed together with the
     /// repository's.
     ///
     /// # Errors
@@ -123,7 +123,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
         Intervals::default()
     }
 
-    /// Wraps the checkpoints of a step in another database: a repository that stops runs in tests also stops them there.
+    /// Wraps the checkpoints of a step in another database. A test repository that stops a run at a commit needs this
+    /// to stop the run at the commits in that database too.
     fn wrap_checkpoints(&self, checkpoints: Arc<dyn Checkpoints>, _step: &str) -> Arc<dyn Checkpoints> {
         checkpoints
     }
@@ -135,7 +136,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::AlreadyRunning`], then [`NeedsRecovery`](RepositoryError::NeedsRecovery),
     /// [`AlreadyComplete`](RepositoryError::AlreadyComplete), [`NotRestartable`](RepositoryError::NotRestartable),
     /// [`TooManyRecoveries`](RepositoryError::TooManyRecoveries), [`GraphChanged`](RepositoryError::GraphChanged),
-    /// [`CannotBegin`](RepositoryError::CannotBegin), in this order. Nothing is written then.
+    /// [`CannotBegin`](RepositoryError::CannotBegin): the first one that applies. Nothing is written then.
     fn launch(&self, request: &LaunchRequest<'_>) -> Result<Launched, RepositoryError>;
 
     /// Returns what [`launch`](Self::launch) would do at this moment. Writes nothing, and blocks nobody.
@@ -177,8 +178,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
     fn follow(&self, owner: Ownership, copy: &StepCopy<'_>) -> Result<bool, RepositoryError>;
 
-    /// The sequence number of the last skipped item of a step execution that the repository has, or 0; `None` if it
-    /// does not know the step execution.
+    /// The sequence number of the last item that a step execution skipped, as far as the repository knows, or 0; `None`
+    /// if the repository does not know the step execution.
     ///
     /// # Errors
     /// If the repository cannot be read.
@@ -399,8 +400,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
         self.skipped_page(&SkippedFilter::of(SkippedOf::Execution(execution)))
     }
 
-    /// The step executions of these executions that are running, in the order they began, with their progress. A
-    /// partition that no worker has begun is not running.
+    /// The running step executions of these executions, in the order they began, with their progress. A partition
+    /// that no worker has begun is not running.
     ///
     /// # Errors
     /// If the repository cannot be read.
@@ -475,10 +476,10 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn schedules(&self) -> Result<Vec<ScheduleRow>, RepositoryError>;
 
-    /// Records the schedule that a program has for a job, if the schedule is new or has changed. Its first time is
-    /// after `now`. But if the previous schedule began less than ten minutes ago, programs with both schedules are
-    /// running side by side: the new schedule then begins after the last planned time, and the job runs for the times
-    /// of both. Returns the schedule as recorded.
+    /// Records the schedule that a program has for a job, if the schedule is new or has changed. The first time
+    /// of the schedule is after `now`. But if the previous schedule began less than ten minutes ago, programs with both
+    /// schedules are running side by side: the new schedule then begins after the last planned time, and the job runs
+    /// for the times of both. Returns the schedule as recorded.
     ///
     /// # Errors
     /// If the repository cannot be written.
@@ -496,7 +497,7 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// If the repository cannot be written.
     fn plan_fires(&self, job: &str, fires: &[NewFire], until: Timestamp) -> Result<(), RepositoryError>;
 
-    /// Sets the outcome of a scheduled time that is DUE, and the key of its instance. DONE replaces every other outcome.
+    /// Sets the outcome of a scheduled time and the key of its instance, if the time is DUE or the new outcome is DONE.
     ///
     /// # Errors
     /// If the repository cannot be written.

@@ -27,7 +27,7 @@ pub enum BatchStatus {
     Stopped,
     /// Failed; may be restarted.
     Failed,
-    /// Abandoned for good: a person said so, or the control flow handled the failure.
+    /// Abandoned for good: a person abandoned it, or the control flow handled the failure.
     Abandoned,
     /// The outcome is unknown: a person must look.
     Unknown,
@@ -157,8 +157,8 @@ pub struct Counters {
     pub write: u64,
     /// Committed chunks.
     pub commit: u64,
-    /// The number of rollbacks: of transactions, including those of failed attempts at a chunk that was
-    /// committed in the end, and of chunks dropped before their transaction began.
+    /// The number of rolled-back transactions, including those of failed attempts at a chunk that was
+    /// committed in the end, plus the number of chunks dropped before their transaction began.
     pub rollback: u64,
     /// Records skipped while reading.
     pub read_skip: u64,
@@ -432,7 +432,7 @@ pub struct UnfinishedStep {
     pub form: Option<String>,
     /// The number of commits of all its executions in the instance.
     pub commits: u64,
-    /// The number of items that they wrote.
+    /// The number of items that these executions wrote.
     pub written: u64,
     /// True if it has committed something that its next execution starts from.
     pub has_committed: bool,
@@ -456,7 +456,7 @@ pub struct JournalEntry {
     pub outcome: String,
     /// The exit of the step there, if any: it decides what follows in a replay of the journal.
     pub exit: Option<ExitStatus>,
-    /// The output of a tasklet, as the ID of the step and JSON.
+    /// The output of a tasklet: the ID of its step, and the value as JSON.
     pub output: Option<(String, String)>,
 }
 

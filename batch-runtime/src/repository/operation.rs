@@ -40,7 +40,7 @@ impl OperationKind {
         Self::ALL.iter().find(|(did, _)| *did == self).map_or("", |(_, name)| name)
     }
 
-    /// The operation of that name; `None` if a newer version has stored it.
+    /// The operation with that name; `None` if a newer version has stored it.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, it)| *it == name).map(|(did, _)| *did)
     }

@@ -37,7 +37,7 @@ pub struct CheckpointRequest {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Says whether a wait for a lock should continue. Asked only during such a wait.
+/// Says whether a wait for a lock should continue. It is asked only during such a wait.
 #[derive(Debug, Clone)]
 pub struct LockWait {
     repository: Arc<dyn Repository>,

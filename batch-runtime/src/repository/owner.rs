@@ -55,7 +55,7 @@ pub(in crate::repository) fn start_of(pid: u32) -> Option<u64> {
 pub(crate) fn command_line(owner: &Owner) -> Option<(Vec<OsString>, PathBuf)> {
     use std::os::unix::ffi::OsStringExt as _;
 
-    // Only the start distinguishes it from a later process with the same PID.
+    // Only the start time distinguishes the owner from a later process with the same PID.
     let is_it =
         || boot_id().as_ref() == Some(&owner.boot_id) && start_of(owner.pid) == Some(owner.start_ticks);
     if !is_it() {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where the time of an ended step execution went, in nanoseconds.
 ///
-/// Times of activities are sums over all threads of the step: with several threads they may exceed the time that the step
-/// took.
+/// Times of activities are sums over all threads of the step: with several threads they can exceed the time that the
+/// step took.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// In the reader.
@@ -21,7 +21,7 @@ pub struct Profile {
     pub components: Vec<ComponentTime>,
     /// How busy the step kept its threads; `None` in executions of versions that did not record it.
     pub usage: Option<StepUsage>,
-    /// The setting that would make it faster, if there is one.
+    /// The setting that would make the step faster, if there is one.
     pub advice: Option<Advice>,
     /// The effect of earlier advice, if the step has followed some.
     pub followed: Option<Followed>,
@@ -34,13 +34,14 @@ pub struct Advice {
     pub lever: Lever,
     /// The component that has the setting; `None` if the step has it.
     pub component: Option<String>,
-    /// The number that the setting gets: items per chunk, threads, or calls in flight. 0 for a lever without a setting.
+    /// The recommended value of the setting: items per chunk, threads, or calls in flight. 0 for a lever without a
+    /// setting.
     pub setting: u64,
     /// The items that the step read.
     pub items: u64,
     /// The time that it took.
     pub elapsed: u64,
-    /// The predicted time with that setting: that of the busiest resource, so an estimate of the shortest time.
+    /// The predicted time with that setting: the time of the busiest resource, an estimate of a lower bound.
     pub predicted: u64,
 }
 
@@ -76,7 +77,7 @@ impl Lever {
         Self::ALL.iter().find(|(lever, _)| *lever == self).map_or("", |(_, name)| name)
     }
 
-    /// The lever of that name; `None` if a newer version has stored it.
+    /// The lever with that name; `None` if a newer version has stored it.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, it)| *it == name).map(|(lever, _)| *lever)
     }
@@ -85,7 +86,7 @@ impl Lever {
 /// The effect of advice that a step has followed. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
-    /// The time that was predicted, for the items read now.
+    /// The predicted time, scaled to the number of items that the step has now read.
     pub predicted: u64,
     /// The time that the step took.
     pub took: u64,
@@ -120,7 +121,7 @@ impl Profile {
         self
     }
 
-    /// Adds the times of a partition. Only its activities and components are added, and what its threads did.
+    /// Adds the times of a partition: those of its activities, its components and its threads.
     pub(crate) fn add_partition(&mut self, partition: Self) {
         self.read += partition.read;
         self.process += partition.process;
@@ -161,7 +162,7 @@ pub struct ComponentTime {
 /// How busy a step kept its threads. Times are in nanoseconds, memory is in bytes.
 ///
 /// The thread of the step writes and commits; without other threads it also reads and processes. Its time is the sum of
-/// `open`, what it read, processed, wrote and committed, `wait` and `finish`.
+/// `open`, `wait`, `finish`, and the times for which it read, processed, wrote and committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepUsage {
     /// How long the step took.
@@ -178,14 +179,14 @@ pub struct StepUsage {
     pub threads_elapsed: u64,
     /// The sum of the times that they waited.
     pub threads_wait: u64,
-    /// How long a thread read while no other could.
+    /// How long one of the threads was reading while no other could read.
     pub locked: u64,
     /// The CPU time of all threads of the step.
     pub cpu: u64,
     /// The CPU time of the whole process during the step.
     pub process_cpu: u64,
-    /// How long the thread of the step could have run but had no core, because others had them; `None` where the system
-    /// does not tell.
+    /// How long the thread of the step could have run but had no core, because other threads had them all; `None` where
+    /// the system does not tell.
     pub delayed: Option<u64>,
     /// The number of cores that the process may use.
     pub cores: u32,

@@ -12,7 +12,7 @@ use crate::definition::{ExecutionId, StepExecutionId};
 pub struct Reached {
     /// The part that earlier step executions had read.
     pub before: u64,
-    /// The part that is read, including theirs.
+    /// The part that has been read so far, including that of earlier step executions.
     pub done: u64,
     /// The whole input.
     pub total: u64,
@@ -83,7 +83,7 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// The first time is one interval from now: a step that ends before that stores nothing.
+    /// Becomes due one interval from now, so a step that ends earlier stores nothing.
     pub(super) fn every(interval: Duration, now: Timestamp) -> Self {
         Self { interval: SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX), last: now }
     }
@@ -93,7 +93,7 @@ impl Throttle {
         now < self.last || now.duration_since(self.last) >= self.interval
     }
 
-    /// Notes that it was stored.
+    /// Notes that something was stored.
     pub(super) fn done(&mut self, now: Timestamp) {
         self.last = now;
     }

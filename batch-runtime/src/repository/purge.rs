@@ -1,4 +1,4 @@
-//! Selects the instances whose record may be deleted, and says what a deletion leaves.
+//! Selects the instances whose record may be deleted.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::definition::InstanceId;
 pub struct PurgeFilter {
     /// Their job.
     pub job: String,
-    /// Only COMPLETED ones, or only ABANDONED ones; with neither, both.
+    /// Only those with one of these statuses; COMPLETED and ABANDONED ones if this is empty.
     pub statuses: Vec<BatchStatus>,
     /// Only those whose last execution ended before this time.
     pub ended_before: Timestamp,

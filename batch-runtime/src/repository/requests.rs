@@ -49,8 +49,8 @@ pub struct SoFar<'a> {
 /// the graph lacks.
 pub type Holds<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<Renamed>, String> + 'a;
 
-/// Returns the entries for places of the instance that run again, so that the job begins at one of them; or the reason
-/// why it cannot.
+/// Returns the journal entries for the places of the instance that run again, so that the job begins at the first of
+/// them; or the reason why the job cannot begin there.
 pub type Again<'a> = dyn Fn(&SoFar<'_>) -> Result<Vec<JournalEntry>, String> + 'a;
 
 /// The outcome in the journal for a place that a restart was asked to run again: the place where it begins, and those
@@ -139,10 +139,10 @@ pub struct StepStart<'a> {
     pub name: &'a str,
     /// The maximum number of starts in the instance.
     pub start_limit: Option<u32>,
-    /// The form of the step, to be stored: see [`UnfinishedStep::form`]. A partition has that of its step.
+    /// The form of the step, to be stored: see [`UnfinishedStep::form`]. A partition has the form of its step.
     pub form: Option<&'a str>,
-    /// Its earlier names. If its chunks are committed in another database, it may still be known there by one
-    /// of them.
+    /// Its earlier names. If its chunks are committed in another database, that database may still know it by
+    /// one of them.
     pub earlier_names: &'a [String],
     /// The other database that its chunks are committed in, with its name.
     pub elsewhere: Option<(&'a str, &'a DatabaseHandle)>,
@@ -157,7 +157,7 @@ pub struct StepStart<'a> {
 pub struct StepRow {
     /// Its ID.
     pub id: StepExecutionId,
-    /// The version of the row, which every write raises: a writer that finds another is fenced.
+    /// The version of the row, which every write raises: a writer that finds another version is fenced.
     pub version: i64,
     /// How often the step was started in the instance, including this time.
     pub starts: u32,

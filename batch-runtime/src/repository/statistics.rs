@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Profile;
 use super::model::Counters;
 
-/// The length to which exit codes of totals are cut: they are part of a key.
+/// The length to which the exit codes of totals are cut, because they are part of a key.
 pub(super) const TOTAL_EXIT_CODE: usize = 500;
 
 /// The totals of all executions of a repository, as [`Repository::statistics`](super::Repository::statistics) returns

@@ -85,7 +85,7 @@ pub fn begin_step(
     Ok(BegunStep { id, starts, context, before, chunks, checkpoints, contested })
 }
 
-/// The error of a database other than the repository's, with the name of its `#[database]` function.
+/// Adds the name of the `#[database]` function to the place that an error names.
 fn of_database(name: &str, error: RepositoryError) -> RepositoryError {
     let named = |place: String| format!("{place} (database `{name}`)");
     match error {
@@ -99,7 +99,8 @@ fn of_database(name: &str, error: RepositoryError) -> RepositoryError {
 
 /// Ends a step execution, wherever its rows are, and records it in the journal.
 ///
-/// If the other database fails, the end of the step is recorded anyway: the database may be the reason why it failed.
+/// If the other database fails, the end of the step is recorded anyway: the database may be the reason why the step
+/// failed.
 ///
 /// # Errors
 /// [`RepositoryError::Fenced`] if the execution has another owner by now.

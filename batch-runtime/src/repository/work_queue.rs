@@ -17,9 +17,9 @@ use crate::definition::{Durability, ExecutionId, StepExecutionId, StopSignal};
 
 /// The exit code of a partition whose worker was lost.
 pub(crate) const WORKER_LOST: &str = "WORKER_LOST";
-/// The exit code of a partition that a worker handed back because it was drained.
+/// The exit code of a partition that a worker handed back because the worker was drained.
 pub(crate) const HANDED_BACK: &str = "HANDED_BACK";
-/// The number of workers that a partition may lose in a row, without a commit in between, before it fails. The same holds for
+/// A partition fails once it has lost this many workers in a row without a commit in between. The same number holds for
 /// a chunk of a step with `remote`.
 pub(crate) const MOST_LOSSES: u32 = 3;
 
@@ -57,7 +57,7 @@ pub struct Joined {
 /// The instructions of a manager for the partitions of its step.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconcile<'a> {
-    /// The queue to offer them in.
+    /// The queue in which to offer the partitions.
     pub queue: &'a str,
     /// The number of partitions that may be offered or held at the same time.
     pub at_once: Option<usize>,
@@ -176,10 +176,10 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// If the repository cannot be written.
     fn join(&self, worker: &NewWorker<'_>) -> Result<Joined, RepositoryError>;
 
-    /// Offers the partitions of a step that nobody runs, as far as `reconcile` allows. Fences the partitions of lost workers,
-    /// and gives them and those that were handed back a new step execution, with the context of the last one. A partition
-    /// that has lost three workers in a row without a commit in between fails. Writes nothing if there is
-    /// nothing to do.
+    /// Offers the partitions of a step that nobody runs, as far as `reconcile` allows. Fences the partitions of lost
+    /// workers. Creates a new step execution, with the context of the last one, for each of them and for each partition
+    /// that was handed back. A partition that has lost three workers in a row without a commit in between fails. Writes
+    /// nothing if there is nothing to do.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
@@ -191,7 +191,7 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     ) -> Result<Reconciled, RepositoryError>;
 
     /// Takes the first partition that is offered in one of these queues, except those of the executions that the worker
-    /// has declined. An execution whose owner is dead or which is asked to stop offers nothing.
+    /// has declined. Nothing is offered of an execution whose owner is dead or that was asked to stop.
     ///
     /// # Errors
     /// If the repository cannot be read or written.
@@ -242,7 +242,7 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// If the repository cannot be read.
     fn drains(&self, worker: WorkerId) -> Result<bool, RepositoryError>;
 
-    /// The items that all partitions of a step have skipped in the instance.
+    /// The number of items that all partitions of a step have skipped in the instance.
     ///
     /// # Errors
     /// If the repository cannot be read.

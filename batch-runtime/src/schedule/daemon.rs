@@ -15,7 +15,7 @@ use crate::operator::{JobOperator, OperatorError};
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How often the daemon checks whether a child has ended.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// The first wait after a child that has changed nothing. Each further one is twice as long, up to [`LONGEST_WAIT`].
+/// The first wait after a child that has changed nothing. Each further wait is twice as long, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs jobs when they are due.
@@ -27,7 +27,7 @@ pub(crate) struct Daemon<'a> {
     /// The command that runs a job for its due times.
     pub(crate) command: &'a dyn Fn(&JobInfo) -> Command,
     pub(crate) say: &'a dyn Fn(&str),
-    /// Says that a job was followed with another expression and zone.
+    /// Makes the message that a job was followed with another expression and zone, which are the second argument.
     pub(crate) changed: &'a dyn Fn(&JobInfo, &(String, String)) -> String,
     /// Ends the daemon.
     pub(crate) stop: StopSignal,
@@ -55,7 +55,8 @@ impl Daemon<'_> {
     pub(crate) fn follow(&self) -> Result<(), OperatorError> {
         let mut children: Vec<Running> = Vec::new();
         let mut idle: BTreeMap<&'static str, Idle> = BTreeMap::new();
-        // While old and new programs run side by side, each finds the schedule changed again and again.
+        // Tell of each change once. While an old and a new program run side by side, each keeps finding a changed
+        // schedule.
         let mut told = BTreeSet::new();
         let mut is_first = true;
         while !self.stop.is_raised() {
@@ -162,7 +163,7 @@ impl Daemon<'_> {
     fn end(&self, mut children: Vec<Running>) {
         for running in &children {
             if let Ok(pid) = i32::try_from(running.child.id()) {
-                // A child that has just ended cannot receive it.
+                // A child that has just ended cannot receive the signal.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
@@ -176,7 +177,7 @@ impl Daemon<'_> {
     }
 }
 
-/// How long a job still has to wait before the next child, because the last one has not run this scheduled time.
+/// How long a job still has to wait before its next child, because the last child has not run this scheduled time.
 fn resting(idle: &mut BTreeMap<&'static str, Idle>, job: &'static str, scheduled: &str) -> Option<Duration> {
     let now = Instant::now();
     let wait = match idle.get(job).filter(|idle| idle.scheduled == scheduled) {

@@ -10,7 +10,7 @@ use crate::repository::{BatchStatus, FireOutcome, FireRow, FireRun, NewFire, Sch
 
 /// With `missed = none`, a time that is this late is missed.
 const ON_TIME: Duration = Duration::from_mins(5);
-/// The first pause before a failed run is restarted. Each further one is twice as long.
+/// The first pause before a failed run is restarted. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
@@ -115,7 +115,7 @@ pub fn due(job: &ScheduledJob, held: &Held, now: Timestamp) -> Plan {
         Overlap::Allow => plan.start = ready.iter().map(|open| Fire::from(&open.row)).collect(),
         Overlap::Wait => {
             plan.waits_for = running.first().map(|(execution, _)| *execution);
-            // A failed run that waits for its restart comes before the later ones.
+            // A failed run that waits for its restart comes before the later runs.
             let first = ready.first().filter(|_| running.is_empty() && waits != Some(0));
             plan.start = first.map(|open| Fire::from(&open.row)).into_iter().collect();
         }

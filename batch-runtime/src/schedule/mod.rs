@@ -1,12 +1,12 @@
 //! Runs jobs at the times that their schedules name.
 //!
-//! A scheduled time is an instance: its run has the time among its identifying parameters, so the launch transaction and the
-//! unique index of instances let it run exactly once, however many processes try. There is no leader and no lock: two hosts, a
-//! cron job and a daemon may all run the jobs that are due on one repository.
+//! A scheduled time is an instance: its run has the time among its identifying parameters, so the launch transaction
+//! and the unique index of instances let it run exactly once, however many processes try. There is no leader and no
+//! lock: two hosts, a cron job and a daemon may all run the jobs that are due on one repository.
 //!
 //! [`JobOperator::due`](crate::operator::JobOperator::due) says what is due, and
-//! [`start_fire`](crate::operator::JobOperator::start_fire) runs it. The command line does the same with `run JOB --due` and
-//! `schedule`. [The guide](crate::guide::scheduling) explains all of it.
+//! [`start_fire`](crate::operator::JobOperator::start_fire) runs it. The command line does the same with
+//! `run JOB --due` and `schedule`. [The guide](crate::guide::scheduling) explains all of it.
 
 pub(crate) mod daemon;
 mod due;

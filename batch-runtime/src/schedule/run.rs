@@ -90,7 +90,7 @@ impl JobOperator {
     }
 
     /// The state of the schedule in the repository. If another expression or zone was followed until now, also returns
-    /// these.
+    /// that expression and zone.
     fn held(
         &self,
         job: &ScheduledJob,
@@ -182,7 +182,7 @@ impl JobOperator {
         }
     }
 
-    /// Pauses the schedule of a job, or resumes it. The job never runs for a time within a pause; after the pause, it
+    /// Pauses the schedule of a job, or resumes it. The job never runs for a time within a pause. After the pause, it
     /// runs for the times that were already due when the pause began. Returns whether the call changed anything.
     ///
     /// # Errors

@@ -121,8 +121,8 @@ impl Times {
     }
 }
 
-/// The zone as the system defines it, or as the program does if the system does not know it: an image may come without
-/// zones.
+/// The zone as the system defines it. If the system does not know the zone, as in a container image without time zones,
+/// the program's own definition is used.
 fn zone_named(name: &str) -> Result<TimeZone, ScheduleError> {
     let zone = jiff::tz::db().get(name).or_else(|_| TimeZoneDatabase::bundled().get(name));
     zone.map_err(|_| ScheduleError::Zone(name.to_owned()))

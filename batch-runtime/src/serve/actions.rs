@@ -1,4 +1,4 @@
-//! Does what buttons and forms ask.
+//! Handles the buttons and forms of the page.
 
 #[cfg(feature = "schedule")]
 use std::ffi::OsString;
@@ -24,7 +24,7 @@ use crate::definition::JobInfo;
 use crate::operator::OperatorError;
 use crate::repository::OperationKind;
 
-/// The origin that operations are recorded with.
+/// The origin that the repository records for an operation of the page.
 const PAGE: &str = "page";
 
 pub(super) async fn start_form(State(page): Shared, Path(job): Path<String>, asked: Asked) -> Response {
@@ -75,7 +75,7 @@ fn restart_of(page: &Page, id: &str) -> Result<Form, RequestError> {
     Ok(Form::Restart(job, id))
 }
 
-/// Does what a form asks, and shows the form again if only the check was wanted or if it is refused.
+/// Handles a form. Shows the form again if the user asked only for the check, or if the run is refused.
 fn submit<T>(
     page: &Page,
     asked: &Asked,
@@ -127,12 +127,12 @@ fn launch(page: &Page, asked: &Asked, form: Form, fields: &Query) -> Result<Resp
                 Err(refused) => Ok(Err(refused)),
             }
         },
-        |started| told(page, job, started, did),
+        |started| record_start(page, job, started, did),
     )
 }
 
 /// Reports and records that a run was started, and returns the path of its page.
-fn told(
+fn record_start(
     page: &Page,
     job: &str,
     execution: Option<ExecutionId>,
@@ -147,7 +147,7 @@ fn told(
     Ok(format!("/executions/{execution}"))
 }
 
-/// Does something to an execution, and redirects to it.
+/// Applies `act` to an execution, reports that, and redirects to the page of the execution.
 async fn act(
     page: Arc<Page>,
     id: String,
@@ -180,7 +180,7 @@ pub(super) async fn abandon(State(page): Shared, Path(id): Path<String>, asked: 
     .await
 }
 
-/// Recovers every execution whose owner is dead, and redirects to one of them.
+/// Recovers every execution whose owner is dead, and redirects to the execution with this ID.
 pub(super) async fn recover(State(page): Shared, Path(id): Path<String>, asked: Asked) -> Response {
     answer(page, asked, move |page, _| {
         let id = number(&id)?;
@@ -204,7 +204,7 @@ pub(super) async fn replay(State(page): Shared, Path(id): Path<String>, asked: A
         let job = page.operator.job(&page.operator.execution(id)?.instance.job)?;
         let words = ["run".into(), job.name.into(), "--replay".into(), id.to_string().into()].to_vec();
         let started = Run { job: job.name, words, given: Vec::new() }.start(page)?;
-        Ok(see(&told(page, job.name, started, OperationKind::Replay)?))
+        Ok(see(&record_start(page, job.name, started, OperationKind::Replay)?))
     })
     .await
 }
@@ -219,7 +219,7 @@ pub(super) async fn resume(State(page): Shared, Path(job): Path<String>, asked: 
     set_paused(page, job, asked, false).await
 }
 
-/// Runs the next scheduled time of a job at once. The run is that of the schedule, which does not run the time again.
+/// Runs a job at once for its next scheduled time. The schedule does not run the job for that time again.
 #[cfg(feature = "schedule")]
 pub(super) async fn trigger(
     State(page): Shared,
@@ -239,7 +239,7 @@ pub(super) async fn trigger(
         next.check(page, job)?;
         let given = vec![(next.parameter.to_owned(), scheduled.to_owned())];
         let started = Run { job: job.name, words: vec!["run".into(), job.name.into()], given }.start(page)?;
-        Ok(see(&told(page, job.name, started, OperationKind::Start)?))
+        Ok(see(&record_start(page, job.name, started, OperationKind::Start)?))
     })
     .await
 }
@@ -253,7 +253,7 @@ pub(super) async fn backfill_form(State(page): Shared, Path(job): Path<String>, 
     .await
 }
 
-/// Runs the scheduled times of some days in one process, unless only the check was wanted.
+/// Runs a job for the scheduled times of some days, in one process, unless the user asked only for the check.
 #[cfg(feature = "schedule")]
 pub(super) async fn backfill(
     State(page): Shared,

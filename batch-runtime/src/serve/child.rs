@@ -151,7 +151,7 @@ fn outcome(printed: &str) -> Result<Option<ExecutionId>, RequestError> {
         refusal.code = code;
         return Err(refusal.into());
     }
-    // A backfill prints a list of runs, and of the times that it could not run.
+    // A backfill prints a list of its runs, and a list of the times whose runs were refused.
     let run = if document["runs"].is_array() { &document["runs"][0] } else { &document };
     if let Some(message) = document["refused"][0]["message"].as_str().filter(|_| run.is_null()) {
         return Err(Refusal::refused("refused", message).into());

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep};
 const HEAD: Duration = Duration::from_secs(15);
 /// The longest time for which a client may read nothing of an answer.
 const STALL: Duration = Duration::from_secs(20);
-/// The most bytes of the head of a request.
+/// The maximum size of the head of a request, in bytes.
 const HEAD_BYTES: usize = 32 << 10;
 
 /// A stream to a client.
@@ -39,7 +39,7 @@ pub(super) async fn serve(stream: Stream, router: Router) {
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // It is not an error here that a client left or was too slow.
+    // A client that leaves or is too slow is not an error here.
     let _ = connection.await;
 }
 

@@ -19,7 +19,7 @@ use super::query::Query;
 use super::session::{SESSION, Sessions, Token};
 use super::view::login;
 
-/// The most bytes of a form.
+/// The maximum size of a form, in bytes.
 const BODY_BYTES: usize = 64 << 10;
 /// The longest time that a form may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(15);
@@ -59,13 +59,13 @@ impl Guard {
         &self.program
     }
 
-    /// Returns whether buttons do nothing.
+    /// Returns whether the page is read-only, so that its buttons do nothing.
     pub(super) fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// Returns whether the page answers to this host. Another site could otherwise point a name of its own at our address, and
-    /// read the page (DNS rebinding).
+    /// Returns whether the page answers to this host. Without this check, another site could point its own name at our
+    /// address and read the page (DNS rebinding).
     fn knows(&self, host: &str) -> bool {
         let (name, port) = split(host);
         let name = name.to_lowercase();
@@ -104,8 +104,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Returns whether a request comes from our own page, or from no page at all. The rule is that of Go's `CrossOriginProtection`:
-/// browsers send `Sec-Fetch-Site` over HTTPS or loopback, and `Origin` with every POST; programs send neither.
+/// Returns whether a request comes from our own page, or from no page at all. The rule is that of Go's
+/// `CrossOriginProtection`: browsers send `Sec-Fetch-Site` over HTTPS or loopback, and `Origin` with every POST;
+/// programs send neither.
 fn is_of_our_page(headers: &HeaderMap, host: &str) -> bool {
     if let Some(site) = headers.get(FETCH_SITE) {
         return site == "same-origin" || site == "none";
@@ -116,7 +117,7 @@ fn is_of_our_page(headers: &HeaderMap, host: &str) -> bool {
     }
 }
 
-/// Passes on allowed requests.
+/// Passes on the requests that are allowed, and adds the security headers to each response.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match admit(&guard, request).await {
         Ok(request) => next.run(request).await,

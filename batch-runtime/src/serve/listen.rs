@@ -1,4 +1,4 @@
-//! Where the page listens, and the loop that accepts connections.
+//! The address on which the page listens, and the loop that accepts connections.
 
 use std::fmt;
 use std::fs;
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::{self, Stream};
 
-/// The most connections at a time. Others wait.
+/// The maximum number of open connections. Further ones wait.
 const CONNECTIONS: usize = 256;
 /// The pause after a connection that could not be accepted, for example for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -21,7 +21,7 @@ pub(crate) use listen::{Listen, Listener};
 pub(crate) use page::Page;
 pub(crate) use session::Token;
 
-/// Answers requests until the process is asked to end. Jobs that were started from the page run on.
+/// Answers requests until the process is asked to end. Jobs that were started from the page keep running.
 ///
 /// # Errors
 /// If the system provides no sockets or signals.

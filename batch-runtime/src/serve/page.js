@@ -1,4 +1,4 @@
-// Refreshes the live part of the page every two seconds while it is visible. The page works without it.
+// Refreshes the live part of the page every two seconds while the page is visible. The page works without this script.
 'use strict';
 (() => {
   const live = document.querySelector('#live[data-follow]');
@@ -72,7 +72,7 @@
     }, 300);
   });
 
-  // A second press would send the form again.
+  // Asks the question of a button, and disables the button, because a second press would send the form again.
   document.addEventListener('submit', (event) => {
     if (event.target.method !== 'post') return;
     const question = event.submitter?.dataset.ask;

@@ -17,7 +17,7 @@ pub(crate) struct Page {
     pub(crate) logs: Option<PathBuf>,
     /// Decides who may see the page.
     pub(crate) guard: Arc<Guard>,
-    /// Runs the command for the end of executions, for one that the page has recovered.
+    /// Runs the command of `BATCH_ON_END`, if it is set, for an execution that the page has recovered.
     pub(crate) on_end: Box<dyn Fn(ExecutionDetails) + Send + Sync>,
     /// Prints a line about each effect of a button, for the person who started the server.
     pub(crate) say: Box<dyn Fn(&str) + Send + Sync>,

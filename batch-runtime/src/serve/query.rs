@@ -13,7 +13,7 @@ impl Query {
         Self(parsed.into_owned().collect())
     }
 
-    /// The value for that name, unless it is empty.
+    /// The first value for that name that is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(of, value)| of == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }

@@ -39,7 +39,7 @@ pub(super) fn refused(page: &Page, asked: &Asked, error: &RequestError) -> Respo
     response
 }
 
-/// The document of the command line, byte for byte.
+/// The answer with the JSON document that the command line prints, byte for byte.
 pub(super) fn document(document: &impl Serialize) -> Response {
     match serde_json::to_string_pretty(document) {
         Ok(mut text) => {

@@ -19,7 +19,7 @@ pub(super) struct Asked {
     /// The path without `.json`.
     pub(super) path: String,
     pub(super) query: Query,
-    /// Whether the document of the command line is wanted.
+    /// Whether the JSON document of the command line is wanted.
     pub(super) json: bool,
     /// Whether only the live part of the page is wanted.
     fragment: bool,

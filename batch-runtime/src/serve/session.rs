@@ -1,4 +1,4 @@
-//! The token that opens the page, and the session of a browser that has shown it.
+//! The token that opens the page, and the sessions of the browsers that have sent the token.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 pub(super) const SESSION: &str = "/session";
 /// The shortest token that a file may hold, in characters.
 const SHORTEST: usize = 32;
-/// The most open sessions. A further one ends the oldest.
+/// The maximum number of open sessions. A further session ends the oldest one.
 const MOST_SESSIONS: usize = 1_000;
 
 /// A secret that opens the page.
@@ -39,7 +39,7 @@ impl Token {
     /// The token in a file. A file that does not exist is created with a random one, and only its owner can read it.
     ///
     /// # Errors
-    /// A text that says what is wrong, without the token.
+    /// If the token cannot be read, is not valid, or cannot be created. The message does not contain the token.
     pub(crate) fn of_file(path: &Path) -> Result<Self, String> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -134,7 +134,7 @@ impl Sessions {
     }
 
     fn open(&self) -> MutexGuard<'_, VecDeque<Token>> {
-        // A list of secrets is whole after each call, so a panic elsewhere does no harm to it.
+        // Each change leaves the list consistent, so it is usable even if a thread panicked while it held the lock.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

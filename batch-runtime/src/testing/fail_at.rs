@@ -22,8 +22,8 @@ impl FailAt {
         Self { place: Place::Number(number), side }
     }
 
-    /// Stops the run before it commits chunk `number` of a step execution, counted from 1: the rows are written, then rolled
-    /// back. The call of a tasklet is chunk 1.
+    /// Stops the run before it commits chunk `number` of a step execution, counted from 1: the rows are written, then
+    /// rolled back. The call of a tasklet is chunk 1.
     #[must_use]
     pub fn before_chunk(step: impl Into<String>, number: u64) -> Self {
         Self { place: Place::Chunk(step.into(), number), side: Side::Before }

@@ -1,5 +1,5 @@
-//! Runs your steps and jobs in tests: a step without a repository, a job in a private one that is dropped afterwards, and a job
-//! that is stopped dead at each of its commits and restarted.
+//! Runs your steps and jobs in tests: a step without a repository, a job in a private one that is dropped afterwards,
+//! and a job that is stopped dead at each of its commits and restarted.
 //!
 //! | to test | use |
 //! |---|---|

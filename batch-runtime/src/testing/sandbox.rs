@@ -26,10 +26,10 @@ use crate::repository::{FailPoint, Failing, Repository, RepositoryError};
 #[cfg(feature = "postgres")]
 const NAME: &str = "batch sandbox";
 
-/// A private folder with a repository in it, for several runs of your jobs. Both are removed when it is dropped.
+/// A private folder with a repository in it, for several runs of your jobs. Dropping the sandbox removes both.
 ///
-/// Each run opens the repository again, as a new process would. Anything else in the process, such as a `static` of your
-/// own, is shared by all runs.
+/// Each run opens the repository again, as a new process would. Anything else in the process, such as a `static` of
+/// your own, is shared by all runs.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -112,7 +112,7 @@ impl Sandbox {
     pub fn new() -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("batch-test-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder)?;
-        // Resolves links, so that a path in it compares equal to the one that a job stores.
+        // Resolve links, so that a path in the folder compares equal to the path that a job stores.
         let folder = folder.canonicalize()?;
         Ok(Self { folder, place: Place::File, setting: Mutex::default() })
     }
@@ -140,7 +140,7 @@ impl Sandbox {
         let mut options = url.split_once('?').map_or("", |(_, options)| options).split('&');
         if options.any(|option| option.starts_with("schema=") || option.starts_with("options=")) {
             return Err(Failure::new(
-                "the URL of a sandbox's database has neither `schema` nor `options`: each sandbox has a schema of its own, and connections that look there first",
+                "the URL of a sandbox's database must have neither `schema` nor `options`: each sandbox has a schema of its own, and connections that look there first",
             ));
         }
         let schema = format!("batch_test_{}", uuid::Uuid::new_v4().simple());
@@ -205,8 +205,8 @@ impl Sandbox {
         self
     }
 
-    /// Stops the next run dead where the fail point says: see [`FailAt`](super::FailAt). The fail point stays set until it
-    /// stops a run.
+    /// Stops the next run dead where the fail point says: see [`FailAt`](super::FailAt). The fail point stays set until
+    /// it stops a run.
     pub fn fail_at(&self, point: impl FailPoint + 'static) -> &Self {
         self.setting().fail_point = Some(Arc::new(point));
         self
@@ -214,8 +214,8 @@ impl Sandbox {
 
     /// Runs a job on this thread: a new instance, or the next execution of one that failed, was stopped, or died.
     ///
-    /// Its commits survive a crash of the process, which is all that a sandbox simulates, but perhaps not a crash of
-    /// the machine. This makes them faster.
+    /// The run's commits survive a crash of the process, the only crash that a sandbox simulates, but not necessarily a
+    /// crash of the machine. This makes them faster.
     ///
     /// # Errors
     /// [`SandboxError::Died`] if the fail point stopped the run; another error if the job cannot be launched. A job
@@ -277,11 +277,11 @@ impl Sandbox {
         }
     }
 
-    /// A connection to the repository's database, which also has the rows of each step that names no other database. A test
-    /// may create and fill tables there before the first run.
+    /// A connection to the repository's database, which also has the rows of each step that names no other database. A
+    /// test may create and fill tables there before the first run.
     ///
     /// # Errors
-    /// If it cannot be opened, or is on `PostgreSQL`.
+    /// If the connection cannot be opened, or the repository is on `PostgreSQL`.
     pub fn connection(&self) -> rusqlite::Result<rusqlite::Connection> {
         #[cfg(feature = "postgres")]
         if let Place::Schema(_) = &self.place {
@@ -294,8 +294,8 @@ impl Sandbox {
         Ok(connection)
     }
 
-    /// A connection to the repository's database on `PostgreSQL`, which looks into the sandbox's schema first. A test may
-    /// create and fill tables there before the first run.
+    /// A connection to the repository's database on `PostgreSQL`, which looks into the sandbox's schema first. A test
+    /// may create and fill tables there before the first run.
     ///
     /// # Errors
     /// If the server cannot be reached, or the repository is in a file.
@@ -372,7 +372,7 @@ impl Drop for Sandbox {
         let _ = fs::remove_dir_all(&self.folder);
         #[cfg(feature = "postgres")]
         if let (Place::Schema(database), Ok(session)) = (&self.place, self.session()) {
-            // A server that is gone has lost the schema, or keeps one that nobody uses.
+            // If the server cannot be reached any more, the schema may stay there, but nobody uses it.
             let _ = session.batch_execute(&format!("DROP SCHEMA {} CASCADE", database.schema()));
         }
     }

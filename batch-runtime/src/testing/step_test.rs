@@ -141,8 +141,8 @@ impl<S: StepDefinition> StepTest<S> {
         self
     }
 
-    /// Gives the step a database in place of the repository's own: the file that `connection` is connected to. Each chunk is
-    /// committed there, so the test sees the rows through its connection.
+    /// Gives the step a database in place of the repository's own: the file that `connection` is connected to. Each
+    /// chunk is committed there, so the test sees the rows through its connection.
     ///
     /// # Errors
     /// If the database is in memory, where no other connection can see it.
@@ -179,8 +179,8 @@ impl<S: StepDefinition> StepTest<S> {
         self.with(|run| Ran::of((S::INFO.run)(run)))
     }
 
-    /// Runs the step's processors, chunk by chunk, over `items` instead of its reader. Returns the items that its writer would
-    /// receive, and the counters.
+    /// Runs the step's processors, chunk by chunk, over `items` instead of its reader. Returns the items that its
+    /// writer would receive, and the counters.
     ///
     /// # Errors
     /// The processors' own.

@@ -19,18 +19,20 @@ const REPORTED: usize = 5;
 /// before and after each of its commits, each time in a sandbox of its own, restarts it, and compares what `left`
 /// finds.
 ///
-/// `launch` makes the launch, and what the job needs: input files ([`Sandbox::file`]), tables ([`Sandbox::connection`]),
-/// resources. All that the job writes must be in the sandbox: in its database or in files of its folder, so pass paths from
-/// [`Sandbox::path`]. `left` returns what the job has left there, such as its rows, as anything that serialises. It may also
-/// assert and return nothing. Let it sort the rows if their order may differ, as with `partitions`.
+/// `launch` makes the launch, and what the job needs: input files ([`Sandbox::file`]), tables
+/// ([`Sandbox::connection`]), resources. All that the job writes must be in the sandbox: in its database or in files of
+/// its folder, so pass paths from [`Sandbox::path`]. `left` returns what the job has left there, such as its rows, as
+/// anything that serialises. It may also assert and return nothing. Let it sort the rows if their order may differ, as
+/// with `partitions`.
 ///
-/// Partitions run on threads of the test, and the threads of a step process the chunks of a step with `remote`, as in a run
-/// without workers. Workers commit chunks by the same code, and after a death another one resumes at the same checkpoint. A
-/// sweep does not show what processes fail to share: each worker has its own value of a `#[resource]`.
+/// Partitions run on threads of the test, and the threads of a step process the chunks of a step with `remote`, as in a
+/// run without workers. Workers commit chunks by the same code, and after a death another worker resumes at the same
+/// checkpoint. This test cannot find a fault whose cause is that processes share no memory: each worker has its own
+/// value of a `#[resource]`.
 ///
-/// Returns how often the job was stopped. An error in place of the commit stops a run, and the engine drops everything: it
-/// closes open files without another write, and calls no listener. With `n` commits the job runs about `4 n` times, so
-/// let its input be small: a few chunks.
+/// Returns how often the job was stopped. An error in place of the commit stops a run, and the engine drops everything:
+/// it closes open files without another write, and calls no listener. With `n` commits the job runs about `4 n` times,
+/// so let its input be small: a few chunks.
 ///
 /// ```
 /// use batch_runtime::prelude::*;
@@ -63,8 +65,8 @@ const REPORTED: usize = 5;
 /// ```
 ///
 /// # Panics
-/// If the job does not complete undisturbed, or if it leaves something else after a stop. The message names the first such
-/// commits and sides, and the rows that are lost or duplicated.
+/// If the job does not complete undisturbed, or if it leaves something else after a stop and a restart. The message
+/// names the first commits where this happens, the side of each, and the rows that are lost or duplicated.
 #[track_caller]
 pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn(&Sandbox) -> T) -> usize {
     match sweep(&new_sandbox, &launch, &|sandbox| found(sandbox, &left)) {
@@ -73,8 +75,8 @@ pub fn survives<T: Serialize>(launch: impl Fn(&Sandbox) -> Launch, left: impl Fn
     }
 }
 
-/// As [`survives`], with a repository and rows on `PostgreSQL`: each run has a [schema](Sandbox::on_postgres) of its own in
-/// the database at that URL.
+/// As [`survives`], with a repository and rows on `PostgreSQL`: each run has a [schema](Sandbox::on_postgres) of its
+/// own in the database at that URL.
 ///
 /// ```no_run
 /// # use batch_runtime::prelude::*;
@@ -163,8 +165,8 @@ fn sweep(
     if faults.is_empty() { Ok(stops) } else { Err(report_of(&faults, stops)) }
 }
 
-/// Stops the run at that commit and restarts it. Returns the commit, and whether the job is complete now; `None` if the run
-/// did not reach that commit.
+/// Stops the run at that commit and restarts it. Returns the commit, and whether the job is complete now; `None` if the
+/// run did not reach that commit.
 fn stopped_at(
     sandbox: &Sandbox,
     launch: &Launch,

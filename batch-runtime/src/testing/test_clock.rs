@@ -10,8 +10,8 @@ use crate::definition::StopSignal;
 use crate::engine::Pause;
 use crate::repository::Clock;
 
-/// A clock that stands still, or advances by the same amount each time it is read. A wait returns at once and advances it.
-/// Clones share one time.
+/// A clock that stands still, or advances by the same amount each time it is read. A wait returns at once and advances
+/// the clock. Clones share one time.
 ///
 /// A test clock is the clock of the repository
 /// ([`SqliteOptions::clock`](crate::repository::sqlite::SqliteOptions::clock)) and, as [`Pause`], that of `timeout`,

@@ -88,8 +88,8 @@ pub type OnReply = Box<dyn Fn(Vec<u8>) + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait ChunkCarrier: Send + Sync + fmt::Debug {
-    /// For a manager: sends requests to the workers that serve a queue, which is created if it is missing. `on_reply` is
-    /// called with each reply for as long as the returned value exists.
+    /// For a manager: sends requests to the workers that serve a queue, which is created if it is missing. `on_reply`
+    /// is called with each reply for as long as the returned value exists.
     ///
     /// # Errors
     /// If the carrier can never work with its settings. An unreachable broker is not an error.
@@ -101,7 +101,7 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
     /// As [`requests`](Self::requests).
     fn offers(&self, queues: &[String]) -> Result<Box<dyn ChunkOffers>, Failure>;
 
-    /// The longest message that it carries, in bytes.
+    /// The maximum size of a message, in bytes.
     fn longest(&self) -> usize {
         16 * 1024 * 1024
     }
@@ -109,11 +109,12 @@ pub trait ChunkCarrier: Send + Sync + fmt::Debug {
 
 /// The manager's side of a [`ChunkCarrier`]. Dropping it drops the replies in flight.
 pub trait ChunkRequests: Send + Sync {
-    /// Sends a request to one of the workers. Returns at once; a request that cannot be sent is lost. A carrier may drop a
-    /// request that no worker has taken for ten minutes.
+    /// Sends a request to one of the workers. Returns at once; a request that cannot be sent is lost. A carrier may
+    /// drop a request that no worker has taken for ten minutes.
     fn send(&self, request: Vec<u8>);
 
-    /// Returns whether messages get through, as far as the carrier knows. While they do not, nobody waits for an answer.
+    /// Returns whether messages get through, as far as the carrier knows. While they do not, nobody waits for an
+    /// answer.
     fn reaches(&self) -> bool {
         true
     }
@@ -122,7 +123,7 @@ pub trait ChunkRequests: Send + Sync {
 /// A worker slot's side of a [`ChunkCarrier`].
 pub trait ChunkOffers: Send {
     /// Waits for the next request, for at most `most`. The request belongs to this slot until its answer is settled
-    /// or dropped. Until then the slot fetches no other request, because an idle worker could take that.
+    /// or dropped. Until then the slot fetches no other request, because an idle worker could take it.
     fn next(&mut self, most: Duration) -> Option<ChunkOffer>;
 }
 
@@ -140,8 +141,8 @@ impl fmt::Debug for ChunkOffer {
     }
 }
 
-/// Replies to the manager that sent a request. If it is dropped without [`settle`](Self::settle), or if the worker dies, the
-/// request is offered again to any worker.
+/// Replies to the manager that sent a request. If this value is dropped without [`settle`](Self::settle), or if the
+/// worker dies, the request is offered again to any worker.
 pub trait ChunkAnswer: Send + Sync {
     /// Sends a reply. There may be several: a worker that works on a long chunk says so from time to time.
     fn send(&self, reply: Vec<u8>);

@@ -10,8 +10,8 @@ use crate::graph::render_text;
 /// The version of the protocol between managers and workers.
 const PROTOCOL: u32 = 1;
 
-/// Identifies a job as this program defines it, in 16 hexadecimal digits. Workers take partitions only of jobs that they
-/// define as the manager does.
+/// Identifies a job as this program defines it, in 16 hexadecimal digits. Workers take partitions only of jobs that
+/// they define as the manager does.
 ///
 /// ```
 /// use batch_runtime::workers::fingerprint;
@@ -46,8 +46,8 @@ fn hexadecimal(hash: &[u8], bytes: usize) -> String {
     })
 }
 
-/// Identifies the executable of this process, in 8 hexadecimal digits. They only distinguish builds that somebody has
-/// mixed up by mistake, so a checksum is enough.
+/// Identifies the executable of this process, in 8 hexadecimal digits. A checksum is enough, because it only has to
+/// distinguish builds that were mixed up by mistake.
 #[cfg(feature = "remote-chunks")]
 pub(super) fn build() -> &'static str {
     static BUILD: std::sync::OnceLock<String> = std::sync::OnceLock::new();
@@ -79,7 +79,7 @@ pub(super) fn build() -> &'static str {
 /// Begins to compute [`build`] in another thread, because a large executable takes a while to read.
 #[cfg(all(feature = "amqp", feature = "cli"))]
 pub(crate) fn prepare_build() {
-    // Without a thread, it is computed once it is needed.
+    // If the thread cannot start, the checksum is computed when it is first needed.
     let _ = std::thread::Builder::new().name("build".to_owned()).spawn(build);
 }
 

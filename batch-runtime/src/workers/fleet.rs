@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A step, by the execution of its job and its name in that job.
 pub(crate) type Step = (ExecutionId, String);
 
-/// Receives each line that a worker prints, with its number in front.
+/// Receives each line that a worker prints, prefixed with the worker's number.
 pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The worker processes of a manager.
@@ -78,22 +78,22 @@ struct Running {
     orders: Option<Orders>,
     began: Instant,
     status: Arc<WorkerStatus>,
-    /// Whether the manager has seen that the worker has taken a partition.
+    /// Whether the manager knows that the worker has taken a partition.
     has_worked: bool,
-    /// When the manager has seen that the process has ended.
+    /// When the manager noticed that the process had ended.
     ended: Option<Instant>,
 }
 
 impl Running {
-    /// Whether lines of the worker, whose process has ended, are still to be read that matter: one says that it has taken a
-    /// partition, and if none does, the last ones say why it could not run.
+    /// Returns whether to wait for the remaining lines of a worker whose process has ended. One of them may say that
+    /// the worker has taken a partition. If none does, the last lines say why the worker could not run.
     fn may_say_more(&mut self) -> bool {
         let ended = *self.ended.get_or_insert_with(Instant::now);
         let is_open = self.status.open_outputs.load(Ordering::Acquire) > 0;
         is_open && !self.status.has_claimed.load(Ordering::Relaxed) && ended.elapsed() < LAST_LINES_TIME
     }
 
-    /// How long its process ran, once it has ended.
+    /// How long the process has run, or ran until it ended.
     fn lived(&self) -> Duration {
         self.ended.map_or_else(|| self.began.elapsed(), |ended| ended.duration_since(self.began))
     }

@@ -6,9 +6,9 @@ use crate::repository::Ownership;
 
 /// Wakes idle workers when partitions wait for them, and managers when partitions have ended.
 ///
-/// The rows of the repository decide everything. A hint only says "look now". An implementation may lose hints, or deliver
-/// them twice, late or for no reason: the run may then take longer, but its rows are the same. No method waits for another
-/// process.
+/// The rows of the repository decide everything. A hint only says "look now". An implementation may lose hints, or
+/// deliver them twice, late or for no reason: the run may then take longer, but its rows are the same. No method waits
+/// for another process.
 pub trait Hints: Send + Sync + fmt::Debug {
     /// Tells idle workers that partitions wait in a queue.
     fn offer(&self, queue: &str, partitions: u64);
@@ -28,14 +28,15 @@ pub trait Hints: Send + Sync + fmt::Debug {
         wake: Box<dyn Fn(Offer) + Send + Sync>,
     ) -> Box<dyn Listening>;
 
-    /// Returns whether hints arrive, as far as this process knows. While they do not, the process polls the rows more often.
+    /// Returns whether hints arrive, as far as this process knows. While they do not, the process polls the rows more
+    /// often.
     fn arrive(&self) -> bool;
 }
 
 /// A worker that listens for offers.
 pub trait Listening: Send + Sync {
-    /// Says whether the worker has a free slot. A busy worker receives no offers, because an offer would have to wait for
-    /// it.
+    /// Says whether the worker has a free slot. A busy worker receives no offers, because an offer would have to wait
+    /// for a slot.
     fn set_idle(&self, idle: bool);
 }
 
@@ -49,7 +50,7 @@ impl Offer {
         Self(Some(Box::new(settle)))
     }
 
-    /// Settles the offer, after the worker has looked for a partition and committed its claim if there was one.
+    /// Settles the offer. Call this after the worker has looked for a partition and has committed its claim, if any.
     pub fn accept(mut self) {
         if let Some(settle) = self.0.take() {
             settle(true);

@@ -70,8 +70,7 @@ impl Manager {
     }
 
     /// Starts up to `most` workers when partitions wait, each for one partition at a time, and ends them when the job
-    /// ends.
-    /// `repository` is a path or a URL.
+    /// ends. `repository` is a path or a URL.
     #[must_use]
     pub fn starting(repository: impl Into<String>, deployer: impl Deployer + 'static, most: u32) -> Self {
         let (token, wake) = (uuid::Uuid::new_v4().simple().to_string(), Wake::default());
@@ -156,7 +155,7 @@ impl Manager {
         self.fleet.clone()
     }
 
-    /// How long a step waits for a worker; `None` means forever.
+    /// How long a step waits for a worker; `None` means as long as it takes.
     #[cfg(feature = "remote-chunks")]
     pub(super) fn most_wait(&self) -> Option<Duration> {
         self.most_wait
@@ -166,7 +165,7 @@ impl Manager {
     /// offered together: a worker that has ended one then takes the next immediately, and does not wait for an offer.
     fn limit_of(&self, work: &PartitionWork<'_>) -> Option<usize> {
         let limit = work.limit()?;
-        // Others may have started any number of workers. But if this manager starts workers, only they know its token.
+        // Others may have started any number of workers. But if this manager starts workers, only those have its token.
         let fleet = self.fleet.as_ref();
         let slots = fleet.map(|fleet| fleet.lock().unwrap_or_else(PoisonError::into_inner).slots());
         slots.is_none_or(|slots| slots > limit as u64).then_some(limit)
@@ -298,7 +297,7 @@ impl ManagedStep<'_> {
                 }
             }
             let woken = self.wait_after(moment, next_start.map_or(pause, |start| start.min(pause)));
-            // Limit how often the manager polls: workers may wake it all the time, and a poll of thousands of
+            // Limit how often the manager polls: workers may wake it all the time, and polling thousands of
             // partitions is work for the database.
             let spacing = (took * SPACING_FACTOR).clamp(MIN_SPACING, LONGEST_PAUSE);
             std::thread::sleep(spacing.saturating_sub(began.elapsed()));
@@ -333,8 +332,8 @@ impl ManagedStep<'_> {
 
     /// Returns whether partitions were offered since the last poll, as far as the manager can tell.
     fn is_new(&self, now: &Reconciled, before: &Reconciled) -> bool {
-        // An event is a partition that has come back. With a limit, the next partition is only offered when another one
-        // ends.
+        // An event is a partition that has come back. With a limit, a further partition is offered only when another
+        // one ends.
         let is_offered_one_by_one = self.limit.is_some();
         now.waiting > before.waiting
             || !now.events.is_empty()

@@ -2,11 +2,11 @@
 //!
 //! A [`Manager`] runs the job. It offers the partitions of a step in the repository and waits until workers have run
 //! them. A [`Worker`] is another process of the same program. It takes partitions from the repository, one after the
-//! other, and commits their chunks as the manager itself would. The two share nothing but rows of the repository; any
-//! other message between them only says "look now".
+//! other, and commits their chunks as the manager itself would. The work passes only through rows of the repository; a
+//! hint between the two only says "look now".
 //!
-//! A worker may die at any moment. Another worker then continues the partition after its last commit, in the same execution.
-//! The lost worker can no longer commit any of it, even if it was only slow.
+//! A worker may die at any moment. Another worker then continues the partition after its last commit, in the same
+//! execution. The lost worker can no longer commit any of it, even if that worker was only slow.
 //!
 //! With the feature `remote-chunks`, workers also process the chunks of steps with `remote`: see `RemoteChunks`.
 //!

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::ExecutionId;
 
-/// A worker writes this line to standard output when it takes a partition. All other lines are output of the job.
+/// A worker writes this line to standard output when it takes a partition. Apart from the lines named here, its output
+/// is that of the job.
 pub(super) const CLAIMED: &str = "batch-worker: claimed";
 /// A worker writes this when it has joined, followed by its number in the repository.
 pub(super) const JOINED: &str = "batch-worker: joined ";

@@ -15,7 +15,8 @@ use crate::repository::Repository;
 /// How long to wait for an answer before a chunk is sent again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Lets workers process the chunks of steps with `remote`: a run sends them, and a [`Worker`](super::Worker) takes them.
+/// Lets workers process the chunks of steps with `remote`: a run sends chunks, and a [`Worker`](super::Worker) takes
+/// them.
 ///
 /// Both sides must be the same executable, byte for byte: no other program can read an item from a message.
 ///
@@ -60,24 +61,25 @@ impl RemoteChunks {
         self
     }
 
-    /// Sets the name of the build, by which manager and workers find each other (default: a checksum of the executable).
+    /// Sets the name of the build, by which manager and workers find each other (default: a checksum of the
+    /// executable).
     #[must_use]
     pub fn build(mut self, name: impl Into<String>) -> Self {
         self.build = Some(name.into());
         self
     }
 
-    /// Fails a step if a chunk whose worker was lost has waited for another worker for that long (default: it waits
-    /// as long as it takes). The manager never processes such a chunk itself, because the chunk might end the manager
-    /// too.
+    /// Fails a step if a chunk whose worker was lost has waited for another worker for that long (default: the chunk
+    /// waits as long as it takes). The manager never processes such a chunk itself, because the chunk might end the
+    /// manager too.
     #[must_use]
     pub fn wait_at_most(mut self, most: Duration) -> Self {
         self.most_wait = Some(most);
         self
     }
 
-    /// Lets a manager start its workers when a step has chunks for them, and end them with the job. The workers need the
-    /// same carrier, for example by `Manager::broker`. The manager's `wait_at_most` also applies to chunks.
+    /// Lets a manager start its workers when a step has chunks for them, and end them with the job. The workers need
+    /// the same carrier: `Manager::broker`, for example, sets it. The manager's `wait_at_most` also applies to chunks.
     #[must_use]
     pub fn started_by(mut self, manager: &Manager) -> Self {
         self.fleet = manager.fleet();
@@ -85,7 +87,7 @@ impl RemoteChunks {
         self
     }
 
-    /// Starts workers for a step if some are missing. The step calls it repeatedly while it runs.
+    /// Starts workers for a step if some are missing. The step calls this method repeatedly while it is running.
     ///
     /// # Errors
     /// If workers end again and again before they can work.

@@ -19,7 +19,7 @@ impl Wake {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is woken after `moment`, for at most `most`. Returns whether it was woken.
+    /// Waits for a call of `wake` after `moment`, for at most `most`. Returns whether there was one.
     pub(super) fn wait_after(&self, moment: u64, most: Duration) -> bool {
         let (now, woken) = &*self.0;
         let now = now.lock().unwrap_or_else(PoisonError::into_inner);

@@ -57,7 +57,7 @@ pub struct Worker {
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
     hints: Option<Arc<dyn Hints>>,
-    /// Is called when the worker takes a partition and when it has ended one.
+    /// Called when the worker takes a partition, and when it has ended one.
     hint: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -207,7 +207,7 @@ impl Worker {
                 .filter(|(name, _)| job.parameters.iter().any(|spec| spec.secret && spec.name == **name))
                 .map(|(name, text)| (name.as_str(), text.as_str()))
                 .collect();
-            // A text that does not parse counts as missing.
+            // A secret that does not parse counts as missing.
             if let Ok(parsed) = parse_parameters(job, texts) {
                 for (name, parameter) in parsed.iter() {
                     secrets.insert(name, parameter.clone());

@@ -13,7 +13,7 @@ use super::file::{FileWriter, Opened, Owner, refuse_same_name};
 use super::route::group::{permute, places_by_arm};
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Failure, Mark, Writer};
 
-/// The number of files that may be open, unless the writer says otherwise.
+/// The default maximum number of open files.
 const MAX_FILES: usize = 100;
 
 /// Writes each item into the file of its key, with a writer that `make` returns for the key.
@@ -101,8 +101,9 @@ pub struct ByKey<W: Writer, K> {
     most: usize,
     owner: Owner,
     files: BTreeMap<K, File<W>>,
-    /// The file of each item of the current slice, and the destination of each; kept to reuse their memory.
+    /// The number of the key of each item of the current chunk; kept to reuse the memory.
     chosen: Vec<usize>,
+    /// The destination of each item; kept to reuse the memory.
     places: Vec<usize>,
 }
 

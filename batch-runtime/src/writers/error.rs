@@ -19,7 +19,7 @@ use crate::definition::resource_name;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// A file of that name exists, and no execution of this instance has written it.
+    /// A file with that name exists, and no execution of this instance has written it.
     #[error(
         "{} exists already and was not written by this job; move it away, or let the writer overwrite it",
         Name(path)
@@ -108,8 +108,8 @@ pub enum WriteError {
         /// Its actual length in bytes.
         found: u64,
     },
-    /// The step has begun its file in another folder with the same path, so it would not find the output of a partition
-    /// here.
+    /// The step has begun its file in another folder with the same path, so the step would not find the output that a
+    /// partition writes here.
     #[error(
         "the manager writes {} in another folder than this worker, which does not find {} there: give both the same folder \
          under the same path, such as a shared folder, or write to a database",
@@ -142,7 +142,7 @@ pub enum WriteError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system failed.
+    /// The operating system reported another error.
     #[error("cannot {action} {}: {source}", Name(path))]
     Io {
         /// The failed action: `write`.

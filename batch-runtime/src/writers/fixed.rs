@@ -17,12 +17,12 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to a file with fixed-width columns.
 ///
-/// The fields of an item are matched to the columns by name, those of a tuple by position. Places count
-/// characters, from 0; places without a value are filled with spaces. `None` is an empty column. A value that
+/// The fields of an item are matched to the columns by name, those of a tuple by position. The range of a column
+/// counts characters, from 0; characters outside all columns are spaces. `None` is an empty column. A value that
 /// is longer than its column is refused, and never cut. A value is also refused if
-/// [`FixedReader`](crate::readers::FixedReader) would read it back as another one: a text with spaces at its
-/// edges or a line ending in it, the empty text of a `Some`, an item without any value, which would be a
-/// blank line.
+/// [`FixedReader`](crate::readers::FixedReader) would read it back as another one: a string with spaces at its
+/// edges, a string with a line ending in it, or an empty string in a `Some`. An item without any value is refused
+/// too, because it would be a blank line.
 ///
 /// The file is called `NAME.TAG.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter), and
 /// everything said there about crashes, links, existing files, `.gz` and `.zst` applies.
@@ -71,15 +71,16 @@ struct Layout {
     columns: Vec<(FixedColumn, usize)>,
     fields: Columns,
     format: Format,
-    /// The fields of an item, a line each, and where each ends.
+    /// The fields of an item, one per line.
     texts: Vec<u8>,
+    /// The end of each field in `texts`.
     ends: Vec<usize>,
 }
 
-/// Separates the fields of an item, none of which may contain it.
+/// Separates the fields of an item; a field that contains it is refused.
 const SEPARATOR: u8 = b'\n';
 
-/// Encloses an empty text that is not `None`.
+/// Encloses an empty string that is not `None`.
 const NOT_NONE: u8 = 0;
 
 impl<T> FixedWriter<T> {

@@ -15,19 +15,19 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// The writer refuses an item that one line of JSON cannot represent: one with a float that is NaN or infinite, or with
 /// a [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
-/// The file is called `NAME.TAG.part`, with a [mark](crate::Mark) of its own, until the writer renames it to
-/// `NAME` at the end of the step. If the path is a link, the writer follows it and writes where the link ends.
-/// After a crash, the writer keeps the committed part and cuts off everything after it, so no line is lost or
-/// duplicated. It refuses to replace an existing file of that name, unless it may be
+/// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
+/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer follows it and writes
+/// where the link ends. After a crash, the writer keeps the committed part and cuts off everything after it, so no line
+/// is lost or duplicated. It refuses to replace an existing file of that name, unless it may be
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one
 /// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over,
 /// and other hard links keep the old content. A pipe or a device is refused.
 ///
 /// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard
 /// frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows the
-/// format reads several of them as one file; a restart of our readers continues in the one in which it stopped. Small
-/// chunks compress badly: take some thousands of items, or [less compression](Self::compression_level) if the writer
-/// is the bottleneck.
+/// format reads several of them as one file; after a restart, a reader of this crate continues in the member or frame
+/// in which it stopped. Small chunks compress badly: use chunks of several thousand items. If the writer is the
+/// bottleneck, choose [less compression](Self::compression_level).
 ///
 /// ```
 /// use batch_runtime::{ChunkTransaction, Durability, Writer, writers::JsonLinesWriter};

@@ -62,7 +62,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Adds the line that `format` makes of each item. If an item is refused, none is added.
+    /// Adds a line for each item, as `format` writes it. If an item is refused, no line is added.
     #[inline]
     fn add<T, E: Into<BoxError>>(
         self,
@@ -100,15 +100,15 @@ impl Lines<'_> {
 pub struct Line<'a>(&'a mut Vec<u8>);
 
 impl Line<'_> {
-    /// Appends a text. `write!` calls this.
+    /// Appends formatted text. `write!` calls this.
     ///
     /// # Errors
-    /// If a value cannot be formatted, as its `Display` says.
+    /// If the `Display` of a value returns an error.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> fmt::Result {
         fmt::Write::write_fmt(&mut Text(self.0), text)
     }
 
-    /// Appends a text.
+    /// Appends a string.
     pub fn push_str(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
@@ -134,8 +134,8 @@ impl<T> LinesWriter<T> {
         Self::create_with(path, |item, line| write!(line, "{item}"))
     }
 
-    /// Creates a file of lines that `format` makes: it appends the text of an item to its line, without a line ending. An
-    /// error refuses the item. Nothing is touched before the step begins.
+    /// Creates a file whose lines `format` writes: it appends the text of an item to its line, without a line ending.
+    /// An error refuses the item. Nothing is touched before the step begins.
     pub fn create_with<E: Into<BoxError>>(
         path: impl Into<PathBuf>,
         format: impl Fn(&T, &mut Line<'_>) -> Result<(), E> + Send + Sync + 'static,
@@ -154,7 +154,7 @@ impl<T> LinesWriter<T> {
         self
     }
 
-    /// Writes an item without text as a blank line, for a reader to which blank lines [are
+    /// Writes an item without text as a blank line, for a reader that [reads blank lines as
     /// records](crate::readers::LinesOptions::with_blank_lines) too.
     pub fn with_blank_lines(mut self) -> Self {
         self.with_blanks = true;

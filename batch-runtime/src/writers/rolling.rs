@@ -11,8 +11,8 @@ use super::file::{FileWriter, Opened, Owner, refuse_same_name};
 use super::{FilePosition, WriteError};
 use crate::definition::{BoxError, ChunkTransaction, Durability, Failure, Mark, Writer};
 
-/// The number of files that one chunk may complete: they are open until it is committed.
-const MOST_IN_A_CHUNK: usize = 200;
+/// The maximum number of files that one chunk completes: they stay open until the chunk is committed.
+const MAX_PER_CHUNK: usize = 200;
 
 /// Writes many files one after the other, each with a writer that `make` returns for its number, from 0. Each
 /// file takes a number of [items](RollingFiles::every_items), or grows to a
@@ -90,8 +90,8 @@ impl<W: FileWriter> RollingFiles<W> {
         Rolling::new(self.make, Limit::Items(items.max(1)))
     }
 
-    /// Begins the next file after the chunk with which a file reaches this size. A file is larger than that
-    /// by one chunk at most, and by its footer. Of a compressed file, the compressed size counts.
+    /// Begins the next file after the chunk with which a file reaches this size. A file exceeds this size by at most
+    /// one chunk and its footer. For a compressed file, the compressed size counts.
     pub fn every_bytes(self, bytes: u64) -> Rolling<W> {
         Rolling::new(self.make, Limit::Bytes(bytes))
     }
@@ -133,7 +133,7 @@ pub struct Rolling<W> {
 pub struct RollingPosition {
     /// The number of the file after the complete ones.
     number: u64,
-    /// The files before it that are complete, and of which at most the renaming is missing.
+    /// The complete files before it. Nothing is left to do for them, except perhaps to rename them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     complete: Vec<FilePosition>,
     /// The state of the file with this number, if it was begun.
@@ -172,9 +172,9 @@ impl<W: FileWriter> Rolling<W> {
     }
 
     fn begin(&mut self) -> Result<Opened<W>, BoxError> {
-        if self.complete.len() == MOST_IN_A_CHUNK {
+        if self.complete.len() == MAX_PER_CHUNK {
             return Err(Failure::new(format!(
-                "a chunk completes more than {MOST_IN_A_CHUNK} files; write smaller chunks, or more items into each file"
+                "a chunk completes more than {MAX_PER_CHUNK} files; write smaller chunks, or more items into each file"
             ))
             .into());
         }

@@ -33,8 +33,8 @@ struct AddAll<T> {
     postgres: fn(&[T], &mut PostgresRows<'_, '_>) -> Result<(), PostgresWriteError>,
 }
 
-/// Writes items into a table of a database of any kind, in the chunk's transaction: one program runs on `SQLite` at
-/// home and on `PostgreSQL` in production.
+/// Writes items into a table of a database of any kind, in the chunk's transaction: one program runs on `SQLite` in
+/// development and on `PostgreSQL` in production.
 ///
 /// It does what [`SqliteTable`](super::SqliteTable) does in `SQLite`, and what
 #[cfg_attr(feature = "postgres", doc = "[`PostgresTable`](super::PostgresTable)")]
@@ -238,7 +238,7 @@ impl<T, D: Database<Driver = AnyDatabase>> Writer for Table<T, D> {
 
 impl<T, D: Database<Driver = AnyDatabase>> Partitionable for Table<T, D> {}
 
-/// Returns the error of the writer for the kind of database, if it passed through the user's closure.
+/// Unwraps the error of the `SQLite` or `PostgreSQL` writer if the user's closure has passed it on.
 #[cold]
 fn unwrapped(error: BoxError) -> BoxError {
     match error.downcast::<TableWriteError>().map(|error| *error) {

@@ -10,7 +10,7 @@ use crate::{Arranged, ChunkTransaction, Durability, Mark, Partitionable, Totals,
 
 /// A file writer whose footer contains totals over its items, such as the sum of all amounts.
 ///
-/// The totals are committed with every chunk, so they are right after a restart, and they are rolled back with
+/// The totals are committed with every chunk, so they are correct after a restart, and they are rolled back with
 /// their chunk. They are stored as JSON: use serde types of a fixed size. In a step with partitions, each
 /// partition has its own totals, and `AddAssign` adds them up.
 ///
@@ -145,7 +145,7 @@ where
     }
 }
 
-/// Like the file alone; the totals of the partitions are added up.
+/// Partitions the file as the inner writer does, and adds up the totals of the partitions.
 impl<W, S> Partitionable for WithTotals<W, S>
 where
     W: Partitionable<Position = FilePosition, Error = WriteError>,

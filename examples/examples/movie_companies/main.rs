@@ -1,12 +1,12 @@
-//! Loads companies from a paged HTTP API: page by page, and with eight partitions of pages at a time.
+//! Loads companies from a paged HTTP API, first page by page, and then with eight partitions of pages at a time.
 //!
 //! `movie_companies [COMPANIES [MILLISECONDS [FAULT]]]` runs the server itself (`server.rs`), with 20 companies
 //! and a delay of MILLISECONDS per page, and prints the time of both jobs. No job can be faster than the limit,
 //! pages × delay / partitions.
 //!
-//! Now and then the server is too busy or, if FAULT says so, its responses are `cut` off or `slow`. The page is then
-//! requested again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the pages
-//! are read, and the job fails instead of missing another one.
+//! Now and then the server is too busy; if FAULT is `cut` or `slow`, its response is cut off or slow instead. The page
+//! is then requested again; no company is lost or loaded twice. If FAULT is `shifting`, a company disappears while the
+//! pages are read. The job then fails, because it could have missed another company.
 
 mod server;
 
@@ -85,7 +85,7 @@ fn load_partitions() {
     companies | locate | save(table = "company_partitioned")
 }
 
-/// The address changes with every run, so it does not identify the job: a restart continues anyway.
+/// The address changes with every run, so it is not identifying: a restart continues despite the new address.
 #[job]
 fn sequential(_companies: u64, #[param(identifying = false)] url: String) {
     create(table = "company_sequential");

@@ -72,8 +72,8 @@ impl Parts<'_> {
         }
     }
 
-    /// Lets the processors keep a copy of each item, if a skip rule, a listener or `keep_items` may need the item on which
-    /// they failed.
+    /// Lets the processors keep a copy of each item, if a skip rule, a listener or `keep_items` may need the item on
+    /// which they failed.
     pub(super) fn kept(&mut self, processor: &TokenStream, item: &Ident) -> TokenStream {
         if let Some(word) = &self.options.keep_items {
             self.shows_item(&quote!(true), item, word.span());

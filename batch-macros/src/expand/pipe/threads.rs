@@ -11,8 +11,8 @@ use crate::model::step::Pipe;
 use crate::syntax::step::Part;
 
 impl Parts<'_> {
-    /// The closure that runs the pipe, and the constants that the options refer to. Only rustc knows whether the reader is
-    /// `Send`, so method lookup decides.
+    /// The closure that runs the pipe, and the constants that the options refer to. Only rustc knows whether the reader
+    /// is `Send`, so method lookup decides.
     pub(super) fn on_threads(
         &mut self,
         pipe: &Pipe,

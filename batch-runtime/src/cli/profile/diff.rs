@@ -68,7 +68,7 @@ impl ProfileDiff {
     }
 
     #[cfg(not(feature = "profile-heap"))]
-    #[expect(clippy::unused_self, reason = "with the feature, it has more options")]
+    #[expect(clippy::unused_self, reason = "with the feature, the function reads `self.svg`")]
     fn show_heap(
         &self,
         _: (&str, &str),

@@ -8,7 +8,7 @@ use crate::definition::JobInfo;
 use crate::observe::JobReport;
 
 impl ProfileArguments {
-    /// Refuses what cannot be profiled.
+    /// Refuses every kind of profile.
     pub(in crate::cli) fn prepare(&self) -> Result<(), Refusal> {
         match (self.cpu, self.heap) {
             (_, true) => Err(super::missing_feature("`--profile=heap`", "profile-heap")),
@@ -17,28 +17,28 @@ impl ProfileArguments {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "with the feature, it says what is wanted")]
+    #[expect(clippy::unused_self, reason = "with the feature, `self` says which profiles to take")]
     pub(in crate::cli) fn start(&self, _: &'static JobInfo, _: &Console) -> Profiling {
         Profiling::default()
     }
 }
 
 impl Profiling {
-    #[expect(clippy::unused_self, reason = "with the feature, it has what is to be stopped")]
+    #[expect(clippy::unused_self, reason = "with the feature, `self` holds the profilers to stop")]
     pub(in crate::cli) fn stop(self, _: Option<&JobReport>, _: &Console) -> RunProfile {
         RunProfile::default()
     }
 }
 
 impl RunProfile {
-    #[expect(clippy::unused_self, reason = "with the feature, it has the text")]
+    #[expect(clippy::unused_self, reason = "with the feature, `self` holds the profiles")]
     pub(in crate::cli) fn text(&self) -> Option<String> {
         None
     }
 }
 
 impl ProfileDiff {
-    #[expect(clippy::unused_self, reason = "with the feature, it has the files")]
+    #[expect(clippy::unused_self, reason = "with the feature, `self` names the files")]
     pub(in crate::cli) fn show(
         &self,
         _: &[&'static JobInfo],

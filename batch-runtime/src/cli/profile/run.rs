@@ -78,7 +78,7 @@ impl Profiling {
                 format!("{}-{}", job.name, report.execution),
                 format!("{}, execution {}", job.name, report.execution),
             ),
-            // The repository was lost.
+            // There is no report, because the run was refused or the repository was lost.
             None => (job.name.to_owned(), job.name.to_owned()),
         };
         let name = file_name(&name);

@@ -19,7 +19,7 @@ use crate::schedule::export::Format;
 
 const OPTIONS: &str = "Options";
 
-/// Returns whether any job has a schedule. If none has, the program does not have these commands.
+/// Returns whether any job has a schedule. Without a scheduled job, the program has no commands for schedules.
 pub(in crate::cli) fn is_used(jobs: &[&'static JobInfo]) -> bool {
     jobs.iter().any(|job| job.options.schedule.is_some())
 }

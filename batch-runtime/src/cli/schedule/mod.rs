@@ -26,7 +26,7 @@ pub(super) use arguments::{Backfill, Invocation, command, is_used, of_run};
 pub(super) use backfill::backfill;
 use document::{PauseOrResume, Ran, Waits};
 
-/// The runs of a command, and the refusals of those that it could not run.
+/// The runs of a command, and the scheduled times whose runs were refused, each with its refusal.
 #[derive(Default)]
 struct Runs {
     reports: Vec<JobReport>,
@@ -106,7 +106,8 @@ pub(super) fn due(
         let waits = Waits { waits_for: due.waits_for, held_by: due.held_by };
         let mut has_run = false;
         for fire in due.start {
-            // Pass over a time whose run was refused, and, below, one whose run another process has begun meanwhile.
+            // Pass over a time whose run was refused. If another process has begun the run of a time meanwhile, `ran`
+            // is `Ok(None)`, and the loop goes on to the next time.
             if runs.refused.iter().any(|(scheduled, _)| *scheduled == fire.scheduled) {
                 continue;
             }
@@ -138,12 +139,12 @@ pub(super) fn due(
     Ok(runs.code())
 }
 
-/// Says that a program with another schedule has followed the job until now.
+/// Says that the job has followed another schedule until now, that of another program or version.
 fn changed(job: &JobInfo, (expression, zone): &(String, String)) -> String {
     let (name, ours) = (job.name, job.options.schedule);
     let ours = ours.map(|ours| format!("`{}` ({})", ours.expression, ours.zone)).unwrap_or_default();
     format!(
-        "{name} runs at {ours} from now on; until now a program with another schedule followed it, `{}` ({})",
+        "{name} runs at {ours} from now on; until now it followed another schedule, `{}` ({})",
         line(expression, 100),
         line(zone, 100)
     )

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Cause, Failure, Parts, Phase};
 
-/// Everything about a failure that can be sent.
+/// Everything about a failure that can be sent to another process.
 pub(crate) struct FailureParts {
     pub(crate) component: Option<&'static str>,
     pub(crate) phase: Option<Phase>,
@@ -77,13 +77,13 @@ impl Failure {
         &self.0.notes
     }
 
-    /// The messages of the error and of those of its sources that are shown.
+    /// The messages of the error, and of the sources that are shown with it.
     pub(crate) fn messages(&self) -> Vec<String> {
         self.inspect(|error| {
             let mut messages = vec![error.to_string()];
             let mut next = error.source();
             while let Some(error) = next {
-                // A failure that is shown leaves these out too.
+                // `Failure` leaves these out too when it is displayed.
                 if !error.is::<rusqlite::ffi::Error>() {
                     messages.push(error.to_string());
                 }

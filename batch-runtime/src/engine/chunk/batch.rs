@@ -44,7 +44,7 @@ pub(crate) struct Batch<In, P: Process<In>, const CAREFUL: bool> {
     /// The number of the record that is being processed.
     pub(crate) source: u32,
     /// The record of the last output, and the number of records with outputs. Counted only if processors
-    /// buffer items; otherwise the length of the outputs shows it.
+    /// buffer items; otherwise `outputs` grows exactly when a record has an output.
     pub(crate) last_source: Option<u32>,
     pub(crate) produced: u64,
 }
@@ -170,7 +170,7 @@ pub(crate) struct Filled {
 }
 
 impl Filled {
-    /// Returns the number of its records. Unless `CAREFUL`, every record is an item.
+    /// Returns the number of records of the chunk. Unless `CAREFUL`, every record is an item.
     pub(crate) fn records<const CAREFUL: bool>(self) -> u64 {
         if CAREFUL { u64::from(self.records) } else { self.read }
     }
@@ -189,7 +189,7 @@ pub(crate) struct Repeated<In> {
 pub(crate) enum Fault<E, In> {
     /// Reading failed.
     Read(E),
-    /// Processing the last item failed. The item is there if the processors only borrow it.
+    /// Processing the last item failed. Contains the item if the processors only borrow it.
     Process(Failure, Option<In>),
     /// Processing the chunk as a whole failed.
     Flush(Failure),
@@ -225,7 +225,7 @@ impl<'c> Extent<'c> {
         Self { items, max_items, ..self }
     }
 
-    /// Returns whether its deadline has passed.
+    /// Returns whether the deadline has passed.
     #[inline]
     pub(crate) fn is_over(self) -> bool {
         self.until.is_some_and(|(until, clock)| clock.now() >= until)

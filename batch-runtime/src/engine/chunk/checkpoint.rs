@@ -51,7 +51,7 @@ impl<P> Versioned<P> {
         Self { v: VERSION, at, ahead, done }.normalized()
     }
 
-    /// Merges ranges that directly follow the first `ahead` records into them.
+    /// Extends `ahead` over the ranges that directly follow the first `ahead` records.
     fn normalized(mut self) -> Self {
         let mut reached = 0;
         while let Some((_, end)) = self.done.get(reached).filter(|(start, _)| *start <= self.ahead) {
@@ -107,7 +107,7 @@ pub(crate) fn ahead_of(position: &str, records: u32) -> Result<String, Failure> 
     versioned.normalized().text()
 }
 
-/// Returns the place of the record with that number after an encoded position.
+/// Returns the place of a record, which is given by its number after an encoded position.
 pub(crate) fn record_at(position: &str, record: u32) -> Result<String, Failure> {
     let Versioned { at, ahead, .. } = parsed(position)?;
     Versioned::new(at, ahead + u64::from(record), &[]).text()

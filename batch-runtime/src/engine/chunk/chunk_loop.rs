@@ -23,9 +23,9 @@ use crate::engine::step::{Halt, StepRun};
 use crate::observe::spans;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
 
-/// The number of unwritable items that a step looks up in the input for their places. Some readers have to
-/// start from the beginning for each, so only the first ones are looked up, counted over all executions of
-/// the instance.
+/// The maximum number of unwritable items whose places a step looks up in the input, over all executions of
+/// the instance. Some readers have to start from the beginning for each lookup, so only the first items are
+/// looked up.
 const MAX_LOCATED: u64 = 256;
 
 /// Describes in words the records of a chunk that ends at the place `last`.
@@ -62,7 +62,7 @@ pub(crate) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     /// The position of the reader when the step began; `None` if an earlier execution read something.
     start: Option<String>,
     pub(crate) json: fn(&W::Item) -> Option<String>,
-    /// The position of the reader before the last whole chunk, and the number of its records.
+    /// The position of the reader before the last whole chunk, and the number of records in that chunk.
     previous: Option<String>,
     previous_records: u64,
 }
@@ -180,7 +180,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
                 return Ok(());
             }
             let progress = if times.is_measured() { feed.progress() } else { None };
-            // An unmeasured chunk is so short that the progress of the previous one is still good enough.
+            // Only short chunks are left unmeasured, so the last known progress is still good enough.
             record.reached = run.live.reached(progress).or(record.reached);
             let stop_requested = self
                 .commit(filled, feed, record, &mut times)
@@ -299,7 +299,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(())
     }
 
-    /// Seals the writer's output, commits that it is sealed, and publishes it.
+    /// Seals the writer's output, commits the sealed position, and publishes the output.
     fn finish<F: Feed<In, W::Item>>(&mut self, feed: &F, record: &mut ChunkRecord) -> Result<(), Halt> {
         let run = self.shared.run;
         let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Write));

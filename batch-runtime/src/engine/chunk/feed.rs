@@ -1,6 +1,6 @@
 //! The interface between the chunk loop and the code that fills its chunks, on one thread or several.
 //!
-//! The commit works on chunks only. A [`Feed`] describes each in the same way: its items, the reader's
+//! The commit works on chunks only. A [`Feed`] describes each chunk in the same way: its items, the reader's
 //! position after it, and the records that could not be read or processed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::engine::chunk::shared::Shared;
 use crate::engine::profile::ChunkTimes;
 use crate::engine::step::Halt;
 
-/// Reads and processes, chunk by chunk.
+/// Reads and processes the input, chunk by chunk.
 pub(crate) trait Feed<In, Out> {
     /// Fills the next chunk. Skips are recorded in the skip rules of `shared`.
     ///

@@ -91,7 +91,7 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
         ReadAhead::Failed { steps_over, record, place: self.inner.location(), error: error.into() }
     }
 
-    /// Reads ahead of `item` until it is known whether the chunk goes on.
+    /// Reads past `item` until it is known whether the chunk goes on.
     fn look_ahead(&mut self, item: &R::Item) {
         if self.base.is_none() {
             let at = serde_json::to_value(self.inner.position()).expect(READ_BACK);
@@ -122,8 +122,8 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
         }
     }
 
-    /// Returns an item from `read`, and looks ahead of it if the chunk could end here. `was_ahead` tells
-    /// whether it was read ahead.
+    /// Returns `item` as the result of `read`, and looks past it if the chunk could end here. `was_ahead` tells
+    /// whether `item` was read ahead.
     fn hand_out(&mut self, item: R::Item, was_ahead: bool) -> Result<Option<R::Item>, BoxError> {
         if self.count >= self.max && !self.ends {
             self.ahead.push_front(ReadAhead::Item(item));

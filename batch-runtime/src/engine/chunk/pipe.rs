@@ -1,5 +1,5 @@
 //! Runs a chunk step: opens its pipe, resumes it after the last commit, and runs the chunk loop with the feed
-//! that suits it, on this thread, on several, or over the records of a replay.
+//! that suits the step: on this thread, on several threads, or over the records of a replay.
 
 use std::cell::Cell;
 use std::convert::Infallible;

@@ -16,7 +16,7 @@ pub(crate) struct Replayed<'p, R, A> {
     /// The reader that read the last place, the position at which it was opened, and the number of records that it
     /// has read since then.
     open: Option<(R, String, u64)>,
-    /// True unless the last error was about more than one record.
+    /// False if the last error is not about one record alone, so that reading cannot step over it.
     steps_over: bool,
 }
 

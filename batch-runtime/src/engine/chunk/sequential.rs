@@ -158,7 +158,7 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // The search from `base` would count the records of committed ranges too, so it works only without any.
+        // The search from `base` would count the records of committed ranges too, so it works only if there are none.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }
@@ -191,7 +191,7 @@ where
         }
     }
 
-    /// Applies the rules to a fault. Returns the pipeline that goes on after it.
+    /// Applies the rules to a fault. Returns the pipeline, ready to continue after the fault.
     #[cold]
     fn absorb<L: StepListener<R::Item, P::Out>>(
         &mut self,

@@ -70,7 +70,7 @@ impl<'l, 'r, In, L> Shared<'l, 'r, In, L> {
     }
 }
 
-/// Returns how a step ends after a failure: an interrupted call means that it was asked to stop.
+/// Returns how a step ends after a failure: an interrupted call means that the step was asked to stop.
 pub(crate) fn halt(failure: Failure) -> Halt {
     if failure.is_interrupted() { Halt::Stopped } else { Halt::Failed(failure) }
 }

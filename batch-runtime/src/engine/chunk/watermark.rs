@@ -44,8 +44,8 @@ impl Watermark {
         Self { mark: KnownPosition { record, position }, done: inherited.collect() }
     }
 
-    /// Marks records as committed. `after` is the encoded position of the reader after them, which is not
-    /// known for a part of a chunk.
+    /// Marks records as committed. `after` is the encoded position of the reader after them, or `None` for a
+    /// part of a chunk, because the position after a part is unknown.
     pub(crate) fn commit(&mut self, records: Range<u64>, after: Option<&str>) {
         let (mut start, mut end) = (records.start.max(self.mark.record), records.end);
         if end < start {
@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(stored(&watermark), place(1, vec![], 9));
     }
 
-    /// Returns the chunks that a reader makes of this many records outside the ranges. The sizes of the chunks repeat
-    /// `sizes`.
+    /// Returns the chunks into which a reader divides those of the first `records` records that are outside the ranges.
+    /// The sizes of the chunks repeat `sizes`.
     fn chunks(
         mut committed_ranges: CommittedRanges,
         records: u64,

@@ -89,7 +89,7 @@ impl<Item> CallInput<Item, Arc<Item>> {
 ///
 /// # Errors
 /// If the job's runtime cannot be started.
-#[expect(clippy::needless_pass_by_value, reason = "generated code makes it for this call")]
+#[expect(clippy::needless_pass_by_value, reason = "generated code makes the input for this call")]
 pub fn asynchronous<'s, In, Held, R, K, F, Fut>(
     name: &'static str,
     concurrency: usize,

@@ -1,5 +1,5 @@
-//! Fills chunks from processors with several calls in flight, with the same result as one call after
-//! another.
+//! Fills chunks while several calls of the processors are in flight, with the same result as with one call
+//! after another.
 //!
 //! Items are read ahead as far as the windows of the processors reach, across the ends of chunks. The reader
 //! alone decides which records are read and where a chunk ends. A fault is kept with the number of its record
@@ -197,7 +197,7 @@ where
         Ok(())
     }
 
-    /// Closes the current chunk, if its deadline has passed and nothing is read after it.
+    /// Closes the current chunk if its deadline has passed, unless it is empty or reading has already closed it.
     fn close_in_time(&mut self, extent: Extent<'_>) {
         if CAREFUL && self.reader().may_end_chunk() && extent.is_over() {
             let position = ReaderPosition::of(self.reader(), &self.committed_ranges);
@@ -324,7 +324,7 @@ where
     }
 
     fn places(&mut self, records: &BTreeSet<u32>, base: &str) -> BTreeMap<u32, String> {
-        // The search from `base` would count the records of committed ranges too, so it works only without any.
+        // The search from `base` would count the records of committed ranges too, so it works only if there are none.
         if !self.committed_ranges.is_empty() {
             return BTreeMap::new();
         }

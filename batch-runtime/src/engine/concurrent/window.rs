@@ -31,8 +31,8 @@ pub(crate) trait Calls<In, R> {
 /// A processor with at most `concurrency` calls in flight.
 ///
 /// A result waits until all calls for earlier items are done. Calls in flight and waiting results together number at
-/// most twice `concurrency`, so one slow call does not block the others at once, and the others do not run far ahead
-/// of it.
+/// most twice `concurrency`, so one slow call does not immediately block the others, and they do not run far ahead of
+/// it.
 pub(crate) struct Window<In, R, K, C> {
     name: &'static str,
     concurrency: usize,
@@ -129,7 +129,7 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
         self.running < before
     }
 
-    /// Returns the number of slots of the oldest record, if all of its calls are done.
+    /// Returns the oldest record and the number of its slots, if all of its calls are done.
     fn oldest_group(&self) -> Option<(u32, usize)> {
         let source = self.slots.front()?.source;
         let length = self.slots.iter().take_while(|slot| slot.source == source).count();

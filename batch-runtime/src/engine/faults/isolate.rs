@@ -63,7 +63,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         let Self { shared: Shared { run, phase, listener, .. }, writer, tx, uncommitted, .. } = self;
         let items = &items[part];
         in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
-        // Catch a panic here, so that it rolls back and names the chunk like any other failure.
+        // Catch a panic here, so that the chunk is rolled back and named as after any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
         // A careful step must know now which call failed.
@@ -186,7 +186,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         kept.iter().try_for_each(|part| self.attempt(items, part.clone()))
     }
 
-    /// Writes a part in a savepoint. If that fails, everything is as it was before the savepoint.
+    /// Writes a part in a savepoint. If the write fails, everything is as it was before the savepoint.
     fn write_part(
         &mut self,
         items: &[W::Item],
@@ -204,7 +204,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             let taken = self.tx.take_part_back();
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {
-            // The database rolled all of it back.
+            // The database has rolled back the whole transaction.
             self.roll_back().and_then(|()| self.begin_with(items, kept))
         };
         back.map_err(Failure::fatal)?;

@@ -28,7 +28,7 @@ pub(crate) fn locate<'f, R: Reader>(
     }
 }
 
-/// The place of a panic about the record with that number within its chunk.
+/// The place of a panic, which happened at the record with the number `record` within its chunk.
 ///
 /// A panic of a processor is placed at the record. A panic of a reader is placed after the previous record, because a
 /// second reader would panic at the same record. `find` returns the place of a record; for `None` it returns the

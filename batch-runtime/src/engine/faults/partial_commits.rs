@@ -84,7 +84,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     ) -> Result<bool, Halt> {
         let Outputs { items: all, sources } = feed.outputs();
         let items = stemming_from(&records, sources);
-        // The writer has arranged these items in its own order.
+        // Restore the order of the input: the writer may have arranged these items in its own order.
         Arranged::with_sources(&mut all[items.clone()], &mut sources[items.clone()]).sort_by_source();
         let sources = &sources[items.clone()];
         let middle = sources[sources.len() / 2];

@@ -7,8 +7,8 @@ use crate::definition::{
 };
 use crate::engine::faults::retry::{Noted, Retrying};
 
-/// A processor whose failed calls are retried. `How` is the way in which the processor takes its item. If it never
-/// `FAILS`, it is called directly, without a copy of the item or of its state.
+/// A processor whose failed calls are retried. `How` is the way in which the processor takes its item. A processor that
+/// never `FAILS` is called directly, without a copy of the item or of its state.
 #[derive(Debug)]
 pub struct Retried<P, How, const FAILS: bool> {
     inner: P,

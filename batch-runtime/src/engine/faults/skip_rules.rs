@@ -147,8 +147,8 @@ impl<'r, In> SkipRules<'r, In> {
         Ok(())
     }
 
-    /// The room that these skips need under the limits of their rules when the step commits them; `None` if only this
-    /// process skips items of the step.
+    /// The room that the commit of these skips needs under the limits of their rules; `None` if only this process skips
+    /// items of the step.
     pub(crate) fn room(&self, skips: &[&Skip<In>]) -> Option<SkipRoom> {
         let step = self.skipped.of_all()?;
         let so_far = self.skipped.get();

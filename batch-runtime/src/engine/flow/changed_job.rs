@@ -1,4 +1,4 @@
-//! Checks that a job, which may have been edited since, still fits what an instance has done.
+//! Checks that a job still fits what an instance has done, because the job may have been edited in the meantime.
 
 #[cfg(test)]
 mod model;
@@ -63,7 +63,7 @@ pub(crate) fn check(
             (true, Some(known)) => Some(Activity::Step(known)),
             // A nested job checks its own journal.
             (true, None) => continue,
-            // It was passed and does not run again, so nothing continues from its checkpoint.
+            // The step was passed and does not run again, so nothing continues from its checkpoint.
             (false, _) if journal.at(&path).is_some() => continue,
             (false, _) => replay.fronts.get(&path).copied(),
         };

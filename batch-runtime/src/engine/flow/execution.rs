@@ -31,7 +31,7 @@ pub(crate) fn execute(request: &Request<'_>, step: &'static StepInfo) -> Result<
     let elsewhere = step.other_database().map(|info| (info, open(info)));
     let limit = step.options.start_limit;
     let before_begin = Instant::now();
-    // If a database of the user's cannot be opened, the step fails, and that failure is recorded.
+    // If one of the user's databases cannot be opened, the step fails, and that failure is recorded.
     let (begun, unopened) = match &elsewhere {
         None => (begin(request, limit, None)?, None),
         Some((_, Err(failure))) => (begin(request, limit, None)?, Some(failure.to_string())),

@@ -5,8 +5,8 @@
 //!
 //! - A step that runs again routes again. If it leads to another arm, the entries of the old arm are taken back in the
 //!   transaction that records the new arm.
-//! - The outcome that led to a `fail!` is decided again. That needs no entry: a replay of the journal reaches the
-//!   `fail!`.
+//! - The outcome that led to a `fail!` is decided again. No entry records that, because a replay of the journal reaches
+//!   the `fail!` and so finds the outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -55,7 +55,7 @@ impl Journal {
         if entry.outcome == RUN_AGAIN
             && self.entries.get(&entry.path).is_none_or(|before| before.outcome != COMPLETED)
         {
-            // Count it as completed, so that a nested job runs again as a new instance.
+            // Count the place as completed, so that a nested job runs again as a new instance.
             *self.completions.entry(entry.path.clone()).or_insert(0) += 1;
         }
         if entry.outcome == TAKEN_BACK || entry.outcome == RUN_AGAIN {

@@ -19,8 +19,8 @@ use crate::repository::{JournalEntry, Repository};
 
 /// The plan of an execution that replays another one.
 ///
-/// Places that the replayed execution passed before the first step with skips count as passed. Such a step reads the
-/// records that it skipped and no others. Later steps run in full.
+/// Places that the replayed execution passed before the first step with skips count as passed. That step reads only the
+/// records that it skipped. In a split, each branch may have such a first step. Later steps run in full.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Replaying {
     passed: Vec<JournalEntry>,
@@ -126,7 +126,7 @@ impl Plan<'_> {
             of_step.places.push(row.item.position);
         }
         if let Some(replayed) = self.replayed_by(execution)? {
-            // If the step itself read the places of a replay, its positions are indexes into those places.
+            // If the step read the places of an earlier replay, its positions are indexes into those places.
             let inner = self.of(replayed)?;
             for (step, Skipped { places, .. }) in &mut skipped {
                 let Some(inner) = inner.places(step) else { continue };

@@ -137,7 +137,7 @@ struct Seek<'s> {
     kept: BTreeSet<String>,
     /// The incomplete steps on the way.
     incomplete: Vec<String>,
-    /// The incomplete steps in branches parallel to the step's.
+    /// The incomplete steps in branches that run parallel to the step's branch.
     beside: BTreeSet<String>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Halt {
 impl From<RepositoryError> for Halt {
     fn from(error: RepositoryError) -> Self {
         match error {
-            // The step may not start again; nothing is wrong with the repository.
+            // The step has used up its starts; nothing is wrong with the repository.
             RepositoryError::StartLimit { .. } => {
                 Self::Failed(ExitStatus::code("FAILED").because(error.to_string()))
             }
@@ -114,7 +114,7 @@ impl Runner<'_> {
             && !self.runs_again(place, entry, choice)
         {
             if let (Some((_, json)), Activity::Step(step)) = (&entry.output, place.used.activity) {
-                // Under the current ID of the step, which may have been renamed or moved to another module.
+                // Use the current ID of the step, because the step may have been renamed or moved to another module.
                 self.environment.leave_output(step.id, json.clone());
             }
             let name = self.shown(&place.path);

@@ -48,7 +48,7 @@ impl Runner<'_> {
                     .name("branch".to_owned())
                     .spawn_scoped(scope, spans::carried(work));
                 if let Err(error) = spawned {
-                    tracing::warn!(%error, "could not start a thread for a branch; the branch waits until a running one ends");
+                    tracing::warn!(%error, "could not start a thread for a branch; the branch waits until a running branch ends");
                     break;
                 }
             }

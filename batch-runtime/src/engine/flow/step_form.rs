@@ -1,4 +1,4 @@
-//! Decides whether a step can continue from a checkpoint that an earlier form of it committed.
+//! Decides whether a step can continue from a checkpoint that an earlier form of the step committed.
 
 use serde::{Deserialize, Serialize};
 

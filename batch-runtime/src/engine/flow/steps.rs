@@ -14,7 +14,7 @@ pub(crate) fn steps_by_name(nodes: &'static [Node]) -> BTreeMap<&'static str, &'
     steps
 }
 
-/// The steps of a body in its order.
+/// The steps of a body, in the order of the body.
 pub(crate) fn steps(nodes: &'static [Node]) -> Vec<&'static StepInfo> {
     let mut steps = Vec::new();
     visit(nodes, &mut |_, step| steps.push(step));

@@ -64,7 +64,7 @@ pub(crate) struct Region {
     /// The names of the places, and the number of loops around each.
     names: BTreeSet<(String, usize)>,
     iterations: Vec<u32>,
-    /// The `while` whose later iterations belong to it as well.
+    /// The `while` whose later iterations belong to the region as well.
     repeats: Option<String>,
 }
 
@@ -140,7 +140,7 @@ pub(crate) trait Driver {
     /// Walks the branches of a split, at most `max` at a time.
     fn split(&mut self, branches: &[Branch<'_>], max: Option<u32>) -> Result<(), Self::Halt>;
 
-    /// Handles `stop!` at that place. Returns `Ok` if an earlier execution stopped there.
+    /// Handles `stop!` at the place `path`. Returns `Ok` if an earlier execution stopped there.
     fn stop(&mut self, path: &str, why: &Text) -> Result<(), Self::Halt>;
 
     /// Handles `end!`.
@@ -382,7 +382,7 @@ impl<D: Driver> Walk<'_, D> {
         visited
     }
 
-    /// Appends the iterations of the loops around it to a name.
+    /// Appends the iterations of the surrounding loops to a name.
     fn path(&self, mut name: String) -> String {
         for (depth, iteration) in self.iterations.iter().enumerate() {
             let _ = write!(name, "{}{iteration}", if depth == 0 { '[' } else { '.' });

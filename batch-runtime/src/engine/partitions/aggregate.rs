@@ -8,8 +8,8 @@ use crate::engine::step::{Halt, StepRun};
 use crate::repository::PartitionExecution;
 
 impl PartitionedRun<'_> {
-    /// Calls the step's aggregator if it has one. The states stay in the repository, so a restart can call it again
-    /// until the step is complete.
+    /// Calls the step's aggregator, if there is one. The states stay in the repository, so a restart can call the
+    /// aggregator again until the step is complete.
     pub(super) fn aggregated(&self, partitions: &[PartitionExecution]) -> Result<Option<String>, Halt> {
         let Some(aggregation) = aggregation(self.run) else { return Ok(None) };
         let Self { request, run } = self;

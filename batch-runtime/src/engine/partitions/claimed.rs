@@ -59,7 +59,7 @@ struct Known {
     job: &'static JobInfo,
     /// Holds the resources and databases that all partitions of the execution share.
     environment: Environment,
-    /// Whether this is the first execution of the instance, so that the input is still as it was split.
+    /// Whether this is the first execution of the instance, so that the input is unchanged since it was split.
     is_first: bool,
     /// The steps whose partitions have run here.
     steps: Mutex<BTreeMap<String, Arc<ClaimedStep>>>,
@@ -123,8 +123,8 @@ impl ClaimedRunner {
             Ok(claimed) => claimed,
             Err(why) => return Ok(PartitionOutcome::Declined(why)),
         };
-        // Without skip rules nothing is skipped, so there is no need to count. Counting takes longer than everything
-        // else that a claim reads.
+        // Without skip rules nothing is skipped, so there is no need to count. Counting takes longer than all other
+        // reads of a claim together.
         if !claimed.info.options.faults.skip.is_empty()
             && let Some(queue) = self.repository.work_queue()
         {

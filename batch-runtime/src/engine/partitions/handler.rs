@@ -25,8 +25,8 @@ use crate::repository::{
 ///   may merely be slow or disconnected is fenced before another one takes its place.
 /// - **A runner records the end.** It sets COMPLETED, FAILED or STOPPED with the partition's counters. A runner that
 ///   dies leaves its row as STARTED, and that partition has failed.
-/// - **The number of runners is bounded.** At most [`at_once`](PartitionWork::at_once) run at the same time. After a
-///   partition that did not complete, no further one begins, and the handler waits for the running ones.
+/// - **The number of runners is bounded.** At most [`at_once`](PartitionWork::at_once) run at the same time. Once a
+///   partition has ended without completing, no further partition begins, and the handler waits for those running.
 /// - **A stop reaches all runners.** Once the job is asked to stop, runners stop at the next chunk boundary. They leave
 ///   partitions that have not begun to the step, which ends them.
 /// - **No runner outlives the call.** When `handle` returns, no runner works for this execution any more.
@@ -149,7 +149,7 @@ impl PartitionWork<'_> {
     }
 
     /// Returns whether a previous owner of the instance may still be alive, so that the partitions have to continue
-    /// with copies of its files.
+    /// with copies of that owner's files.
     #[must_use]
     pub fn owner_may_live(&self) -> bool {
         self.owner_may_live

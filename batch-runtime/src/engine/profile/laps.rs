@@ -7,13 +7,13 @@ use crate::definition::{Failure, Sink};
 
 /// At most about this many items of a chunk are timed by the wall clock.
 const MAX_BY_WALL: usize = 2_000;
-/// At most about this many items of a chunk are timed by CPU time, because reading it is a system call.
+/// At most about this many items of a chunk are timed by CPU time, because each reading is a system call.
 const MAX_BY_CPU: usize = 100;
 
 /// A stopwatch for a chain of components in which each calls the next. The time of a component excludes that of the
 /// components it calls.
 ///
-/// In a large chunk it times one item in `stride`, and counts its time for all of them.
+/// In a large chunk, the stopwatch times one item in `stride`, and counts the time of that item `stride` times.
 #[derive(Debug)]
 pub(crate) struct Laps {
     watch: Stopwatch,
@@ -108,7 +108,7 @@ impl Laps {
         self.readings * self.cost
     }
 
-    /// The times by component, each in proportion to the others.
+    /// The times by component. Only their proportions are meaningful.
     pub(super) fn times(&self) -> &[u64] {
         &self.times
     }

@@ -22,8 +22,8 @@ const WORTH_MEASURING: u64 = 20_000;
 const ITEMS_ONE_IN: u32 = 16;
 /// One in this many measured chunks is timed by its CPU time too.
 const CPU_ONE_IN: u32 = 64;
-/// Timing single items takes at most one part in this many of a thread's time, for each of the two clocks: a chunk of
-/// cheap items is timed item by item less often.
+/// For each of the two clocks, timing single items takes at most one part in this many of a thread's time. Chunks of
+/// cheap items are therefore timed item by item less often.
 const COST_ONE_IN: u64 = 400;
 
 /// The activity of a thread of a step.
@@ -68,7 +68,7 @@ impl Times {
         }
     }
 
-    /// Returns the same proportions of another total.
+    /// Returns times in the same proportions whose sum is about `to`.
     fn scaled(&self, to: u64) -> Self {
         let sum = self.sum();
         Self(self.0.map(|time| share(to, time, sum)))

@@ -8,7 +8,7 @@ use super::{ChunkTimes, Detail, Parts, Profiler, Split, usage};
 use crate::definition::StepInfo;
 use crate::repository::{ComponentTime, Profile, StepUsage};
 
-/// Memory growth is measured from this chunk on, because by then the buffers have reached their size.
+/// Memory growth is measured from this chunk on, because by then the buffers have reached their full size.
 const WARMED_UP: u32 = 10;
 
 /// The stopwatch of a step, used on the thread that writes and commits.

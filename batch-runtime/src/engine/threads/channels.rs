@@ -33,8 +33,8 @@ impl<S> Clone for WorkerSender<S> {
 }
 
 impl<B, S> StepSide<B, S> {
-    /// Makes the channels for this many lanes, with `buffers_each` sets of buffers per lane. Each worker is a lane. Each
-    /// thread may send `extra_messages` messages in addition to its chunks.
+    /// Makes the channels for this many lanes, with `buffers_each` sets of buffers per lane. Each worker is a lane.
+    /// Each thread may send `extra_messages` messages in addition to its chunks.
     pub(super) fn new(
         lanes: usize,
         buffers_each: usize,
@@ -78,7 +78,7 @@ impl<B, S> StepSide<B, S> {
         }
     }
 
-    /// Stops returning buffers: each worker leaves once it has none.
+    /// Stops returning buffers, so that each worker leaves once it has none left.
     pub(super) fn close(&mut self) {
         self.buffers.clear();
     }

@@ -54,7 +54,7 @@ pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     phase: &'e Cell<Phase>,
 }
 
-/// How many chunks may be committed ahead of one that is not.
+/// Buffers are withheld while a committed chunk is more than this many chunks ahead of the first uncommitted one.
 const MAX_AHEAD: u64 = 1024;
 
 /// The current chunk.
@@ -225,7 +225,7 @@ where
         times.book(Activity::Wait);
         shared.notify_retries::<Out>();
         let mut faults = done.faults;
-        // The shared reader is far ahead by now, so the places are looked up with another one.
+        // The shared reader is far ahead by now, so the places are looked up with another reader.
         let unplaced = faults.iter_mut().map(|faulty| (faulty.source, &mut faulty.failure));
         locate::locate(unplaced, &done.end.begin, &mut self.reopen);
         let fatal =
@@ -256,7 +256,7 @@ where
         let ProcessedChunk { number, lane, buffers, filled, .. } = done;
         let records = Some(records);
         self.current = Current { number, lane, buffers, begin, position, records, progress, location };
-        // The workers do the reading and processing. Since it took the chunk, this thread has only handled its faults.
+        // The workers read and process. This thread has only handled the chunk's faults since it took the chunk.
         times.book(Activity::Process);
         Ok(Filled { ended, ..filled })
     }

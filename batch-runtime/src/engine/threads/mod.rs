@@ -11,7 +11,7 @@
 //! that another thread allocated, because that would cost more than a cheap processor.
 //!
 //! Each worker has a few sets of buffers: it fills one while the others wait to be written. So a slow writer
-//! holds the readers back, and nothing is allocated once the buffers have reached their size. A reader that
+//! holds the readers back, and nothing is allocated once the buffers have reached their full size. A reader that
 //! is not `Send` gets a thread of its own (`reader_thread.rs`). A record that could not be read or processed
 //! is a value in its chunk; the thread of the step applies the skip rules to it.
 //!
@@ -21,7 +21,7 @@
 //! `CAREFUL` is true if the step has skip or retry rules, a `chunk_time` or a listener for items, so that single items
 //! must be told apart.
 //!
-//! Every wait ends when its other side is gone: a thread that leaves, for whatever reason, wakes the threads
+//! No thread waits for a thread that is gone: a thread that leaves, for whatever reason, wakes the threads
 //! that wait for it (`channels.rs`). No thread outlives the scope in which it is spawned.
 //!
 //! [`Watermark`]: crate::engine::chunk::watermark::Watermark
@@ -179,6 +179,6 @@ fn named(step: &StepInfo, role: &str) -> Builder {
 
 #[cold]
 fn not_started(error: io::Error) -> Halt {
-    let failure = Failure::new(error).with_note("no thread could be started for the step: lower `threads`");
+    let failure = Failure::new(error).with_note("a thread of the step could not be started: lower `threads`");
     Halt::Failed(failure.during(Phase::Open))
 }

@@ -18,8 +18,8 @@ use crate::engine::profile::{Activity, ChunkTimes};
 
 /// A reader, and the state of the chunks read from it.
 pub(super) struct ChunkReader<R> {
-    /// `None` once the reader panicked or could not be reopened. After the end of its input or a failure it is still
-    /// notified of commits.
+    /// `None` once the reader has panicked or could not be reopened. A reader that has failed, or reached the end of
+    /// its input, is still notified of commits.
     reader: Option<R>,
     ended: bool,
     /// The number of the next chunk.

@@ -1,5 +1,5 @@
-//! Puts chunks that are done in any order back into order, and keeps track of which are committed and of
-//! which commits the reader was notified.
+//! Puts chunks that are done in any order back into order. Keeps track of the chunks that are committed, and of
+//! the commits that the reader was notified of.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -38,10 +38,10 @@ pub(super) struct Committed<B> {
     first: u64,
     /// The chunks committed after it.
     out_of_order: BTreeSet<u64>,
-    /// How many chunks may be committed ahead of one that is not.
+    /// How many chunks a committed chunk may be ahead of `first` before buffers are withheld.
     max_ahead: u64,
-    /// Buffers not released yet, with their lanes, because too many chunks are committed ahead of one that
-    /// is not.
+    /// Buffers not released yet, with their lanes, because the chunk committed last is too far ahead of
+    /// `first`.
     withheld: Vec<(usize, B)>,
 }
 
@@ -59,8 +59,8 @@ impl<B> Committed<B> {
         self.first
     }
 
-    /// Takes the buffers of a committed chunk. Returns buffers, each with the lane to return them to. Withholds
-    /// them while the chunk is too far ahead.
+    /// Takes the buffers of a committed chunk. Returns all withheld buffers, each with the lane to return them
+    /// to, or none while the chunk is too far ahead.
     pub(super) fn release(
         &mut self,
         number: u64,

@@ -1,8 +1,8 @@
 //! Lays out a job: measures its parts, then places them.
 //!
-//! A body is a tree of statements, so no general graph drawing is needed: a sequence goes down, arms and branches are side
-//! by side, and a loop has its way back at the left and its way out at the right. The same body always has the
-//! same picture. Only the lines of `break`s cross others.
+//! A body is a tree of statements, so no general graph drawing is needed: a sequence goes down, arms and branches are
+//! side by side, and a loop has its way back at the left and its way out at the right. The same body always has the
+//! same picture. Only the lines of `break`s cross other lines.
 
 mod block;
 mod loops;

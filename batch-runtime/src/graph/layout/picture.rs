@@ -83,7 +83,8 @@ pub(in crate::graph) struct Frame {
     pub(in crate::graph) title_x: usize,
 }
 
-/// A line along columns and rows, through the centres of cells. It begins and ends on the borders of cards, or on other lines.
+/// A line along columns and rows, through the centres of cells. It begins and ends on the borders of cards, or on other
+/// lines.
 #[derive(Debug, PartialEq)]
 pub(in crate::graph) struct Line {
     pub(in crate::graph) points: Vec<(usize, usize)>,
@@ -104,7 +105,7 @@ pub(in crate::graph) struct Label {
 }
 
 impl Parts {
-    /// Adds the parts of a smaller drawing, at that place of this one.
+    /// Adds the parts of a smaller drawing, moved by `dx` columns and `dy` rows.
     pub(super) fn put(&mut self, mut other: Self, dx: usize, dy: usize) {
         other.cards.iter_mut().for_each(|card| card.area.moved(dx, dy));
         for frame in &mut other.frames {

@@ -1,5 +1,5 @@
-//! Lists the parameters that an activity asks for, under the names they have where it is used. It follows the
-//! bindings inside the activity; an argument bound to a constant asks for nothing.
+//! Lists the parameters that an activity asks for, by the names that they have where the activity is used. The search
+//! follows the bindings inside the activity; an argument that is bound to a constant asks for nothing.
 
 use crate::definition::{Binding, BoundTo, Need, NeedKind, OPTION, Of, TypeName};
 use crate::graph::{Activity, Arm, Node, Use};
@@ -26,7 +26,7 @@ pub(super) struct Asked {
     pub(super) past_bindings: bool,
     /// True if it is the size of a step, which must be at least 1.
     pub(super) size: bool,
-    /// True if it must be a secret, because it is one in the nested job that asks.
+    /// True if it must be a secret, because the nested job that asks for it keeps it secret.
     pub(super) secret: bool,
 }
 
@@ -89,7 +89,7 @@ struct Search {
 }
 
 impl Search {
-    /// The need after `before` others.
+    /// Searches for the need after `before` others.
     const fn after(before: usize) -> Self {
         Self { before, serves: None, size: false }
     }

@@ -80,8 +80,8 @@ const fn fault(parameters: &'static [ParameterSpec], asked: &Asked) -> bool {
     }
 }
 
-/// Reports a use whose parameters are missing in the job, or declared with another type. If an earlier use lacks the
-/// same parameter, it is only reported there.
+/// Reports a use whose parameters are missing in the job, or declared with another type. A parameter that an earlier
+/// use lacks, too, is reported only there.
 #[must_use]
 pub const fn missing(wiring: &Wiring, used: &Use, place: Place) -> Option<Message> {
     let place = place.number();

@@ -212,7 +212,7 @@ const fn article(noun: &str) -> &'static str {
     }
 }
 
-/// The reason why a name cannot be used where the attribute `role` is expected; `noun` is what it is.
+/// The reason why a name cannot be used where the attribute `role` is expected; `noun` is the attribute that it has.
 #[must_use]
 pub const fn why_not_in_role(name: &str, role: &str, noun: &str) -> Option<Message> {
     let is_listener = same(role, "job listener") && same(noun, "listener");
@@ -241,7 +241,7 @@ pub const fn why_not_in_role(name: &str, role: &str, noun: &str) -> Option<Messa
     })
 }
 
-/// The reason why a component that takes single items gets a whole `Vec`, if `whole`: the `Vec` is one item.
+/// The reason why a component gets each `Vec` whole although it takes the elements, if `whole`: a `Vec` is one item.
 #[must_use]
 pub const fn why_whole(role: &str, name: &str, to: &str, whole: bool) -> Option<Message> {
     if !whole {

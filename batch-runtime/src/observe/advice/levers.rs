@@ -37,7 +37,7 @@ const HANDOVER: u64 = 100_000;
 /// If no lever helps, the largest activity is named if it takes at least this part of the time, in percent.
 const MUCH_WRITING: u64 = 40;
 const MUCH_READING: u64 = 50;
-/// A thread or a core that is busy for at least this part of the time, in percent, has no more to give.
+/// A thread or a core that is busy for at least this part of the time, in percent, has no capacity left.
 const BUSY: u64 = 90;
 const CORES_BUSY: u64 = 80;
 
@@ -80,7 +80,7 @@ fn own(demands: &Demands) -> u64 {
     demands.write + demands.commit
 }
 
-/// The demand of the busiest of the other resources of a step with threads.
+/// The demand on the busiest of the other resources of a step with threads.
 fn busiest_thread(demands: &Demands) -> u64 {
     let busy = demands.threads_elapsed.saturating_sub(demands.threads_wait) / demands.threads.max(1);
     busy.max(demands.locked).max(demands.cpu / demands.cores)

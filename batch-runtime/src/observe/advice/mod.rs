@@ -1,4 +1,4 @@
-//! Finds out on what a step spends its time, and which setting would make it faster.
+//! Finds out what a step spends its time on, and which setting would make the step faster.
 //!
 //! The model is that of operational analysis (Denning and Buzen, "The Operational Analysis of Queueing Network
 //! Models", ACM Computing Surveys 10(3), 1978): a step cannot be faster than its busiest resource. Resources are the

@@ -1,7 +1,7 @@
 //! Computes metrics from the totals of a repository.
 //!
-//! The metrics of Spring Batch have the names under which Micrometer exports them, and each metric has its own prefix
-//! for its labels. So existing dashboards find them. The names of all other metrics begin with `batch_`.
+//! The metrics that Spring Batch has, too, keep the names under which Micrometer exports them, and each metric has its
+//! own prefix for its labels, so existing dashboards find them. The names of all other metrics begin with `batch_`.
 
 mod text;
 
@@ -19,8 +19,8 @@ use crate::repository::{
 #[cfg(feature = "schedule")]
 use crate::schedule::{self, due_since};
 
-/// Returns the totals of all executions of a repository in the text format of Prometheus, as the command `metrics` prints
-/// them. Times are in seconds.
+/// Returns the totals of all executions of a repository in the text format of Prometheus, as the command `metrics`
+/// prints them. Times are in seconds.
 ///
 /// ```
 /// use batch_runtime::observe;

@@ -65,7 +65,7 @@ fn sent(Metric { name, kind, help, samples }: Metric, now: u64) -> Sent {
     Sent { name, description: help, data: Some(data), ..Sent::default() }
 }
 
-// The start time of a total is not sent, because it is that of the first execution in the repository.
+// The totals are sent without a start time: they count from the first execution in the repository.
 
 fn number(labels: Labels, value: Value, now: u64) -> NumberDataPoint {
     let value = match value {

@@ -156,7 +156,7 @@ pub(super) fn ended(status: BatchStatus, exit: &ExitStatus, counters: Option<&Co
     });
 }
 
-/// The headers that let another process work for the current span.
+/// The headers that make the spans of another process children of the current span.
 pub(super) fn headers() -> HashMap<String, String> {
     let mut headers = HashMap::new();
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut headers);

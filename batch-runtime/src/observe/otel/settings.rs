@@ -1,4 +1,4 @@
-//! Where traces and metrics go, from `--otlp` and the environment variables of the OpenTelemetry specification.
+//! Where traces and metrics go, according to `--otlp` and the environment variables of the OpenTelemetry specification.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(super) resource: Resource,
     /// The span that this process works for, as the headers of W3C Trace Context.
     pub(super) parent: HashMap<String, String>,
-    /// Problems that do not keep anything from being sent.
+    /// Problems that do not prevent sending.
     pub(crate) warnings: Vec<String>,
 }
 

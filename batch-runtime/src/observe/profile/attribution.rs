@@ -78,7 +78,7 @@ impl Steps {
         Self { steps: infos.into_iter().map(Step::of).collect(), crates }
     }
 
-    /// Knows no steps, but these crates of the user.
+    /// Makes a value that knows these crates of the user, and no steps.
     #[cfg(all(test, feature = "profile-heap"))]
     pub(crate) fn of_crates(crates: &[&'static str]) -> Self {
         Self { steps: Vec::new(), crates: crates.iter().copied().collect() }
@@ -99,7 +99,7 @@ impl Steps {
         let mut step: Option<&Step> = None;
         let mut worker = Worker::Nobody;
         let mut begin = 0;
-        // Whether the following frames were called by a function of the user that the framework called.
+        // Whether the framework has called a function of the user that calls the following frames.
         let mut in_function = false;
         for (depth, frame) in stack.iter().enumerate() {
             let works = match frame.origin {

@@ -147,7 +147,8 @@ fn rounded(part: u64, of: u64) -> f64 {
 mod tests {
     use super::of_files;
 
-    /// 100 samples, then 200: `parse` goes from 40 % to 10 %, `copy` from 10 % to 40 %, and `late` itself keeps its 50 %.
+    /// 100 samples, then 200: `parse` goes from 40 % to 10 %, `copy` from 10 % to 40 %, and `late` itself keeps its
+    /// 50 %.
     const BEFORE: &str = "load;late 50\nload;late;parse 40\nload;late;parse;copy 10\n";
     const AFTER: &str = "load;late 100\nload;late;parse 20\nload;late;parse;copy 80\n";
 

@@ -11,7 +11,7 @@ impl Summary {
         self.whole_causes().iter().map(|cause| words::line(cause, 2_500)).collect()
     }
 
-    /// As [`causes`](Self::causes), with the lines of the errors.
+    /// Like [`causes`](Self::causes), but keeps the line breaks of the errors.
     pub(crate) fn whole_causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = self
             .steps
@@ -51,7 +51,7 @@ impl Summary {
         let failed = self.steps.iter().filter(|step| step.status == BatchStatus::Failed);
         let mut reported: Vec<_> =
             failed.map(|step| format!("step `{}`: {}", step.name, step.exit.description)).collect();
-        // Remove the longest texts first, because a nested job repeats the description of a step.
+        // Remove the longest descriptions first, because a nested job repeats the description of a step.
         reported.sort_by_key(|text| std::cmp::Reverse(text.len()));
         let rest = reported.iter().fold(self.exit.description.clone(), |rest, text| rest.replace(text, ""));
         if rest == self.exit.description {

@@ -31,9 +31,9 @@ impl Folders {
 }
 
 impl JobOperator {
-    /// The findings about the files of complete and abandoned instances. A file counts only if its name has a tag that a
-    /// committed position of the instance holds: the tag differs between instances, so no other file has it. The folders
-    /// are those that the parameters name, since a position holds no path.
+    /// The findings about the files of complete and abandoned instances. A file counts only if its name has a tag from
+    /// a committed position of the instance. Tags differ between instances, so files of other instances do not count.
+    /// The search covers only the folders that the parameters name, because a position holds no path.
     pub(super) fn findings_of_leftovers(&self) -> Result<Vec<Finding>, OperatorError> {
         let filter = ExecutionFilter {
             statuses: vec![BatchStatus::Completed, BatchStatus::Abandoned],
@@ -72,7 +72,7 @@ impl JobOperator {
     }
 }
 
-/// The folders that the values of parameters are, or are in.
+/// The folders that parameters name, and the parent folders of all paths that they name.
 fn folders_of(parameters: &[StoredParameter]) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
     for parameter in parameters {
@@ -85,7 +85,7 @@ fn folders_of(parameters: &[StoredParameter]) -> BTreeSet<PathBuf> {
         let texts = texts.iter().filter(|text| text.starts_with('/') || text.starts_with("file:"));
         for path in texts.filter_map(|text| path_of_text(text).ok()) {
             folders.extend(path.parent().map(Path::to_owned));
-            // An unfinished file is where the links of its path lead.
+            // If the path has symbolic links, the unfinished file lies in the folder that they lead to.
             if let Ok(target) = resolved_path(&path) {
                 folders.extend(target.parent().map(Path::to_owned));
             }

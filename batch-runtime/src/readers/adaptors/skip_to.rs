@@ -74,7 +74,7 @@ impl<R: Reader<Position: Clone>> Reader for SkipTo<R> {
         self.inner.resume(position)
     }
 
-    /// Also false for the error that the input does not have the starting position.
+    /// Also false if the move to the starting position fails, for example because the input is too short.
     fn steps_over(&self, error: &R::Error) -> bool {
         self.start.is_none() && self.inner.steps_over(error)
     }

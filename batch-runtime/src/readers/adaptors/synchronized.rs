@@ -11,7 +11,7 @@ use crate::definition::{BoxError, Progress, Reader, Splittable, StopSignal};
 /// lock costs next to nothing per item. The position is after all items handed out to any thread, including
 /// those that a thread is still working on.
 ///
-/// You do not need it for a step with `threads`: such a step already shares its reader between the threads,
+/// You do not need this reader for a step with `threads`: such a step already shares its reader between the threads,
 /// if the reader can move between them, and keeps track of the committed items itself. It accepts this reader
 /// too, with the same positions and at almost no cost. Use it in your own code: a tasklet that starts
 /// threads, a reader that merges others.

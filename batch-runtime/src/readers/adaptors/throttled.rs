@@ -32,8 +32,9 @@ pub struct Throttled<R> {
     inner: R,
     rate: RateLimit,
     stop: StopSignal,
-    /// Whether the inner reader steps over its last error, noted before the error was boxed, and the record it concerns.
+    /// Whether the inner reader steps over its last error, noted before the error was boxed.
     steps_over: bool,
+    /// The record that the error concerns.
     record: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub enum FilesError {
     },
     /// The files differ from those of an earlier execution.
     #[error(
-        "an earlier execution read {file}, but the files before it have changed since; \
+        "an earlier execution read {file}, but the list of files up to there has changed since; \
          restore the old files, or start a new instance (`--next`)"
     )]
     Changed {

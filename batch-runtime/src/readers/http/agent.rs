@@ -25,7 +25,7 @@ pub(super) enum Agent {
 /// The reason why there is no response.
 pub(super) struct NoAnswer {
     pub(super) problem: String,
-    /// True if another attempt may get one.
+    /// True if another attempt may get a response.
     pub(super) is_worth_another: bool,
 }
 

@@ -157,13 +157,13 @@ impl Http {
     }
 
     /// Repeats a failed request up to `limit` times, and waits at most `longest` before each attempt: a random part
-    /// of a time that doubles, or as long as the server asks for. The default is `retry(5, "30s")`.
+    /// of a limit that doubles each time, or as long as the server asks for. The default is `retry(5, "30s")`.
     #[must_use]
     pub fn retry(self, limit: u32, longest: impl TimeLimit) -> Self {
         self.with_time(longest, |http, longest| http.retry = Retry { limit, longest })
     }
 
-    /// Limits the time of a request, its body included; a minute by default.
+    /// Limits the time of a request, including the body of the response; a minute by default.
     #[must_use]
     pub fn timeout(self, limit: impl TimeLimit) -> Self {
         self.with_time(limit, |http, limit| http.timeout = limit)
@@ -231,7 +231,7 @@ impl HttpGet {
         self
     }
 
-    /// Adds a parameter that no message and no position shows, and no other host gets, such as an API key.
+    /// Adds a secret parameter, such as an API key: no message or position shows it, and no other host gets it.
     #[must_use]
     pub fn query_secret(mut self, name: impl Into<String>, value: impl Display) -> Self {
         let (name, value) = (name.into(), value.to_string());

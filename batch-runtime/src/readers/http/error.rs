@@ -75,7 +75,7 @@ pub enum HttpError {
     /// An item does not fit the type. Reading continues with the next one.
     #[error("{request}, item {item}{}: {problem}", Field(field.as_deref()))]
     Item {
-        /// The request of its page.
+        /// The request for its page.
         request: Arc<str>,
         /// The number of the item on the page, from 1.
         item: u64,

@@ -1,8 +1,8 @@
-//! Finds the field of a JSON text that an error of `serde_json` is about.
+//! Finds the field that an error of `serde_json` is about, in the JSON text of the item.
 
 use std::fmt::Write as _;
 
-/// An open container at a place: an object with the last key, or an array with the index.
+/// A container that is still open: an object with its latest key, or an array with its current index.
 enum Open {
     Object { key: Option<String>, is_key_next: bool },
     Array(usize),

@@ -32,7 +32,7 @@ impl Request {
         &self.headers
     }
 
-    /// How long the request may take, its body included.
+    /// How long the request may take, including the body of the response.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout

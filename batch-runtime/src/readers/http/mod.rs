@@ -57,15 +57,16 @@
 //!
 //! Only `after` is safe while rows come and go. The others refuse the changes that they can see: a page that no longer
 //! begins with the items that an earlier execution read, a page that is shorter than the total says, and a total that
-//! has changed. The default style is pages with numbers and a total; the type of the reader names any other:
+//! has changed. The default style is numbered pages with a total; the type of the reader names any other style:
 //! `HttpPages<Company, After<Company>>`, `HttpPages<Company, Token>`, `HttpPages<Company, Numbered<NoTotal>>`.
 //!
 //! # Retries
 //!
 //! Every request is a GET, and is retried after 408, 429 and 5xx, and if the connection fails, takes too long, or breaks
-//! off in the body. The wait is a random part of a time that doubles, or as long as `Retry-After` asks for; it ends when the
-//! job is asked to stop, and the step is then STOPPED. When no attempt is left, the step fails, or its `retry` reopens
-//! the reader at its position. Any other error status, such as 401, 403, 404 or 422, fails the step at once.
+//! off in the body. The wait is a random part of a limit that doubles each time, or as long as `Retry-After` asks for.
+//! The wait ends when the job is asked to stop, and the step is then STOPPED. When no attempt is left, the step fails,
+//! or its `retry` reopens the reader at its position. Any other error status, such as 401, 403, 404 or 422, fails the
+//! step at once.
 //!
 //! An item that does not fit the type can be skipped: `GET company/list.json?curPage=3, item 17, field `founded`: ..`.
 //! A response that is not a page (not JSON, nothing at the pointer) cannot be skipped.

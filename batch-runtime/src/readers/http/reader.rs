@@ -1,4 +1,4 @@
-//! [`HttpPages`], the reader, which makes items from the texts of pages.
+//! [`HttpPages`], the reader, which deserializes the items of the pages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl<T, S: PageStyle<T>> HttpPages<T, S> {
     }
 }
 
-/// Returns the error of the page, which the paging reader has wrapped.
+/// Unwraps the error of the page from the error of the paging reader.
 fn of_page(error: PagingError) -> HttpError {
     let (page, source) = match error {
         PagingError::Page { page, source } => (page, source),

@@ -10,7 +10,7 @@ use crate::definition::Backoff;
 /// The longest wait before the second attempt; this limit doubles with each attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// How often a request is retried, and how long to wait before that.
+/// How often a request is retried, and how long to wait before each retry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retry {
     /// The number of attempts after the first.

@@ -28,7 +28,7 @@ pub(super) struct Target {
     pub(super) shown: Arc<str>,
 }
 
-/// The outcome of an attempt without a response.
+/// The outcome of an attempt without a usable response.
 enum Failed {
     Finally(HttpError),
     ForNow { status: Option<u16>, problem: String, wait: Option<Duration> },
@@ -48,7 +48,7 @@ impl HttpGet {
         Ok(Target { url, shown: self.shown(&shown) })
     }
 
-    /// The request that a link leads to, as [`kept`](Self::kept) returned it.
+    /// The request for a link that [`kept`](Self::kept) returned.
     pub(super) fn linked(&self, link: &str) -> Result<Target, HttpError> {
         let url = self.base()?.resolve(link).map_err(|problem| self.options(problem))?;
         let shown = self.shown(&format!("GET {link}"));

@@ -16,7 +16,7 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    /// Parses an absolute address. The message never repeats it, because it may hold a password.
+    /// Parses an absolute address. The error message never repeats the address, which may hold a password.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) =
             text.trim().split_once("://").ok_or("it does not begin with `http://` or `https://`")?;
@@ -76,7 +76,7 @@ impl Url {
         joined
     }
 
-    /// The address that a link or a redirect in the answer from this address leads to.
+    /// Resolves a link or a redirect that was found in the answer from this address.
     pub(super) fn resolve(&self, reference: &str) -> Result<Self, &'static str> {
         let reference = reference.trim().split('#').next().unwrap_or_default();
         let scheme = if self.is_https { "https:" } else { "http:" };
@@ -122,7 +122,7 @@ impl Url {
         self.is_https
     }
 
-    /// The host, with the port if it is not the protocol's own.
+    /// The host, with the port unless it is the default of the protocol.
     pub(super) fn host(&self) -> String {
         match (self.is_https, self.port) {
             (true, 443) | (false, 80) => self.host.clone(),

@@ -21,12 +21,12 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// The progress in an element.
+/// The progress of a scan through an element.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Scan {
     /// The number of bytes of the element that were examined.
     pub(super) done: usize,
-    /// The open brackets, one bit each, the innermost lowest: 1 for `[`.
+    /// The open brackets, one bit each, with the innermost in the lowest bit: 1 for `[`.
     open: u128,
     depth: usize,
     within: Within,
@@ -173,8 +173,9 @@ pub(super) fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("byte 0x{byte:02X}") }
 }
 
-/// Finds the first string of an element in a place where none can be: a quote before it is missing or superfluous, so
-/// apparent brackets may be text. Without such a string, the end of the element is certain, whatever else is wrong in it.
+/// Finds the first string of an element that is in a place where no string can be: a quote before it is missing or
+/// superfluous, so apparent brackets may be text. Without such a string, the end of the element is certain, whatever
+/// else is wrong in it.
 #[cold]
 pub(super) fn stray_text(element: &[u8]) -> Option<usize> {
     let mut before = b',';

@@ -63,7 +63,7 @@ pub(super) struct JsonArrayFraming {
 }
 
 impl JsonArrayFraming {
-    /// First passes over the part of the document before the array.
+    /// Creates a framing that first passes over the part of the document before the array.
     pub(super) fn new(pointer: Arc<Pointer>) -> Self {
         Self {
             pointer,
@@ -347,7 +347,7 @@ impl Framing for JsonArrayFraming {
 
     fn resume(&mut self, state: JsonArrayState) -> Result<(), &'static str> {
         if state.at != hash(self.pointer.text().as_bytes()) {
-            return Err("another array of it was read");
+            return Err("that execution read another array in the file");
         }
         (self.elements, self.stage, self.open) = (state.elements, state.stage, state.open);
         (self.scan, self.passing, self.fault) = (Scan::default(), None, None);

@@ -115,8 +115,8 @@ impl<T> JsonArrayReader<T> {
     /// Returns the document around the array, with the array empty. `E` may be a struct with a field for each key that is
     /// wanted.
     ///
-    /// This reads the file from its start to its end, and leaves the reader where it is: a step may check a total
-    /// before its first item, or a later step find the next page.
+    /// This reads the file from its start to its end, and leaves the reader where it is: a step can check a total
+    /// before its first item, or a later step can find the next page.
     ///
     /// ```
     /// use batch_runtime::readers::JsonArrayReader;

@@ -10,7 +10,7 @@ pub(super) struct Pointer {
 }
 
 impl Pointer {
-    /// Reads `/data/trades`, in which `~1` is a slash within a key and `~0` a tilde.
+    /// Parses a pointer such as `/data/trades`, in which `~1` is a slash within a key and `~0` a tilde.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let Some(keys) = text.strip_prefix('/') else {
             return if text.is_empty() {

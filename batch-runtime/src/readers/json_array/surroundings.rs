@@ -113,7 +113,7 @@ impl Walk {
         String::from_utf8_lossy(&self.open).into_owned()
     }
 
-    /// Reads on.
+    /// Continues the walk through these bytes.
     pub(super) fn go_on(&mut self, bytes: &[u8], pointer: &Pointer) -> Walked {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -177,7 +177,7 @@ impl Walk {
         self.open.len() == self.on_path
     }
 
-    /// Begins a token; true for the array.
+    /// Begins a token. Returns true if the array begins with it.
     fn begin(&mut self, byte: u8, pointer: &Pointer) -> Result<bool, Fault> {
         match (self.next, byte) {
             (Next::EndOfTheArray, b']') => self.after_value(),
@@ -231,7 +231,7 @@ impl Walk {
         Fault::Broken(format!("expected {expected}, found {}", shown(byte)))
     }
 
-    /// Begins a value; true for the array.
+    /// Begins a value. Returns true if the value is the array.
     fn value(&mut self, byte: u8, pointer: &Pointer) -> Result<bool, Fault> {
         let depth = self.open.len();
         let leads_on = !self.is_after

@@ -20,9 +20,10 @@ pub use options::JsonLinesOptions;
 
 /// Reads a file with one JSON value per line (JSON Lines, NDJSON), one item per value.
 ///
-/// The file is UTF-8, with or without a byte order mark, or in [another encoding](JsonLinesOptions::encoding). Blank lines are skipped, and the last line needs no
-/// line ending. Files named `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a
-/// compressed file it decompresses from the start of the gzip member or Zstandard frame that its position is in.
+/// The file is UTF-8, with or without a byte order mark, or in [another encoding](JsonLinesOptions::encoding).
+/// Blank lines are skipped, and the last line needs no line ending. Files whose names end in `.gz` or `.zst` are
+/// decompressed. A restart seeks in a plain file; in a compressed file it decompresses from the start of the gzip
+/// member or Zstandard frame that its position is in.
 ///
 /// Reading continues after an error about one line ([`ReadError::is_about_a_record`]): invalid JSON, a value
 /// that does not fit the item, invalid UTF-8, a line that is too long. It ends after a failure of the

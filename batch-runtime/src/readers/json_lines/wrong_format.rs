@@ -10,12 +10,12 @@ use crate::readers::lines::LineFraming;
 use crate::readers::{ReadError, fields};
 
 /// The number of bytes examined at the start of the file.
-const LOOKED_AT: usize = 16 * 1024;
+const PROBE_BYTES: usize = 16 * 1024;
 
 /// Examines the first two lines that are not blank.
 pub(super) fn check(lines: &mut Framed<LineFraming>) -> Result<(), ReadError> {
     let resource = lines.resource();
-    lines.look_ahead(LOOKED_AT)?;
+    lines.look_ahead(PROBE_BYTES)?;
     let (front, is_whole) = (lines.input.rest(), lines.input.is_ended());
     let mut found =
         front.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());

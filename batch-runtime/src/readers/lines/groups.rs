@@ -1,4 +1,4 @@
-//! Finds the ends of records of several lines.
+//! Finds the ends of records that span several lines.
 
 use std::fmt;
 use std::sync::Arc;

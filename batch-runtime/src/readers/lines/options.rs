@@ -114,9 +114,9 @@ impl<T> LinesOptions<T> {
     /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`, `iso-8859-2` or
     /// `shift_jis`. Encodings other than UTF-8 need the cargo feature `encodings`.
     ///
-    /// In UTF-16, the byte order mark says the byte order (`utf-16`), or the name does (`utf-16le`, `utf-16be`). The file
-    /// is converted to UTF-8 while it is read: errors and positions count bytes of the converted text, and the file
-    /// cannot be split.
+    /// In UTF-16, either the byte order mark (`utf-16`) or the name (`utf-16le`, `utf-16be`) sets the byte order. The
+    /// file is converted to UTF-8 while it is read: errors and positions count bytes of the converted text, and the
+    /// file cannot be split.
     pub fn encoding(mut self, name: impl Into<String>) -> Self {
         self.encoding = Some(name.into());
         self

@@ -89,5 +89,5 @@ fn a_page_that_lost_committed_items_is_refused() {
     let mut reader = numbers(4, 3, true);
     reader.resume(PagePosition { page: 1, index: 2 }).unwrap();
     let error = reader.read().unwrap_err().to_string();
-    assert!(error.starts_with("page 1 has 1 items, but 2 of them were committed"), "{error}");
+    assert!(error.starts_with("page 1 has 1 items, but 2 were committed"), "{error}");
 }

@@ -2,9 +2,9 @@
 //!
 //! The database itself decides whether two keys are equal, row by row in each page. Each fetch has one row more than
 //! the page, so that equal keys in two pages are found too. A key that is `NULL` in some row would come after all
-//! others, or be lost between two pages: the reader looks for one before it begins. If the query computes the key
-//! differently each time, a row is not found again by its key: the reader tries this with the last row of the first
-//! page.
+//! others, or be lost between two pages: the reader looks for such a key before it begins. If the query computes the
+//! key differently each time, a row is not found again by its key: the reader tries this with the last row of the
+//! first page.
 
 use tokio_postgres::Row;
 
@@ -45,7 +45,7 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
 
     /// Keeps the rows before the first one with an invalid key, and returns the error about that key; of two rows with
     /// equal keys it keeps neither. An extra column at the end of each row says whether its key is equal to that of the
-    /// row before it.
+    /// previous row.
     pub(super) fn check(&self, rows: &mut Vec<Row>) -> Option<PostgresReadError> {
         // If the indexes and constraints of the table prove the key unique and `NOT NULL`, check only the last row: its
         // key is sent back to the server for the next page.

@@ -125,7 +125,7 @@ const ROWS_BETWEEN_CHECKS: u32 = 64;
 /// # Ok::<(), PostgresReadError>(())
 /// ```
 pub struct PostgresReader<T, F = Decoded<T>> {
-    /// Before the session, so that it is dropped first: it uses the session's client.
+    /// Declared before the session, so that it is dropped first: it uses the session's client.
     asked: Option<SentQuery>,
     session: Session,
     /// Converts a row to an item.

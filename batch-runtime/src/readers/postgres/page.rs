@@ -97,7 +97,7 @@ impl Page {
         self.up_to = up_to;
     }
 
-    /// The statement for the rows after a key, or for the first.
+    /// The statement for the page after a key, or for the first page.
     fn statement(&self, after: &[Parameter]) -> &str {
         if after.is_empty() { &self.first } else { &self.later }
     }
@@ -123,7 +123,7 @@ pub(super) enum After {
 }
 
 impl<T, F: MakeItem<T>> PostgresReader<T, F> {
-    /// Moves to the next page. Returns whether it has a row, or the error after the last row of this one.
+    /// Moves to the next page. Returns whether it has a row, or the error after the last row of the current page.
     #[cold]
     pub(super) fn next_page(&mut self) -> Result<bool, PostgresReadError> {
         if let Some(fault) = self.fault.take() {

@@ -53,8 +53,8 @@ struct Explained {
 }
 
 /// Returns a row if the given columns of a table are all `NOT NULL`, and all columns of a unique index are among them.
-/// The index must have the default operator classes and the collations of the columns, because only then is its
-/// equality that of the query. An index of a deferrable constraint does not count: it lets equal keys in until the
+/// The index must have the default operator classes and the collations of the columns, because only then does it
+/// compare keys as the query does. An index of a deferrable constraint does not count: it lets equal keys in until the
 /// transaction ends.
 const IS_KEY: &str = "
 SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,

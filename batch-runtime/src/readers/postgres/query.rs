@@ -61,8 +61,8 @@ impl PostgresQuery {
         self
     }
 
-    /// Sets the number of rows per page. By default a page has 1000 rows, and the pages after the first have 4000 while
-    /// their rows are small, of about 64 bytes. Two pages are in memory at once.
+    /// Sets the number of rows per page. By default a page has 1000 rows, and the pages after the first have 4000 as
+    /// long as their rows are small, up to about 64 bytes. Two pages are in memory at once.
     pub fn page(mut self, rows: usize) -> Self {
         self.page = Some(rows);
         self

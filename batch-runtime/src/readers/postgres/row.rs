@@ -36,8 +36,9 @@ pub struct Columns {
 enum Plan {
     /// The first good row decides.
     Unknown,
-    /// Without their names, which is faster: they are the fields of a struct, in this order.
+    /// Without names, which is faster: the columns are the fields of a struct, in the same order.
     Sequence,
+    /// With their names.
     Names,
 }
 

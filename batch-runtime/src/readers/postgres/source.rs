@@ -42,7 +42,7 @@ impl PostgresSource for Session {
             return Ok(self);
         }
         Err(PostgresReadError::query(
-            "a transaction is open on the session, but the reader reads each page in one of its own; end the transaction first",
+            "a transaction is open on the session, but the reader reads each page in a transaction of its own; end the transaction first",
         ))
     }
 }

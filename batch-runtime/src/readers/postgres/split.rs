@@ -84,8 +84,8 @@ impl<T, F: MakeItem<T>> PostgresReader<T, F> {
         rows.iter().map(|row| self.cut(row)).collect()
     }
 
-    /// Finds the same keys one after the other: with an index, skipping the rows between two keys is faster than
-    /// numbering them.
+    /// Finds the same keys as [`numbered`](Self::numbered), but one after the other: with an index, skipping the rows
+    /// between two keys is faster than numbering them.
     fn stepped(&self, numbers: &[i64]) -> Result<Vec<Vec<StoredValue>>, PostgresReadError> {
         let (mut cuts, mut after, mut before) = (Vec::new(), Vec::new(), 0);
         for number in numbers {

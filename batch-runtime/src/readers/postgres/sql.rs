@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::key::KeyColumn;
 
-/// The user's query, with a name for its rows.
+/// The name for the rows of the user's query.
 const ROWS: &str = "batch_rows";
 
 /// The SQL around the user's query.
@@ -71,7 +71,7 @@ impl Sql {
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// The condition for a range, whose parameters are its first key and its last.
+    /// The condition for a range. Its parameters are the key before the range, and the last key in the range.
     fn condition(&self, range: Range) -> String {
         let key = self.key();
         let mut condition = String::new();

@@ -54,9 +54,9 @@ use crate::definition::{BoxError, Progress, Reader, StopSignal};
 /// # Order
 ///
 /// Both inputs have to be sorted by the key in the order of its [`Ord`]: strings by their bytes, which is
-/// `ORDER BY name COLLATE "C"` in `PostgreSQL` and the default in `SQLite`. A key that is smaller than that of the record
-/// before it ends the reading with a [`MergeError`] that names both keys and the place. Such an error is never skipped, as
-/// the pairs after it would be wrong.
+/// `ORDER BY name COLLATE "C"` in `PostgreSQL` and the default in `SQLite`. A key that is smaller than the key of the
+/// previous record ends the reading with a [`MergeError`] that names both keys and the place. Such an error is never
+/// skipped, because the pairs after it would be wrong.
 ///
 /// # Keys that occur twice
 ///
@@ -144,8 +144,9 @@ pub struct SortedMerge<A: Reader, B: Reader, K, F, G> {
     is_paired: bool,
     /// The source of the last item or error.
     of: Origin,
-    /// Whether the inner reader steps over its last error, noted before the error was boxed, and the record it concerns.
+    /// Whether the inner reader steps over its last error, noted before the error was boxed.
     steps_over: bool,
+    /// The record that the error concerns.
     record: Option<String>,
 }
 
@@ -187,7 +188,7 @@ pub enum MergeError {
         place: String,
         /// Its key.
         key: String,
-        /// The key of the record before it.
+        /// The key of the previous record.
         before: String,
     },
     /// A key occurs twice where only one record may have it.
@@ -205,7 +206,8 @@ pub enum MergeError {
 }
 
 impl<A: Reader, B: Reader, K, F, G> SortedMerge<A, B, K, F, G> {
-    /// Allows several records of the right input to belong to one of the left: each of them is paired with a clone of it.
+    /// Allows several records of the right input to belong to one record of the left input: each of them is paired with
+    /// a clone of the left record.
     ///
     /// ```
     /// use batch_runtime::Reader;

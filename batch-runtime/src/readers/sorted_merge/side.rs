@@ -67,8 +67,8 @@ impl<R: Reader, K, F> Side<R, K, F> {
 }
 
 impl<R: Reader<Position: Clone>, K: Ord + Debug, F: Fn(&R::Item) -> K> Side<R, K, F> {
-    /// Reads the next record unless it is known, and checks the order. `twice` is the advice where a key must not
-    /// repeat.
+    /// Reads the next record unless it is known, and checks the order. `twice` is the advice for a key that occurs
+    /// twice; `None` allows such a key.
     pub(super) fn look(&mut self, input: &'static str, twice: Option<&'static str>) -> Result<(), Failed> {
         if matches!(self.next, Next::Unknown) {
             let before = self.reader.position();

@@ -91,7 +91,7 @@ impl KeyValue {
     }
 }
 
-/// The primary sort order of `SQLite` values: all numbers come before all texts, and these before all blobs.
+/// The primary sort order of `SQLite` values: all numbers come before all texts, and all texts before all blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Number,

@@ -107,13 +107,14 @@ pub struct SqliteReader<T, F = Deserialized<T>> {
     make: F,
     /// The names of the result's columns.
     names: Vec<String>,
-    /// The names of the key's columns, and their indexes in the result.
+    /// The names of the key's columns.
     key: Vec<String>,
+    /// The indexes of these columns in the result.
     key_columns: Vec<usize>,
     page: Page,
     /// The facts known about the key's values so far.
     proof: Proof,
-    /// The remaining rows of the page, each with its key; the next one is last.
+    /// The remaining rows of the page in reverse order, each with its key.
     buffer: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
     /// The key of the last row read; empty before the first.
     after: Vec<KeyValue>,
@@ -173,7 +174,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(())
     }
 
-    /// Moves to the next page, or returns the error after the last row of this one.
+    /// Moves to the next page, or returns the error after the last row of the current page.
     fn next_page(&mut self) -> Result<(), SqliteReadError> {
         if self.fault.is_none() && !self.ended {
             self.fetch()?;

@@ -5,8 +5,8 @@
 //! the order, with one exception: a text compared as a number. The fast condition can therefore lose a row
 //! after a key only if
 //!
-//! - the row has another class (number, text, blob) in the first column that differs. Such rows are the last
-//!   of those that share the columns before it, so the greatest value there reveals them;
+//! - the row has another class (number, text, blob) in the first column that differs. Such rows come last
+//!   among the rows with equal columns before it, so the greatest value of the column reveals them;
 //! - texts of the rows are converted, which is determined once per column;
 //! - the key has a real so large that an integer of another arm was rounded to it;
 //! - `SQLite` evaluates the condition in each arm of a compound `SELECT` and again outside it, or in a full
@@ -218,8 +218,8 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         Ok(false)
     }
 
-    /// Returns the class of the greatest value of a column, among the rows that share the columns before it
-    /// with the last key.
+    /// Returns the class of the greatest value of a column, among the rows whose columns before it equal those of
+    /// the last key.
     fn greatest_class(&self, column: usize) -> Result<Option<Class>, SqliteReadError> {
         let mut statement = self.connection.prepare_cached(&self.page.sql.greatest[column])?;
         self.page.bind_to_all(&mut statement, &self.after)?;

@@ -33,7 +33,7 @@ pub(super) struct Sql {
     pub(super) later_filtered: String,
     /// The rows after a key, by the exact condition alone.
     pub(super) exact: String,
-    /// For each column of the key: its greatest value among the rows that share the columns before it with a
+    /// For each column of the key: its greatest value among the rows whose columns before it equal those of a
     /// key.
     pub(super) greatest: Vec<String>,
     /// For each column of the key: whether a text in it is compared as a number.

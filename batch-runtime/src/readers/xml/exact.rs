@@ -10,12 +10,12 @@ use serde::de::{
 
 use crate::readers::floats::{self, NotAFloat};
 
-/// Deserializes a value in which no float is out of range.
+/// Deserializes a value, and refuses a number that is out of the range of its float type.
 pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(Exact(from))
 }
 
-/// A deserializer, a visitor, or what one passes to the other.
+/// A wrapped deserializer, a visitor, or one of the helpers that they pass to each other.
 struct Exact<I>(I);
 
 macro_rules! forward {

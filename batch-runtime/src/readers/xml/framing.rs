@@ -1,4 +1,4 @@
-//! Finds the elements of one name in an XML document, and tracks what is open around them.
+//! Finds the elements with a given name in an XML document, and tracks the elements that are open around them.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ fn name_of(open: &str) -> &str {
     open.split(' ').next().unwrap_or_default()
 }
 
-/// The progress in a record.
+/// The progress of a scan through a record.
 #[derive(Debug, Clone)]
 struct Scan {
     lexer: Lexer,
@@ -126,7 +126,7 @@ pub(super) struct XmlFraming {
     /// Reads what is between records.
     lexer: Lexer,
     record: Option<Scan>,
-    /// The record that is passed over.
+    /// The record that is being passed over.
     passing: Option<Scan>,
     fault: Option<String>,
     /// True for detached records, which may end within the document.
@@ -177,7 +177,7 @@ impl XmlFraming {
                 )
             }
             Scanned::Broken(at, problem) => {
-                // The next read begins again, and fails alike.
+                // The next read scans the record again, and fails in the same way.
                 self.record = None;
                 broken(input, at, problem)
             }
@@ -194,7 +194,7 @@ impl XmlFraming {
                     return Err(format!("the document has ended, but `<{}>` follows", lossy(name)));
                 }
                 if !is_name(name) {
-                    return Err(format!("`{}` is no name of an element", lossy(name)));
+                    return Err(format!("`{}` is not a valid name for an element", lossy(name)));
                 }
                 if self.wanted.is_record(name, open) {
                     return Ok(true);
@@ -335,8 +335,8 @@ impl Framing for XmlFraming {
             return self.record(input);
         }
         let bytes = input.rest();
-        // Instead of a byte order mark, so few bytes may be white space, but then the declaration is refused when the
-        // file is opened; or a tag, which begins the document.
+        // These first bytes may be a byte order mark. If they are white space instead, a declaration after them was
+        // refused when the file was opened; if they are a tag, the document has begun.
         let is_start = input.byte() <= BYTE_ORDER_MARK.len() as u64;
         // The end of the last complete token.
         let mut whole = 0;

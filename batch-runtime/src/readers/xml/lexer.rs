@@ -46,8 +46,8 @@ pub(super) enum Token<'b> {
 
 const DECLARATION: &[u8] = b"<?xml";
 
-/// True if an XML declaration begins here, in letters of any case: an instruction cannot have its name. `None` if more
-/// bytes are needed.
+/// True if an XML declaration begins here, in letters of any case: an instruction cannot have the name `xml`. `None` if
+/// more bytes are needed.
 pub(super) fn begins_a_declaration(bytes: &[u8]) -> Option<bool> {
     let name = &bytes[..bytes.len().min(DECLARATION.len())];
     if !name.eq_ignore_ascii_case(&DECLARATION[..name.len()]) {

@@ -1,4 +1,4 @@
-//! [`XmlReader`] reads the elements of one name in an XML document, plain or compressed, into values of a serde
+//! [`XmlReader`] reads the elements with a given name in an XML document, plain or compressed, into values of a serde
 //! type.
 
 mod exact;
@@ -28,20 +28,21 @@ use crate::{Deserializes, Reader};
 pub use framing::XmlState;
 pub use options::XmlOptions;
 
-/// Reads the elements of one name in an XML document, one item per element.
+/// Reads the elements with a given name in an XML document, one item per element.
 ///
 /// The document is UTF-8, with or without a byte order mark, and may be of any size: only the element being
-/// read is in memory. Files named `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a
-/// compressed file it decompresses everything before its position.
+/// read is in memory. Files whose names end in `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in
+/// a compressed file it decompresses everything before its position.
 ///
 /// serde names an attribute `@id`, the text of an element `$text`, and its content `$value`; `quick_xml::de`
 /// describes the mapping. Prefixes of names are left out, except in `@xml:lang` and its like, and in `@xmlns:a`. An
 /// element of the same name within a record belongs to that record. A document without any such element has no items.
 ///
 /// White space counts as layout where it is the only text between two tags, however it is written (also `&#32;`): the
-/// `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, it is the text;
-/// next to other characters, it belongs to their text. As XML prescribes, CR LF and CR read as LF, and a line ending or tab
-/// in an attribute as a space; `&#13;`, `&#10;` and `&#9;` read as the characters themselves.
+/// `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, the white
+/// space is the text. White space next to other characters belongs to their text. As XML prescribes, CR LF and CR read
+/// as LF, and a line ending or tab in an attribute as a space; `&#13;`, `&#10;` and `&#9;` read as the characters
+/// themselves.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
 /// fit the item, tags within the element that do not match, an unknown entity, invalid UTF-8, an element that is
@@ -156,17 +157,17 @@ pub(crate) fn bad_character(text: &str) -> Option<String> {
     // This loop does not end early: it then compiles to vector instructions.
     let is_control =
         bytes.iter().fold(false, |is_control, byte| is_control | (*byte < 0x20 && !lexer::is_blank(*byte)));
-    // Both other characters begin with this byte, which few texts contain.
-    let is_no_character = memchr::memchr_iter(0xEF, bytes)
+    // The noncharacters U+FFFE and U+FFFF begin with this byte, which is rare in text.
+    let has_noncharacter = memchr::memchr_iter(0xEF, bytes)
         .any(|at| matches!(bytes.get(at..at + 3), Some([_, 0xBF, 0xBE | 0xBF])));
-    if !is_control && !is_no_character {
+    if !is_control && !has_noncharacter {
         return None;
     }
     let bad = text.chars().find(|character| !allows(u32::from(*character)))?;
     Some(format!("XML cannot hold the character {}", bad.escape_unicode()))
 }
 
-/// Names a reference to a character that XML cannot hold. In a comment or a CDATA section, it is no reference.
+/// Names a reference to a character that XML cannot hold. `&#` in a comment or a CDATA section is not a reference.
 fn bad_reference(element: &str) -> Option<String> {
     memchr::memmem::find(element.as_bytes(), b"&#")?;
     let mut lexer = Lexer::default();

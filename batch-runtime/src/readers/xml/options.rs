@@ -47,7 +47,8 @@ impl<T> XmlOptions<T> {
         self
     }
 
-    /// Sets the maximum length in bytes of an element, and of a tag or comment between two; 16 MiB by default.
+    /// Sets the maximum length in bytes of an element, and of a tag or comment between two elements; 16 MiB by
+    /// default.
     pub fn longest_record(mut self, bytes: usize) -> Self {
         self.longest = bytes;
         self
@@ -91,7 +92,7 @@ impl<T> fmt::Debug for XmlOptions<T> {
     }
 }
 
-/// Refuses a document whose declaration is of another encoding or version, is malformed, or follows white space.
+/// Refuses a document whose declaration names another encoding or version, is malformed, or follows white space.
 pub(super) fn check_declaration(front: &[u8], resource: &Arc<str>) -> Result<(), ReadError> {
     let blanks = front.iter().take_while(|byte| is_blank(**byte)).count();
     if begins_a_declaration(&front[blanks..]) != Some(true) {

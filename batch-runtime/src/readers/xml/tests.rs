@@ -204,10 +204,10 @@ fn a_restart_at_the_first_position_reads_the_declaration_again() {
 #[test]
 fn damage_between_records_is_noticed() {
     for (text, problem) in [
-        ("<a><b>1</b><b#>2</b#></a>", "`b#` is no name"),
-        ("<a><b>1</b><c,/></a>", "`c,` is no name"),
-        ("<a><c\u{d7}/></a>", "`c\u{d7}` is no name"),
-        ("<a><\u{b7}c/></a>", "`\u{b7}c` is no name"),
+        ("<a><b>1</b><b#>2</b#></a>", "`b#` is not a valid name"),
+        ("<a><b>1</b><c,/></a>", "`c,` is not a valid name"),
+        ("<a><c\u{d7}/></a>", "`c\u{d7}` is not a valid name"),
+        ("<a><\u{b7}c/></a>", "`\u{b7}c` is not a valid name"),
         ("<a><b>1</b>\0\0\0<b>3</b></a>", "XML cannot hold the character \\u{0}"),
         ("<a><b>1</b>\u{ffff}<b>3</b></a>", "XML cannot hold the character \\u{ffff}"),
     ] {

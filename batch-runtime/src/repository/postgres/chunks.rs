@@ -167,7 +167,7 @@ impl Guarded for Target {
     }
 
     fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError> {
-        // The end of a partition whose worker is lost raises the version as a chunk does.
+        // Ending a partition whose worker is lost raises the version as a chunk does, so an ended row does not count.
         let row = tx.query_opt(
             "UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1
              WHERE STEP_EXECUTION_ID = $1 AND VERSION IN ($2::bigint, $2 + 1) AND END_TIME IS NULL
@@ -202,8 +202,9 @@ impl Guarded for Target {
 }
 
 /// Decides whether a commit whose answer was lost took effect. Before the commit, the row had the version `version`,
-/// and the commit raised it by one if it took effect. Another statement has then raised it by one; `row` holds the
-/// result. It is `None` if the row had neither version before; then `other` reads the version under the same owner.
+/// and the commit raised it by one if it took effect. Another statement has then raised it by one more; `row` holds
+/// the result. If the row had neither of the two versions, `row` is `None`, and `other` reads the version under the
+/// same owner.
 pub(super) fn found(
     row: Option<&Row>,
     version: i64,

@@ -1,5 +1,6 @@
-//! Commits each chunk in one transaction on the server. It consists of what the writer sent, the additions of the engine, a
-//! guard that fails if it finds no row, and `COMMIT`, in one round trip if no answer in between had to be awaited.
+//! Commits each chunk in one transaction on the server. The transaction consists of what the writer sent, the additions
+//! of the engine, a guard that fails if it finds no row, and `COMMIT`. It takes one round trip if no answer in between
+//! had to be awaited.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -61,7 +62,7 @@ pub(super) struct ChunkConnection {
     chunks: u64,
 }
 
-/// The outcome for the row that the guard writes.
+/// What became of a chunk, according to the row that the guard writes.
 pub(super) enum Found {
     /// The chunk is committed, and the row has this version now.
     Committed(i64),
@@ -94,16 +95,16 @@ pub(super) trait Guarded {
     /// Finds out whether the chunk is committed, and if not, makes sure that it never will be.
     fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError>;
 
-    /// The version of the row changed.
+    /// Notes the version that the row has now.
     fn moved(&mut self, version: i64);
 
-    /// The chunk is committed, and the version raised by one.
+    /// Notes that the chunk is committed, which raised the version by one.
     fn committed(&mut self, record: &ChunkRecord);
 
     fn fenced(&self) -> RepositoryError;
 }
 
-/// Rolls back after a panic of a component: nothing of the chunk may be committed with the next one.
+/// Rolls back after a panic of a component, so that nothing of the chunk is committed with the next one.
 struct RollbackOnPanic<'s>(&'s Session);
 
 impl Drop for RollbackOnPanic<'_> {
@@ -151,7 +152,8 @@ impl ChunkConnection {
         }
     }
 
-    /// Runs the transaction of one chunk. Returns the guard's row; `None` if only its effect is known.
+    /// Runs the transaction of one chunk. Returns the guard's row; `None` if the chunk is committed, but the row was
+    /// lost.
     pub(super) fn commit(
         &mut self,
         row: &mut impl Guarded,

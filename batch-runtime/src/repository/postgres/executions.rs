@@ -153,7 +153,7 @@ impl FilterClauses {
         format!("${}", self.values.len())
     }
 
-    /// Selects an expression of the executions.
+    /// The query for an expression over the executions.
     fn select(&self, what: &str) -> String {
         format!("SELECT {what} FROM {} WHERE {}", self.tables, self.conditions.join(" AND "))
     }

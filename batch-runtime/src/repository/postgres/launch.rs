@@ -400,7 +400,7 @@ pub(super) fn finish(
     Ok(())
 }
 
-/// The refusal of a write by an owner that was taken over.
+/// The refusal of a write by an owner whose execution was taken over.
 pub(super) fn fenced(owner: Ownership) -> InnerError {
     RepositoryError::Fenced { execution: owner.execution }.into()
 }

@@ -16,7 +16,7 @@ pub(super) const PATIENT: &str = patient!();
 /// The setting for rows of an execution whose owner is lost.
 pub(super) const IMPATIENT: &str = "SET LOCAL lock_timeout = '5s'";
 
-/// Names the session that probably holds the lock: that of the oldest transaction that has written in the tables.
+/// Names the session that probably holds the lock: the one with the oldest transaction that has written to the tables.
 pub(super) fn explain(shared: &Shared, error: InnerError) -> InnerError {
     holder(shared).ok().flatten().unwrap_or(error)
 }

@@ -1,7 +1,7 @@
 //! The repository in a schema of a `PostgreSQL` database.
 //!
 //! The tables of Spring Batch 6 are created as its own script creates them. A schema that Spring Batch has created is adopted.
-//! Programs on several machines may share one repository: see [`PostgresOptions::lease`].
+//! Programs on several machines can share one repository: see [`PostgresOptions::lease`].
 
 mod advice;
 mod chunks;
@@ -77,7 +77,7 @@ impl PostgresRepository {
         PostgresOptions::new().open(database)
     }
 
-    /// Opens the repository in the database's schema, which must exist: for queries, which create nothing.
+    /// Opens the existing repository in the database's schema, for queries. Does not create one.
     ///
     /// # Errors
     /// As for [`open`](Self::open), and if there is no repository.
@@ -93,7 +93,7 @@ impl PostgresRepository {
         result.map_err(|error| error.at(self.shared.place()))
     }
 
-    /// Returns whether that database holds this repository, whatever its URL says.
+    /// Returns whether `database` holds this repository, whatever its URL says.
     fn holds(&self, database: &Postgres) -> Result<bool, InnerError> {
         let schema = self.shared.database.schema();
         let session = Session::connect(database, "batch")?;
@@ -107,7 +107,7 @@ impl PostgresRepository {
         if uuid.as_deref() != Some(&self.shared.uuid) {
             return Ok(false);
         }
-        // A copy of the database has the same ID in its tables, so its place must be the same too.
+        // A copy of the database has the same ID in its tables, so the server and the database must be the same too.
         let where_it_is = "SELECT current_database()::text, oid::bigint, pg_postmaster_start_time()::text
                            FROM pg_database WHERE datname = current_database()";
         let read = |session: &Session| -> Result<(String, i64, String), InnerError> {

@@ -83,7 +83,7 @@ impl PostgresOptions {
         self.connect(database, true)
     }
 
-    /// Opens the repository in the database's schema, which must exist: for queries, which create nothing.
+    /// Opens the existing repository in the database's schema, for queries. Does not create one.
     ///
     /// # Errors
     /// As for [`open`](Self::open), and if there is no repository.

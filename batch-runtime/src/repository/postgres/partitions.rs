@@ -124,7 +124,7 @@ pub(super) fn forget(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<(), In
     )
 }
 
-/// Gives each incomplete partition a step execution in this execution, with its last context.
+/// Creates a step execution in this execution for each incomplete partition, with the last context of the partition.
 fn renew(
     tx: &Tx<'_>,
     owner: Ownership,
@@ -144,7 +144,7 @@ fn renew(
     let ids = insert_executions(tx, owner, &named)?;
     let numbers: Vec<i64> = left.iter().map(|partition| i64::from(partition.number)).collect();
     tx.send(
-        // A worker that held it may still be alive.
+        // A worker that held a partition may still be alive, so the partition's files have to be taken over.
         "UPDATE @BATCH_PARTITION p
          SET STEP_EXECUTION_ID = new.id, OFFERED_FOR = NULL, LOSSES = 0, TAKE_OVER = TAKE_OVER OR WORKER_ID IS NOT NULL,
              WORKER_ID = NULL
@@ -154,7 +154,7 @@ fn renew(
     )
 }
 
-/// Inserts step executions that have not begun yet, with their names and contexts. Returns their numbers.
+/// Inserts step executions that have not begun yet, with their names and contexts. Returns their IDs.
 pub(super) fn insert_executions(
     tx: &Tx<'_>,
     owner: Ownership,

@@ -10,7 +10,7 @@ use crate::definition::{ExecutionId, StepExecutionId};
 use crate::postgres::Row;
 use crate::repository::{Reached, RunningPartitions, RunningStep};
 
-/// Stores how far a step execution is. The transaction commits only if its owner is the current one.
+/// Stores how far a step execution has come. The transaction commits only if the owner is still the current one.
 pub(super) fn put(tx: &Tx<'_>, step: StepExecutionId, reached: &Reached) -> Result<(), InnerError> {
     tx.send(
         concat!(

@@ -30,7 +30,7 @@ const COMPLETE: &str =
      JOIN @BATCH_JOB_EXECUTION c ON c.JOB_EXECUTION_ID = g.LAST
      ORDER BY g.JOB_INSTANCE_ID";
 
-/// Deletes everything that refers to the instances, the referring rows first.
+/// Deletes the instances and everything that refers to them, referring rows first.
 const DELETIONS: [&str; 15] = [
     "DELETE FROM @BATCH_PARTITION WHERE JOB_INSTANCE_ID = ANY($1)",
     "DELETE FROM @BATCH_JOURNAL WHERE JOB_INSTANCE_ID = ANY($1)",

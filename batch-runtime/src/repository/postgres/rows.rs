@@ -40,7 +40,7 @@ macro_rules! sums {
          COALESCE(SUM(s.PROCESS_SKIP_COUNT), 0)::bigint, COALESCE(SUM(s.ROLLBACK_COUNT), 0)::bigint"
     };
 }
-/// The assignments of the counters to the parameters $1 to $8.
+/// Assigns the parameters $1 to $8 to the columns of the counters.
 macro_rules! set_counters {
     () => {
         "COMMIT_COUNT = $1, READ_COUNT = $2, FILTER_COUNT = $3, WRITE_COUNT = $4, READ_SKIP_COUNT = $5,

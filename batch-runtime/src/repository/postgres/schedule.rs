@@ -23,7 +23,7 @@ fn required(row: &Row, column: usize) -> Result<Timestamp, InnerError> {
     rows::time(row, column).map(Option::unwrap_or_default)
 }
 
-/// The query for schedules that ends in this way.
+/// The query for schedules, which ends with `$end`.
 macro_rules! schedules {
     ($end:literal) => {
         concat!("SELECT JOB_NAME, EXPRESSION, ZONE, SINCE, PLANNED, PAUSED FROM @BATCH_SCHEDULE ", $end)

@@ -16,7 +16,7 @@ const MIGRATIONS: [(i64, &str); 4] = [
 /// The version of the schema that this program writes.
 const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// The oldest server, as `server_version_num` counts.
+/// The `server_version_num` of the oldest server that works.
 const MIN_SERVER_VERSION: i32 = 130_000;
 
 /// The tables that exist already.
@@ -138,8 +138,8 @@ fn present(session: &Session, statements: &Statements, database: &Postgres) -> R
     Ok(Present { ours: Some((uuid, version)), spring })
 }
 
-/// In a repository that Spring Batch made, an instance may have several executions that count as running; at most one
-/// of them really is.
+/// Refuses a repository of Spring Batch in which an instance has several executions that count as running, because at
+/// most one of them can really be running.
 fn refuse_two_running(
     session: &Session,
     statements: &Statements,

@@ -37,7 +37,7 @@ pub(super) struct Shared {
     idle: Mutex<Vec<Session>>,
     /// Connections of ended steps, for later ones: a step of a thousand partitions opens only a few.
     of_steps: Mutex<Vec<Session>>,
-    /// Claims of workers whose outcome is not known.
+    /// Claims whose outcome is not known.
     pub(super) unsettled: Mutex<Vec<Unsettled>>,
     /// The queues in which workers found their last partitions: they may hold more.
     pub(super) found_in: Mutex<BTreeMap<WorkerId, String>>,
@@ -69,13 +69,13 @@ impl Statements {
         &self.schema
     }
 
-    /// The statement, with the schema for each `@`.
+    /// The statement, with the schema in place of each `@`.
     pub(super) fn get(&self, statement: &'static str) -> Arc<str> {
         let make = || Arc::from(self.filled(statement));
         Arc::clone(guard(&self.made).entry(statement).or_insert_with(make))
     }
 
-    /// The same for a text that is not kept.
+    /// As [`get`](Self::get), for a statement that is not kept.
     pub(super) fn filled(&self, statement: &str) -> String {
         let mut pieces = statement.split('@');
         let mut filled = pieces.next().unwrap_or_default().to_owned();
@@ -179,7 +179,7 @@ impl Shared {
     pub(super) fn keep(&self, session: Session) {
         if is_at_rest(&session) && guard(&self.of_steps).len() < MAX_KEPT {
             session.set_watch(None);
-            // Through a pooler, the name of the connection is a setting too, and is reset.
+            // Through a pooler, the name of the connection is a setting too, so the reset removes it.
             let name = self.process.application_name();
             if session.send_batch(&format!("{RESET_CONNECTION}; SET application_name = '{name}'")).is_ok() {
                 guard(&self.of_steps).push(session);
@@ -414,7 +414,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A poisoned mutex here protects values that are only replaced as a whole, so they are still valid.
+/// Locks a mutex, even a poisoned one: its value is only replaced as a whole, so it is still valid.
 pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

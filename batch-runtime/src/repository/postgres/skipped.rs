@@ -46,7 +46,7 @@ pub(super) fn insert(
     )
 }
 
-/// The items that all partitions of a step have skipped in the instance.
+/// The number of items that all partitions of a step have skipped in the instance.
 pub(super) fn of_partitions(tx: &Tx<'_>, owner: Ownership, step: &str) -> Result<u64, InnerError> {
     let row = tx.query_one(
         "SELECT SUM(s.READ_SKIP_COUNT + s.WRITE_SKIP_COUNT + s.PROCESS_SKIP_COUNT)::bigint
@@ -66,7 +66,7 @@ pub(super) fn lock(tx: &Tx<'_>, repository: &str, owner: Ownership, step: &str) 
     Ok(())
 }
 
-/// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
+/// The number of the last skipped item of a step execution, or 0; `None` if there is no such step execution.
 pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, InnerError> {
     shared.transact(
         crate::definition::Durability::Process,

@@ -142,7 +142,7 @@ pub(super) fn add_up(tx: &Tx<'_>, instances: Option<&[i64]>) -> Result<Statistic
         all.add_step(text(row, 0)?, &text(row, 1)?, text(row, 2)?, times(row, 3)?);
     }
 
-    // The row of a step with partitions repeats the sum over its partitions.
+    // The row of a step with partitions is left out, because it repeats the sum over its partitions.
     let work = tx.query(
         concat!(
             "SELECT i.JOB_NAME, s.STEP_NAME, SUM(p.READ_NANOS)::bigint, SUM(p.PROCESS_NANOS)::bigint,

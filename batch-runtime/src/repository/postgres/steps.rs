@@ -112,7 +112,7 @@ pub(super) fn insert(
     )
 }
 
-/// The step execution that this execution has begun, if that was committed although its answer was lost. For a
+/// The step execution that this execution has begun, if that was committed although the answer was lost. For a
 /// partition this can only be the `created` one: a partition whose worker is lost begins again in the same execution.
 fn begun(
     tx: &Tx<'_>,
@@ -158,7 +158,7 @@ pub(super) fn start(
         (
             concat!(
                 // Apart from the version, the query sees the rows as they were before the update. If the update finds
-                // no row, another worker runs the partition, and nothing that was sent before may be committed.
+                // no row, another worker runs the partition, and the whole transaction must fail.
                 "WITH started AS (
                      UPDATE @BATCH_STEP_EXECUTION
                      SET VERSION = VERSION + 1, STATUS = 'STARTED', START_TIME = ",

@@ -1,4 +1,4 @@
-//! Takes over running executions whose owner is dead or that a person names, and requests stops.
+//! Takes over running executions, because their owners are dead or by force, and requests stops.
 
 use std::sync::Arc;
 
@@ -89,7 +89,8 @@ fn running_execution(
     row.map(|row| running_of(shared, &row)).transpose()
 }
 
-/// Returns whether an owner that the instance was taken over from may still be alive: nobody has seen that it is dead.
+/// Returns whether an owner that the instance was taken over from may still be alive, because nobody has seen that it
+/// is dead.
 pub(super) fn a_lost_owner_may_live(
     shared: &Shared,
     tx: &Tx<'_>,
@@ -128,8 +129,8 @@ pub(super) fn seems_dead(running: &Running) -> bool {
     matches!(running.liveness, Liveness::Dead | Liveness::LeaseOver)
 }
 
-/// The recoveries of an execution after a takeover. A death after progress is not a crash loop. Later executions of the same
-/// process are its nested jobs.
+/// The recoveries of an execution after a takeover. A death after progress is not a crash loop. Later executions of the
+/// same process are its nested jobs, whose progress counts too.
 macro_rules! recoveries {
     () => {
         "CASE WHEN EXISTS (

@@ -21,7 +21,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("PRAGMA quick_check(5)")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// How much the file grows, and how much it may grow. All fields but `executions` are in bytes.
+/// How much the file has grown, and how much it can still grow. All fields but `executions` are in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     /// Left in the file system.
@@ -51,7 +51,7 @@ impl Room {
         })
     }
 
-    /// The bytes that the file has grown by for each execution.
+    /// The number of bytes by which the file has grown for each execution.
     fn growth(self) -> u64 {
         self.used / self.executions.max(1)
     }

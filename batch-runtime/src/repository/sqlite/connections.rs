@@ -164,12 +164,12 @@ pub(super) fn synchronous(durability: Durability) -> &'static str {
 
 impl Shared {
     /// A connection for the writes of a running execution: it waits for a lock as long as the longest chunk of another
-    /// execution may take.
+    /// execution can take.
     pub(super) fn lend_to(self: &Arc<Self>, execution: ExecutionId) -> rusqlite::Result<Lent> {
         self.lend_with(self.durability_of(execution), self.waits.commit)
     }
 
-    /// The same, for data that may be lost in a crash of the machine.
+    /// As [`lend_to`](Self::lend_to), for data that need not survive a crash of the machine.
     pub(super) fn lend_fast(self: &Arc<Self>) -> rusqlite::Result<Lent> {
         self.lend_with(Durability::Process, self.waits.commit)
     }
@@ -223,7 +223,7 @@ impl Drop for Shared {
     }
 }
 
-/// A poisoned mutex here protects values that are only replaced as a whole, so they are still valid.
+/// Locks a mutex, even a poisoned one: its value is only replaced as a whole, so it is still valid.
 pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

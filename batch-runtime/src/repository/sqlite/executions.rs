@@ -118,8 +118,8 @@ impl FilterClauses {
         Ok(clauses)
     }
 
-    /// If few executions ended in that range of time, takes them from their index. If many did, they soon turn up among
-    /// the newest executions.
+    /// If few executions ended in that range of time, finds them by the index of end times. If many did, they soon turn
+    /// up among the newest executions.
     fn add_short_time(&mut self, connection: &Connection, ended: &Between) -> rusqlite::Result<()> {
         let Some(from) = ended.from else { return Ok(()) };
         let first = self.values.len();
@@ -183,7 +183,7 @@ impl FilterClauses {
         }
     }
 
-    /// The JDBC driver writes times as milliseconds since 1970. To `SQLite`, numbers are less than texts.
+    /// The JDBC driver writes times as milliseconds since 1970. To `SQLite`, numbers are less than strings.
     fn add_time(&mut self, column: &str, between: &Between) {
         if let Some(from) = between.from {
             let (text, millis) = self.moment(from);
@@ -212,7 +212,7 @@ impl FilterClauses {
         format!("?{}", self.values.len())
     }
 
-    /// Selects an expression of the executions.
+    /// The query for an expression over the executions.
     fn select(&self, what: &str) -> String {
         format!("SELECT {what} FROM {} WHERE {}", self.tables, self.conditions.join(" AND "))
     }

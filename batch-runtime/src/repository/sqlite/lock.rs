@@ -15,7 +15,7 @@ use crate::definition::ExecutionId;
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{ExecutionLock, HeldLock};
 
-/// The holder of a lock: while the lock is held, the holder is alive.
+/// A lock, named after its holder: while the lock is held, the holder is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
     /// The owner of an execution.

@@ -37,7 +37,7 @@ fn writer(locks: &str, file: &str) -> Option<u32> {
     const OF_WAL: u64 = 120;
     const OF_FILE: u64 = 1 << 30;
     locks.lines().find_map(|line| {
-        // `1: POSIX  ADVISORY  WRITE 4711 08:01:1234 120 120`; a waiting one has `->` after its number.
+        // `1: POSIX  ADVISORY  WRITE 4711 08:01:1234 120 120`; a lock that is waited for has `->` after its number.
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "POSIX", _, "WRITE", pid, place, from, _] = words[..] else { return None };
         let from: u64 = from.parse().ok()?;

@@ -79,7 +79,7 @@ impl SqliteRepository {
         SqliteOptions::new().open(path)
     }
 
-    /// Opens the repository in that file, which must exist: for queries, which create nothing.
+    /// Opens the existing repository in that file, for queries. Does not create one.
     ///
     /// # Errors
     /// As for [`open`](Self::open), and if there is no such file or no repository in it.

@@ -267,8 +267,8 @@ impl OtherDatabaseStep {
         if changed == 0 { Err(self.fenced()) } else { Ok(()) }
     }
 
-    /// Writes the skipped items of a chunk in the open transaction, after [`write`](Self::write), which
-    /// fences it.
+    /// Writes a skipped item of a chunk in the open transaction, after [`write`](Self::write), which checks the
+    /// fence.
     fn skip(
         &self,
         there: &ConnectionAndRow,
@@ -301,7 +301,7 @@ impl OtherDatabaseStep {
             .map_err(|error| self.named(error.into()))
     }
 
-    /// The items that all partitions of a step have skipped in the instance.
+    /// The number of items that all partitions of a step have skipped in the instance.
     fn skipped_of(&self, there: &ConnectionAndRow, step: &str) -> Result<u64, RepositoryError> {
         there
             .connection

@@ -134,13 +134,13 @@ pub(super) fn forget(connection: &Connection, owner: Ownership, step: &str) -> r
         .map(|_| ())
 }
 
-/// Gives each incomplete partition a step execution in this execution, with its last context.
+/// Creates a step execution in this execution for each incomplete partition, with the last context of the partition.
 fn renew(connection: &Connection, owner: Ownership, step: &str, now: &str) -> Result<(), InnerError> {
     let mut left = read(connection, owner, step)?;
     left.retain(|partition| partition.status != BatchStatus::Completed);
     let mut executions = Executions::new(connection, owner, now, left.len())?;
     let mut update = connection.prepare_cached(
-        // A worker that held it may still be alive.
+        // A worker that held the partition may still be alive, so the partition's files have to be taken over.
         "UPDATE BATCH_PARTITION
          SET STEP_EXECUTION_ID = ?1, OFFERED_FOR = NULL, LOSSES = 0, TAKE_OVER = TAKE_OVER OR PROCESS_ID IS NOT NULL,
              PROCESS_ID = NULL

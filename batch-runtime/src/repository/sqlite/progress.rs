@@ -11,7 +11,7 @@ use super::work_queue;
 use crate::definition::{Durability, ExecutionId, StepExecutionId};
 use crate::repository::{Reached, RunningPartitions, RunningStep};
 
-/// Stores how far a step execution is. The caller has checked its owner in the same transaction.
+/// Stores how far a step execution has come. The caller has checked the owner in the same transaction.
 pub(super) fn put(
     connection: &Connection,
     step: StepExecutionId,

@@ -40,7 +40,7 @@ fn complete_one(row: &Row<'_>) -> rusqlite::Result<(Purgeable, ExecutionId)> {
 
 pub(super) fn page(shared: &Arc<Shared>, filter: &PurgeFilter) -> Result<PurgePage, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
-    // In the order of their IDs: with the index by name, each page would sort all instances of the job.
+    // `NOT INDEXED` reads in the order of the IDs: with the index by name, each page would sort all instances of a job.
     let looked_at = connection
         .prepare_cached(
             "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE NOT INDEXED
@@ -129,7 +129,7 @@ fn keep_identity(
         .map(|_| ())
 }
 
-/// Deletes everything that refers to the instances, the referring rows first.
+/// Deletes the instances and everything that refers to them, referring rows first.
 fn delete(connection: &Connection, instances: &str) -> rusqlite::Result<()> {
     const EXECUTIONS: &str = "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION
          WHERE JOB_INSTANCE_ID IN (SELECT value FROM json_each(?1))";

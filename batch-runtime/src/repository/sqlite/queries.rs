@@ -104,7 +104,8 @@ pub(super) fn steps(shared: &Arc<Shared>, execution: ExecutionId) -> Result<Vec<
     let counters = COUNTERS.split(", ").map(|column| format!("s.{}", column.trim()));
     let counters = counters.collect::<Vec<_>>().join(", ");
     let connection = shared.lend(Durability::Machine)?;
-    // In a table of an older version, which has no column DETAILS, the name in the inner query refers to that of `older`.
+    // If the table was created by an older version, it has no column DETAILS. The inner query then takes DETAILS from
+    // `older`, which is NULL.
     let mut select = connection.prepare_cached(&format!(
         "SELECT s.STEP_EXECUTION_ID, s.STEP_NAME, s.STATUS, s.EXIT_CODE, s.EXIT_MESSAGE, s.CREATE_TIME, s.START_TIME,
                 s.END_TIME, s.LAST_UPDATED, c.SHORT_CONTEXT, c.SERIALIZED_CONTEXT,

@@ -116,7 +116,7 @@ pub(super) fn counters(row: &Row<'_>, first: usize) -> rusqlite::Result<Counters
     })
 }
 
-/// The sums of [`COUNTERS`] of a table, whose name or alias ends in a dot, or is empty.
+/// The sums of [`COUNTERS`] of a table. `table` is its name or alias and a dot, or empty.
 pub(super) fn sums(table: &str) -> String {
     COUNTERS
         .split(", ")

@@ -52,7 +52,7 @@ pub(super) fn insert(
         .map(|_| ())
 }
 
-/// The number of the last item of a step execution, or 0; `None` if there is no such step execution.
+/// The number of the last skipped item of a step execution, or 0; `None` if there is no such step execution.
 pub(super) fn last(shared: &Arc<Shared>, step: StepExecutionId) -> Result<Option<u64>, InnerError> {
     let connection = shared.lend(Durability::Machine)?;
     let last = connection

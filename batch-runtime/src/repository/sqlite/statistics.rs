@@ -12,7 +12,7 @@ use super::rows;
 use crate::definition::{Durability, InstanceId};
 use crate::repository::{JobStatistics, Profile, Statistics, Times};
 
-/// Milliseconds since 1970 of a time column: it holds a text, or the number that the JDBC driver writes.
+/// Milliseconds since 1970 of a time column, which holds a string or the number that the JDBC driver writes.
 pub(super) fn millis(column: &str) -> String {
     format!(
         "CASE typeof({column}) WHEN 'integer' THEN {column} ELSE CAST(ROUND(unixepoch({column}, 'subsec') * 1000) AS INTEGER) END"
@@ -149,7 +149,7 @@ pub(super) fn add_up(
         all.add_step(text(row, 0)?, &text(row, 1)?, text(row, 2)?, times(row, 3)?);
     }
 
-    // The row of a step with partitions repeats the sum over its partitions.
+    // The row of a step with partitions is left out, because it repeats the sum over its partitions.
     let counters = rows::sums("s.");
     let mut work = connection.prepare_cached(&format!(
         "SELECT i.JOB_NAME, s.STEP_NAME, SUM(p.READ_NANOS), SUM(p.PROCESS_NANOS), SUM(p.WRITE_NANOS), SUM(p.COMMIT_NANOS), {counters}

@@ -1,4 +1,4 @@
-//! Takes over running executions whose owner is dead, or that a user names, and requests stops.
+//! Takes over running executions, because their owners are dead or by force, and requests stops.
 
 use std::io;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub(super) fn owner_state(shared: &Arc<Shared>, execution: &JobExecution) -> Res
     }
     match shared.locks.is_held(Lock::Execution(execution.id)) {
         Ok(Some(true)) => Ok(OwnerState::Alive),
-        // A process that has recorded the end of its execution may release the lock between two reads of ours.
+        // A process that has recorded the end of its execution may release the lock between our two reads.
         Ok(Some(false)) if !is_running(&*shared.lend(Durability::Machine)?, execution.id)? => {
             Ok(OwnerState::Unknown)
         }
@@ -140,8 +140,8 @@ pub(super) fn already_running(running: &Running) -> RepositoryError {
     launch::already_running(&running.job, running.id, running.owner.as_ref())
 }
 
-/// The recoveries of an execution after a takeover. An owner that died after it made progress is not in a crash loop. Later
-/// executions of the same process are its nested jobs.
+/// The recoveries of an execution after a takeover. An owner that died after it made progress is not in a crash loop.
+/// Later executions of the same process are its nested jobs, whose progress counts too.
 const RECOVERIES: &str = "CASE WHEN EXISTS (
         SELECT 1 FROM BATCH_JOB_OWNER o JOIN BATCH_STEP_EXECUTION s USING (JOB_EXECUTION_ID)
         WHERE o.JOB_EXECUTION_ID >= ?1 AND (s.COMMIT_COUNT > 0 OR s.STATUS = 'COMPLETED')

@@ -12,7 +12,7 @@ use crate::repository::{ContextMap, Renamed, UnfinishedStep, encode_context};
 
 /// The steps whose last execution in the instance did not complete.
 pub(super) fn of(connection: &Connection, instance: InstanceId) -> rusqlite::Result<Vec<UnfinishedStep>> {
-    // The columns next to the aggregates come from the row with the greatest number.
+    // `SQLite` takes the columns next to the aggregates from the row with the greatest ID.
     connection
         .prepare_cached(
             "SELECT last.STEP_NAME, f.FORM, last.COMMITS, last.WRITTEN,

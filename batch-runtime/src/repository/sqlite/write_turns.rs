@@ -2,7 +2,7 @@
 //!
 //! `SQLite` allows one write at a time, and makes all other writers sleep and try again. Without turns, if two branches
 //! commit chunk after chunk, one finds the file free whenever it asks, and the other hardly ever. Other processes
-//! are not handled here: `SQLite` itself waits for them.
+//! are not handled here: a write that has its turn still waits for them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};

@@ -62,7 +62,7 @@ impl Days {
     }
 }
 
-/// The form, with what is typed into it and why it is refused.
+/// The form, with the values that were typed into it, and why they are refused.
 pub(in crate::serve) fn show(
     page: &Page,
     job: &'static JobInfo,

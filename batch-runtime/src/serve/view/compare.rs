@@ -115,7 +115,7 @@ fn took(step: &StepExecution) -> Option<std::time::Duration> {
     Some(words::between(step.started?, step.ended?))
 }
 
-/// How much longer the first one took, in percent.
+/// How much longer the step took in the first execution than in the second, in percent.
 fn change([one, other]: [Option<&StepExecution>; 2]) -> String {
     match (one.and_then(took), other.and_then(took)) {
         (Some(one), Some(other)) if !other.is_zero() => {

@@ -14,7 +14,7 @@ use crate::serve::page::Page;
 use crate::serve::query::Query;
 use crate::serve::request::{Asked, RequestError};
 
-/// The number of executions on a page if the address does not say it.
+/// The number of executions on a page if the address names no limit.
 const PAGE: u32 = 50;
 /// The most executions on a page.
 const MOST: u32 = 1_000;

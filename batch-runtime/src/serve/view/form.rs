@@ -26,7 +26,7 @@ const FIELD: &str = "p.";
 #[derive(Clone, Copy)]
 pub(in crate::serve) enum Form {
     Start(&'static JobInfo),
-    /// Only what may change in a restart: secrets, and what does not identify the instance.
+    /// Has only the parameters that may change in a restart: secrets, and those that do not identify the instance.
     Restart(&'static JobInfo, ExecutionId),
 }
 
@@ -176,7 +176,7 @@ pub(in crate::serve) fn show(
                 @let wrong = wrong.filter(|(name, _)| name == spec.name).map(|(_, why)| why.as_str());
                 (field(spec, &values(spec), wrong))
             }
-            @if form.specs().next().is_none() { p.soft { "It takes no parameters." } }
+            @if form.specs().next().is_none() { p.soft { "There are no parameters to set." } }
             @if let Form::Start(_) = form {
                 label.check {
                     input type="checkbox" name="next" value="1" checked[next];
@@ -217,7 +217,7 @@ fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecu
     Ok(page.operator.executions(&filter)?.pop())
 }
 
-/// The value that a parameter had in an execution, one text per line.
+/// The value that a parameter had in an execution. A list has each of its values on a line.
 fn stored(execution: &JobExecution, spec: &ParameterSpec) -> Option<String> {
     let found = execution.parameters.iter().find(|parameter| parameter.name == spec.name)?;
     Some(lines(&found.value))
@@ -246,7 +246,7 @@ fn field(spec: &ParameterSpec, value: &str, wrong: Option<&str>) -> Markup {
         ("bool", _) => &["true", "false"],
         (_, values) => values,
     };
-    // The browser's own date field is easier to use, and sends the same form.
+    // The browser's own date field is easier to use, and sends the date in the same format.
     let input = match kind {
         "Date" => "date",
         _ if spec.secret => "password",

@@ -49,7 +49,7 @@ fn picture(svg: &str) -> Markup {
     html! { div.graph { (PreEscaped(bare.unwrap_or_else(|| svg.to_owned()))) } }
 }
 
-/// The styles of the pictures, only for them.
+/// The styles of the pictures, which apply only within `.graph`.
 pub(in crate::serve) fn css() -> String {
     format!(".graph {{\n{}}}\n", styles())
 }

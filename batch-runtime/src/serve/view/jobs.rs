@@ -1,4 +1,4 @@
-//! The jobs: their last executions, the running ones, and the next scheduled times.
+//! The jobs, each with its last executions and its next scheduled time.
 
 use maud::{Markup, html};
 
@@ -13,7 +13,7 @@ use crate::serve::page::Page;
 
 /// The number of executions that are drawn.
 const LAST: u32 = 20;
-/// The size of their picture.
+/// The width of one execution in their picture, and the height of the picture.
 const WIDE: usize = 9;
 const HIGH: usize = 34;
 

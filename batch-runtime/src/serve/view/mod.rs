@@ -39,7 +39,7 @@ pub(super) struct View {
     pub(super) place: Place,
     /// The part that is never refreshed.
     pub(super) fixed: Markup,
-    /// The part below the fixed one, which refreshes.
+    /// The part below the fixed one. The browser refreshes it if `follows` is true.
     pub(super) live: Markup,
     /// Whether the browser refreshes the live part.
     pub(super) follows: bool,

@@ -72,7 +72,7 @@ pub(super) fn path(id: ExecutionId) -> String {
     format!("/executions/{id}")
 }
 
-/// The row of a step execution on the page of its execution.
+/// The address of the row of a step execution on the page of its execution.
 pub(super) fn step(execution: ExecutionId, step: StepExecutionId) -> String {
     format!("{}#step-{step}", path(execution))
 }

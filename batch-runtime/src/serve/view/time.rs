@@ -153,7 +153,7 @@ fn of_step(step: &StepRuns, job: Option<&&'static JobInfo>) -> Markup {
     }
 }
 
-/// The settings that the program gives the step now.
+/// The current settings of the step in this program.
 fn settings(job: &JobInfo, name: &str) -> Option<String> {
     let bare = name.split('[').next().unwrap_or(name);
     let options = &steps_by_name(job.flow).get(bare)?.options;

@@ -70,7 +70,7 @@ impl Drop for Received {
 }
 
 /// Consumes from all queues until the connection is lost. When nobody wants messages any more, the task that runs
-/// this is aborted.
+/// this function is aborted.
 ///
 /// Each queue has its own channel, because a queue that the server has lost would hold up the others.
 pub(super) async fn run(connection: Arc<Connection>, subscription: Arc<Subscription>) {

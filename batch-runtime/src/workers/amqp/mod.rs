@@ -1,7 +1,7 @@
 //! Uses RabbitMQ to wake managers and workers at once, and to carry chunks.
 //!
-//! One thread per process talks to the server, over one connection. It reconnects whenever the connection is lost, and
-//! every message that was in flight may then be lost too. A sender does not wait for its message to arrive.
+//! One thread per process talks to the server, over one connection. It reconnects whenever the connection is lost;
+//! messages that were in flight may be lost, too. A sender does not wait for its message to arrive.
 
 mod address;
 mod chunks;
@@ -45,7 +45,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// use batch_runtime::workers::{Broker, Manager};
 ///
 /// let repository = SqliteRepository::open("batch.db")?;
-/// let broker = Broker::open("amqp://etl:secret@mq.example.com/batch", &repository.identity(), |line| eprintln!("{line}"))?;
+/// let url = "amqp://etl:secret@mq.example.com/batch";
+/// let broker = Broker::open(url, &repository.identity(), |line| eprintln!("{line}"))?;
 /// let manager = Manager::remote().hints(Arc::new(broker));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -99,16 +100,16 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Connects to the server with a URL of the form `amqp://user:password@host:5672/vhost`, on behalf of the repository
-    /// with that [identity](crate::repository::Repository::identity). `tell` is called with a message when the connection is
-    /// lost or back.
+    /// Connects to the server with a URL of the form `amqp://user:password@host:5672/vhost`, on behalf of the
+    /// repository with that [identity](crate::repository::Repository::identity). `tell` is called with a message when
+    /// the connection is lost or back.
     ///
     /// An unreachable server is not an error: the broker tries to connect again, first after a second, later twice a
     /// minute.
     ///
     /// # Errors
-    /// If waiting cannot help: the URL is malformed, the host has no address, or the server refuses the user, the virtual host
-    /// or the protocol.
+    /// If waiting cannot help: the URL is malformed, the host has no address, or the server refuses the user, the
+    /// virtual host or the protocol.
     pub fn open(
         url: &str,
         identity: &str,

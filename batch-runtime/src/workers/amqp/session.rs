@@ -66,8 +66,8 @@ impl Session {
         Self { address, commands, state, tell, subscriptions: BTreeMap::new(), ends: false }
     }
 
-    /// Keeps a connection open until the command to end. Sends the outcome of the first attempt to `first`, and gives
-    /// up if no attempt can ever succeed.
+    /// Keeps a connection open until the command to end arrives. Sends the outcome of the first attempt to `first`, and
+    /// gives up if no attempt can ever succeed.
     pub(super) fn run(mut self, first: mpsc::SyncSender<Result<(), BrokerError>>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {

@@ -173,7 +173,7 @@ impl<'w> RunningWorker<'w> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the partitions of jobs that were asked to stop or were taken over, before their next commits.
+    /// Stops each held partition before its next commit, if its job was asked to stop or was taken over.
     pub(super) fn hear_stops(&self) {
         let held: Vec<_> = self.held().values().cloned().collect();
         for (ownership, stop) in held {

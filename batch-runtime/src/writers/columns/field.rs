@@ -78,7 +78,7 @@ impl Format {
         }
     }
 
-    /// Appends a text.
+    /// Appends a string, with quotes if it needs them.
     #[inline]
     pub(in crate::writers) fn text(&self, text: &str, out: &mut Vec<u8>) {
         let reasons = text.bytes().fold(0, |reasons, byte| reasons | self.reasons[usize::from(byte)]);
@@ -89,7 +89,7 @@ impl Format {
         }
     }
 
-    /// Returns whether a text, whose bytes have these reasons for quotes, needs them.
+    /// Returns whether a string needs quotes. `reasons` are the reasons of all its bytes.
     #[inline(never)]
     fn needs_quotes(&self, text: &str, reasons: u8) -> bool {
         let on_edge = |byte: Option<u8>| byte.is_some_and(|byte| self.reasons[usize::from(byte)] & EDGE != 0);
@@ -135,7 +135,7 @@ impl Format {
         let mut from = 0;
         for place in memchr::memchr2_iter(self.quote, self.escape.unwrap_or(self.quote), bytes) {
             out.extend_from_slice(&bytes[from..=place]);
-            // The next run begins with this byte, which is thereby doubled.
+            // The next slice begins with this byte again, which doubles it.
             from = place;
         }
         out.extend_from_slice(&bytes[from..]);

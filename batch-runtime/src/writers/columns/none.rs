@@ -1,4 +1,4 @@
-//! Tells whether a value is `None`, where the text of a field does not show it.
+//! Tells whether a value is `None`, for fields whose text does not show it.
 
 use serde::ser::{Serialize, Serializer};
 

@@ -7,9 +7,10 @@ use super::value::{ColumnType, Written};
 use crate::writers::row::RowError;
 use crate::writers::serialize::single_value;
 
-/// The length in bytes of the number of dimensions, the flag for NULL elements, and the type of the elements.
+/// The length in bytes of the first fields of an array: the number of dimensions, the flag for NULL elements, and the
+/// type of the elements.
 const HEAD_BYTES: usize = 12;
-/// The length in bytes of the size of the only dimension, and of the index of its first element.
+/// The length in bytes of the fields about the only dimension: its size, and the index of its first element.
 const DIMENSION_BYTES: usize = 8;
 
 /// The elements of a sequence on their way into a column.

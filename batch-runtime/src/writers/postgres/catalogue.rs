@@ -77,7 +77,7 @@ impl Table {
         })
     }
 
-    /// Returns whether a key of these columns may hold NULLs that do not equal each other.
+    /// Returns whether a key of these columns can hold NULLs that do not equal each other.
     pub(super) fn has_distinct_nulls(&self, key: &[String], session: &Session) -> Result<bool, PgError> {
         if !key.iter().any(|column| self.nullable.iter().any(|nullable| **nullable == **column)) {
             return Ok(false);

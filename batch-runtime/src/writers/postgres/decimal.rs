@@ -4,9 +4,10 @@ use bytes::{BufMut as _, BytesMut};
 
 use super::column::Digits;
 
-/// The most digits before and after the point that the server keeps.
-const MOST_BEFORE: i64 = 131_072;
-const MOST_AFTER: i64 = 16_383;
+/// The maximum number of digits before the point that the server keeps.
+const MAX_BEFORE: i64 = 131_072;
+/// The maximum number of digits after the point that the server keeps.
+const MAX_AFTER: i64 = 16_383;
 const NEGATIVE: u16 = 0x4000;
 
 /// A decimal number: its digits, and where the point is.
@@ -56,9 +57,9 @@ impl Decimal {
     /// Returns why a column cannot hold the number as it is.
     pub(super) fn problem(&self, limit: Option<Digits>) -> Option<&'static str> {
         if self.digits.is_empty() {
-            return (self.shown > MOST_AFTER).then_some("has too many digits");
+            return (self.shown > MAX_AFTER).then_some("has too many digits");
         }
-        if self.before > MOST_BEFORE || self.shown > MOST_AFTER {
+        if self.before > MAX_BEFORE || self.shown > MAX_AFTER {
             return Some("has too many digits");
         }
         let limit = limit?;
@@ -69,7 +70,7 @@ impl Decimal {
         (self.before > i64::from(limit.precision - limit.scale)).then_some("is too large")
     }
 
-    /// Appends the number in the server's form: digits to the base of 10,000.
+    /// Appends the number in the server's form: digits in base 10,000.
     pub(super) fn append(&self, out: &mut BytesMut) {
         let start = out.len();
         out.put_u16(0);

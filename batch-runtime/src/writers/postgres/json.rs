@@ -12,7 +12,7 @@ use crate::writers::json_lines::exact;
 use crate::writers::row::RowError;
 use crate::writers::serialize::single_value;
 
-/// The version of the form in which the server takes `jsonb`.
+/// The version of the server's binary form of `jsonb`.
 const VERSION: u8 = 1;
 
 /// Appends the value as JSON; `is_binary` says that the column is `jsonb`.

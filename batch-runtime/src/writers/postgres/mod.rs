@@ -61,9 +61,9 @@ enum Make<T> {
 /// finer than microseconds, a date-time whose offset the column would lose, a string that `char(n)` would pad, or one
 /// that is too long.
 ///
-/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own. They are sent by `COPY`;
-/// by `INSERT` with [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), and into a view or a
-/// table with rules or row-level security.
+/// The rows are sent without waiting for the answer, so a chunk has no round trip of its own. They are sent by `COPY`,
+/// or by `INSERT` if the writer uses [`upsert`](Self::upsert) or [`on_conflict_ignore`](Self::on_conflict_ignore), or
+/// writes into a view or a table with rules or row-level security.
 ///
 /// ```
 /// use batch_runtime::prelude::*;

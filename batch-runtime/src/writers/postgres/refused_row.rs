@@ -26,7 +26,7 @@ pub(super) fn explain(table: &str, relation: &str, items: Vec<u32>, wrap: Wrap) 
     Box::new(move |source| wrap(refused(&table, &relation, &items, source)))
 }
 
-/// Converts the error into that of the writer that the user has chosen.
+/// Converts the error into the error type of the writer that the user chose.
 pub(in crate::writers) type Wrap = fn(PostgresWriteError) -> BoxError;
 
 /// The number of the row in the context of an error of a copy: `COPY flight, line 7, column minutes`, in any language.

@@ -20,7 +20,7 @@ const STATEMENT_BYTES: usize = 1024 * 1024;
 /// The length in bytes of the fields before the elements of an array: the number of dimensions, the flag
 /// for NULL elements, the type of the elements, their number, and the index of the first.
 const HEAD_BYTES: usize = 20;
-/// The length in bytes of the length that precedes a value.
+/// The size in bytes of the length prefix of a value.
 const LENGTH_BYTES: usize = 4;
 
 /// Sends the rows of a table to the server.
@@ -131,7 +131,7 @@ impl<'t> PostgresRows<'_, 't> {
     /// Adds a row: a struct, or a tuple of the columns' values in order.
     ///
     /// # Errors
-    /// If the row does not fit the table, in which case it is left out; or if the server has refused an earlier one.
+    /// If the row does not fit the table, in which case it is left out; or if the server has refused an earlier row.
     pub fn add<R: Serialize + ?Sized>(&mut self, row: &R) -> Result<(), PostgresWriteError> {
         self.row.clear();
         let mut values = Row { out: self.row, values: 0 };
@@ -165,7 +165,7 @@ impl<'t> PostgresRows<'_, 't> {
         make: impl FnOnce(&mut Self) -> Result<(), BoxError>,
     ) -> Result<(), PostgresWriteError> {
         self.item += 1;
-        // One of our errors passes through the closure unchanged.
+        // An error of this writer passes through the closure unchanged.
         make(self).map_err(|error| match error.downcast::<PostgresWriteError>() {
             Ok(error) => *error,
             Err(source) => PostgresWriteError::Rows { table: self.table.into(), item: self.item, source },
@@ -200,7 +200,7 @@ impl<'t> PostgresRows<'_, 't> {
         }
     }
 
-    /// Begins to send rows, by the statement that the columns need.
+    /// Begins to send rows, with the statement that the columns and the conflict rule need.
     fn begin(&mut self) -> Result<Sending<'t>, PostgresWriteError> {
         if self.way.is_none() {
             *self.way = Some(self.make_way().map_err(|error| failed(self.table, error))?);

@@ -16,7 +16,7 @@ fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// The statement whose rows follow it.
+/// The `COPY` statement, which the rows follow.
 pub(super) fn copy(table: &Table, columns: &[Cow<'static, str>]) -> String {
     format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.quoted, list(columns))
 }
@@ -42,7 +42,7 @@ pub(super) fn insert(
         .map(|column| format!("{0} = excluded.{0}", quoted(column)))
         .collect();
     let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
-    // One statement cannot update a row twice: of several rows with a key, the last is kept. The server
+    // One statement cannot update a row twice: of several rows with the same key, the last is kept. The server
     // decides which keys are equal. Rows in the order of their keys keep two steps from deadlocking.
     let number = number(table);
     let key = list(key);
@@ -58,7 +58,7 @@ pub(super) fn insert(
     )
 }
 
-/// A name for the number of a row that no column has.
+/// A name for the row number that differs from the names of all columns.
 fn number(table: &Table) -> String {
     let mut name = "batch_n".to_owned();
     while table.columns.iter().any(|(column, _)| **column == *name) {

@@ -132,7 +132,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         - EPOCH
 }
 
-/// Reads hours, minutes, seconds and perhaps a fraction; returns the microseconds of the day, `None` if they are too fine.
+/// Reads hours, minutes, seconds and perhaps a fraction; returns the microseconds of the day, or `None` in their place
+/// if the fraction is finer than microseconds.
 fn read_time(text: &str) -> Option<(Option<i64>, &str)> {
     let (hour, rest) = number(text, 2)?;
     let (minute, rest) = number(rest.strip_prefix(':')?, 2)?;

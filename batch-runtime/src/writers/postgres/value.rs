@@ -14,7 +14,7 @@ use crate::readers::shown;
 use crate::writers::row::{self, RowError};
 use crate::writers::serialize::value_or_sequence;
 
-/// The length that stands for NULL.
+/// The length prefix that means NULL.
 pub(super) const NULL: i32 = -1;
 
 /// The kind of value that was appended.
@@ -123,7 +123,7 @@ impl Cell<'_, '_> {
         if fits { Ok(Written::Value) } else { Err(self.too_large(&value)) }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "the digits are counted before")]
+    #[expect(clippy::cast_precision_loss, reason = "the digits were counted first")]
     fn integer_as_other(self, value: i128) -> Result<Written, RowError> {
         match self.scalar_unless_array() {
             Some(Scalar::Float8) if digits(value) <= f64::MANTISSA_DIGITS => self.out.put_f64(value as f64),

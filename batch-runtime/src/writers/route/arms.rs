@@ -22,7 +22,7 @@ pub trait Arms<T> {
     const PARTS: usize;
     /// True if all arms can be rolled back.
     const GOES_BACK: bool;
-    /// The database in which the arms write.
+    /// The database that the arms write to.
     const WRITES_IN: Option<Of>;
     /// The positions of the arms, nested like the arms.
     type Position: Serialize + DeserializeOwned;

@@ -12,8 +12,8 @@ use super::error::SqliteWriteError;
 use super::table::quoted;
 use super::value::Cell;
 
-/// The maximum number of values per statement: about as many texts as `SQLite` keeps in its small-allocation
-/// slots (its "lookaside"). Measured best with 4 texts among 7 columns; twice as many rows cost 15 % more.
+/// The maximum number of values per statement. Their strings roughly fit into the slots that `SQLite` keeps for small
+/// allocations (its "lookaside"). Measured best with 4 strings among 7 columns; twice as many rows cost 15 % more.
 const MAX_VALUES: usize = 224;
 /// The maximum number of rows per statement: more rows do not help, even if they are narrow.
 const MAX_ROWS: usize = 64;

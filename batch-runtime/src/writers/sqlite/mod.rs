@@ -80,7 +80,7 @@ pub struct SqliteTable<T, D = Sqlite> {
 impl<T> SqliteTable<T> {
     /// Writes items into `table`, one row per item.
     ///
-    /// `schema.name` is a table of an attached database if a database of that name is attached, and otherwise
+    /// `schema.name` is a table of an attached database if a database with that name is attached, and otherwise
     /// a table with a dot in its name. A name in double quotes, such as `"main.sales"` or `"schema"."name"`,
     /// is read as in SQL.
     #[must_use]

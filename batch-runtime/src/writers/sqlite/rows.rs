@@ -62,7 +62,7 @@ impl Inserts {
             let table = &self.table;
             let found = Table::find(table, connection)
                 .map_err(|source| SqliteWriteError::Table { table: table.clone(), source })?;
-            // This cannot fail: `Table` accepts any name of a column, and `SQLite` refuses a wrong one.
+            // This cannot fail: `Table` accepts any column name, and `SQLite` refuses a wrong one.
             let _ = self.columns.found(found);
         }
         Ok(())

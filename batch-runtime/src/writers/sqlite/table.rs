@@ -11,7 +11,7 @@ pub(in crate::writers) enum Affinity {
     None,
     /// Converts numbers to text.
     Text,
-    /// Converts texts that look like numbers to numbers.
+    /// Converts strings that look like numbers to numbers.
     Numeric,
     /// Like `Numeric`, and also converts integers to reals.
     Real,
@@ -88,7 +88,7 @@ impl Affinity {
 }
 
 /// True if `SQLite` would read the text as a number: digits with a sign, a point and an exponent, surrounded
-/// by spaces. It stops at a NUL.
+/// by spaces. `SQLite` stops at a NUL.
 fn is_number(text: &str) -> bool {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let bytes = text.split('\0').next().unwrap_or_default().as_bytes();
@@ -139,7 +139,7 @@ pub(super) fn quoted(name: &str) -> String {
 
 impl Table {
     /// Finds the table that the user means by `name`: quoted as in SQL, or `table`, or `schema.table` if a
-    /// schema of that name is attached. If the table does not exist, its columns stay unknown.
+    /// schema with that name is attached. If the table does not exist, its columns stay unknown.
     pub(super) fn find(name: &str, connection: &Connection) -> rusqlite::Result<Self> {
         let (schema, table) = parts(name, connection)?;
         let schema_of = schema.as_deref();
@@ -156,7 +156,7 @@ impl Table {
         let columns = select
             .query_map((&table, schema_of), |row| {
                 let declared: String = row.get(1)?;
-                // In a strict table, `ANY` keeps every value; elsewhere it is an ordinary word.
+                // In a strict table, `ANY` keeps every value; elsewhere the word has no special meaning.
                 let affinity = if strict && declared.eq_ignore_ascii_case("ANY") {
                     Affinity::None
                 } else {

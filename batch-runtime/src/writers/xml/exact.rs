@@ -1,8 +1,8 @@
 //! Writes values so that they read back as the same, and refuses those for which that is impossible.
 //!
 //! `quick_xml` writes `None` as an empty element, which reads back as an empty string. It writes a list within a list
-//! as one list. In an attribute, it writes an element of a list that contains a space as two elements. Its
-//! deserializer drops a text of white space between two tags.
+//! as one list. In an attribute, it writes a list element with a space in it as two elements. Its deserializer drops a
+//! text of only white space between two tags.
 
 use std::fmt::Display;
 

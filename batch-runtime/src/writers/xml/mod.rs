@@ -20,8 +20,8 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// Writes items to an XML document, one element per item, within an outermost element.
 ///
 /// serde names an attribute `@id`, the text of an element `$text`, and its content `$value`, as for
-/// [`XmlReader`](crate::readers::XmlReader). A field that is `None` is left out, and so is an empty list: give lists
-/// and a `$text` that may be empty `#[serde(default)]`, so that they read back.
+/// [`XmlReader`](crate::readers::XmlReader). A field that is `None` is left out, and so is an empty list: put
+/// `#[serde(default)]` on lists, and on a `$text` that can be empty, so that they read back.
 ///
 /// Every item reads back as the same value. Where white space would change, it is written as a reference (`&#13;`).
 /// The writer refuses an item that XML cannot hold, and names the field: one with a control character; with a
@@ -96,7 +96,7 @@ impl<T> XmlWriter<T> {
         self
     }
 
-    /// Sets the name of the element that is an item.
+    /// Sets the name of the element of each item.
     pub fn element(mut self, name: impl Into<String>) -> Self {
         self.element = name.into();
         self
@@ -126,7 +126,7 @@ fn refusal(error: &SeError) -> Refusal {
     }
 }
 
-/// True for a name of ASCII letters, digits, `_`, `-`, `.` and letters of any language.
+/// True for a letter of any language or `_`, followed by letters, digits, `_`, `-` and `.`.
 fn is_name(name: &str) -> bool {
     let begins = |character: char| character == '_' || character.is_alphabetic();
     name.starts_with(begins)

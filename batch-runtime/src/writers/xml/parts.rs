@@ -115,7 +115,7 @@ structs! { SerializeStruct SerializeStructVariant }
 /// Wraps the serializer of a map.
 pub(super) struct Entries<M> {
     inner: M,
-    /// True if it is a struct with flattened fields, not a map of the user's.
+    /// True if it is a struct with flattened fields, not a map of the user.
     is_struct: bool,
     key: String,
 }

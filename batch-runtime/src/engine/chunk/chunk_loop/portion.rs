@@ -1,4 +1,4 @@
-//! Writes a portion of a chunk and commits it with its checkpoint, and undoes it if that fails.
+//! Writes a portion of a chunk and commits it with its checkpoint. Undoes the attempt if either fails.
 
 use std::mem;
 use std::ops::Range;
@@ -173,7 +173,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
             return error;
         }
-        // If the chunk were written again, its items would be duplicated in a target that cannot roll back.
+        // A target that cannot roll back still has the items, so another attempt would duplicate them.
         let error = match error {
             ChunkError::Again(failure) if !W::GOES_BACK => ChunkError::Work(failure),
             error => error,

@@ -29,7 +29,7 @@ pub(crate) struct Exchange {
     pub(super) longest: usize,
     /// How long to wait for an answer before it counts as late.
     pub(super) patience: Duration,
-    /// How long a chunk that must not be processed here waits for a worker at most.
+    /// The maximum time that a chunk waits for a worker if the chunk must not be processed here.
     pub(super) most_wait: Option<Duration>,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
     chunks: RemoteChunks,
@@ -214,7 +214,7 @@ impl Exchange {
         let taken = requests.take();
         self.chunks.release(&self.step);
         drop(requests);
-        // Dropping it may take the carrier some time, and the lock need not be held for that.
+        // Dropping the requests may take the carrier some time, so the lock is released first.
         drop(taken);
     }
 }

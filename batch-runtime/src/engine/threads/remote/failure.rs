@@ -1,5 +1,5 @@
 //! Failures on their way between processes. They lose their types on the way, so the sending process says which rule
-//! of the step covers each.
+//! of the step covers each failure.
 
 use serde::{Deserialize, Serialize};
 

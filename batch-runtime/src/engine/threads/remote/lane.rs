@@ -41,7 +41,7 @@ pub(super) struct Awaited<In, Out> {
     pub(super) read_chunk: ReadChunk<In, Out>,
     /// The number of the lane that owns the buffers.
     pub(super) lane: usize,
-    /// The position of the request among all requests. If a worker has begun a later one, this one may be lost.
+    /// The position of the request among all requests. If a worker has begun a later request, this one may be lost.
     pub(super) turn: u64,
     /// When the chunk was sent, or when a worker last said that it was working on it.
     pub(super) heard: Instant,
@@ -286,7 +286,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
                 }
             }
             Answer::Chunk(result) => {
-                // The first answer counts.
+                // Only the first answer counts.
                 let awaited = lock(&self.awaited).remove(&result.number);
                 let Some(Awaited { read_chunk, lane, .. }) = awaited else { return };
                 match unpack::<Out>(outputs) {

@@ -94,11 +94,11 @@ impl LateChunks {
             }
             self.ask(lanes, now);
         }
-        self.see_to_late(lanes, now, is_served);
+        self.handle_late_results(lanes, now, is_served);
     }
 
     /// Sends late chunks again, or leaves them to the threads.
-    fn see_to_late<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
+    fn handle_late_results<In: RemoteItemBounds, Out: RemoteItemBounds, X>(
         &self,
         lanes: &Lanes<'_, In, Out, X>,
         now: Instant,

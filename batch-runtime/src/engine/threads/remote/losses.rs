@@ -92,7 +92,7 @@ impl ChunkHolders {
     /// The message that the chunk is waiting for a worker.
     pub(super) fn waiting_message<In, Out>(&self, read_chunk: &ReadChunk<In, Out>) -> String {
         format!(
-            "{} is waiting for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start one with \
+            "{} is waiting for a worker, because those that began it were lost ({}), and it must not be processed by the manager: start a worker with \
              the command `worker`",
             chunk(read_chunk),
             self.names()

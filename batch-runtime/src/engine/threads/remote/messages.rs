@@ -53,7 +53,7 @@ pub(crate) struct ChunkHead {
     pub(crate) turn: u64,
     /// Whether items are told apart one by one.
     pub(crate) careful: bool,
-    /// The records that could not be read. For each of them, the number of items before it.
+    /// For each record that could not be read, the number of items before it.
     pub(crate) unread: Vec<usize>,
     /// Whether nothing could be read after the last of these items, so that the step fails after this chunk.
     pub(crate) is_fatal: bool,

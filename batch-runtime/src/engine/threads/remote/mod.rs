@@ -1,9 +1,9 @@
 //! Sends chunks of a step with `remote` to workers in other processes. The step's own threads process chunks too.
 //!
-//! A worker is one more lane of the pipeline. The records of a chunk go to it in a message, and the reply contains what
-//! a worker thread would have handed to the step's thread ([`lane`]). The order, the rules for faults, the commits and
-//! the positions are the same in both cases. The worker runs the same code over the records as a worker thread
-//! ([`serve`]).
+//! The step has extra lanes, whose chunks the workers process. The records of a chunk go to a worker in a message, and
+//! the reply contains what a worker thread would have handed to the step's thread ([`lane`]). The order, the rules for
+//! faults, the commits and the positions are the same in both cases. The worker runs the same code over the records as
+//! a worker thread ([`serve`]).
 //!
 //! Messages may be lost, duplicated, delayed or forged. A result counts once, and only if it is signed with the name of
 //! the execution's owner, which only the repository reveals ([`signed`]). A chunk whose message stays unanswered is

@@ -7,7 +7,7 @@ use sha2::Sha256;
 /// The length of a signature.
 const LENGTH: usize = 32;
 
-/// The sender of a message. It is signed too, so that a request that is sent back is not mistaken for a reply.
+/// The sender of a message. The signature covers the sender too, so that nobody can pass a request off as a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
     Manager,
@@ -20,7 +20,7 @@ pub(crate) struct Secret(Hmac<Sha256>);
 
 impl Secret {
     pub(crate) fn of_owner(uuid: &str) -> Self {
-        Self(Hmac::new_from_slice(uuid.as_bytes()).expect("a key may have any length"))
+        Self(Hmac::new_from_slice(uuid.as_bytes()).expect("HMAC accepts a key of any length"))
     }
 
     fn mac(&self, from: Sender, body: &[u8]) -> Hmac<Sha256> {

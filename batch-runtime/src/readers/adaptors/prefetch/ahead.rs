@@ -14,7 +14,7 @@ use crate::observe::spans::carried;
 /// The maximum number of items handed over at once: with so many, a wait costs next to nothing per item.
 const BATCH: usize = 256;
 
-/// How long the consumer waits for more than one item: waking up costs more than reading most items.
+/// How long the consumer waits for more than one item: a wake-up costs more than reading an item usually does.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// The result of a `read` call, and the position after it.
@@ -60,7 +60,7 @@ struct State<R: Reader> {
     ahead: usize,
     /// True if the consumer waits for a single item.
     wants_one: bool,
-    /// True if the thread reads nothing more, or not until it is asked again.
+    /// True if the thread has stopped reading, for good or until the consumer asks for an item.
     paused: bool,
     closed: bool,
     /// A committed position that the reader has not been notified of yet.
@@ -154,7 +154,7 @@ impl<R: Reader> Ahead<R> {
         }
     }
 
-    /// Records that `items` items were consumed, so that as many can be read ahead again.
+    /// Records that `items` items were consumed, so that the thread can read the same number ahead again.
     pub(super) fn release(&self, items: usize) {
         self.shared.lock().ahead -= items;
         self.shared.wanted.notify_one();

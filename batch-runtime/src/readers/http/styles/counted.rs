@@ -20,8 +20,8 @@ pub fn numbered(name: impl Into<String>) -> Numbered<NoTotal> {
     Numbered { pages: Pages::new(name.into(), false), total: PhantomData }
 }
 
-/// Pages with the number of items before them: `?start=0&limit=100`, `?start=100&limit=100` and so on. A page has 100
-/// items unless [`size`](Offset::size) says otherwise.
+/// Pages with offsets: each request states the number of items before the page, `?start=0&limit=100`,
+/// `?start=100&limit=100` and so on. A page has 100 items unless [`size`](Offset::size) says otherwise.
 ///
 /// ```
 /// use batch_runtime::readers::http::offset;

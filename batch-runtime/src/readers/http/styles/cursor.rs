@@ -7,8 +7,8 @@ use crate::readers::hash;
 /// The longest token or link that is kept in a position.
 const LONGEST: usize = 8 * 1024;
 
-/// Pages with tokens: each answer has the token of the next page at a JSON pointer, which is sent with this parameter.
-/// `null`, an empty string or `false` ends the input.
+/// Pages with tokens: each answer has the token of the next page at a JSON pointer. The next request sends the token as
+/// this parameter. `null`, an empty string or `false` ends the input.
 ///
 /// ```
 /// use batch_runtime::readers::http::token;
@@ -83,7 +83,7 @@ impl Token {
         self
     }
 
-    /// Allows the last response to have nothing at the pointer. Without this, that is an error, as the pointer may be
+    /// Allows the last response to have nothing at the pointer. Otherwise this is an error, because the pointer may be
     /// mistyped.
     #[must_use]
     pub fn may_be_absent(mut self) -> Self {
@@ -93,7 +93,7 @@ impl Token {
 }
 
 impl Links {
-    /// Allows the last response to have nothing at the pointer. Without this, that is an error, as the pointer may be
+    /// Allows the last response to have nothing at the pointer. Otherwise this is an error, because the pointer may be
     /// mistyped.
     #[must_use]
     pub fn may_be_absent(mut self) -> Self {

@@ -83,17 +83,17 @@ pub trait Style<T> {
         None
     }
 
-    /// The number of items on a page, if pages begin elsewhere when it changes.
+    /// The number of items on a page, if pages with another number of items would begin elsewhere.
     fn size(&self) -> Option<u64> {
         None
     }
 
-    /// How many items at the beginning of a page were passed over already, because its request could not leave them out.
+    /// How many items at the beginning of a page were already reported: the request could not leave them out.
     fn pass_over(&mut self, _items: &[Box<RawValue>]) -> Result<usize, String> {
         Ok(0)
     }
 
-    /// Called with every item in turn; `None` for one that does not fit the type.
+    /// Called with every item, in order: with `None` if the item does not fit the type.
     fn took(&mut self, _raw: &RawValue, _item: Option<&T>) -> Result<(), String> {
         Ok(())
     }

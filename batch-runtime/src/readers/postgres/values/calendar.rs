@@ -1,7 +1,7 @@
 //! Dates and times as text: ISO 8601, as `jiff`, `chrono` and `time` read them.
 //!
 //! A year after 9999 or before 1, and infinity, are written as the server writes them: those crates refuse that form,
-//! and a `String` can hold it.
+//! but a `String` can hold it.
 
 use super::Written;
 
@@ -43,7 +43,7 @@ pub(super) fn time_with_zone(microseconds: i64, behind: i32) -> Written {
     written
 }
 
-/// The microseconds since 2000, as a date-time or, in UTC, as a moment.
+/// The date-time that is this many microseconds after 2000-01-01, or that moment in UTC.
 pub(super) fn timestamp(microseconds: i64, is_moment: bool) -> Written {
     let mut written = Written::default();
     match microseconds {
@@ -62,7 +62,7 @@ pub(super) fn timestamp(microseconds: i64, is_moment: bool) -> Written {
     written
 }
 
-/// An ISO 8601 duration. If its parts have different signs, each has its own, which not every parser reads.
+/// An ISO 8601 duration. If its parts have different signs, each part has its own sign, which not every parser accepts.
 pub(super) fn interval(months: i32, days: i32, microseconds: i64) -> Written {
     let mut written = Written::default();
     let are_all = |negative: bool| {
@@ -102,9 +102,10 @@ pub(super) fn interval(months: i32, days: i32, microseconds: i64) -> Written {
     written
 }
 
-/// Appends the date that is this many days after 2000-01-01, and returns whether its year is one before Christ.
+/// Appends the date that is this many days after 2000-01-01, and returns whether its year is before Christ.
 fn push_date(written: &mut Written, days: i64) -> bool {
-    // Years begin in March here, so that the day that a leap year adds is its last; 400 years always have the same days.
+    // Years begin in March here, so that a leap day is the last day of its year. All spans of 400 years have the same
+    // number of days.
     let days = days + DAYS_TO_2000;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -113,7 +114,7 @@ fn push_date(written: &mut Written, days: i64) -> bool {
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    // There is no year 0: the one before 1 is 1 BC.
+    // There is no year 0: the year before 1 is 1 BC.
     written.number(small(if year > 0 { year } else { 1 - year }), 4);
     written.push(b'-');
     written.number(small(month), 2);

@@ -8,7 +8,7 @@ use super::{Form, Value};
 use crate::readers::exact_numbers::{self, to_integer};
 use crate::readers::rows::{About, ItemError};
 
-/// The struct of `serde_json` that keeps a document as its text.
+/// The name of the `serde_json` struct that keeps a document as its text.
 const RAW_JSON: &str = "$serde_json::private::RawValue";
 
 /// A column of a query.

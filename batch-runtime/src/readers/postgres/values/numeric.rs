@@ -9,7 +9,7 @@ pub(in crate::readers::postgres) struct Numeric<'a> {
     kind: Kind,
     /// The digits in base 10,000, two bytes each.
     digits: &'a [[u8; 2]],
-    /// The exponent of the first digit: the power of 10,000 that it counts.
+    /// The exponent of the first digit, as a power of 10,000.
     weight: i32,
     /// The number of decimal digits after the point.
     scale: usize,
@@ -58,7 +58,7 @@ impl<'a> Numeric<'a> {
         Ok(Self { kind, digits, weight, scale })
     }
 
-    /// Returns the digit that counts this power of 10,000.
+    /// Returns the digit for this power of 10,000.
     fn digit(&self, power: i32) -> u16 {
         let at = usize::try_from(self.weight - power).ok();
         at.and_then(|at| self.digits.get(at)).map_or(0, |digit| u16::from_be_bytes(*digit))
@@ -123,7 +123,7 @@ impl<'a> Numeric<'a> {
     pub(super) fn double(&self) -> Option<f64> {
         let text = self.text();
         let float: f64 = text.as_str().parse().ok()?;
-        // A float keeps the digits of every number that has at most 15.
+        // A float keeps the digits of every number that has at most 15 digits.
         let is_exact = self.digits.len() <= 3 && self.weight.abs() < 50
             || matches!(self.kind, Kind::Special(_))
             || float.is_finite() && significant(text.as_str()) == significant(&format!("{float:e}"));
@@ -146,8 +146,8 @@ fn decimal(digit: u16) -> [u8; 4] {
         .map(|decimal| b'0' + u8::try_from(decimal).unwrap_or_default())
 }
 
-/// Returns the digits of a decimal number without the zeros at both ends, and the power of ten that the first one
-/// counts.
+/// Returns the digits of a decimal number without the zeros at both ends, and the power of ten of the first
+/// digit.
 fn significant(number: &str) -> (String, i64) {
     let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
     let mantissa = mantissa.trim_start_matches('-');

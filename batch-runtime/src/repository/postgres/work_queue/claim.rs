@@ -43,7 +43,7 @@ macro_rules! claims {
 
 /// The number of columns before those of the partition in [`claims`].
 const BEFORE_PARTITION: usize = 16;
-/// The first column after them: the context of the job, and the age of the step in seconds.
+/// The first of the columns after the partition: the context of the job, and the age of the step in seconds.
 const AFTER_PARTITION: usize = BEFORE_PARTITION + 16;
 
 /// A worker's attempt to claim a partition.
@@ -56,7 +56,7 @@ struct ClaimAttempt<'c> {
     name: String,
     /// The queue of the partition that was taken last.
     queue: RefCell<String>,
-    /// Whether an earlier call may have taken one under that name.
+    /// Whether an earlier call may have taken a partition under this name.
     may_be_done: bool,
 }
 
@@ -197,7 +197,7 @@ impl<'c> ClaimAttempt<'c> {
         Ok(Claimed::Nothing)
     }
 
-    /// As [`lock_worker`](Self::lock_worker), without waiting: the transaction fails if the worker may take nothing.
+    /// As [`lock_worker`](Self::lock_worker), without waiting: the transaction fails if the worker is to take nothing.
     fn send_lock(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
         tx.send(
             "SELECT 1 / count(*) FROM (

@@ -237,7 +237,7 @@ fn lose(
     Ok(())
 }
 
-/// Gives each returned partition a new step execution with its last context, or fails it.
+/// Creates a new step execution for each returned partition, with the partition's last context, or fails the partition.
 fn renew(tx: &Tx<'_>, owner: Ownership, step: &str, events: &mut Vec<String>) -> Result<(), InnerError> {
     let rows = tx.query(
         "SELECT part.PARTITION, s.STEP_EXECUTION_ID, s.EXIT_CODE = $4, COALESCE(s.EXIT_MESSAGE, ''), s.COMMIT_COUNT,

@@ -141,7 +141,7 @@ fn lose(
         .map(drop)
 }
 
-/// Gives each returned partition a new step execution with its last context, or fails it.
+/// Creates a new step execution for each returned partition, with the partition's last context, or fails the partition.
 fn renew(
     connection: &Connection,
     owner: Ownership,

@@ -26,7 +26,7 @@ pub(super) fn join(shared: &Arc<Shared>, worker: &NewWorker<'_>) -> Result<Joine
             params![host, pid, json_array(worker.queues), worker.slots, stamp(shared.now())],
             |row| row.get(0).map(WorkerId),
         )?;
-    // Taken before the commit, because others look at it from then on.
+    // The lock is taken before the commit, because other processes look at it as soon as the worker is committed.
     let held = shared.locks.acquire(Lock::Worker(id)).map_err(|error| {
         unusable(shared.locks.path(), format!("the lock of worker {id} cannot be taken: {error}"))
     })?;

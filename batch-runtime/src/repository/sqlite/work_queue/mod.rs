@@ -89,7 +89,7 @@ impl WorkQueue for SqliteRepository {
     }
 }
 
-/// The items that all partitions of a step have skipped in the instance.
+/// The number of items that all partitions of a step have skipped in the instance.
 pub(super) fn skipped(connection: &Connection, owner: Ownership, step: &str) -> rusqlite::Result<u64> {
     connection
         .prepare_cached(
