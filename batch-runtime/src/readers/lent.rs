@@ -278,10 +278,15 @@ impl Lending {
         record.text.push_str(text);
         record.ends.clear();
         record.ends.extend_from_slice(ends);
-        record.quoted.clear();
-        record.quoted.extend_from_slice(quoted);
-        record.raw.clear();
-        record.raw.extend_from_slice(raw);
+        // Few records have either, and to copy nothing costs as much as to copy a few bytes.
+        if !quoted.is_empty() || !record.quoted.is_empty() {
+            record.quoted.clear();
+            record.quoted.extend_from_slice(quoted);
+        }
+        if !raw.is_empty() || !record.raw.is_empty() {
+            record.raw.clear();
+            record.raw.extend_from_slice(raw);
+        }
         (record.start, record.line, record.byte, record.is_whole) = (start, line, byte, is_whole);
         Lent { record, item: PhantomData }
     }

@@ -1,10 +1,31 @@
-//! Parses short decimals, the most common numbers, faster than the standard library.
+//! Parses short integers and decimals, the most common numbers, faster than the standard library.
 
 /// The largest integer up to which a float holds every integer exactly.
 const EXACT: u64 = 1 << 53;
 
 const POWERS: [f64; 17] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
+
+/// The number of digits that every `u64` can hold.
+const SHORT_INTEGER: usize = 19;
+
+/// Parses an integer with few digits and no sign.
+#[inline]
+pub(super) fn short_integer(text: &str) -> Option<u64> {
+    let digits = text.as_bytes();
+    if digits.is_empty() || digits.len() > SHORT_INTEGER {
+        return None;
+    }
+    let mut number = 0_u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit >= 10 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
+}
 
 /// Parses a number with few digits, no exponent and no plus sign.
 ///
@@ -120,6 +141,16 @@ mod tests {
             }
         }
         assert!(short > 10_000);
+    }
+
+    #[test]
+    fn a_short_integer_parses_as_in_the_standard_library() {
+        for text in ["0", "7", "007", "42", "1000000", "9999999999999999999", "0000000000000000000"] {
+            assert_eq!(short_integer(text), text.parse().ok(), "{text}");
+        }
+        for text in ["", "-1", "+1", "1 ", "1.", "１", "10000000000000000000", "00000000000000000001"] {
+            assert_eq!(short_integer(text), None, "{text}");
+        }
     }
 
     #[test]

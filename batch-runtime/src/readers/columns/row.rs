@@ -78,6 +78,22 @@ impl<'a, F> Row<'a, F> {
         Some(Value { text, is_quoted, decoder: self.decoder })
     }
 
+    /// Passes these columns to the type, and notes how many it took.
+    #[inline]
+    fn visit_picked<'de, V: Visitor<'de>>(
+        &self,
+        columns: &[usize],
+        visitor: V,
+    ) -> Result<V::Value, ValueError>
+    where
+        F: Fields<'de>,
+    {
+        let mut picked = Picked { row: self, columns: columns.iter() };
+        let value = visitor.visit_seq(&mut picked);
+        self.trace.taken.set(columns.len() - picked.columns.len());
+        value
+    }
+
     /// Returns the field of a record that has only one.
     fn only<'de>(&self) -> Option<Value<'de, 'a>>
     where
@@ -100,7 +116,7 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for &Row<'_, F> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.form {
-            Form::Sequence(columns) => visitor.visit_seq(Picked { row: self, columns: columns.iter() }),
+            Form::Sequence(columns) => self.visit_picked(columns, visitor),
             Form::Positions => visitor.visit_seq(All { row: self, next: 0 }),
             Form::Names { columns, omit_nulls } => {
                 visitor.visit_map(Named { row: self, columns: columns.iter(), omit_nulls, at: 0 })
@@ -116,7 +132,7 @@ impl<'de, F: Fields<'de>> Deserializer<'de> for &Row<'_, F> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         if let Form::Sequence(columns) = self.form {
-            return visitor.visit_seq(Picked { row: self, columns: columns.iter() });
+            return self.visit_picked(columns, visitor);
         }
         self.trace.fields.set(Some(fields));
         self.deserialize_any(visitor)
@@ -192,8 +208,6 @@ impl<'de, F: Fields<'de>> SeqAccess<'de> for Picked<'_, F> {
     ) -> Result<Option<S::Value>, ValueError> {
         let Some(column) = self.columns.next() else { return Ok(None) };
         let Some(value) = self.row.value(*column) else { return Ok(None) };
-        let trace = self.row.trace;
-        trace.taken.set(trace.taken.get() + 1);
         match seed.deserialize(value) {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(error.in_column(*column)),

@@ -193,6 +193,9 @@ macro_rules! integers {
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
             self.refuse_null()?;
+            if let Some(value) = number::short_integer(self.text).and_then(|value| value.try_into().ok()) {
+                return visitor.$visit(value);
+            }
             match self.text.parse::<$type>() {
                 Ok(value) => visitor.$visit(value),
                 Err(error) => Err(integer(&error, stringify!($type))),

@@ -44,8 +44,7 @@ impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
             && !self.flexible
             && let Some(expected) = columns
         {
-            let (resource, Record { line, byte, .. }) = (records.resource(), record);
-            return Err(ReadError::Columns { resource, line, byte, expected, found: fields });
+            return Err(record.has_other_columns(records.resource(), expected));
         }
         let values = match record.fields(&mut self.decoded) {
             Ok(values) => values,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index;
 use super::malformed::Fault;
+use super::quotes::Unquoted;
 use crate::readers::columns::Fields;
 use crate::readers::framed::{
     BYTE_ORDER_MARK, Encoding, Found, Frame, Framed, Framing, Input, Next, NotText, Trails,
@@ -41,8 +42,8 @@ impl Syntax {
 #[derive(Clone, Copy)]
 pub(super) struct Record<'r> {
     pub(super) text: &'r [u8],
-    /// The input, unless the record was copied from it.
-    input: Option<&'r Input>,
+    /// The same as characters, if the block of the input is known to be text.
+    known: Option<&'r str>,
     encoding: Encoding,
     pub(super) start: usize,
     pub(super) ends: &'r [u32],
@@ -63,10 +64,17 @@ impl<'r> Record<'r> {
     /// The fields as text, or the first column that is not text.
     #[inline]
     pub(super) fn fields(&self, decoded: &'r mut Decoded) -> Result<CsvFields<'r>, (usize, NotText)> {
-        let Self { encoding, start, ends, quoted, .. } = *self;
-        if let Some(text) = self.input.and_then(|input| input.text(start, start + self.text.len())) {
-            return Ok(CsvFields { text, start, ends, quoted });
+        let Self { start, ends, quoted, .. } = *self;
+        match self.known {
+            Some(text) => Ok(CsvFields { text, start, ends, quoted }),
+            None => self.decoded(decoded),
         }
+    }
+
+    /// The fields of a record in another encoding, or in a block with bytes that are not text.
+    #[inline(never)]
+    fn decoded(&self, decoded: &'r mut Decoded) -> Result<CsvFields<'r>, (usize, NotText)> {
+        let Self { encoding, start, ends, quoted, .. } = *self;
         if encoding == Encoding::Utf8 || self.text.is_ascii() {
             return match std::str::from_utf8(self.text) {
                 Ok(text) => Ok(CsvFields { text, start, ends, quoted }),
@@ -93,6 +101,13 @@ impl<'r> Record<'r> {
         let column = column.unwrap_or_default();
         let error = encoding.decode(self.field(column)).err();
         (column, error.unwrap_or(NotText { encoding: "UTF-8", bytes: 0..self.field(column).len() }))
+    }
+
+    /// The error for a record that should have `expected` fields.
+    #[cold]
+    pub(super) fn has_other_columns(&self, resource: Arc<str>, expected: usize) -> ReadError {
+        let Self { line, byte, .. } = *self;
+        ReadError::Columns { resource, line, byte, expected, found: self.ends.len() }
     }
 
     /// The error for a field that is not text.
@@ -160,7 +175,7 @@ pub(super) struct Marks {
     /// The first and last of its marks in the index.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// True if the record is in the scratch buffer, without its quotes.
+    /// True if the record was copied without its quotes.
     pub(super) unquoted: bool,
 }
 
@@ -180,11 +195,12 @@ pub(super) fn record(records: &Framed<CsvFraming>) -> Record<'_> {
     let Framed { input, encoding, framing, .. } = records;
     let encoding = *encoding;
     if unquoted {
-        let (ends, quoted) = (&framing.scratch_ends, &framing.scratch_quoted);
-        Record { text: &framing.scratch, input: None, encoding, start: 0, ends, quoted, line, byte }
+        let Unquoted { ends, quoted, .. } = &framing.unquoted;
+        let (text, known) = (framing.unquoted.bytes(), framing.unquoted.text());
+        Record { text, known, encoding, start: 0, ends, quoted, line, byte }
     } else {
         let (text, ends) = (&input.bytes()[start..end], &framing.index[first..=last]);
-        Record { text, input: Some(input), encoding, start, ends, quoted: &[], line, byte }
+        Record { text, known: input.text(start, end), encoding, start, ends, quoted: &[], line, byte }
     }
 }
 
@@ -201,9 +217,8 @@ pub(super) struct CsvFraming {
     pub(super) next: usize,
     /// The offset in the buffer of the next carriage return, once it has been searched for.
     next_return: usize,
-    pub(super) scratch: Vec<u8>,
-    pub(super) scratch_ends: Vec<u32>,
-    pub(super) scratch_quoted: Vec<bool>,
+    /// The last record with quotes.
+    pub(super) unquoted: Unquoted,
 }
 
 impl CsvFraming {
@@ -215,9 +230,7 @@ impl CsvFraming {
             index: Vec::new(),
             next: 0,
             next_return: usize::MAX,
-            scratch: Vec::new(),
-            scratch_ends: Vec::new(),
-            scratch_quoted: Vec::new(),
+            unquoted: Unquoted::default(),
         }
     }
 
@@ -317,19 +330,16 @@ impl Framing for CsvFraming {
                 Some(_) => {}
             }
         }
-        let mut last = self.next;
-        loop {
-            let Some(place) = self.index.get(last) else { return Frame::More };
-            let place = *place as usize;
-            let mark = bytes[place];
-            if mark == self.syntax.delimiter {
-                last += 1;
-            } else if mark == b'\n' {
-                return self.record(input, last, place);
-            } else {
-                // Records with quotes are rarer and have a parser of their own.
-                return self.unquote(input);
-            }
+        let delimiter = self.syntax.delimiter;
+        let marks = self.index[self.next..].iter();
+        let mut others = marks.zip(self.next..).filter(|(place, _)| bytes[**place as usize] != delimiter);
+        let Some((place, last)) = others.next() else { return Frame::More };
+        let place = *place as usize;
+        if bytes[place] == b'\n' {
+            self.record(input, last, place)
+        } else {
+            // Records with quotes are rarer and have a parser of their own.
+            self.unquote(input)
         }
     }
 

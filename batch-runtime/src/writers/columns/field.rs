@@ -82,7 +82,7 @@ impl Format {
     #[inline]
     pub(in crate::writers) fn text(&self, text: &str, out: &mut Vec<u8>) {
         let reasons = text.bytes().fold(0, |reasons, byte| reasons | self.reasons[usize::from(byte)]);
-        if reasons != 0 && self.needs_quotes(text, reasons) {
+        if reasons != 0 && (reasons != EDGE || self.is_on_an_edge(text)) && self.needs_quotes(text, reasons) {
             self.quoted(text.as_bytes(), out);
         } else {
             out.extend_from_slice(text.as_bytes());
@@ -92,11 +92,17 @@ impl Format {
     /// Returns whether a string needs quotes. `reasons` are the reasons of all its bytes.
     #[inline(never)]
     fn needs_quotes(&self, text: &str, reasons: u8) -> bool {
-        let on_edge = |byte: Option<u8>| byte.is_some_and(|byte| self.reasons[usize::from(byte)] & EDGE != 0);
         reasons & SPECIAL != 0
-            || (on_edge(text.bytes().next()) || on_edge(text.bytes().next_back()))
-                && self.is_lost_on_an_edge(text)
+            || self.is_on_an_edge(text) && self.is_lost_on_an_edge(text)
             || reasons & SEPARATOR_LINE != 0 && is_separator_line(text.as_bytes())
+    }
+
+    /// True if the text begins or ends with a byte that may need quotes there.
+    #[inline]
+    fn is_on_an_edge(&self, text: &str) -> bool {
+        let may_need_quotes = |byte: &u8| self.reasons[usize::from(*byte)] & EDGE != 0;
+        text.as_bytes().first().is_some_and(may_need_quotes)
+            || text.as_bytes().last().is_some_and(may_need_quotes)
     }
 
     /// True if a reader could drop the start or end of the text: white space, a byte order mark, the start of
