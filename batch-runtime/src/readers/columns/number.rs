@@ -9,8 +9,8 @@ const POWERS: [f64; 17] =
 /// The number of digits that every `u64` can hold.
 const SHORT_INTEGER: usize = 19;
 
-/// Parses an integer with few digits and no sign.
-#[inline]
+/// Parses an integer with few digits and no sign. This stays out of the code that is compiled for each field of an item.
+#[inline(never)]
 pub(super) fn short_integer(text: &str) -> Option<u64> {
     let digits = text.as_bytes();
     if digits.is_empty() || digits.len() > SHORT_INTEGER {

@@ -78,8 +78,9 @@ impl Format {
         }
     }
 
-    /// Appends a string, with quotes if it needs them.
-    #[inline]
+    /// Appends a string, with quotes if it needs them. This stays out of the code that is compiled for each field of an
+    /// item.
+    #[inline(never)]
     pub(in crate::writers) fn text(&self, text: &str, out: &mut Vec<u8>) {
         let reasons = text.bytes().fold(0, |reasons, byte| reasons | self.reasons[usize::from(byte)]);
         if reasons != 0 && (reasons != EDGE || self.is_on_an_edge(text)) && self.needs_quotes(text, reasons) {

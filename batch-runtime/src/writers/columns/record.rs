@@ -89,6 +89,8 @@ struct Record<'a> {
     names: &'a [String],
     /// Collects the item's field names.
     learn: Option<&'a mut Vec<String>>,
+    /// True if there is nothing to collect, and no marker for `None`.
+    is_plain: bool,
 }
 
 impl<'a> Record<'a> {
@@ -98,7 +100,8 @@ impl<'a> Record<'a> {
         names: &'a [String],
         learn: Option<&'a mut Vec<String>>,
     ) -> Self {
-        Self { format, out, count: 0, names, learn }
+        let is_plain = learn.is_none() && format.null.is_empty();
+        Self { format, out, count: 0, names, learn, is_plain }
     }
 
     #[inline]
@@ -107,7 +110,7 @@ impl<'a> Record<'a> {
             self.out.push(self.format.delimiter);
         }
         self.count += 1;
-        if self.format.null.is_empty() {
+        if self.is_plain {
             value.serialize(Field { format: self.format, out: self.out })
         } else {
             self.append_beside_marker(value)
@@ -119,7 +122,8 @@ impl<'a> Record<'a> {
     fn append_beside_marker<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ItemError> {
         let begin = self.out.len();
         value.serialize(Field { format: self.format, out: self.out })?;
-        if self.out[begin..] == *self.format.null.as_bytes() && !is_none(value)? {
+        let null = self.format.null.as_bytes();
+        if !null.is_empty() && self.out[begin..] == *null && !is_none(value)? {
             self.format.quote_from(begin, self.out);
         }
         Ok(())
@@ -127,8 +131,16 @@ impl<'a> Record<'a> {
 
     #[inline]
     fn learn(&mut self, name: &str) {
+        if !self.is_plain {
+            self.push_name(name);
+        }
+    }
+
+    /// Only the first item's names are learnt, so this stays out of the code that is compiled for each field.
+    #[cold]
+    fn push_name(&mut self, name: &str) {
         if let Some(names) = &mut self.learn {
-            push(names, name);
+            names.push(name.to_owned());
         }
     }
 
@@ -136,12 +148,6 @@ impl<'a> Record<'a> {
         self.append(value)?;
         Ok(self.count)
     }
-}
-
-/// Only the first item's names are learnt, so this stays out of the code that is compiled for each field.
-#[cold]
-fn push(names: &mut Vec<String>, name: &str) {
-    names.push(name.to_owned());
 }
 
 impl SerializeStruct for Record<'_> {
