@@ -142,16 +142,27 @@ fn holds_the_writers_lock(folder: &Folder) -> bool {
     last.is_some_and(|line| line.contains("F_WRLCK"))
 }
 
-/// The process ID of the owner once it is paused; `None` if it ended before.
+/// The process ID of the owner once all its threads are paused; `None` if it ended before. A thread that was within a call
+/// stops after the call, and may have taken the writer's lock by then.
 fn wait_until_it_sleeps(folder: &Folder, owner: &mut Child) -> Option<String> {
     loop {
         let trace = std::fs::read_to_string(folder.beside("trace")).unwrap_or_default();
-        if let Some(line) = trace.lines().find(|line| line.contains("stopped by SIGSTOP")) {
-            return line.split_whitespace().next().map(str::to_owned);
+        let stops = trace.lines().filter(|line| line.contains("stopped by SIGSTOP"));
+        let stopped: Vec<&str> = stops.filter_map(|line| line.split_whitespace().next()).collect();
+        if let Some(first) = stopped.first()
+            && threads(first).iter().all(|thread| stopped.contains(&thread.as_str()))
+        {
+            return Some((*first).to_owned());
         }
         if owner.try_wait().expect("a child of ours").is_some() {
             return None;
         }
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// The IDs of the threads of the process that this thread belongs to.
+fn threads(of: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
