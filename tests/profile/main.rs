@@ -88,11 +88,12 @@ fn a_hot_function_is_shown_below_its_own_component_in_every_kind_of_step() {
 }
 
 #[test]
-fn nine_tenths_of_the_cpu_time_are_those_of_components() {
+fn nearly_all_of_the_cpu_time_is_that_of_components() {
     let world = World::new();
-    let profile = &world.profiled("--rounds 100")["cpu_profile"];
+    // On a busy machine, starting the program takes a larger share of a short run.
+    let profile = &world.profiled("--rounds 300")["cpu_profile"];
     let (all, inside) = (profile["samples"].as_u64().unwrap(), profile["in_components"].as_u64().unwrap());
-    assert!(all >= 100 && inside * 10 >= all * 9, "{inside} of {all} samples: {profile:#}");
+    assert!(all >= 100 && inside * 100 >= all * 95, "{inside} of {all} samples: {profile:#}");
 }
 
 #[test]

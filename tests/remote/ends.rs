@@ -346,9 +346,9 @@ fn a_slow_chunk_is_not_sent_twice() {
         CALLS.fetch_add(1, Ordering::Relaxed);
         if is_in_a_worker() {
             // Longer than an answer may take before it is late.
-            thread::sleep(PATIENCE * 2);
-        } else if number == 0 {
             thread::sleep(PATIENCE * 3);
+        } else if number < 2 {
+            thread::sleep(PATIENCE * 4);
         }
         number
     }
@@ -364,14 +364,14 @@ fn a_slow_chunk_is_not_sent_twice() {
     }
 
     let world = World::new();
-    let launch = slow_job(4);
+    let launch = slow_job(8);
     let chunks =
         RemoteChunks::over(Arc::new(Carrier::new(1, Mishaps::default()))).patience(PATIENCE).build("test");
     let _workers = Workers::start(&world, &[launch.job], 2, &chunks);
     let report = world.run_with(&launch, &options(chunks));
     assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
-    assert_eq!(kept(&world), all(4));
-    assert_eq!(CALLS.load(Ordering::Relaxed), 4);
+    assert_eq!(kept(&world), all(8));
+    assert_eq!(CALLS.load(Ordering::Relaxed), 8);
 }
 
 #[test]
