@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 use batch_runtime::Failure;
 use batch_runtime::workers::{ChunkAnswer, ChunkCarrier, ChunkOffer, ChunkOffers, ChunkRequests, OnReply};
@@ -18,6 +19,10 @@ pub(super) struct Mishaps {
     pub(super) forged: u64,
     /// The worker that takes a request vanishes with it.
     pub(super) dropped: u64,
+    /// The first reply to a request takes this time, if the request is the second, fourth, sixth … that a worker takes.
+    pub(super) delay_of_second: Duration,
+    /// The same for the first, third, fifth … request.
+    pub(super) delay_of_first: Duration,
 }
 
 type Reply = Weak<OnReply>;
@@ -45,6 +50,8 @@ struct State {
     late: Vec<(Vec<u8>, Reply)>,
     /// Some of the requests that were sent: forgeries are made from them.
     seen: Vec<Vec<u8>>,
+    /// How many requests workers have taken.
+    taken: u64,
     /// Nothing arrives any more.
     is_cut: bool,
 }
@@ -90,8 +97,14 @@ impl Carrier {
 
     pub(super) fn carrying(seed: u64, mishaps: Mishaps, longest: usize) -> Self {
         let random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let state =
-            State { random, queues: HashMap::new(), late: Vec::new(), seen: Vec::new(), is_cut: false };
+        let state = State {
+            random,
+            queues: HashMap::new(),
+            late: Vec::new(),
+            seen: Vec::new(),
+            taken: 0,
+            is_cut: false,
+        };
         Self(Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new(), mishaps, longest }))
     }
 
@@ -184,8 +197,15 @@ impl ChunkOffers for Offers {
                     continue;
                 };
                 let taken = Some((queue.clone(), request.clone(), Weak::clone(&reply)));
-                let answer = Answer { carrier: self.carrier.clone(), reply, taken };
-                if state.happens(self.carrier.0.mishaps.dropped) {
+                let mishaps = self.carrier.0.mishaps;
+                state.taken += 1;
+                let delay = if state.taken.is_multiple_of(2) {
+                    mishaps.delay_of_second
+                } else {
+                    mishaps.delay_of_first
+                };
+                let answer = Answer { carrier: self.carrier.clone(), reply, delay: Mutex::new(delay), taken };
+                if state.happens(mishaps.dropped) {
                     // Dropping the answer offers the request again.
                     drop(state);
                     drop(answer);
@@ -202,11 +222,14 @@ impl ChunkOffers for Offers {
 struct Answer {
     carrier: Carrier,
     reply: Reply,
+    /// How long the next reply takes.
+    delay: Mutex<Duration>,
     taken: Option<(String, Vec<u8>, Reply)>,
 }
 
 impl ChunkAnswer for Answer {
     fn send(&self, reply: Vec<u8>) {
+        thread::sleep(mem::take(&mut *self.delay.lock().unwrap()));
         let mishaps = self.carrier.0.mishaps;
         let mut state = self.carrier.lock();
         if state.is_cut {

@@ -375,6 +375,50 @@ fn a_slow_chunk_is_not_sent_twice() {
 }
 
 #[test]
+fn a_chunk_that_a_worker_begins_after_a_later_one_is_not_sent_twice() {
+    const PATIENCE: Duration = Duration::from_millis(1_500);
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+
+    #[processor]
+    fn counts(number: u64) -> u64 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // All other chunks wait longer than an answer may take before it is late.
+        thread::sleep(if is_in_a_worker() { PATIENCE * 2 } else { PATIENCE * 4 });
+        number
+    }
+
+    #[step(chunk = 1, threads = 1, remote)]
+    fn counting() {
+        numbers | counts | keep
+    }
+
+    #[job]
+    fn count_calls(count: u64) {
+        counting;
+    }
+
+    let delay = PATIENCE / 3;
+    thread::scope(|scope| {
+        for mishaps in [
+            Mishaps { delay_of_first: delay, ..Mishaps::default() },
+            Mishaps { delay_of_second: delay, ..Mishaps::default() },
+        ] {
+            scope.spawn(move || {
+                let world = World::new();
+                let launch = count_calls(6);
+                let chunks =
+                    RemoteChunks::over(Arc::new(Carrier::new(1, mishaps))).patience(PATIENCE).build("test");
+                let _workers = Workers::start(&world, &[launch.job], 2, &chunks);
+                let report = world.run_with(&launch, &options(chunks));
+                assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
+                assert_eq!(kept(&world), all(6));
+            });
+        }
+    });
+    assert_eq!(CALLS.load(Ordering::Relaxed), 12);
+}
+
+#[test]
 fn a_worker_that_lacks_something_says_so_and_the_threads_of_the_step_do_it() {
     #[resource]
     fn lamp() -> Result<HashMap<u64, u64>, Failure> {
@@ -429,7 +473,8 @@ fn with_order_none_each_item_is_written_once() {
 
     for seed in 1..4 {
         let world = World::new();
-        let mishaps = Mishaps { lost: 3, duplicated: 10, late: 10, forged: 5, dropped: 3 };
+        let mishaps =
+            Mishaps { lost: 3, duplicated: 10, late: 10, forged: 5, dropped: 3, ..Mishaps::default() };
         let report = with_workers(&world, &pass(1_000), seed, mishaps);
         assert_eq!(report.status, BatchStatus::Completed, "{}", report.exit.description);
         assert_eq!(kept(&world), all(1_000), "seed {seed}");

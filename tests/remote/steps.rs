@@ -196,7 +196,7 @@ fn output_counters_skips_and_checkpoint_are_those_of_one_thread() {
 
 #[test]
 fn lost_duplicated_late_and_forged_messages_change_nothing() {
-    let mishaps = Mishaps { lost: 5, duplicated: 10, late: 10, forged: 10, dropped: 5 };
+    let mishaps = Mishaps { lost: 5, duplicated: 10, late: 10, forged: 10, dropped: 5, ..Mishaps::default() };
     for seed in 1..5 {
         does_the_same_as_one_thread(600, seed, mishaps);
     }

@@ -43,7 +43,8 @@ pub(super) struct Awaited<In, Out> {
     pub(super) lane: usize,
     /// The position of the request among all requests. If a worker has begun a later request, this one may be lost.
     pub(super) turn: u64,
-    /// When the chunk was sent, or when a worker last said that it was working on it.
+    /// When the chunk was sent, when a worker last said that it was working on it, or when a worker began a later
+    /// request, whichever is the latest.
     pub(super) heard: Instant,
     /// How often the chunk was sent.
     pub(super) sent: u32,
@@ -262,10 +263,17 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             }
             Answer::Begun { number, turn, worker } => {
                 self.refused.store(0, Ordering::Relaxed);
-                if let Some(awaited) = lock(&self.awaited).get_mut(&number) {
-                    awaited.heard = Instant::now();
+                let now = Instant::now();
+                let mut all = lock(&self.awaited);
+                if let Some(awaited) = all.get_mut(&number) {
+                    awaited.heard = now;
                     awaited.holders.begins(WorkerId(worker));
-                    self.begun.fetch_max(turn, Ordering::Relaxed);
+                    let before = self.begun.fetch_max(turn, Ordering::Relaxed);
+                    // Several workers begin at the same time, so a request that this one has overtaken may be in a
+                    // worker's hands already. It is late only if its worker stays silent from now on.
+                    for overtaken in all.values_mut().filter(|it| (before..turn).contains(&it.turn)) {
+                        overtaken.heard = now;
+                    }
                 }
             }
             Answer::GivenBack { number, worker } => {
