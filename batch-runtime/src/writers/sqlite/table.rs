@@ -35,55 +35,66 @@ impl Affinity {
         }
     }
 
-    /// Returns the problem if the column would change the integer.
+    /// Returns an error if the column would change the integer.
     #[inline]
-    pub(super) fn changes_integer(self, value: i64) -> Option<String> {
-        match self {
-            Self::None | Self::Numeric => None,
-            Self::Text => Some(self.problem(&format!("the integer {value}"), "text", "INTEGER")),
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                reason = "the comparison shows whether anything is lost"
-            )]
-            Self::Real if i128::from(value) == (value as f64) as i128 => None,
-            Self::Real => Some(self.problem(&format!("the integer {value}"), "a rounded number", "INTEGER")),
-        }
+    pub(super) fn check_integer(self, value: i64) -> Result<(), RowError> {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "the comparison shows whether anything is lost"
+        )]
+        let is_kept = match self {
+            Self::None | Self::Numeric => true,
+            Self::Text => false,
+            Self::Real => i128::from(value) == (value as f64) as i128,
+        };
+        if is_kept { Ok(()) } else { Err(self.changed_integer(value)) }
     }
 
-    /// Returns the problem if the column would change the real.
+    #[cold]
+    fn changed_integer(self, value: i64) -> RowError {
+        let becomes = if self == Self::Real { "a rounded number" } else { "text" };
+        self.changed(&format!("the integer {value}"), becomes, "INTEGER")
+    }
+
+    /// Returns an error if the column would change the real.
     #[inline]
-    pub(super) fn changes_real(self, value: f64) -> Option<String> {
+    pub(super) fn check_real(self, value: f64) -> Result<(), RowError> {
+        if value.is_nan() || self == Self::Text { Err(self.changed_real(value)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn changed_real(self, value: f64) -> RowError {
         if value.is_nan() {
-            return Some(
-                "SQLite has no NaN and would store NULL; write `None`, or leave the item out".into(),
+            return RowError::new(
+                "SQLite has no NaN and would store NULL; write `None`, or leave the item out",
             );
         }
-        (self == Self::Text).then(|| self.problem(&format!("the number {value}"), "text", "REAL"))
+        self.changed(&format!("the number {value}"), "text", "REAL")
     }
 
-    /// Returns the problem if the column would change the text.
+    /// Returns an error if the column would change the text.
     #[inline]
-    pub(super) fn changes_text(self, value: &str) -> Option<String> {
+    pub(super) fn check_text(self, value: &str) -> Result<(), RowError> {
         match self {
-            Self::None | Self::Text => None,
-            Self::Numeric | Self::Real => {
-                is_number(value).then(|| self.problem(&format!("the text '{value}'"), "a number", "TEXT"))
+            Self::Numeric | Self::Real if is_number(value) => {
+                Err(self.changed(&format!("the text '{value}'"), "a number", "TEXT"))
             }
+            _ => Ok(()),
         }
     }
 
     #[cold]
-    fn problem(self, value: &str, becomes: &str, better: &str) -> String {
+    fn changed(self, value: &str, becomes: &str, better: &str) -> RowError {
         let declared = match self {
             Self::None => "without a type",
             Self::Text => "as text",
             Self::Numeric => "as a number",
             Self::Real => "as REAL",
         };
-        format!(
+        RowError::new(format!(
             "{value} would be stored as {becomes}, because the column is declared {declared}; declare the column as {better}, or write another type"
-        )
+        ))
     }
 }
 

@@ -58,9 +58,7 @@ struct Value<'a, V> {
 impl<V: Cell> Value<'_, V> {
     #[inline]
     fn integer(self, value: i64) -> Result<(), RowError> {
-        if let Some(problem) = self.affinity.changes_integer(value) {
-            return Err(RowError::new(problem));
-        }
+        self.affinity.check_integer(value)?;
         self.values.integer(value);
         Ok(())
     }
@@ -117,18 +115,14 @@ impl<V: Cell> Serializer for Value<'_, V> {
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), RowError> {
-        if let Some(problem) = self.affinity.changes_real(value) {
-            return Err(RowError::new(problem));
-        }
+        self.affinity.check_real(value)?;
         self.values.real(value);
         Ok(())
     }
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), RowError> {
-        if let Some(problem) = self.affinity.changes_text(value) {
-            return Err(RowError::new(problem));
-        }
+        self.affinity.check_text(value)?;
         self.values.text(value);
         Ok(())
     }
