@@ -185,8 +185,8 @@ pub struct StepUsage {
     pub cpu: u64,
     /// The CPU time of the whole process during the step.
     pub process_cpu: u64,
-    /// How long the thread of the step could have run but had no core, because other threads had them all; `None` where
-    /// the system does not tell.
+    /// How long the thread of the step could have run but had no core, because other threads had them all; `None` for a
+    /// partition, or where the system does not report it.
     pub delayed: Option<u64>,
     /// The number of cores that the process may use.
     pub cores: u32,

@@ -41,8 +41,8 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Starts with no commits, and times the step from now on.
-    pub(crate) fn start() -> Self {
-        Self { counters: Counters::default(), watch: StepWatch::start() }
+    pub(crate) fn start(is_partition: bool) -> Self {
+        Self { counters: Counters::default(), watch: StepWatch::start(is_partition) }
     }
 }
 

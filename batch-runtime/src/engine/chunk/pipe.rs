@@ -74,7 +74,7 @@ where
 }
 
 fn run_as<P: Pipe, M: Mode<P>>(run: &StepRun<'_>, mode: &M) -> StepEnd {
-    let mut totals = Totals::start();
+    let mut totals = Totals::start(run.own.is_partition());
     let phase = Cell::new(Phase::Open);
     let drive = || frames::in_step::<P, _>(|| open_and_drive::<P, M>(run, mode, &mut totals, &phase));
     let result =
@@ -312,7 +312,7 @@ pub(crate) fn collect<P: Pipe, R: Reader<Item = P::In>>(
     reader: R,
 ) -> Result<(Vec<P::Out>, Counters), Failure> {
     let phase = Cell::new(Phase::Open);
-    let mut totals = Totals::start();
+    let mut totals = Totals::start(run.own.is_partition());
     let collected = panic::catch(|| {
         let pipeline = Pipeline::<_, _, true>::new(reader, P::processor(&run.scope)?, run.sizes.chunk);
         let (writer, mut listener) = (Discard(PhantomData), ());

@@ -31,7 +31,7 @@ use runner::PartitionRunner;
 /// Runs a step with partitions.
 #[must_use]
 pub fn run_partitions<P: Partitioned>(step: &PartitionedRun<'_>) -> StepEnd {
-    let mut watch = StepWatch::start();
+    let mut watch = StepWatch::start(false);
     let opened = |panicked: Failure| Halt::Failed(panicked.during(Phase::Open));
     // These are the listeners of the whole step. Each partition opens its own listeners.
     let began = panic::catch(|| {

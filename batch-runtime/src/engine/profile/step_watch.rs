@@ -28,7 +28,8 @@ pub(crate) struct StepWatch {
 }
 
 impl StepWatch {
-    pub(crate) fn start() -> Self {
+    /// Starts the watch of a step, or of a step's partition.
+    pub(crate) fn start(is_partition: bool) -> Self {
         Self {
             began: Instant::now(),
             process_cpu: usage::process().0,
@@ -37,7 +38,8 @@ impl StepWatch {
             chunks: 0,
             memory: None,
             cpu: thread_cpu(),
-            delayed: usage::delayed(),
+            // Asking the system would take longer than a small partition, and advice is about whole steps.
+            delayed: if is_partition { None } else { usage::delayed() },
             profiler: Profiler::default(),
         }
     }

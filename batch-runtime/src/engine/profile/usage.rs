@@ -1,6 +1,7 @@
 //! Asks the operating system for the CPU time and the memory of the process.
 
 use std::fs;
+use std::sync::LazyLock;
 use std::thread;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -34,7 +35,11 @@ pub(super) fn delayed() -> Option<u64> {
     fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The number of cores that the process may use.
+/// The number of cores that the process may use, as it was when this was first asked: to find it out, Linux reads
+/// several files.
 pub(super) fn cores() -> u32 {
-    thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+    static CORES: LazyLock<u32> = LazyLock::new(|| {
+        thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+    });
+    *CORES
 }
