@@ -92,6 +92,8 @@ pub mod cli;
 #[cfg_attr(doc, doc(hidden))]
 pub mod definition;
 pub mod engine;
+#[cfg(feature = "cli")]
+mod frontend;
 pub mod graph;
 pub mod guide;
 pub mod observe;

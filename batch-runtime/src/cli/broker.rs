@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::console::Console;
-use super::refusal::Refusal;
 use crate::definition::JobInfo;
+use crate::frontend::refusal::Refusal;
 use crate::operator::JobOperator;
 use crate::repository::Repository;
 #[cfg(feature = "amqp")]

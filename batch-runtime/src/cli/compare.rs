@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::refusal::Refusal;
-use super::{json, print_json};
+use super::output::print_json;
 use crate::definition::ExecutionId;
+use crate::frontend::json;
+use crate::frontend::refusal::Refusal;
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
 use crate::operator::{ExecutionDetails, JobOperator};

@@ -2,13 +2,13 @@
 
 use clap_complete::{Shell, generate};
 
-use super::command;
 use super::console::Console;
+use super::options::command;
 use crate::definition::JobInfo;
 
 /// `completions`
 pub(super) fn print(shell: Shell, program: &str, jobs: &[&'static JobInfo], console: &Console) {
     let mut script = Vec::new();
-    generate(shell, &mut command::command(program, jobs, console.width), program, &mut script);
+    generate(shell, &mut command(program, jobs, console.width), program, &mut script);
     console.out.put(String::from_utf8_lossy(&script));
 }

@@ -2,8 +2,9 @@
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::refusal::{Refusal, exit};
-use super::{done, json};
+use super::documents::Findings;
+use super::output::done;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::observe::words;
 use crate::operator::{Finding, JobOperator};
 
@@ -16,6 +17,6 @@ pub(super) fn doctor(operator: &JobOperator, globals: &Globals, console: &Consol
     } else {
         findings.iter().map(line).collect::<Vec<_>>().join("\n")
     };
-    done(&json::Findings::of(&findings), &text, globals, console);
+    done(&Findings::of(&findings), &text, globals, console);
     Ok(if findings.is_empty() { exit::COMPLETED } else { exit::FAILED })
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::refusal::{Refusal, exit};
 use super::run::code_of;
-use super::{json, show};
+use super::show;
 use crate::definition::{ExecutionId, StepExecutionId, StopSignal};
+use crate::frontend::json;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::observe::progress::Show;
 use crate::observe::step_progress::ended;
 use crate::observe::{Observer as _, Progress, StepLive, StepProgress, Summary, words};

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::refusal::Refusal;
-use super::{done, json};
+use super::documents::Metrics;
+use super::output::done;
+use crate::frontend::refusal::Refusal;
 use crate::observe;
 use crate::repository::Repository;
 
@@ -21,7 +22,7 @@ pub(super) fn show(
 ) -> Result<(), Refusal> {
     let metrics = observe::metrics(repository)?;
     let Some(file) = textfile.map(Path::new) else {
-        done(&json::Metrics { textfile: None, metrics: &metrics }, metrics.trim_end(), globals, console);
+        done(&Metrics { textfile: None, metrics: &metrics }, metrics.trim_end(), globals, console);
         return Ok(());
     };
     replace(file, &metrics).map_err(|error| {
@@ -32,7 +33,7 @@ pub(super) fn show(
     })?;
     let text = format!("wrote the metrics to {}", file.display());
     let shown = file.display().to_string();
-    done(&json::Metrics { textfile: Some(&shown), metrics: &metrics }, &text, globals, console);
+    done(&Metrics { textfile: Some(&shown), metrics: &metrics }, &text, globals, console);
     Ok(())
 }
 

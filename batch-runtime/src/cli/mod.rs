@@ -55,64 +55,56 @@
 
 mod arguments;
 mod broker;
-mod command;
 mod compare;
 mod complete;
 mod console;
 mod doctor;
-pub(crate) mod executions;
+mod documents;
+mod executions;
 mod follow;
-pub(crate) mod json;
+mod invocation;
+#[cfg(feature = "log")]
 mod log;
 mod metrics;
 mod on_end;
-pub(crate) mod parameter;
+mod options;
+mod output;
 mod parameters_file;
 mod profile;
 mod purge;
 mod recover;
-pub(crate) mod refusal;
-pub(crate) mod repository;
+mod repository;
 mod run;
 #[cfg(feature = "schedule")]
-pub(crate) mod schedule;
+mod schedule;
 #[cfg(feature = "serve")]
 mod serve;
 mod show;
 mod signals;
-pub(crate) mod skipped;
+mod skipped;
 mod telemetry;
 #[cfg(test)]
 mod tests;
-pub(crate) mod times;
+mod unparsed;
 mod workers;
-mod workers_option;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use serde::Serialize;
-
-use arguments::{Globals, Invocation};
+use arguments::Globals;
 use console::Console;
-use refusal::{Refusal, exit};
+use invocation::Invocation;
+use output::{CLI, done, refuse};
 use repository::Open;
 
 use crate::definition::JobInfo;
+use crate::frontend::json::Drawing;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::graph::render;
 use crate::operator::JobOperator;
 use crate::repository::OperationKind;
-
-/// The origin that the repository records for an operation of the command line.
-const CLI: &str = "cli";
-
-/// How clap describes the command `help`, which it adds itself.
-const HELP_OF_CLAP: &str = "Print this message or the help of the given subcommand(s)";
-/// Our description of that command, in the style of the other commands.
-const HELP: &str = "Prints this help, or the help of a command";
 
 /// The whole program, as `batch_runtime::main!` calls it.
 ///
@@ -178,10 +170,10 @@ fn answer<A: Into<OsString>>(
         .and_then(|path| std::path::Path::new(path).file_name())
         .map_or_else(|| "batch".to_owned(), |name| name.to_string_lossy().into_owned());
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let parsed = command::command(&program, &jobs, console.width).try_get_matches_from(&arguments);
+    let parsed = options::command(&program, &jobs, console.width).try_get_matches_from(&arguments);
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) => return unparsed(&error, &arguments, &jobs, console, wants_json),
+        Err(error) => return unparsed::unparsed(&error, &arguments, &jobs, console, wants_json),
     };
     let globals = Globals::of(&matches);
     let done = Invocation::of(&matches, &jobs)
@@ -262,14 +254,14 @@ fn dispatch(
             operator.stop(*execution)?;
             operator.did(*execution, OperationKind::Stop, CLI)?;
             let text = format!("asked execution {execution} to stop after its current chunk");
-            done(&json::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
+            done(&documents::Asked { execution: *execution, asked: "stop" }, &text, globals, console);
         }
         Invocation::Abandon(execution) => {
             let operator = operator(Open::Existing)?;
             operator.abandon(*execution)?;
             operator.did(*execution, OperationKind::Abandon, CLI)?;
             let text = format!("execution {execution} is abandoned; `run --next` starts a new instance");
-            done(&json::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
+            done(&documents::Asked { execution: *execution, asked: "abandon" }, &text, globals, console);
         }
         Invocation::Recover { on_end } => {
             recover::recover(&operator(Open::Existing)?, on_end.as_deref(), globals, console)?;
@@ -279,14 +271,14 @@ fn dispatch(
         }
         Invocation::Graph { job, format } => {
             let graph = render(job, *format);
-            let document = json::Drawing { job: job.name, format: format.name(), graph: &graph };
+            let document = Drawing { job: job.name, format: format.name(), graph: &graph };
             done(&document, graph.trim_end(), globals, console);
         }
         Invocation::GraphOf { execution, format } => {
             let operator = operator(Open::Existing)?;
             let graph = operator.graph(*execution, *format)?;
             let job = &operator.execution(*execution)?.instance.job;
-            let document = json::Drawing { job, format: format.name(), graph: &graph };
+            let document = Drawing { job, format: format.name(), graph: &graph };
             done(&document, graph.trim_end(), globals, console);
         }
         Invocation::Purge(arguments) => {
@@ -315,61 +307,6 @@ fn dispatch(
         }
     }
     Ok(exit::COMPLETED)
-}
-
-/// Prints the requested help, or one line that says what is wrong with the arguments.
-fn unparsed(
-    error: &clap::Error,
-    arguments: &[OsString],
-    jobs: &[&'static JobInfo],
-    console: &Console,
-    wants_json: bool,
-) -> u8 {
-    let help = || {
-        let help = error.render();
-        let help = if console.colour { help.ansi().to_string() } else { help.to_string() };
-        help.replace(HELP_OF_CLAP, HELP)
-    };
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            console.out.put(help());
-            exit::COMPLETED
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            console.err.put(error.render().to_string().replace(HELP_OF_CLAP, HELP));
-            exit::USAGE
-        }
-        _ => {
-            let of_run = arguments.iter().skip(1).any(|argument| argument == "run");
-            refuse(&Refusal::of_clap(error, jobs, of_run), console, wants_json, true)
-        }
-    }
-}
-
-fn refuse(refusal: &Refusal, console: &Console, wants_json: bool, briefly: bool) -> u8 {
-    if wants_json {
-        print_json(&json::Refused::from(refusal), console);
-    }
-    console.err.line(format_args!("error: {}", crate::observe::words::line(&refusal.to_string(), 4_000)));
-    if let (Some(detail), false) = (&refusal.detail, wants_json || briefly) {
-        console.err.line(format_args!("\n{detail}"));
-    }
-    refusal.code
-}
-
-fn done(document: &impl Serialize, text: &str, globals: &Globals, console: &Console) {
-    if globals.json {
-        print_json(document, console);
-    } else if !globals.quiet {
-        console.out.line(text);
-    }
-}
-
-fn print_json(document: &impl Serialize, console: &Console) {
-    match serde_json::to_string_pretty(document) {
-        Ok(text) => console.out.line(text),
-        Err(error) => console.err.line(format_args!("error: cannot print the answer as JSON: {error}")),
-    }
 }
 
 /// Keeps one job for each name: clap panics on two commands with the same name.

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::console::Console;
-use super::refusal::Refusal;
+use crate::frontend::refusal::Refusal;
 
 /// The parameters as strings, in the order of the object. A list becomes one string for each of its values, and `null`
 /// is left out.

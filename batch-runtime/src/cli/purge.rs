@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use super::arguments::{Globals, PurgeArguments};
 use super::console::Console;
-use super::refusal::Refusal;
-use super::skipped::Skipped;
-use super::times::moment;
-use super::{done, json};
+use super::documents;
+use super::output::done;
 use crate::definition::BoxError;
+use crate::frontend::json::Details;
+use crate::frontend::refusal::Refusal;
+use crate::frontend::skipped::Skipped;
+use crate::frontend::times::moment;
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
 use crate::operator::{Archive, ExecutionDetails, JobOperator, Purge, Purged};
@@ -34,7 +36,7 @@ pub(super) fn purge(
     if !arguments.yes {
         let found = operator.purgeable(&purge)?;
         let text = if found.instances() == 0 { nothing() } else { would(&found) };
-        done(&json::Purge::of(&found, false), &text, globals, console);
+        done(&documents::Purge::of(&found, false), &text, globals, console);
         return Ok(());
     }
     let purged = match arguments.archive.as_deref().map(Path::new) {
@@ -48,7 +50,7 @@ pub(super) fn purge(
         (counted(purged.instances(), "instance"), counted(purged.executions(), "execution"));
     let text =
         if purged.instances() == 0 { nothing() } else { format!("purged {instances} with {executions}") };
-    done(&json::Purge::of(&purged, true), &text, globals, console);
+    done(&documents::Purge::of(&purged, true), &text, globals, console);
     Ok(())
 }
 
@@ -130,7 +132,7 @@ impl ArchiveFile {
 
 impl Archive for ArchiveFile {
     fn execution(&mut self, execution: &ExecutionDetails) -> Result<(), BoxError> {
-        self.line(&json::Details::from(execution))
+        self.line(&Details::from(execution))
     }
 
     fn skipped(&mut self, item: &SkippedRow) -> Result<(), BoxError> {

@@ -2,9 +2,11 @@
 
 use super::arguments::Globals;
 use super::console::{Console, Environment, Stream};
+use super::documents::Recovered;
 use super::on_end::{self, Ended};
-use super::refusal::Refusal;
-use super::{done, json};
+use super::output::{CLI, done};
+use crate::frontend::json::Details;
+use crate::frontend::refusal::Refusal;
 use crate::observe::words;
 use crate::operator::{ExecutionDetails, JobOperator};
 use crate::repository::{JobExecution, OperationKind};
@@ -18,10 +20,10 @@ pub(super) fn recover(
 ) -> Result<(), Refusal> {
     let recovered = operator.recover()?;
     for execution in &recovered {
-        operator.did(execution.id, OperationKind::Recover, super::CLI)?;
+        operator.did(execution.id, OperationKind::Recover, CLI)?;
         run_command(command, &operator.show(execution.id)?, console.environment, &console.err);
     }
-    done(&json::Recovered::of(&recovered), &text(&recovered), globals, console);
+    done(&Recovered::of(&recovered), &text(&recovered), globals, console);
     Ok(())
 }
 
@@ -39,7 +41,7 @@ pub(super) fn run_command(
         status: execution.status.as_str(),
         exit_code: &execution.exit.code,
     };
-    on_end::run_command(command, &ended, &json::Details::from(recovered), environment, err);
+    on_end::run_command(command, &ended, &Details::from(recovered), environment, err);
 }
 
 /// Reports the recovered executions.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::console::Console;
-use super::refusal::Refusal;
 use crate::definition::resource_name;
+use crate::frontend::refusal::Refusal;
 use crate::repository::Repository;
 use crate::repository::sqlite::SqliteRepository;
 

@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::arguments::{Globals, RunArguments};
 use super::console::Console;
 use super::on_end::{self, Ended};
+use super::output::print_json;
 use super::profile::RunProfile;
-use super::refusal::{Refusal, exit};
 use super::workers::with_workers;
-use super::{json, print_json};
 use crate::definition::{ExecutionId, JobInfo, Launch, Parameters, parse_parameters, resolve_parameters};
+use crate::frontend::json;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::observe::progress::Show;
 use crate::observe::{JobReport, Progress, Remedy, Summary};
 use crate::operator::{JobOperator, OperatorError, RestartFrom};
@@ -103,7 +104,7 @@ fn watched(
     let profile = profiling.stop(ran.as_ref().ok(), console);
     let report = ran?;
     if globals.json {
-        print_json(&json::Report::from(&report).profiled(&profile), console);
+        print_json(&profile.add_to(json::Report::from(&report)), console);
     }
     print_report(&report, &profile, job, arguments, globals, console);
     Ok(code_of(report.status))

@@ -1,93 +1,24 @@
 //! `serve`: the web page for operators.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-
-use super::arguments::Globals;
+use super::arguments::{Globals, ServeArguments};
 use super::console::Console;
-use super::refusal::{Refusal, exit};
+use super::documents::Served;
+use super::output::print_json;
+use super::recover;
 use super::repository::{self, Open};
-use super::{json, recover};
 use crate::definition::JobInfo;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::operator::JobOperator;
 use crate::serve::{Guard, Listen, Listener, Page, Token, serve};
 
-const OPTIONS: &str = "Options";
-
-/// `serve`, as typed.
-#[derive(Debug)]
-pub(super) struct Arguments {
-    listen: Listen,
-    hosts: Vec<String>,
-    token_file: Option<OsString>,
-    /// The folder for the logs of jobs.
-    log_folder: Option<OsString>,
-    read_only: bool,
-    allow_actions: bool,
-}
-
-impl Arguments {
-    pub(super) fn of(matches: &ArgMatches) -> Self {
-        Self {
-            listen: matches.get_one::<Listen>("listen").cloned().unwrap_or(Listen::DEFAULT),
-            hosts: matches.get_many("host").into_iter().flatten().cloned().collect(),
-            token_file: matches.get_one::<OsString>("token-file").cloned(),
-            #[cfg(feature = "log")]
-            log_folder: matches.get_one::<OsString>("log-folder").cloned(),
-            #[cfg(not(feature = "log"))]
-            log_folder: None,
-            read_only: matches.get_flag("read-only"),
-            allow_actions: matches.get_flag("allow-actions"),
-        }
-    }
-}
-
-pub(super) fn command() -> Command {
-    let option =
-        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
-    let command = Command::new("serve")
-        .about("Serves a web page that shows executions, with buttons to start, stop and restart jobs")
-        .long_about(
-            "Serves a web page that shows what ran and why it failed, with buttons to start, stop and restart jobs. The \
-             command prints the link that opens the page; nobody sees anything without the token in the link.\n\n\
-             Jobs that are started from the page are separate processes, which go on when the server ends.",
-        )
-        .args([
-            option("listen", 1)
-                .value_name("ADDRESS")
-                .value_parser(|text: &str| text.parse::<Listen>())
-                .help("Listens on an address and a port (0.0.0.0:8000), on a port of the loopback address (8000), or on a Unix socket (unix:/run/batch.sock) [default: 127.0.0.1:8765]"),
-            option("token-file", 2)
-                .value_name("FILE")
-                .value_parser(value_parser!(OsString))
-                .help("Takes the token from this file, which is created if there is none [default: a new token each time]"),
-            option("host", 3)
-                .value_name("NAME")
-                .action(ArgAction::Append)
-                .help("Answers to this name as well, for example behind a reverse proxy; may be repeated"),
-            option("read-only", 4).action(ArgAction::SetTrue).help("Shows everything, and changes nothing"),
-            option("allow-actions", 5)
-                .action(ArgAction::SetTrue)
-                .conflicts_with("read-only")
-                .help("Allows the buttons even if other machines can reach the address; without this option, such a page is read-only"),
-        ]);
-    #[cfg(feature = "log")]
-    let command = command.arg(
-        option("log-folder", 6)
-            .value_name("FOLDER")
-            .value_parser(value_parser!(OsString))
-            .help("Writes the log of each job that is started from the page into this folder, and shows it"),
-    );
-    command
-}
-
 /// `serve`
 pub(super) fn run(
-    arguments: &Arguments,
+    arguments: &ServeArguments,
     program: &str,
     jobs: &[&'static JobInfo],
     globals: &Globals,
@@ -130,7 +61,7 @@ pub(super) fn run(
         }),
     };
     if globals.json {
-        super::print_json(&json::Served { link: &link }, console);
+        print_json(&Served { link: &link }, console);
     } else {
         console.out.line(link);
     }

@@ -2,10 +2,11 @@
 
 use super::arguments::Globals;
 use super::console::Console;
-use super::refusal::Refusal;
-use super::times::moment;
-use super::{json, parameter, print_json};
+use super::output::print_json;
 use crate::definition::{ExecutionId, JobInfo};
+use crate::frontend::refusal::Refusal;
+use crate::frontend::times::moment;
+use crate::frontend::{json, parameter};
 use crate::observe::table::{Align, Table};
 use crate::observe::{StepProgress, Summary, words};
 use crate::operator::{ExecutionDetails, JobOperator};

@@ -1,17 +1,14 @@
 //! `show --skipped`: the skipped items of an execution as a table, as JSON or as CSV.
 
-use serde::Serialize;
-use serde_json::Value;
-
 use super::arguments::Globals;
 use super::console::Console;
-use super::print_json;
-use super::refusal::Refusal;
-use crate::definition::{ExecutionId, StepExecutionId};
+use super::output::print_json;
+use crate::frontend::refusal::Refusal;
+use crate::frontend::skipped::{CSV_HEADER, SkippedPage, csv_lines};
 use crate::observe::table::{Align, Table};
 use crate::observe::words;
-use crate::operator::{JobOperator, OperatorError};
-use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedRow};
+use crate::operator::JobOperator;
+use crate::repository::{SkipPhase, SkippedFilter, SkippedRow};
 
 /// `show --skipped`
 pub(super) fn show(
@@ -27,7 +24,7 @@ pub(super) fn show(
     if globals.json {
         print_json(&found.json(execution), console);
     } else if csv {
-        console.out.put(csv_of(rows));
+        console.out.put(format_args!("{CSV_HEADER}{}", csv_lines(rows)));
     } else if rows.is_empty() {
         console.out.line(match page.after {
             Some(_) => "no item was skipped after that one".to_owned(),
@@ -40,31 +37,6 @@ pub(super) fn show(
         }
     }
     Ok(())
-}
-
-/// The items of a page.
-pub(crate) struct SkippedPage {
-    pub(crate) rows: Vec<SkippedRow>,
-    /// The last item of this page, if there is another page.
-    pub(crate) next: Option<SkippedKey>,
-}
-
-impl SkippedPage {
-    pub(crate) fn of(operator: &JobOperator, page: &SkippedFilter) -> Result<Self, OperatorError> {
-        // Asking for one more than the limit shows whether there are more.
-        let limit = page.limit.map(|limit| limit.saturating_add(1));
-        let mut rows = operator.skipped_page(&SkippedFilter { limit, ..*page })?;
-        let most = page.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let more = rows.len() > most;
-        rows.truncate(most);
-        let next = rows.last().filter(|_| more).map(SkippedRow::key);
-        Ok(Self { rows, next })
-    }
-
-    pub(crate) fn json(&self, execution: ExecutionId) -> Document<'_> {
-        let skipped = self.rows.iter().map(Skipped::from).collect();
-        Document { execution, skipped, next: self.next.map(|key| key.to_string()) }
-    }
 }
 
 fn table_of(rows: &[SkippedRow]) -> Table {
@@ -94,89 +66,4 @@ fn table_of(rows: &[SkippedRow]) -> Table {
         ]);
     }
     table
-}
-
-#[derive(Serialize)]
-pub(crate) struct Document<'a> {
-    execution: ExecutionId,
-    skipped: Vec<Skipped<'a>>,
-    /// The value of `--after` for the next page, if there are more.
-    next: Option<String>,
-}
-
-/// A skipped item.
-#[derive(Serialize)]
-pub(super) struct Skipped<'a> {
-    execution: ExecutionId,
-    step: &'a str,
-    step_execution: StepExecutionId,
-    sequence: u64,
-    phase: SkipPhase,
-    position: Value,
-    location: Option<&'a str>,
-    error: &'a str,
-    item: Option<Value>,
-}
-
-/// Stored JSON as JSON; anything else as text.
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
-}
-
-impl<'a> From<&'a SkippedRow> for Skipped<'a> {
-    fn from(row: &'a SkippedRow) -> Self {
-        Self {
-            execution: row.execution,
-            step: &row.step,
-            step_execution: row.step_execution,
-            sequence: row.sequence,
-            phase: row.item.phase,
-            position: value(&row.item.position),
-            location: row.item.location.as_deref(),
-            error: &row.item.error,
-            item: row.item.item.as_deref().map(value),
-        }
-    }
-}
-
-/// CSV by RFC 4180: lines end in CRLF, and fields are quoted if they need it.
-fn csv_of(rows: &[SkippedRow]) -> String {
-    let mut csv = CSV_HEADER.to_owned();
-    csv.push_str(&csv_lines(rows));
-    csv
-}
-
-/// The first line of the CSV.
-pub(crate) const CSV_HEADER: &str =
-    "execution,step,step_execution,sequence,phase,position,location,error,item\r\n";
-
-/// The lines of the CSV after the header.
-pub(crate) fn csv_lines(rows: &[SkippedRow]) -> String {
-    let mut csv = String::new();
-    for SkippedRow { execution, step_execution, step, sequence, item } in rows {
-        let numbers = [execution.0, step_execution.0].map(|id| id.to_string());
-        let sequence = sequence.to_string();
-        let fields = [
-            numbers[0].as_str(),
-            step,
-            numbers[1].as_str(),
-            sequence.as_str(),
-            item.phase.as_str(),
-            item.position.as_str(),
-            item.location.as_deref().unwrap_or_default(),
-            item.error.as_str(),
-            item.item.as_deref().unwrap_or_default(),
-        ];
-        csv.push_str(&fields.map(field).join(","));
-        csv.push_str("\r\n");
-    }
-    csv
-}
-
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }

@@ -1,9 +1,7 @@
 //! The telemetry of a run: `--log` and `--otlp`.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 
-use clap::ArgMatches;
 #[cfg(feature = "log")]
 use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
 #[cfg(feature = "otel")]
@@ -11,35 +9,17 @@ use tracing_subscriber::Layer;
 #[cfg(feature = "log")]
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use super::arguments::TelemetryArguments;
 use super::console::Console;
-use super::log::LogArguments;
 #[cfg(feature = "log")]
-use super::log::file::BoxedLayer;
-use super::refusal::Refusal;
+use super::log::BoxedLayer;
+use crate::frontend::refusal::Refusal;
 #[cfg(feature = "otel")]
 use crate::observe::otel::{Otel, Settings};
 use crate::operator::JobOperator;
 use crate::repository::Repository;
 
-/// `--log`, `--log-filter` and `--otlp`, as typed.
-#[derive(Debug, Clone, Default)]
-pub(super) struct TelemetryArguments {
-    log: LogArguments,
-    otlp: Option<String>,
-}
-
 impl TelemetryArguments {
-    pub(super) fn of(matches: &ArgMatches) -> Self {
-        Self { log: LogArguments::of(matches), otlp: matches.get_one::<String>("otlp").cloned() }
-    }
-
-    /// The arguments that give a child process on this machine the same telemetry.
-    pub(super) fn of_child(&self) -> Result<Vec<OsString>, Refusal> {
-        let mut arguments = self.log.of_child()?;
-        arguments.extend(self.otlp.iter().flat_map(|url| ["--otlp".into(), url.into()]));
-        Ok(arguments)
-    }
-
     /// Emits telemetry until the result is dropped.
     pub(super) fn open(&self, program: &str, console: &Console) -> Result<Telemetry, Refusal> {
         self.start(program, None, console)
@@ -62,7 +42,7 @@ impl TelemetryArguments {
         _trace: Option<HashMap<String, String>>,
         _console: &Console,
     ) -> Result<Telemetry, Refusal> {
-        self.log.refuse()?;
+        self.refuse_log()?;
         self.refuse_otlp()?;
         Ok(Telemetry {})
     }
@@ -125,6 +105,16 @@ impl TelemetryArguments {
         settings.set_parent(trace.unwrap_or_default());
         let (otel, layer) = Otel::start(settings, is_worker);
         Ok(Some((otel, layer.map(Layer::boxed))))
+    }
+
+    #[cfg(not(feature = "log"))]
+    fn refuse_log(&self) -> Result<(), Refusal> {
+        match self.log.file {
+            None => Ok(()),
+            Some(_) => Err(Refusal::usage(
+                "`--log` needs a program that can write logs: build the program with the feature `log` of batch-runtime, or leave the option out",
+            )),
+        }
     }
 
     #[cfg(not(feature = "otel"))]

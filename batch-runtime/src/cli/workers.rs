@@ -4,16 +4,17 @@ use std::io::{Read, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arguments::{Globals, RunArguments};
+use super::arguments::{Globals, RunArguments, TelemetryArguments, Workers};
+use super::broker;
 use super::console::Console;
-use super::refusal::{Refusal, exit};
+use super::documents::{self, worker_status};
+use super::output::{done, print_json};
 use super::repository::{self, Open};
-use super::telemetry::TelemetryArguments;
-use super::times::{moment, since};
-use super::workers_option::Workers;
-use super::{broker, done, json, parameter, print_json};
 use crate::definition::{JobInfo, Parameters, parse_parameters};
 use crate::engine::{PartitionHandler, has_partitions};
+use crate::frontend::parameter;
+use crate::frontend::refusal::{Refusal, exit};
+use crate::frontend::times::{moment, since};
 use crate::observe::table::{Align, Table};
 use crate::operator::JobOperator;
 use crate::repository::Repository;
@@ -194,7 +195,7 @@ pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> 
     let repository = repository::open(globals.repository.as_deref(), console, Open::Existing)?;
     let workers = queue_of(&*repository)?.workers()?;
     if globals.json {
-        print_json(&json::Workers::of(&workers), console);
+        print_json(&documents::Workers::of(&workers), console);
         return Ok(());
     }
     if workers.is_empty() {
@@ -215,7 +216,7 @@ pub(super) fn list(globals: &Globals, console: &Console) -> Result<(), Refusal> 
         table.row([
             worker.id.to_string(),
             format!("{} on {}", worker.owner.pid, worker.owner.host),
-            json::worker_status(worker).to_owned(),
+            worker_status(worker).to_owned(),
             worker.slots.to_string(),
             moment(worker.started),
             since(worker.started, now),
@@ -242,7 +243,7 @@ pub(super) fn drain(worker: WorkerId, globals: &Globals, console: &Console) -> R
     }
     let text =
         format!("asked worker {worker} to finish its current chunks, hand its partitions back, and end");
-    done(&json::Drained { worker, asked: "drain" }, &text, globals, console);
+    done(&documents::Drained { worker, asked: "drain" }, &text, globals, console);
     Ok(())
 }
 

@@ -16,11 +16,11 @@ use super::request::{Asked, RequestError, number};
 use super::view;
 use super::view::View;
 use super::view::form::{Form, Refused};
-#[cfg(feature = "schedule")]
-use crate::cli::refusal::Refusal;
 use crate::definition::ExecutionId;
 #[cfg(feature = "schedule")]
 use crate::definition::JobInfo;
+#[cfg(feature = "schedule")]
+use crate::frontend::refusal::Refusal;
 use crate::operator::OperatorError;
 use crate::repository::OperationKind;
 

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use super::page::Page;
 use super::request::RequestError;
-use crate::cli::refusal::{Refusal, exit};
 use crate::definition::ExecutionId;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::operator::{JobOperator, OperatorError};
 use crate::repository::ExecutionFilter;
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::page::Page;
 use super::request::{Asked, RequestError};
 use super::view::{View, frame};
-use crate::cli::json;
-use crate::cli::refusal::Refusal;
+use crate::frontend::json;
+use crate::frontend::refusal::Refusal;
 
 /// The state that handlers get.
 pub(super) type Shared = State<Arc<Page>>;

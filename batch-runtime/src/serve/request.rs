@@ -9,8 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use maud::Markup;
 
 use super::query::Query;
-use crate::cli::refusal::{Refusal, exit};
 use crate::definition::ExecutionId;
+use crate::frontend::refusal::{Refusal, exit};
 use crate::operator::OperatorError;
 
 /// A parsed request.

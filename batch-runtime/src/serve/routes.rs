@@ -12,10 +12,10 @@ use super::page::Page;
 use super::reply::{Shared, answer, document, refused, shown};
 use super::request::{Asked, RequestError, number};
 use super::{actions, guard, view};
-use crate::cli::executions::ExecutionPage;
-use crate::cli::refusal::Refusal;
-use crate::cli::{json, skipped};
 use crate::definition::ExecutionId;
+use crate::frontend::executions::ExecutionPage;
+use crate::frontend::refusal::Refusal;
+use crate::frontend::{json, skipped};
 use crate::graph::{GraphFormat, render};
 
 /// All addresses. The guard sees each request first.
@@ -230,7 +230,7 @@ async fn execution(State(page): Shared, Path(id): Path<String>, asked: Asked) ->
 
 #[cfg(feature = "schedule")]
 async fn schedule(State(page): Shared, asked: Asked) -> Response {
-    use crate::cli::schedule::{list, scheduled};
+    use crate::frontend::schedule::{ScheduleState, scheduled};
 
     answer(page, asked, |page, asked| {
         if !asked.json {
@@ -239,8 +239,8 @@ async fn schedule(State(page): Shared, asked: Asked) -> Response {
         let jobs = scheduled(page.operator.jobs())?;
         let repository = page.operator.repository();
         let found =
-            jobs.iter().map(|job| list::ScheduleState::of(job, repository)).collect::<Result<Vec<_>, _>>()?;
-        Ok(document(&list::document(&jobs, &found, page.operator.now()?)))
+            jobs.iter().map(|job| ScheduleState::of(job, repository)).collect::<Result<Vec<_>, _>>()?;
+        Ok(document(&crate::frontend::schedule::document(&jobs, &found, page.operator.now()?)))
     })
     .await
 }

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::ProfileDiff;
-use crate::cli::arguments::Globals;
+use crate::cli::arguments::{Globals, ProfileDiff};
 use crate::cli::console::Console;
-use crate::cli::done;
-use crate::cli::refusal::Refusal;
+use crate::cli::output::done;
 use crate::definition::JobInfo;
+use crate::frontend::refusal::Refusal;
 #[cfg(feature = "profile-heap")]
 use crate::observe::profile::attribution::Steps;
 use crate::observe::profile::difference::{self, Difference};

@@ -1,10 +1,11 @@
 //! Refuses profiles in a program without the feature `profile`.
 
-use super::{ProfileArguments, ProfileDiff, Profiling, RunProfile};
-use crate::cli::arguments::Globals;
+use super::{Profiling, RunProfile};
+use crate::cli::arguments::{Globals, ProfileArguments, ProfileDiff};
 use crate::cli::console::Console;
-use crate::cli::refusal::Refusal;
 use crate::definition::JobInfo;
+use crate::frontend::json;
+use crate::frontend::refusal::Refusal;
 use crate::observe::JobReport;
 
 impl ProfileArguments {
@@ -34,6 +35,11 @@ impl RunProfile {
     #[expect(clippy::unused_self, reason = "with the feature, `self` holds the profiles")]
     pub(in crate::cli) fn text(&self) -> Option<String> {
         None
+    }
+
+    #[expect(clippy::unused_self, reason = "with the feature, `self` holds the profiles")]
+    pub(in crate::cli) fn add_to<'a>(&'a self, report: json::Report<'a>) -> json::Report<'a> {
+        report
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{ProfileArguments, Profiling, RunProfile};
+use super::{Profiling, RunProfile};
+use crate::cli::arguments::ProfileArguments;
 use crate::cli::console::Console;
-use crate::cli::refusal::Refusal;
 use crate::definition::JobInfo;
+use crate::frontend::json;
+use crate::frontend::refusal::Refusal;
 use crate::observe::JobReport;
 #[cfg(feature = "profile-heap")]
 use crate::observe::profile::heap::{HeapProfile, HeapProfiler};
@@ -104,13 +106,12 @@ impl RunProfile {
         (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
-    pub(in crate::cli) fn cpu(&self) -> Option<&CpuProfile> {
-        self.cpu.as_ref()
-    }
-
-    #[cfg(feature = "profile-heap")]
-    pub(in crate::cli) fn heap(&self) -> Option<&HeapProfile> {
-        self.heap.as_ref()
+    /// Adds the profiles to the document of the run.
+    pub(in crate::cli) fn add_to<'a>(&'a self, report: json::Report<'a>) -> json::Report<'a> {
+        let report = report.with_cpu_profile(self.cpu.as_ref());
+        #[cfg(feature = "profile-heap")]
+        let report = report.with_heap_profile(self.heap.as_ref());
+        report
     }
 }
 

@@ -4,19 +4,18 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 
-use super::arguments::Dates;
-use super::document::{Offered, Ran, Time, Waits};
-use super::{Backfill, Runs, extra_parameters};
-use crate::cli::arguments::{Globals, RunArguments};
+use super::document::{Offered, Ran, Waits};
+use super::runs::{Runs, extra_parameters};
+use crate::cli::arguments::{Backfill, Globals, RunArguments};
 use crate::cli::console::Console;
-use crate::cli::print_json;
-use crate::cli::refusal::{Refusal, exit};
+use crate::cli::output::print_json;
 use crate::cli::run::observed;
 use crate::definition::JobInfo;
+use crate::frontend::refusal::{Refusal, exit};
+use crate::frontend::schedule::{Time, fires};
 use crate::observe::spans::carried;
-use crate::operator::{JobOperator, OperatorError};
-use crate::repository::BatchStatus;
-use crate::schedule::{Fire, ScheduledJob};
+use crate::operator::JobOperator;
+use crate::schedule::Fire;
 
 /// `run --backfill`
 pub(in crate::cli) fn backfill(
@@ -65,35 +64,6 @@ pub(in crate::cli) fn backfill(
         print_json(&Ran::of(job, &runs, Waits::default()), console);
     }
     Ok(runs.code())
-}
-
-/// The times to run the job for, oldest first.
-pub(crate) fn fires(
-    operator: &JobOperator,
-    job: &'static JobInfo,
-    range: Dates,
-    failed_only: bool,
-) -> Result<Vec<Fire>, Refusal> {
-    let scheduled = ScheduledJob::of(job).map_err(OperatorError::from)?;
-    let repository = operator.repository();
-    let now = repository.now()?;
-    let times = scheduled
-        .times
-        .between_dates(range.first, range.last)
-        .map_err(|error| Refusal::usage(format!("the job cannot be run for these days: {error}")))?;
-    let mut fires = Vec::new();
-    for time in times.take_while(|time| time.instant <= now) {
-        let fire = scheduled.fire(time);
-        let is_wanted = match repository.last_run(job.name, &fire.key)?.map(|run| run.status) {
-            Some(BatchStatus::Completed | BatchStatus::Abandoned) => false,
-            Some(status) => !status.is_running(),
-            None => !failed_only,
-        };
-        if is_wanted {
-            fires.push(fire);
-        }
-    }
-    Ok(fires)
 }
 
 /// Shows the times, and asks whether to run the job for them.

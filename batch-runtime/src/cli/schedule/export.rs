@@ -7,9 +7,9 @@ use std::path::Path;
 use super::document::{Exported, File};
 use crate::cli::arguments::Globals;
 use crate::cli::console::Console;
-use crate::cli::done;
-use crate::cli::refusal::Refusal;
+use crate::cli::output::done;
 use crate::cli::repository;
+use crate::frontend::refusal::Refusal;
 use crate::schedule::ScheduledJob;
 use crate::schedule::export::{Called, Format, Unit, units};
 

@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use super::arguments::ChildOptions;
-use super::{changed, scheduled};
-use crate::cli::arguments::Globals;
+use super::changed::changed;
+use crate::cli::arguments::{ChildOptions, Globals};
 use crate::cli::console::Console;
-use crate::cli::refusal::{Refusal, exit};
 use crate::cli::repository::{self, Open};
 use crate::definition::JobInfo;
+use crate::frontend::refusal::{Refusal, exit};
+use crate::frontend::schedule::scheduled;
 use crate::operator::JobOperator;
 use crate::schedule::daemon::Daemon;
 

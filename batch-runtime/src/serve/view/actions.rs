@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::parts;
-use crate::cli::parameter::is_required;
-use crate::cli::refusal::Refusal;
 use crate::definition::Parameters;
+use crate::frontend::parameter::is_required;
+use crate::frontend::refusal::Refusal;
 use crate::operator::{ExecutionDetails, check_abandon, check_stop};
 use crate::repository::{Outlook, OwnerState};
 use crate::serve::page::Page;

@@ -4,10 +4,9 @@ use maud::{Markup, html};
 
 use super::parts::{self, encoded};
 use super::{Place, View};
-use crate::cli::refusal::Refusal;
-use crate::cli::schedule::Dates;
-use crate::cli::schedule::backfill::fires;
 use crate::definition::JobInfo;
+use crate::frontend::refusal::Refusal;
+use crate::frontend::schedule::{Dates, fires};
 use crate::operator::OperatorError;
 use crate::schedule::{Fire, ScheduledJob};
 use crate::serve::page::Page;

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 
 use super::parts::{self, duration};
 use super::{Place, View};
-use crate::cli::executions::ExecutionPage;
-use crate::cli::refusal::Refusal;
-use crate::cli::times;
 use crate::definition::ExecutionId;
+use crate::frontend::executions::ExecutionPage;
+use crate::frontend::refusal::Refusal;
+use crate::frontend::times;
 use crate::repository::{BatchStatus, Between, ExecutionFilter};
 use crate::serve::page::Page;
 use crate::serve::query::Query;

@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use super::actions::outlook_in_words;
 use super::parts::{self, encoded};
 use super::{Place, View};
-use crate::cli::parameter::{facts, is_required, plain};
-use crate::cli::refusal::Refusal;
 use crate::definition::{
     ExecutionId, JobInfo, Launch, ParameterSpec, ParameterValue, ParametersError, parse_parameters,
     resolve_without_secrets,
 };
+use crate::frontend::parameter::{facts, is_required, plain};
+use crate::frontend::refusal::Refusal;
 use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, JobExecution, Outlook};
 use crate::serve::page::Page;

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::parts::coded;
 use super::{Place, View};
-use crate::cli::refusal::Refusal;
+use crate::frontend::refusal::Refusal;
 use crate::serve::page::Page;
 use crate::serve::request::Asked;
 use crate::serve::session::SESSION;

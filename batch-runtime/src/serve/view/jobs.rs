@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::parts::{self, class, duration, encoded};
 use super::{Place, View};
-use crate::cli::executions::ExecutionPage;
-use crate::cli::parameter::first_paragraph;
+use crate::frontend::executions::ExecutionPage;
+use crate::frontend::parameter::first_paragraph;
 use crate::observe::words;
 use crate::operator::OperatorError;
 use crate::repository::{ExecutionFilter, OwnerState};

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::execution::head;
 use super::{Place, View};
-use crate::cli::refusal::Refusal;
 use crate::definition::ExecutionId;
+use crate::frontend::refusal::Refusal;
 use crate::repository::{JobExecution, command_line};
 use crate::serve::child::log_file;
 use crate::serve::page::Page;

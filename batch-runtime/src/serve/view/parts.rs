@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::cli::times::moment;
 use crate::definition::{ExecutionId, StepExecutionId};
+use crate::frontend::times::moment;
 use crate::observe::words;
 use crate::repository::{BatchStatus, JobExecution, OwnerState, StoredParameter};
 

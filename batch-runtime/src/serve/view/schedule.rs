@@ -4,10 +4,9 @@ use maud::{Markup, html};
 
 use super::parts::{self, encoded};
 use super::{Place, View};
-use crate::cli::refusal::Refusal;
-use crate::cli::schedule::list::{NEXT, ScheduleState, format_time};
-use crate::cli::schedule::scheduled;
 use crate::definition::{JobInfo, Launch, parse_parameters};
+use crate::frontend::refusal::Refusal;
+use crate::frontend::schedule::{NEXT, ScheduleState, format_time, scheduled};
 use crate::operator::OperatorError;
 use crate::repository::{FireOutcome, FireRow};
 use crate::schedule::{Fire, ScheduledJob, ScheduledTime};

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::execution::head;
 use super::{Place, View, parts};
-use crate::cli::skipped::{CSV_HEADER, SkippedPage, csv_lines};
 use crate::definition::ExecutionId;
+use crate::frontend::skipped::{CSV_HEADER, SkippedPage, csv_lines};
 use crate::operator::JobOperator;
 use crate::repository::{SkipPhase, SkippedFilter, SkippedKey, SkippedOf, SkippedRow};
 use crate::serve::page::Page;

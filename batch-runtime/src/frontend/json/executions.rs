@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Counted, Detailed, Step, Times, durability, elapsed, plain};
+use super::steps::{Counted, Detailed, Step, Times};
+use super::values::{durability, elapsed, plain};
 use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
 use crate::observe::StepProgress;
 use crate::operator::ExecutionDetails;

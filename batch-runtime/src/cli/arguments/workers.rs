@@ -1,11 +1,11 @@
 //! The option `--workers`: who runs the partitions of a run.
 
-use super::refusal::Refusal;
+use crate::frontend::refusal::Refusal;
 use crate::workers::CommandTemplate;
 
 /// The workers of a run, as `--workers` names them.
 #[derive(Debug, Clone)]
-pub(super) enum Workers {
+pub(in crate::cli) enum Workers {
     /// Workers that somebody has started.
     Remote,
     /// Child processes on this machine, at most this many.
@@ -16,7 +16,7 @@ pub(super) enum Workers {
 
 impl Workers {
     /// Parses the values of `--workers` and `--hosts`.
-    pub(super) fn of(text: &str, hosts: Option<&str>) -> Result<Self, Refusal> {
+    pub(in crate::cli) fn of(text: &str, hosts: Option<&str>) -> Result<Self, Refusal> {
         let workers = match text.split_once(':') {
             _ if text == "remote" => Self::Remote,
             Some(("local", most)) => {

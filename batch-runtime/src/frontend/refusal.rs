@@ -1,8 +1,6 @@
-//! A command that was refused: its message, its exit code, and a machine-readable kind.
+//! A refused command or request: its message, its exit code, and a machine-readable kind.
 
 use std::fmt;
-
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::parameter;
 use crate::definition::{JobInfo, ParametersError};
@@ -19,7 +17,7 @@ pub(crate) mod exit {
     pub(crate) const REFUSED: u8 = 4;
 }
 
-/// Why a command was refused.
+/// Why a command, or a request to the web page, was refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: u8,
@@ -86,51 +84,6 @@ impl Refusal {
             };
         }
         refusal
-    }
-
-    /// The message of clap, on one line.
-    pub(crate) fn of_clap(error: &clap::Error, jobs: &[&'static JobInfo], of_run: bool) -> Self {
-        let word = |kind| match error.get(kind) {
-            Some(ContextValue::String(text)) => Some(text.clone()),
-            Some(ContextValue::Strings(texts)) => texts.first().cloned(),
-            _ => None,
-        };
-        let meant = |word: Option<String>| match word {
-            Some(word) => format!("; did you mean `{word}`?"),
-            None => "; `--help` lists what is available".to_owned(),
-        };
-        let message = match error.kind() {
-            ErrorKind::MissingSubcommand => "a command is required; `--help` lists the commands".to_owned(),
-            ErrorKind::UnknownArgument => {
-                let given = word(ContextKind::InvalidArg).unwrap_or_default();
-                if of_run
-                    && jobs.is_empty()
-                    && let Err(error) = crate::operator::job_named(jobs, &given)
-                {
-                    return Self::of(&error);
-                }
-                if of_run && word(ContextKind::SuggestedArg).is_none() && jobs.len() > 1 {
-                    return Self::usage(format!(
-                        "unexpected argument `{given}`; the name of the job comes before its parameters, and `run JOB --help` lists them"
-                    ));
-                }
-                format!("unexpected argument `{given}`{}", meant(word(ContextKind::SuggestedArg)))
-            }
-            ErrorKind::InvalidSubcommand => {
-                let given = word(ContextKind::InvalidSubcommand).unwrap_or_default();
-                if of_run && let Err(error) = crate::operator::job_named(jobs, &given) {
-                    return Self::of(&error);
-                }
-                format!("there is no command `{given}`{}", meant(word(ContextKind::SuggestedSubcommand)))
-            }
-            _ => {
-                let text = error.to_string();
-                let said = text.trim_start_matches("error:").lines().map(str::trim);
-                let said: Vec<&str> = said.take_while(|line| !line.is_empty()).collect();
-                said.join(" ")
-            }
-        };
-        Self::usage(message)
     }
 }
 

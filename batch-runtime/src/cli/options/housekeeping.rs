@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{OPTIONS, status};
-use crate::cli::times;
+use super::shared::{option, status};
+use crate::frontend::times;
 use crate::repository::BatchStatus;
 
 pub(super) fn doctor() -> Command {
@@ -13,8 +13,6 @@ pub(super) fn doctor() -> Command {
 }
 
 pub(super) fn purge() -> Command {
-    let option =
-        |name: &'static str, order| Arg::new(name).long(name).help_heading(OPTIONS).display_order(order);
     Command::new("purge")
         .about("Deletes the record of old instances that are complete or abandoned")
         .long_about(

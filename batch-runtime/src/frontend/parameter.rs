@@ -1,13 +1,11 @@
-//! The flag of a job parameter and its help text.
+//! The words for a job parameter: its flag, its environment variable, and its description.
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, value_parser};
-
 use crate::definition::{JobInfo, ParameterRule, ParameterSpec};
 
-/// Flags of the command itself. A parameter with such a name is passed as `--param NAME=VALUE`.
-const TAKEN: [&str; 30] = [
+/// Flags of the command `run` itself. A parameter with such a name is passed as `--param NAME=VALUE`.
+pub(crate) const TAKEN: [&str; 30] = [
     "repository",
     "json",
     "quiet",
@@ -41,27 +39,22 @@ const TAKEN: [&str; 30] = [
 ];
 
 /// True if the parameter has a flag of its own.
-pub(super) fn has_flag(spec: &ParameterSpec) -> bool {
+pub(crate) fn has_flag(spec: &ParameterSpec) -> bool {
     !TAKEN.contains(&flag(spec).as_str())
 }
 
 /// `run-date`
-pub(super) fn flag(spec: &ParameterSpec) -> String {
+pub(crate) fn flag(spec: &ParameterSpec) -> String {
     spec.name.replace('_', "-")
 }
 
-/// The ID of the parameter's argument in clap's matches. No other ID starts with `parameter `.
-pub(super) fn id(spec: &ParameterSpec) -> String {
-    format!("parameter {}", spec.name)
-}
-
 /// `BATCH_PARAM_API_KEY`: the environment variable that may hold a secret, to keep it off the command line.
-pub(super) fn variable(spec: &ParameterSpec) -> String {
+pub(crate) fn variable(spec: &ParameterSpec) -> String {
     format!("BATCH_PARAM_{}", spec.name.to_uppercase())
 }
 
 /// The secrets of a job that the environment holds, by their names.
-pub(super) fn secrets(
+pub(crate) fn secrets(
     job: &JobInfo,
     environment: fn(&str) -> Option<OsString>,
 ) -> impl Iterator<Item = (&'static str, OsString)> {
@@ -70,7 +63,7 @@ pub(super) fn secrets(
 }
 
 /// `--input PATH`, or `--param json=TEXT`
-pub(super) fn usage(spec: &ParameterSpec) -> String {
+pub(crate) fn usage(spec: &ParameterSpec) -> String {
     if has_flag(spec) {
         format!("--{} {}", flag(spec), value_name(spec))
     } else {
@@ -84,60 +77,27 @@ pub(crate) fn is_required(spec: &ParameterSpec) -> bool {
 }
 
 /// The usage of all parameters of a job for a list: required ones bare, others in brackets.
-pub(super) fn usages(job: &JobInfo) -> String {
+pub(crate) fn usages(job: &JobInfo) -> String {
     let usage = |spec: &ParameterSpec| {
         if is_required(spec) { usage(spec) } else { format!("[{}]", usage(spec)) }
     };
     job.parameters.iter().map(usage).collect::<Vec<_>>().join(" ")
 }
 
-/// The flags of a job's parameters.
-pub(super) fn arguments(job: &JobInfo) -> impl Iterator<Item = Arg> {
-    job.parameters.iter().filter(|spec| has_flag(spec)).map(argument)
-}
-
-/// `--param NAME=VALUE`, with the parameters of the job that have no flag of their own.
-pub(super) fn param_option(job: Option<&JobInfo>) -> Arg {
-    let short = "Sets any parameter by its name; `-` may replace `_`";
-    let flagless = job.iter().flat_map(|job| job.parameters).filter(|spec| !has_flag(spec));
-    let each = flagless.map(|spec| format!("--param {}={}: {}", spec.name, value_name(spec), text(spec)));
-    let long = [short.to_owned()].into_iter().chain(each).collect::<Vec<_>>().join("\n\n");
-    Arg::new("param")
-        .long("param")
-        .value_name("NAME=VALUE")
-        .action(ArgAction::Append)
-        .value_parser(value_parser!(OsString))
-        .allow_negative_numbers(true)
-        .help(short)
-        .long_help(long)
-}
-
-fn argument(spec: &ParameterSpec) -> Arg {
-    let argument = Arg::new(id(spec))
-        .long(flag(spec))
-        .value_name(value_name(spec))
-        .action(ArgAction::Append)
-        .value_parser(value_parser!(OsString))
-        .allow_negative_numbers(true)
-        .help_heading("Parameters")
-        .help(format!("{} {}", first_paragraph(spec.doc), facts(spec)).trim().to_owned())
-        .long_help(text(spec));
-    let argument = if spec.name.contains('_') { argument.alias(spec.name) } else { argument };
-    if type_name(spec) == "bool" { argument.num_args(0..=1).default_missing_value("true") } else { argument }
-}
-
-fn text(spec: &ParameterSpec) -> String {
+/// The doc comment of a parameter, and its facts.
+pub(crate) fn text(spec: &ParameterSpec) -> String {
     match plain(spec.doc) {
         doc if doc.is_empty() => facts(spec),
         doc => format!("{doc}\n{}", facts(spec)),
     }
 }
 
-fn type_name(spec: &ParameterSpec) -> &'static str {
+pub(crate) fn type_name(spec: &ParameterSpec) -> &'static str {
     spec.ty.single().name
 }
 
-fn value_name(spec: &ParameterSpec) -> String {
+/// The placeholder for a value.
+pub(crate) fn value_name(spec: &ParameterSpec) -> String {
     match type_name(spec) {
         "PathBuf" => "PATH".to_owned(),
         "String" => "TEXT".to_owned(),
@@ -195,20 +155,4 @@ pub(crate) fn plain(doc: &str) -> String {
 pub(crate) fn first_paragraph(doc: &str) -> String {
     let lines = doc.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::command;
-
-    #[test]
-    fn each_option_of_a_run_is_taken() {
-        let mut command = command::command("flights", &[], None);
-        command.build();
-        let run = command.find_subcommand("run").unwrap();
-        let missing: Vec<_> =
-            run.get_arguments().filter_map(Arg::get_long).filter(|long| !TAKEN.contains(long)).collect();
-        assert!(missing.is_empty(), "a parameter with one of these names would clash: {missing:?}");
-    }
 }

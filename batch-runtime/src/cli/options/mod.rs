@@ -1,0 +1,98 @@
+//! The command line of a program, as clap parses it.
+
+mod housekeeping;
+mod inspect;
+mod parameters;
+mod run;
+#[cfg(feature = "schedule")]
+mod schedule;
+#[cfg(feature = "serve")]
+mod serve;
+mod shared;
+mod workers;
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command};
+
+use crate::definition::JobInfo;
+use crate::frontend::parameter::plain;
+#[cfg(feature = "schedule")]
+use crate::frontend::schedule::is_used;
+use shared::{OPTIONS, execution, on_end};
+
+pub(super) use parameters::id as parameter_id;
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong command line or unusable repository, \
+    3 the job was stopped, 4 refused";
+
+/// The whole command line. The jobs must have different names.
+pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<usize>) -> Command {
+    let about = match jobs {
+        [job] if !job.doc.is_empty() => plain(job.doc),
+        _ => "Runs and manages the jobs of this program.".to_owned(),
+    };
+    let command = Command::new(program.to_owned())
+        .about(about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_flag(true)
+        .after_help(EXIT_CODES)
+        .args(globals())
+        .subcommands([
+            Command::new("jobs").about("Lists the jobs of this program and their parameters"),
+            run::run(program, jobs),
+            run::restart(),
+            Command::new("stop")
+                .about("Asks a running execution to stop after its current chunk")
+                .arg(execution()),
+            Command::new("abandon")
+                .about("Abandons an execution for good: its instance cannot be restarted")
+                .arg(execution()),
+            workers::worker(),
+            workers::workers(),
+            Command::new("recover")
+                .about("Ends executions whose process is dead, so that they can be restarted")
+                .arg(on_end()),
+            inspect::executions(),
+            inspect::graph(),
+            inspect::show(),
+            inspect::metrics(),
+            inspect::profiles(),
+            housekeeping::purge(),
+            housekeeping::doctor(),
+            housekeeping::completions(),
+        ]);
+    #[cfg(feature = "serve")]
+    let command = command.subcommand(serve::command());
+    #[cfg(feature = "schedule")]
+    let command = if is_used(jobs) { command.subcommand(schedule::command()) } else { command };
+    match width {
+        Some(width) => command.term_width(width),
+        None => command.max_term_width(100),
+    }
+}
+
+fn globals() -> [Arg; 5] {
+    let flag = |name, short, order| {
+        let arg = Arg::new(name).long(name).global(true).help_heading(OPTIONS).display_order(order);
+        let arg = if name == "help" { arg.action(ArgAction::Help) } else { arg.action(ArgAction::SetTrue) };
+        if short == ' ' { arg } else { arg.short(short) }
+    };
+    [
+        Arg::new("repository")
+            .long("repository")
+            .value_name("URL")
+            .value_parser(clap::value_parser!(OsString))
+            .global(true)
+            .help_heading(OPTIONS)
+            .display_order(20)
+            .help("The repository that records all runs: the PATH of a SQLite file, or postgres://USER@HOST/DATABASE?schema=NAME [default: batch.db; environment: BATCH_REPOSITORY]"),
+        flag("json", ' ', 21).help("Prints one JSON document instead of text"),
+        flag("quiet", 'q', 22).help("Prints only errors"),
+        flag("verbose", 'v', 23)
+            .conflicts_with("quiet")
+            .help("Logs step starts and ends to stderr"),
+        flag("help", 'h', 24).help("Prints help; `--help` shows more detail than `-h`"),
+    ]
+}
