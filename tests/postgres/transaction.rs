@@ -187,13 +187,13 @@ fn a_part_is_taken_back_alone_whether_it_failed_at_once_or_later() {
     tx.send(insert, &[&1_i64, &"a duplicate"]).unwrap();
     assert!(tx.settle().is_err());
     assert!(tx.is_alive(), "a failed transaction waits for its savepoint");
-    tx.take_part_back().unwrap();
+    tx.roll_back_part().unwrap();
     tx.begin_part().unwrap();
     tx.execute(insert, &[&1_i64, &"a duplicate"]).unwrap_err();
-    tx.take_part_back().unwrap();
+    tx.roll_back_part().unwrap();
     tx.begin_part().unwrap();
     tx.send(insert, &[&3_i64, &"taken back unasked"]).unwrap();
-    tx.take_part_back().unwrap();
+    tx.roll_back_part().unwrap();
     tx.send(insert, &[&4_i64, &"kept"]).unwrap();
     tx.session().commit_after(GUARD, &[]).unwrap();
     let kept: Vec<_> = names(tx.session()).into_iter().map(|(id, _)| id).collect();

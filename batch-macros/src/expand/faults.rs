@@ -7,11 +7,11 @@ use syn::{Expr, ExprLit, Ident, Lit, Pat, Path, Type};
 
 use super::marked_function::checked;
 use super::role_aliases::{self, Roles};
-use crate::model::fault::{Backoff, Faults, What};
+use crate::model::fault::{Backoff, FaultRules, What};
 use crate::syntax::fault::{NamedError, Only};
 
 /// The rules as the constant `__FAULTS`, with the types they name; each type is named once.
-pub(crate) fn constant(faults: &Faults) -> TokenStream {
+pub(crate) fn constant(faults: &FaultRules) -> TokenStream {
     let mut out = Rules::default();
     let skip: Vec<_> = faults
         .skip
@@ -44,7 +44,7 @@ pub(crate) fn constant(faults: &Faults) -> TokenStream {
     quote! {
         #items
         #[allow(unused_variables)]
-        const __FAULTS: &__batch::Faults = &__batch::Faults { skip: &[#(#skip),*], retry: &[#(#retry),*] };
+        const __FAULTS: &__batch::FaultRules = &__batch::FaultRules { skip: &[#(#skip),*], retry: &[#(#retry),*] };
     }
 }
 

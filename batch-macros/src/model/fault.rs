@@ -13,7 +13,7 @@ use crate::syntax::options::{self, WrittenOption};
 
 /// The rules of a step, in source order.
 #[derive(Default)]
-pub(crate) struct Faults {
+pub(crate) struct FaultRules {
     pub(crate) skip: Vec<SkipRule>,
     pub(crate) retry: Vec<RetryRule>,
     /// The name of the first clause.
@@ -78,7 +78,7 @@ const NO_RETRY: &str = "no_retry(Busy)";
 const BACKOFF: &str =
     "`backoff = none`, `backoff = fixed(\"1s\")` or `backoff = exponential(\"100ms\", max = \"5s\", jitter)`";
 
-impl Faults {
+impl FaultRules {
     pub(crate) fn is_empty(&self) -> bool {
         self.skip.is_empty() && self.retry.is_empty()
     }

@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use syn::{Expr, ExprLit, ItemFn, Lit};
 
-use super::fault::{Faults, duration};
+use super::fault::{FaultRules, duration};
 use super::partitions::{Partitions, part};
 use crate::errors::Errors;
 use crate::syntax::nearest::nearest;
@@ -31,7 +31,7 @@ pub(crate) struct StepOptions {
     pub(crate) start_limit: Option<Expr>,
     pub(crate) allow_start_if_complete: Option<Expr>,
     pub(crate) allow_all_skipped: Option<Expr>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: FaultRules,
     /// In nanoseconds.
     pub(crate) timeout: Option<u64>,
     /// In nanoseconds.

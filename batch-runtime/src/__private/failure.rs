@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn an_error_that_stays_on_its_thread_falls_under_its_rule() {
-        use crate::definition::{Faults, Rank, SkipRule};
-        const RULES: &Faults = &Faults {
+        use crate::definition::{FaultRules, Rank, SkipRule};
+        const RULES: &FaultRules = &FaultRules {
             skip: &[SkipRule {
                 what: "Own",
                 of: None,

@@ -125,7 +125,7 @@ pub trait OpenTransaction: Any {
     ///
     /// # Errors
     /// If the database cannot be reached.
-    fn take_part_back(&self) -> Result<(), Failure>;
+    fn roll_back_part(&self) -> Result<(), Failure>;
 }
 
 /// Rollbacks inside a chunk. Without a transaction, these methods do nothing.
@@ -215,13 +215,13 @@ impl ChunkTransaction<'_> {
     }
 
     /// Rolls the part back.
-    pub(crate) fn take_part_back(self) -> Result<(), Failure> {
+    pub(crate) fn roll_back_part(self) -> Result<(), Failure> {
         match self.inner {
             Inner::None => Ok(()),
             Inner::Sqlite { transaction, .. } => {
                 execute(transaction, "ROLLBACK TO batch_part; RELEASE batch_part")
             }
-            Inner::Other(transaction) => transaction.take_part_back(),
+            Inner::Other(transaction) => transaction.roll_back_part(),
         }
     }
 }

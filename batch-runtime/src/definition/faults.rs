@@ -9,14 +9,14 @@ use super::Failure;
 
 /// The rules of a step, in the order of the source.
 #[derive(Debug, Clone, Copy)]
-pub struct Faults {
+pub struct FaultRules {
     /// `skip(..)` and `no_skip(..)`.
     pub skip: &'static [SkipRule],
     /// `retry(..)` and `no_retry(..)`.
     pub retry: &'static [RetryRule],
 }
 
-impl Faults {
+impl FaultRules {
     /// No rule: every error fails the step.
     pub const NONE: &'static Self = &Self { skip: &[], retry: &[] };
 }
@@ -189,7 +189,7 @@ fn deciding<'r, R: Rule>(rules: &'r [R], failure: &Failure, so_far: u64) -> Opti
     of_cause.or_else(|| decides(failure))
 }
 
-impl Faults {
+impl FaultRules {
     /// The rule that skips the error after `so_far` skipped items; `None` if it must not be skipped.
     pub(crate) fn skipped_by(&self, failure: &Failure, so_far: u64) -> Option<&'static SkipRule> {
         #[cfg(feature = "remote-chunks")]
@@ -282,7 +282,7 @@ mod tests {
     }
 
     fn is_skipped(rules: &'static [SkipRule], error: Load) -> bool {
-        Faults { skip: rules, retry: &[] }.skipped_by(&Failure::new(error), 0).is_some()
+        FaultRules { skip: rules, retry: &[] }.skipped_by(&Failure::new(error), 0).is_some()
     }
 
     fn io() -> Load {
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_retry_ends_at_its_limit() {
-        const RULES: Faults = Faults {
+        const RULES: FaultRules = FaultRules {
             skip: &[],
             retry: &[RetryRule {
                 what: "Load",
@@ -353,8 +353,10 @@ mod tests {
         const fn retry(rank: Rank, covers: Covers, repeats: bool) -> RetryRule {
             RetryRule { what: "it", of: None, rank, covers, repeats, limit: 3, backoff: Backoff::None }
         }
-        const RULES: Faults =
-            Faults { skip: &[], retry: &[retry(Rank::Type, LOAD, true), retry(Rank::Variant, BAD, false)] };
+        const RULES: FaultRules = FaultRules {
+            skip: &[],
+            retry: &[retry(Rank::Type, LOAD, true), retry(Rank::Variant, BAD, false)],
+        };
         assert!(RULES.repeated_by(&Failure::new(Load::Bad), 0).is_none());
         assert!(RULES.repeated_by(&Failure::new(io()), 0).is_some());
     }
@@ -363,7 +365,7 @@ mod tests {
     fn a_rule_about_the_failure_itself_decides_if_no_other_does() {
         const FAILURE: Covers = |error, _| error.downcast_ref::<Failure>().map(|it| it.component().is_none());
         let rules = const { &[skip(Rank::Policy, FAILURE, true), skip(Rank::Type, LOAD, false)] };
-        let faults = Faults { skip: rules, retry: &[] };
+        let faults = FaultRules { skip: rules, retry: &[] };
         assert!(faults.skipped_by(&Failure::new("a text"), 0).is_some());
         assert!(faults.skipped_by(&Failure::new("a text").in_component("late"), 0).is_none());
         assert!(faults.skipped_by(&Failure::new(Load::Bad), 0).is_none());

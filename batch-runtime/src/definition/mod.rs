@@ -79,7 +79,7 @@ pub use database_value::DatabaseValue;
 #[cfg(feature = "remote-chunks")]
 pub(crate) use failure::FailureParts;
 pub use failure::{BoxError, Failure, Phase};
-pub use faults::{Backoff, Covers, Faults, Rank, RetryRule, SkipRule};
+pub use faults::{Backoff, Covers, FaultRules, Rank, RetryRule, SkipRule};
 pub use grouping::{Grouping, GroupingDefinition, IsGrouping, Pairwise, Totalled};
 pub use job::{DeciderInfo, Decides, FlowInfo, JobDefinition, JobInfo, JobOptions, Launch, Runs};
 pub use job_listener::{JobEnd, JobEvent, JobListener, JobListenerDefinition};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::faults::Faults;
+use super::faults::FaultRules;
 use super::partition::Partitioning;
 #[cfg(feature = "remote-chunks")]
 use crate::engine::RemoteStep;
@@ -20,7 +20,7 @@ pub struct StepOptions {
     /// Whether a restart runs it again although it completed.
     pub allow_start_if_complete: bool,
     /// The rules that say which errors are skipped and which calls are retried.
-    pub faults: &'static Faults,
+    pub faults: &'static FaultRules,
     /// The time limit of a step execution, checked between chunks and before retries.
     pub timeout: Option<Duration>,
     /// The time after which a partly filled chunk is committed.
@@ -83,7 +83,7 @@ impl StepOptions {
         threads: 1,
         start_limit: None,
         allow_start_if_complete: false,
-        faults: Faults::NONE,
+        faults: FaultRules::NONE,
         timeout: None,
         chunk_time: None,
         groups: None,
@@ -140,7 +140,7 @@ impl StepOptions {
 
     /// Sets the rules for faults.
     #[must_use]
-    pub const fn faults(mut self, faults: &'static Faults) -> Self {
+    pub const fn faults(mut self, faults: &'static FaultRules) -> Self {
         self.faults = faults;
         self
     }

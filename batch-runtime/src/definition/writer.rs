@@ -66,7 +66,7 @@ pub trait Writer {
     /// True if [`rollback`](Self::rollback), together with that of the chunk's transaction, undoes everything written
     /// after the position that it returns to. Otherwise items are written at least once: a crash, or the search for a
     /// bad item, may write them again. That search therefore needs the consent of the step: `isolate = allow`.
-    const GOES_BACK: bool = false;
+    const CAN_ROLL_BACK: bool = false;
 
     /// The database in whose transaction the writer writes, if any: the chunks of the step are committed there, as if a
     /// component had asked for `&Transaction`.

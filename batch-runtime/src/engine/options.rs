@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::definition::{Durability, Given, StopSignal};
-use crate::engine::faults::backoff::{Pause, Sleep};
+use crate::engine::faults::pause::{Pause, Sleep};
 use crate::engine::partitions::handler::{PartitionHandler, Threads};
 use crate::observe::Observer;
 use crate::repository::Recovery;

@@ -223,7 +223,7 @@ impl OpenTransaction for Transaction {
         self.session.send_batch("RELEASE batch_part").map_err(Failure::new)
     }
 
-    fn take_part_back(&self) -> Result<(), Failure> {
+    fn roll_back_part(&self) -> Result<(), Failure> {
         self.session.undo("ROLLBACK TO batch_part; RELEASE batch_part").map_err(Failure::new)
     }
 }

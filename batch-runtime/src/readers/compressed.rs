@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::magic;
-use super::member_starts::{MemberStart, Starts};
+use super::resume_points::{ResumePoint, ResumePoints};
 
 /// The error message for a file that continues after its last member with anything but zeros.
 pub(super) const TRAILING: &str = "trailing data";
@@ -53,7 +53,7 @@ pub(super) struct Members {
     read: Arc<AtomicU64>,
     /// The offset in the decompressed input.
     byte: u64,
-    starts: Starts,
+    starts: ResumePoints,
 }
 
 enum Member {
@@ -69,7 +69,7 @@ impl Members {
         let (file, read) = (Arc::new(file), Arc::new(AtomicU64::new(0)));
         let reader = BufReader::with_capacity(BUFFER, Counted { file: file.clone(), read: read.clone() });
         let member = Some(Member::new(format, Cursor::new(Vec::new()).chain(reader))?);
-        Ok(Self { format, file, member, read, byte: 0, starts: Starts::from(MemberStart::default()) })
+        Ok(Self { format, file, member, read, byte: 0, starts: ResumePoints::from(ResumePoint::default()) })
     }
 
     /// The offset in the file up to which it was read.
@@ -78,12 +78,12 @@ impl Members {
     }
 
     /// Returns the member at which to start decompressing to reach `byte`; `None` for the first of the file.
-    pub(super) fn start_before(&self, byte: u64) -> Option<MemberStart> {
+    pub(super) fn start_before(&self, byte: u64) -> Option<ResumePoint> {
         self.starts.before(byte)
     }
 
     /// Continues at the member that begins at `start`. Returns false if no member begins there: the file has changed.
-    pub(super) fn go_to(&mut self, start: MemberStart) -> io::Result<bool> {
+    pub(super) fn go_to(&mut self, start: ResumePoint) -> io::Result<bool> {
         (&*self.file).seek(SeekFrom::Start(start.stored))?;
         self.read.store(start.stored, Ordering::Relaxed);
         let counted = Counted { file: self.file.clone(), read: self.read.clone() };
@@ -93,7 +93,7 @@ impl Members {
             return Ok(false);
         }
         self.member = Some(Member::new(self.format, Cursor::new(begin).chain(reader))?);
-        (self.byte, self.starts) = (start.byte, Starts::from(start));
+        (self.byte, self.starts) = (start.byte, ResumePoints::from(start));
         Ok(true)
     }
 
@@ -115,7 +115,7 @@ impl Members {
         if !self.format.is_of(&begin) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, TRAILING));
         }
-        self.starts.add(MemberStart { stored, byte: self.byte });
+        self.starts.add(ResumePoint { stored, byte: self.byte });
         Member::new(self.format, Cursor::new(begin).chain(rest)).map(Some)
     }
 }

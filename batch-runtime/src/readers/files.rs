@@ -379,7 +379,7 @@ where
         let file = || resource_name(&path).into();
         match FileSeen::of(&path, Some(seen.length)) {
             Ok(here) if here.front == seen.front && here.length >= seen.length => Ok(()),
-            Ok(_) => Err(FilesError::Another { file: file() }.into()),
+            Ok(_) => Err(FilesError::OtherFile { file: file() }.into()),
             Err(source) => Err(FilesError::NotHere { file: file(), source }.into()),
         }
     }

@@ -34,10 +34,10 @@ mod json_text;
 mod lent;
 mod lines;
 mod magic;
-mod member_starts;
 mod paging;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod resume_points;
 mod rows;
 mod sorted_merge;
 mod source;

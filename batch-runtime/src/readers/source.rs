@@ -16,7 +16,7 @@ use super::compressed::{self, Members};
 #[cfg(feature = "encodings")]
 use super::framed::ByteOrder;
 use super::magic;
-use super::member_starts::MemberStart;
+use super::resume_points::ResumePoint;
 #[cfg(feature = "encodings")]
 use super::utf16::{Converter, NotConverted};
 use crate::Progress;
@@ -49,7 +49,7 @@ pub struct Identity {
     /// For a position in a compressed file, the start of the member from which to decompress; for one in UTF-16, the
     /// start of a character from which to convert. `None` is the start of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    member: Option<MemberStart>,
+    member: Option<ResumePoint>,
 }
 
 /// A file that is read from the start, decompressed if its name or its first bytes call for it, and converted to UTF-8
@@ -65,7 +65,7 @@ pub(crate) struct Source {
     /// The number of decompressed and converted bytes returned so far.
     returned: u64,
     /// The member to resume in.
-    member: Option<MemberStart>,
+    member: Option<ResumePoint>,
     /// The error that broke the stream. A decompressor that has failed may return anything if it is read
     /// again.
     broken: Option<(io::ErrorKind, String)>,
@@ -267,7 +267,7 @@ impl Source {
             Stream::Nothing => return Ok(()),
             #[cfg(any(feature = "gzip", feature = "zstd"))]
             Stream::Compressed(members) => {
-                members.go_to(MemberStart::default()).map(|_| MemberStart::default())
+                members.go_to(ResumePoint::default()).map(|_| ResumePoint::default())
             }
         };
         let start =

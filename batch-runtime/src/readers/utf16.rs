@@ -12,7 +12,7 @@ use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE};
 
 use super::ReadError;
 use super::framed::{BYTE_ORDER_MARK, ByteOrder};
-use super::member_starts::{MemberStart, Starts};
+use super::resume_points::{ResumePoint, ResumePoints};
 use super::source::{ENCODING_PROBE_BYTES, is_padded};
 
 /// The size of a read.
@@ -31,9 +31,9 @@ pub(super) struct Converter {
     text: Vec<u8>,
     taken: usize,
     /// The number of bytes read, and of bytes converted from them.
-    read: MemberStart,
+    read: ResumePoint,
     /// Places where a character begins.
-    starts: Starts,
+    starts: ResumePoints,
     /// True if the input ends within a character.
     is_cut: bool,
 }
@@ -55,8 +55,8 @@ impl Converter {
             block: vec![0; BLOCK].into(),
             text: Vec::new(),
             taken: 0,
-            read: MemberStart::default(),
-            starts: Starts::from(MemberStart::default()),
+            read: ResumePoint::default(),
+            starts: ResumePoints::from(ResumePoint::default()),
             is_cut: false,
         }
     }
@@ -67,18 +67,18 @@ impl Converter {
     }
 
     /// Returns a place at which to begin converting to reach `byte` of the text; `None` for the start of the input.
-    pub(super) fn start_before(&self, byte: u64) -> Option<MemberStart> {
+    pub(super) fn start_before(&self, byte: u64) -> Option<ResumePoint> {
         self.starts.before(byte)
     }
 
     /// Continues at `start`, to which the input was moved. `front` is the start of the input.
-    pub(super) fn go_to(&mut self, start: MemberStart, front: &[u8]) {
+    pub(super) fn go_to(&mut self, start: ResumePoint, front: &[u8]) {
         // If the front is refused, so is the first read.
         self.decoder =
             if start.stored == 0 { None } else { self.examine(front).ok().map(ByteOrder::decoder) };
         self.text.clear();
         (self.taken, self.read, self.is_cut) = (0, start, false);
-        self.starts = Starts::from(start);
+        self.starts = ResumePoints::from(start);
     }
 
     /// Copies converted bytes to `into`, and returns their number: 0 at the end of the input. `read` reads the input.

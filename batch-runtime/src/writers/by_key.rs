@@ -163,7 +163,7 @@ impl<W: FileWriter, K: Ord + Clone + Serialize + DeserializeOwned> Writer for By
         format!("by_key({})", W::kind())
     }
 
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
 
     fn mark(&mut self, mark: Mark) {
         self.owner.mark = mark;

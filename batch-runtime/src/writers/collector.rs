@@ -93,7 +93,7 @@ impl<T: Clone> Writer for Collector<T> {
     type Position = u64;
     type Error = std::convert::Infallible;
 
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
 
     fn open(&mut self, from: Option<u64>) -> Result<(), Self::Error> {
         self.staged.clear();

@@ -26,7 +26,7 @@ use crate::definition::{ChunkTransaction, Failure, Partitionable, Phase, Writer,
 /// writer.write(&[1, 2], &ChunkTransaction::sqlite(&tx))?;
 /// # Ok::<(), Failure>(())
 /// ```
-pub struct FunctionWriter<T, F, const GOES_BACK: bool = false> {
+pub struct FunctionWriter<T, F, const CAN_ROLL_BACK: bool = false> {
     name: &'static str,
     call: F,
     item: PhantomData<fn(&[T])>,
@@ -47,14 +47,14 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>> FunctionWr
     }
 }
 
-impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const GOES_BACK: bool> Writer
-    for FunctionWriter<T, F, GOES_BACK>
+impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const CAN_ROLL_BACK: bool> Writer
+    for FunctionWriter<T, F, CAN_ROLL_BACK>
 {
     type Item = T;
     type Position = ();
     type Error = Failure;
 
-    const GOES_BACK: bool = GOES_BACK;
+    const CAN_ROLL_BACK: bool = CAN_ROLL_BACK;
 
     fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
         naming(self.name, || (self.call)(items, tx))
@@ -64,12 +64,12 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const GOES
     fn position(&self) {}
 }
 
-impl<T, F, const GOES_BACK: bool> Partitionable for FunctionWriter<T, F, GOES_BACK> where
+impl<T, F, const CAN_ROLL_BACK: bool> Partitionable for FunctionWriter<T, F, CAN_ROLL_BACK> where
     F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>
 {
 }
 
-impl<T, F, const GOES_BACK: bool> fmt::Debug for FunctionWriter<T, F, GOES_BACK> {
+impl<T, F, const CAN_ROLL_BACK: bool> fmt::Debug for FunctionWriter<T, F, CAN_ROLL_BACK> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FunctionWriter").field("name", &self.name).finish_non_exhaustive()
     }

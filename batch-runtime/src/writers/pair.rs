@@ -41,7 +41,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
     }
 
     const PARTS: usize = A::PARTS + B::PARTS;
-    const GOES_BACK: bool = A::GOES_BACK && B::GOES_BACK;
+    const CAN_ROLL_BACK: bool = A::CAN_ROLL_BACK && B::CAN_ROLL_BACK;
     const WRITES_IN: Option<Of> = Of::either(A::WRITES_IN, B::WRITES_IN);
 
     fn mark(&mut self, mark: Mark) {

@@ -217,7 +217,7 @@ impl<W: FileWriter> Writer for Rolling<W> {
         format!("rolling({})", W::kind())
     }
 
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
 
     fn mark(&mut self, mark: Mark) {
         self.owner.mark = mark;

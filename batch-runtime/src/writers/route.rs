@@ -86,7 +86,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
 
     /// The classifier is the first part.
     const PARTS: usize = 1 + A::PARTS;
-    const GOES_BACK: bool = A::GOES_BACK;
+    const CAN_ROLL_BACK: bool = A::CAN_ROLL_BACK;
     const WRITES_IN: Option<Of> = A::WRITES_IN;
 
     fn mark(&mut self, mark: Mark) {

@@ -205,7 +205,7 @@ impl<T, D: Database<Driver = AnyDatabase>> Writer for Table<T, D> {
     type Position = ();
     type Error = TableWriteError;
 
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
     const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), TableWriteError> {

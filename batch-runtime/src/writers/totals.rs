@@ -81,7 +81,7 @@ where
     type Error = WriteError;
 
     const PARTS: usize = W::PARTS;
-    const GOES_BACK: bool = W::GOES_BACK;
+    const CAN_ROLL_BACK: bool = W::CAN_ROLL_BACK;
 
     fn mark(&mut self, mark: Mark) {
         self.writer.mark(mark);

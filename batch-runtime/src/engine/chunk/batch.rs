@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::definition::{Failure, Process, Sink, StepInfo};
-use crate::engine::faults::backoff::Pause;
+use crate::engine::faults::pause::Pause;
 use crate::engine::faults::retry::Noted;
 
 /// The output items of one chunk, and for each the number of the record it stems from (empty unless

@@ -1,7 +1,7 @@
 //! The chunks that a feed has read ahead, each with the position of the reader after it, and the reason why the feed
 //! can read no further.
 
-use crate::definition::{Failure, Faults, Reader};
+use crate::definition::{Failure, FaultRules, Reader};
 use crate::engine::chunk::committed_ranges::{CommittedRanges, PassError};
 use crate::engine::faults::panic;
 use crate::engine::faults::reopen::read_failure;
@@ -66,7 +66,7 @@ pub(super) enum Blocked {
 pub(super) fn pass<R: Reader, const CAREFUL: bool>(
     reader: &mut R,
     committed_ranges: &mut CommittedRanges,
-    faults: &Faults,
+    faults: &FaultRules,
 ) -> Result<(), Blocked> {
     match panic::catch(|| committed_ranges.pass(reader)).map_err(Blocked::Panicked)? {
         Ok(()) => Ok(()),

@@ -112,7 +112,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
             }
         }
         let failure = self.shared.skip_rules.allows(after(failure, repeated))?;
-        if items.len() > 1 && !W::GOES_BACK && !self.shared.run.info.options.isolate {
+        if items.len() > 1 && !W::CAN_ROLL_BACK && !self.shared.run.info.options.isolate {
             return Err(failure.with_note(
                 "the bad item is not searched for, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             ));
@@ -201,7 +201,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         };
         let back = if self.tx.is_alive() {
             self.shared.run.take_back(&uncommitted);
-            let taken = self.tx.take_part_back();
+            let taken = self.tx.roll_back_part();
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {
             // The database has rolled back the whole transaction.

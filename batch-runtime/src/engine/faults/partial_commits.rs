@@ -44,7 +44,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             }
         }
         let refused = self.shared.skip_rules.allows(after(refused, repeated)).map_err(Halt::Failed)?;
-        if !W::GOES_BACK && !self.shared.run.info.options.isolate {
+        if !W::CAN_ROLL_BACK && !self.shared.run.info.options.isolate {
             return Err(Halt::Failed(refused.with_note(
                 "the chunk is not committed in parts, because the writer cannot roll back and items might be written twice: allow that with `isolate = allow`",
             )));

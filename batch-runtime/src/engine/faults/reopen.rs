@@ -1,6 +1,6 @@
 //! Reopens a reader at its position after an error that it cannot step over, as often as the `retry` rules allow.
 
-use crate::definition::{Failure, Faults, Phase, Reader, StepListener};
+use crate::definition::{Failure, FaultRules, Phase, Reader, StepListener};
 use crate::engine::chunk::checkpoint;
 use crate::engine::chunk::shared::{Shared, halt};
 use crate::engine::faults::retry::{RetryDecision, Retrying, after};
@@ -89,7 +89,7 @@ impl ReadRepeats {
 
 /// The failure of a read with its place, and whether the reader steps over the record.
 #[cold]
-pub(crate) fn read_failure<R: Reader>(error: R::Error, reader: &R, faults: &Faults) -> (Failure, bool) {
+pub(crate) fn read_failure<R: Reader>(error: R::Error, reader: &R, faults: &FaultRules) -> (Failure, bool) {
     let steps_over = reader.steps_over(&error);
     let record = if steps_over { reader.record(&error) } else { None };
     let failure = Failure::new(error).carrying(record);
@@ -101,7 +101,7 @@ pub(crate) fn read_failure<R: Reader>(error: R::Error, reader: &R, faults: &Faul
 
 /// The failure of a record that the reader stepped over, with a note if a rule says to retry it.
 #[cold]
-pub(crate) fn stepped_over(failure: Failure, faults: &Faults) -> Failure {
+pub(crate) fn stepped_over(failure: Failure, faults: &FaultRules) -> Failure {
     match faults.repeated_by(&failure, 0) {
         Some(rule) => failure.with_note(format!(
             "`retry({})` does not apply, because the reader has stepped over the record: `Reader::steps_over` decides which errors are worth another attempt",

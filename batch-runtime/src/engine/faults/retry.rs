@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::definition::{Failure, Faults, Phase, StepOptions, StopSignal};
-use crate::engine::faults::backoff::Pause;
+use crate::definition::{Failure, FaultRules, Phase, StepOptions, StopSignal};
+use crate::engine::faults::pause::Pause;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::readers::ReadError;
 
 /// Decides whether a failed call is retried, and waits before the next attempt. All threads of a step share it.
 #[derive(Clone)]
 pub struct Retrying {
-    faults: &'static Faults,
+    faults: &'static FaultRules,
     pause: Arc<dyn Pause>,
     stop: StopSignal,
     /// When the `timeout` of the step expires. No wait extends beyond it.

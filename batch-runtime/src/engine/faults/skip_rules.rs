@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use crate::definition::{Failure, Faults, Phase, SkipRule};
+use crate::definition::{Failure, FaultRules, Phase, SkipRule};
 use crate::engine::chunk::checkpoint;
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
@@ -68,7 +68,7 @@ impl<In> Skip<In> {
 
 /// Applies the skip rules of a step, and keeps the skips of the current chunk.
 pub(crate) struct SkipRules<'r, In> {
-    faults: &'static Faults,
+    faults: &'static FaultRules,
     pub(crate) retrying: &'r Retrying,
     /// The number of skips of the step. It includes the skips of earlier executions of the instance, the skips of
     /// other partitions, and `skips`.
@@ -85,7 +85,7 @@ fn reached(what: &str, limit: u64) -> String {
 
 impl<'r, In> SkipRules<'r, In> {
     pub(crate) fn new(
-        faults: &'static Faults,
+        faults: &'static FaultRules,
         retrying: &'r Retrying,
         before: &Counters,
         json: fn(&In) -> Option<String>,

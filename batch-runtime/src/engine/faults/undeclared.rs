@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::definition::{
-        ComponentUse, Faults, RaisesAny as _, RaisesOf, Rank, SkipRule, StepKind, StepOptions,
+        ComponentUse, FaultRules, RaisesAny as _, RaisesOf, Rank, SkipRule, StepKind, StepOptions,
     };
 
     const fn component(raises: Raises) -> ComponentUse {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     fn step(components: &'static [ComponentUse]) -> StepInfo {
-        const FAULTS: &Faults = &Faults {
+        const FAULTS: &FaultRules = &FaultRules {
             skip: &[SkipRule {
                 what: "io::Error",
                 of: Some(TypeId::of::<std::io::Error>),

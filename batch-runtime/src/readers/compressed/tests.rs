@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::readers::source::{Identity, MOST_HASHED, Source};
-use crate::readers::{ReadError, member_starts::MemberStart};
+use crate::readers::{ReadError, resume_points::ResumePoint};
 
 type Encode = fn(&[u8]) -> Vec<u8>;
 
@@ -259,7 +259,7 @@ fn the_member_of_a_position_says_where_it_begins_in_the_file_and_in_the_text() {
     let mut source = input.open();
     read(&mut source, usize::MAX).unwrap();
     let (start, _, at) = input.member_of(200_000);
-    let member = MemberStart { stored: start as u64, byte: at as u64 };
+    let member = ResumePoint { stored: start as u64, byte: at as u64 };
     let json = serde_json::to_value(source.identity(200_000)).unwrap();
     assert_eq!(json["member"], serde_json::to_value(member).unwrap());
 }

@@ -66,7 +66,7 @@ pub enum FilesError {
         "{file} is another file on the worker than on the manager: give both the same folder under the same path, such as \
          a shared folder"
     )]
-    Another {
+    OtherFile {
         /// The file.
         file: Box<str>,
     },

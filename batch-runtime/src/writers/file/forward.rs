@@ -7,7 +7,7 @@ macro_rules! forward_to_file {
         type Position = $crate::writers::FilePosition;
         type Error = $crate::writers::WriteError;
 
-        const GOES_BACK: bool = true;
+        const CAN_ROLL_BACK: bool = true;
 
         fn mark(&mut $this, mark: $crate::Mark) {
             $file.mark(mark);

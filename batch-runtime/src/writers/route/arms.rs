@@ -21,7 +21,7 @@ pub trait Arms<T> {
     /// The number of parts of all arms.
     const PARTS: usize;
     /// True if all arms can be rolled back.
-    const GOES_BACK: bool;
+    const CAN_ROLL_BACK: bool;
     /// The database that the arms write to.
     const WRITES_IN: Option<Of>;
     /// The positions of the arms, nested like the arms.
@@ -45,7 +45,7 @@ pub trait Arms<T> {
 impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     const PARTS: usize = 0;
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
     const WRITES_IN: Option<Of> = None;
     type Position = ();
 
@@ -95,7 +95,7 @@ impl<T> Arms<T> for () {
 impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     const PARTS: usize = W::PARTS + R::PARTS;
-    const GOES_BACK: bool = W::GOES_BACK && R::GOES_BACK;
+    const CAN_ROLL_BACK: bool = W::CAN_ROLL_BACK && R::CAN_ROLL_BACK;
     const WRITES_IN: Option<Of> = Of::either(W::WRITES_IN, R::WRITES_IN);
     type Position = (W::Position, R::Position);
 

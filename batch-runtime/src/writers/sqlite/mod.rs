@@ -179,7 +179,7 @@ impl<T, D: Database<Driver = Sqlite>> Writer for SqliteTable<T, D> {
     type Position = ();
     type Error = SqliteWriteError;
 
-    const GOES_BACK: bool = true;
+    const CAN_ROLL_BACK: bool = true;
     const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), SqliteWriteError> {

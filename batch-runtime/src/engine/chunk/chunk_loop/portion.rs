@@ -175,7 +175,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         }
         // A target that cannot roll back still has the items, so another attempt would duplicate them.
         let error = match error {
-            ChunkError::Again(failure) if !W::GOES_BACK => ChunkError::Work(failure),
+            ChunkError::Again(failure) if !W::CAN_ROLL_BACK => ChunkError::Work(failure),
             error => error,
         };
         let Err(stuck) = self.writer.rollback(before) else { return error };

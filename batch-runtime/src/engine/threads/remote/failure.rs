@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Failure, FailureParts, Faults, Phase, StepInfo};
+use crate::definition::{Failure, FailureParts, FaultRules, Phase, StepInfo};
 
 /// A failure as it is sent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ const PHASES: [Phase; 7] =
     [Phase::Open, Phase::Read, Phase::Process, Phase::Write, Phase::Tasklet, Phase::Aggregate, Phase::Decide];
 
 impl SentFailure {
-    pub(super) fn of(failure: &Failure, faults: &Faults) -> Self {
+    pub(super) fn of(failure: &Failure, faults: &FaultRules) -> Self {
         let phase = failure.phase().and_then(|phase| PHASES.iter().position(|it| *it == phase));
         Self {
             component: failure.component().map(str::to_owned),

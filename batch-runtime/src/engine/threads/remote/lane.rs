@@ -18,7 +18,7 @@ use super::super::sync::{Arc, Mutex, MutexGuard};
 use super::super::worker::{open_processor, process};
 use super::exchange::{Exchange, Received};
 use super::item_codec::{RemoteItemBounds, compare, pack, unpack};
-use super::late_chunks::LateChunks;
+use super::late_chunks::LateChunkHandler;
 use super::losses::ChunkHolders;
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, answered};
 use crate::definition::{Failure, Phase, Pipe, Scope};
@@ -199,7 +199,7 @@ impl<'s, In: RemoteItemBounds, Out: RemoteItemBounds, X> Lanes<'s, In, Out, X> {
             let own = self.state.own();
             let scope = Scope::of_thread(self.state.environment, &own, self.state.bindings.clone());
             let mut processor = None;
-            let mut late_chunks = LateChunks::new(self.exchange.patience);
+            let mut late_chunks = LateChunkHandler::new(self.exchange.patience);
             let mut watch = LaneWatch::start(&self.state.lanes);
             let mut wait =
                 if is_first { LATE_INTERVAL.min(self.exchange.patience / 12) } else { RETURNED_INTERVAL };

@@ -19,7 +19,7 @@ const TEND_INTERVAL: Duration = Duration::from_millis(500);
 const FATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Handles late results and missing workers.
-pub(super) struct LateChunks {
+pub(super) struct LateChunkHandler {
     last_heard: Instant,
     last_asked: Option<Instant>,
     alone_since: Instant,
@@ -34,7 +34,7 @@ pub(super) struct LateChunks {
     next_tend: Option<Instant>,
 }
 
-impl LateChunks {
+impl LateChunkHandler {
     pub(super) fn new(patience: Duration) -> Self {
         let now = Instant::now();
         Self {

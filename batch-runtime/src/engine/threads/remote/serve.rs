@@ -12,7 +12,7 @@ use super::item_codec::{RemoteItemBounds, compare, pack, unpack};
 use super::messages::{Answer, Ask, ChunkHead, ChunkResult, Fatal, SentFault, SentRepeated, StepKey};
 use super::signed::{Secret, Sender, begin};
 use crate::definition::{
-    Binding, Environment, Failure, Faults, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
+    Binding, Environment, Failure, FaultRules, Phase, Pipe, Scope, StepContext, StepInfo, StopSignal,
 };
 use crate::engine::chunk::batch::Repeated;
 use crate::engine::faults::retry::Retrying;
@@ -226,7 +226,7 @@ fn read_chunk<P: Pipe>(head: ChunkHead, records: Vec<P::In>) -> ReadChunk<P::In,
 }
 
 /// The chunk as it is sent; `None` if a stop interrupted it.
-fn result<In, Out>(done: &ProcessedChunk<In, Out>, rules: &Faults) -> Option<ChunkResult> {
+fn result<In, Out>(done: &ProcessedChunk<In, Out>, rules: &FaultRules) -> Option<ChunkResult> {
     let ProcessedChunk { number, buffers, filled, faults, repeated, end, .. } = done;
     let sent = |failure: &Failure| SentFailure::of(failure, rules);
     let is_interrupted =
@@ -262,7 +262,7 @@ fn result<In, Out>(done: &ProcessedChunk<In, Out>, rules: &Faults) -> Option<Chu
 }
 
 /// The result of a chunk that failed as a whole.
-fn failed(number: u64, failure: &Failure, rules: &Faults) -> ChunkResult {
+fn failed(number: u64, failure: &Failure, rules: &FaultRules) -> ChunkResult {
     ChunkResult {
         number,
         fatal: Some(Fatal::InProcessing(SentFailure::of(failure, rules))),

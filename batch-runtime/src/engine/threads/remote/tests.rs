@@ -12,7 +12,9 @@ use super::codec;
 use super::failure::SentFailure;
 use super::item_codec::{compare, pack, unpack};
 use super::shape::Shape;
-use crate::definition::{Covers, Failure, Faults, Phase, Rank, SkipRule, StepInfo, StepKind, StepOptions};
+use crate::definition::{
+    Covers, Failure, FaultRules, Phase, Rank, SkipRule, StepInfo, StepKind, StepOptions,
+};
 use crate::engine::step::StepEnd;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -265,7 +267,7 @@ fn never(_: &crate::engine::StepRun<'_>) -> StepEnd {
     unreachable!("the step is not run")
 }
 
-fn arrived(failure: &Failure, rules: &Faults) -> Failure {
+fn arrived(failure: &Failure, rules: &FaultRules) -> Failure {
     let mut message = Vec::new();
     codec::write(&mut message, &SentFailure::of(failure, rules)).unwrap();
     codec::read::<SentFailure>(&mut &message[..]).unwrap().received(STEP)
@@ -274,7 +276,7 @@ fn arrived(failure: &Failure, rules: &Faults) -> Failure {
 #[test]
 fn a_failure_says_the_same_after_it_was_sent() {
     let failure = Failure::new(Outer(Inner)).during(Phase::Process).at("line 3").with_note("tried 3 times");
-    let after = arrived(&failure, Faults::NONE);
+    let after = arrived(&failure, FaultRules::NONE);
     assert_eq!(failure.to_string(), after.to_string());
     assert_eq!(after.to_string(), "processing: line 3: outer: inner; tried 3 times");
     assert_eq!((after.phase(), after.location()), (failure.phase(), failure.location()));
@@ -282,9 +284,9 @@ fn a_failure_says_the_same_after_it_was_sent() {
 
 #[test]
 fn the_rule_that_covers_an_error_covers_it_after_it_was_sent() {
-    const SKIPS: &Faults =
-        &Faults { skip: &[rule("Other", NOBODY, true), rule("Inner", INNER, true)], retry: &[] };
-    const FORBIDS: &Faults = &Faults { skip: &[rule("Inner", INNER, false)], retry: &[] };
+    const SKIPS: &FaultRules =
+        &FaultRules { skip: &[rule("Other", NOBODY, true), rule("Inner", INNER, true)], retry: &[] };
+    const FORBIDS: &FaultRules = &FaultRules { skip: &[rule("Inner", INNER, false)], retry: &[] };
     let after = arrived(&Failure::new(Outer(Inner)), SKIPS);
     let by = SKIPS.skipped_by(&after, 3).expect("a rule covers it");
     assert_eq!((by.what, by.limit), ("Inner", Some(7)));
@@ -294,7 +296,7 @@ fn the_rule_that_covers_an_error_covers_it_after_it_was_sent() {
 
 #[test]
 fn a_panic_and_a_fatal_failure_stay_what_they_are() {
-    assert!(arrived(&Failure::panic("panicked".to_owned()), Faults::NONE).is_panic());
-    let fatal = arrived(&Failure::new("no").fatal(), Faults::NONE);
+    assert!(arrived(&Failure::panic("panicked".to_owned()), FaultRules::NONE).is_panic());
+    let fatal = arrived(&Failure::new("no").fatal(), FaultRules::NONE);
     assert!(fatal.is_fatal() && !fatal.is_panic());
 }
