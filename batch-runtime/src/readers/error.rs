@@ -289,6 +289,13 @@ impl ReadError {
         }
     }
 
+    /// The message without the input's name, for a message that has named it already.
+    pub(crate) fn without_resource(&self) -> String {
+        let message = self.to_string();
+        let rest = message.strip_prefix(self.resource());
+        rest.and_then(|rest| rest.strip_prefix(", ")).map_or_else(|| message.clone(), str::to_owned)
+    }
+
     /// The input's name.
     #[must_use]
     pub fn resource(&self) -> &str {

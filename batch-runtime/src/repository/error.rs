@@ -13,7 +13,6 @@ pub enum ChunkError {
     /// The database refused the commit because of the written rows, for example because of a deferred constraint.
     #[error(transparent)]
     Refused(Failure),
-
     /// The database lost the chunk to a broken connection or a deadlock, and is reachable again: the same chunk can be
     /// written once more.
     #[error(transparent)]
@@ -124,7 +123,9 @@ pub enum RepositoryError {
         what: String,
     },
     /// The step was started too often.
-    #[error("step `{step}` was started {limit} times in this job instance, which is its `start_limit`")]
+    #[error(
+        "step `{step}` was started {limit} times in this job instance, which is its `start_limit`; raise the limit, or run the job with `--next`"
+    )]
     StartLimit {
         /// The step.
         step: String,

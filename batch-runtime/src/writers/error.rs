@@ -31,7 +31,7 @@ pub enum WriteError {
     /// A replay would overwrite the output of the items that were not skipped.
     #[error(
         "{} may hold what the replayed execution wrote, and a replay writes only the items that were skipped; let the replay write to another file",
-        path.display()
+        Name(path)
     )]
     Replayed {
         /// The file.
@@ -72,7 +72,7 @@ pub enum WriteError {
         /// The unfinished file.
         path: PathBuf,
     },
-    /// Another owner took the file over by force.
+    /// Another owner took the file over, by force or because the lease of this process had expired.
     #[error("{} was taken over by another process, so this one will not publish it", Name(path))]
     Lost {
         /// The unfinished file.

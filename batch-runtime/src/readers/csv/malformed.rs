@@ -36,35 +36,47 @@ impl Fault {
             let text = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len()).min(400)];
             shown(String::from_utf8_lossy(text).trim_end_matches(['\r', '\u{FFFD}']))
         };
+        // The line, from the start of the record, and the character.
         let place_of = |place: usize| {
             let before = &bytes[start..place];
             let lines = before.split(|byte| *byte == b'\n').count() as u64 - 1;
             let begin = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
-            let character = String::from_utf8_lossy(&before[begin..]).chars().count() + 1;
-            (input.line() + lines, character)
+            (lines, String::from_utf8_lossy(&before[begin..]).chars().count() + 1)
+        };
+        // The error names the line of the record, so the problem names a line only if the record has several.
+        let named = |(lines, character): (u64, usize), has_several: bool| {
+            if has_several {
+                format!("line {}, character {character}", input.line() + lines)
+            } else {
+                format!("character {character}")
+            }
         };
         let problem = match *self {
             Self::TextAfterQuote { opened, place } => {
-                let ((begin, first), (end, after)) = (place_of(opened), place_of(place));
+                let (opened, after) = (place_of(opened), place_of(place));
+                let has_several = after.0 > 0;
                 format!(
-                    "text follows the quote that closes a field, at line {end}, character {after}, found `{}`; the field's \
-                     quote opens at line {begin}, character {first}; double a quote within a quoted field",
-                    shown_at(place)
+                    "text follows the quote that closes a field, at {}, found `{}`; the field's quote opens at {}; double a \
+                     quote within a quoted field",
+                    named(after, has_several),
+                    shown_at(place),
+                    named(opened, has_several)
                 )
             }
             Self::QuoteInText { place } => {
-                let (line, character) = place_of(place);
+                let place_in_record = place_of(place);
                 format!(
-                    "a quote within an unquoted field, at line {line}, character {character}, found `{}`; \
-                     quote the field, and double the quote in it",
+                    "a quote within an unquoted field, at {}, found `{}`; quote the field, and double the quote in it",
+                    named(place_in_record, place_in_record.0 > 0),
                     shown_at(place)
                 )
             }
             Self::Return { place } => {
-                let (line, character) = place_of(place);
+                let place = place_of(place);
                 format!(
-                    "a carriage return that does not end a line, at line {line}, character {character}; lines end with LF or CRLF, so \
-                     quote a field that contains a carriage return"
+                    "a carriage return that does not end a line, at {}; lines end with LF or CRLF, so quote a field that \
+                     contains a carriage return",
+                    named(place, place.0 > 0)
                 )
             }
             Self::Mark { .. } => "a byte order mark within the input; were several files joined?".to_owned(),

@@ -129,11 +129,15 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
     }
 
     /// Skips the check of the trailer if the position shows that an earlier execution, or the manager of the
-    /// partitions, has checked it. Refuses a position after `begin` that was recorded without that check.
+    /// partitions, has checked it. Refuses a position after `begin` that a reader without the check has recorded.
     fn trust_the_trailer(&mut self, begin: u64, byte: u64) -> Result<(), ReadError> {
         let known = self.framed.framing.trailer();
         if self.trailer.is_some() && known.is_none() && byte != begin {
-            return Err(self.framed.input.source.changed(byte, "it was read without its trailer"));
+            let problem = format!(
+                "up to byte {byte}, it was read without its trailer, so nothing has checked what was read; leave `trailer` out, \
+                 or start a new instance (`--next`)"
+            );
+            return Err(ReadError::Options { resource: self.framed.resource(), problem: problem.into() });
         }
         self.framed.end_before(known);
         self.is_checked = self.trailer.is_none() || known.is_some();
@@ -183,7 +187,7 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
             if !error.is_about_a_record() {
                 return Err(error);
             }
-            bad.get_or_insert_with(|| error.to_string());
+            bad.get_or_insert_with(|| error.without_resource());
             Ok(())
         };
         // The line and the place of the record found last, its text, and its item if that is needed.

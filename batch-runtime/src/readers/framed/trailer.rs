@@ -70,7 +70,7 @@ impl<T> Trailer<T> {
 /// The records of a file as far as its trailer, which is the last of them.
 pub(super) struct BeforeTrailer<'t> {
     pub(super) records: u64,
-    /// The first error about one of them.
+    /// The first error about one of them, without the name of the file.
     pub(super) bad: Option<String>,
     /// The trailer: its text and its line.
     pub(super) text: &'t str,
@@ -95,7 +95,10 @@ impl BeforeTrailer<'_> {
 
 /// The error for a file without a trailer.
 pub(super) fn no_trailer(resource: Arc<str>, line: u64, bad: Option<String>) -> ReadError {
-    let problem = bad.unwrap_or_else(|| "there is none".to_owned()).into();
+    let problem = match bad {
+        None => "there is none".into(),
+        Some(bad) => format!("there is none that can be read: {bad}").into(),
+    };
     ReadError::Trailer { resource, line, problem }
 }
 
