@@ -16,7 +16,7 @@
 //! | `postgres` | PostgreSQL: the repository on a server, who owns an execution, and rows there (feature `postgres`) |
 //! | `http` | pages of an HTTP API: how they are named, resumed and retried (feature `http`) |
 //! | [observing] | what a run logs: its spans, `--log`, and subscribers of your own; OpenTelemetry; metrics, a dashboard and alerts |
-//! | `scheduling` | jobs that run at set times, exactly once for each time (feature `schedule`) |
+//! | `scheduling` | jobs that run at set times, never twice for the same time (feature `schedule`) |
 //! | [operating] | `doctor`, `purge`, `--on-end`, `--parameters`, comparing executions, and the web page (feature `serve`) |
 //! | [testing] | components, steps and jobs in unit tests; restarts, crashes, and whether a job survives them |
 //! | [errors] | messages of the compiler and of a run, and what to do about them |

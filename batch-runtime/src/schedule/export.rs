@@ -1,5 +1,5 @@
-//! Writes schedules as units of other schedulers, which call `run JOB --due`. Even if a scheduler is coarse, late or
-//! fires twice, the job runs once for each time.
+//! Writes schedules as units of other schedulers, which call `run JOB --due`. Even if a scheduler
+//! fires twice or too often, the job does not run twice for the same time.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

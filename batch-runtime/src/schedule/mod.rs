@@ -1,7 +1,7 @@
 //! Runs jobs at the times that their schedules name.
 //!
 //! A scheduled time is an instance: its run has the time among its identifying parameters, so the launch transaction
-//! and the unique index of instances let it run exactly once, however many processes try. There is no leader and no
+//! and the unique index of instances let no time run twice, however many processes try. There is no leader and no
 //! lock: two hosts, a cron job and a daemon may all run the jobs that are due on one repository.
 //!
 //! [`JobOperator::due`](crate::operator::JobOperator::due) says what is due, and

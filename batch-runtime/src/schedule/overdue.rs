@@ -1,4 +1,4 @@
-//! Tells since when a job has been due without a run.
+//! Determines since when a job has been due without a run.
 
 use jiff::Timestamp;
 

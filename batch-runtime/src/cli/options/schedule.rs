@@ -46,8 +46,8 @@ pub(super) fn command() -> Command {
         .long_about(
             "Runs jobs at their scheduled times, each as a process of its own, until it is stopped. On Ctrl-C or SIGTERM the \
              running jobs stop after their current chunks, and the next `schedule` resumes them.\n\n\
-             Several `schedule` processes, on one machine or on several, and `run JOB --due` may use the same repository: a \
-             job runs once for each scheduled time.",
+             Several `schedule` processes, on one machine or on several, and `run JOB --due` may use the same repository: no \
+             job runs twice for the same scheduled time.",
         )
         .disable_help_subcommand(true)
         .arg(
