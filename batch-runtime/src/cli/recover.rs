@@ -1,4 +1,4 @@
-//! `recover`: ends the executions whose process is dead.
+//! `recover`: ends the executions whose process is dead or has lost its lease.
 
 use super::arguments::Globals;
 use super::console::{Console, Environment, Stream};

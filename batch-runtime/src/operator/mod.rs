@@ -170,7 +170,8 @@ impl JobOperator {
         Ok(self.repository.abandon(execution)?)
     }
 
-    /// Ends running executions whose owners are dead, so that they can be restarted, and returns them.
+    /// Ends running executions whose owners are [`Dead`](crate::repository::OwnerState::Dead), so that they can be
+    /// restarted, and returns them.
     ///
     /// # Errors
     /// If the repository cannot be written.

@@ -27,10 +27,11 @@ pub struct Ownership {
 pub enum Recovery {
     /// Never take over.
     Strict,
-    /// Take over if the owner's lock proves that it is dead.
+    /// Take over if the owner is [`Dead`](super::OwnerState::Dead). In PostgreSQL this includes an owner whose lease has
+    /// expired, which may still live: it is fenced.
     #[default]
     Detect,
-    /// Always take over: the previous owner is fenced.
+    /// Always take over, and fence the previous owner.
     Force,
 }
 
@@ -102,7 +103,8 @@ pub enum Outlook {
     Begins,
     /// It would resume the instance after the last commit of this execution, which has ended.
     Resumes(ExecutionId),
-    /// It would take the instance over from this execution, whose owner is dead, and resume it after its last commit.
+    /// It would take the instance over from this execution, whose owner is dead or has lost its lease, and resume it after
+    /// its last commit.
     TakesOver(ExecutionId),
 }
 
@@ -126,7 +128,8 @@ pub struct Launched {
     pub lock: ExecutionLock,
 }
 
-/// Proof that the owner of an execution is alive: released as soon as the process dies.
+/// Shows other processes that the owner of an execution is alive. When the process dies, the lock of an execution in SQLite
+/// is released at once; in PostgreSQL, the lease of the process expires.
 pub trait HeldLock: Send + Sync + fmt::Debug {}
 
 /// A held lock of any kind.

@@ -73,7 +73,7 @@ pub(super) fn show() -> Command {
                 .value_name("STEP:NO")
                 .requires("skipped")
                 .value_parser(|text: &str| text.parse::<SkippedKey>())
-                .help("Shows the next page: only the skipped items after this one, whose step execution has the ID STEP and whose number is NO"),
+                .help("Shows the next page: only the items after number NO of the step execution with the ID STEP"),
             option("compare", 6)
                 .value_name("ID2")
                 .conflicts_with_all(["follow", "skipped"])

@@ -52,7 +52,7 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
             workers::worker(),
             workers::workers(),
             Command::new("recover")
-                .about("Ends executions whose process is dead, so that they can be restarted")
+                .about("Ends executions that have lost their process, so that they can be restarted")
                 .arg(on_end()),
             inspect::executions(),
             inspect::graph(),

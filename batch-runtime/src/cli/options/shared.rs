@@ -50,7 +50,7 @@ pub(super) fn recovery() -> Arg {
         .hide_possible_values(true)
         .help_heading(OPTIONS)
         .display_order(4)
-        .help("When to take over an execution that is still marked as running: never (`strict`), if its process is known to be dead (`detect`), or always (`force`)")
+        .help("When to take over an execution that is still marked as running: never (`strict`), if its process is dead or its lease has expired (`detect`), or always (`force`)")
 }
 
 /// The option that runs a command after the job.
