@@ -1,5 +1,5 @@
-//! Whatever a writer has written, the reader of the same format reads as the same value. The writer refuses items for
-//! which this is impossible.
+//! The reader of a format reads the same values that its writer has written. The writer refuses items for which this is
+//! impossible.
 //!
 //! `PROPTEST_CASES` sets how many items are tried for each promise.
 #![cfg(feature = "csv")]

@@ -258,7 +258,7 @@ fn a_slow_writer_holds_the_reader_back() {
     world.completes(&pressure(2_000));
     let most =
         world.numbers("SELECT CAST(OUTPUT AS INTEGER) FROM BATCH_JOURNAL WHERE PATH = 'most_under_way'");
-    assert!(most[0] <= 120, "{most:?} items under way, and four chunks of ten per thread are allowed");
+    assert!(most[0] <= 120, "{most:?} items in flight, and four chunks of ten per thread are allowed");
 }
 
 #[processor]

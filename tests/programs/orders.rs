@@ -76,7 +76,7 @@ fn report_orders(
     to: u32,
     #[param(default = 7, identifying = false)] every: u32,
     #[param(default = 0, identifying = false)] pause: u64,
-    /// What repairs it
+    /// The repair
     #[param(default = "", identifying = false)]
     repair: String,
 ) {

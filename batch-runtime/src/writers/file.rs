@@ -12,11 +12,11 @@
 //! position finds a `.part`, it is either locked and belongs to a running process (refused), or it was left
 //! by an execution that died before its first commit, or that was abandoned (replaced).
 //!
-//! A launch that takes over by force finds the lock held if the previous owner is paused. It continues with a
-//! copy of the committed data, which replaces `.part` in a single rename: when the previous owner wakes up,
-//! it writes to a file without a name. If `.part` were moved aside first and then copied, a crash between the
-//! two would leave no `.part` at all, and a stray file that someone would have to find. The previous owner
-//! publishes nothing:
+//! A launch that takes over by force, or after a lease has expired, finds the lock held if the previous owner is
+//! paused. It continues with a copy of the committed data, which replaces `.part` in a single rename: when the
+//! previous owner wakes up, it writes to a file without a name. If `.part` were moved aside first and then copied, a
+//! crash between the two would leave no `.part` at all, and a stray file that someone would have to find. The previous
+//! owner publishes nothing:
 //! - If the file is not yet sealed, it has to commit the sealed position first, and that commit is refused.
 //! - If the file is sealed, it is no longer written; so no copy is made, and either owner renames the same
 //!   file.

@@ -90,7 +90,7 @@ struct Partition {
     position: Option<i64>,
     /// The read count of the current step execution: that of its last commit, which is its position, or 0.
     read: i64,
-    /// What the earlier step executions of this job execution have read.
+    /// The number of records that the earlier step executions of this job execution have read.
     read_before: i64,
     losses: u32,
 }

@@ -11,7 +11,7 @@ use crate::readers::fields;
 use crate::readers::framed::Encoding;
 use crate::readers::lent::{Lending, Lent, LentSource, Parts};
 
-/// What a [`CsvReader`](super::CsvReader) returns: any serde type that owns its data, or a [`Lent`] record, from which
+/// The items of a [`CsvReader`](super::CsvReader): any serde type that owns its data, or a [`Lent`] record, from which
 /// an item borrows.
 #[diagnostic::on_unimplemented(
     message = "a reader cannot make a `{Self}` from a record",

@@ -4,7 +4,7 @@ use super::{Footer, TransactionalFile};
 use crate::Durability;
 use crate::writers::WriteError;
 
-/// What a file has before its first line and after its last one.
+/// The text before the first line of a file, and after the last one.
 pub(in crate::writers) struct Ends {
     pub(in crate::writers) header: Option<String>,
     pub(in crate::writers) footer: Option<Box<Footer>>,

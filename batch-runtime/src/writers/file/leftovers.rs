@@ -1,4 +1,4 @@
-//! Recognizes the unfinished files of an instance, by the tags in its committed positions and in the names of files.
+//! Recognises the unfinished files of an instance, by the tags in its committed positions and in the names of files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

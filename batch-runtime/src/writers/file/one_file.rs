@@ -21,7 +21,7 @@ use crate::{Mark, Writer};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not write one file",
-    label = "`CsvWriter`, `FixedWriter`, `LinesWriter`, `JsonLinesWriter` or `JsonArrayWriter` was expected here"
+    label = "`CsvWriter`, `FixedWriter`, `LinesWriter`, `JsonLinesWriter`, `JsonArrayWriter` or `XmlWriter` was expected here"
 )]
 pub trait FileWriter: Writer<Position = FilePosition, Error = WriteError> + OneFile {}
 
