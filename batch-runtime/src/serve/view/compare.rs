@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::execution::head;
+use super::tabs::head;
 use super::{Place, View, parts};
 use crate::definition::ExecutionId;
 use crate::observe::words;

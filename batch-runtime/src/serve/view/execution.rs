@@ -6,13 +6,12 @@ use super::actions;
 use super::log::Elsewhere;
 use super::parts;
 use super::steps;
+use super::tabs::head;
 use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::observe::{Summary, words};
 use crate::operator::ExecutionDetails;
-use crate::repository::{
-    BatchStatus, Counters, ExecutionFilter, JobExecution, Operation, OperationKind, OwnerState,
-};
+use crate::repository::{BatchStatus, ExecutionFilter, JobExecution, Operation, OperationKind, OwnerState};
 use crate::serve::page::Page;
 use crate::serve::request::RequestError;
 
@@ -45,38 +44,6 @@ pub(in crate::serve) fn show(page: &Page, id: ExecutionId) -> Result<View, Reque
     let title = format!("{} {id}", execution.instance.job);
     let fixed = head(page, &details, "steps");
     Ok(View { title, place: Place::Elsewhere, fixed, live, follows: execution.status.is_running() })
-}
-
-/// The title of an execution, and links to its other pages.
-pub(super) fn head(page: &Page, details: &ExecutionDetails, here: &str) -> Markup {
-    let execution = &details.execution;
-    let path = parts::path(execution.id);
-    let job = &execution.instance.job;
-    let tab = |name: &str, to: &str, label: Markup| {
-        html! { a href=(to) aria-current=[(here == name).then_some("page")] { (label) } }
-    };
-    let skips = skips(details);
-    html! {
-        h1 {
-            a href={ "/executions?job=" (parts::encoded(job)) } { (job) } " "
-            span.number { (execution.id) }
-        }
-        nav.tabs aria-label="Execution" {
-            (tab("steps", &path, html! { "Steps" }))
-            (tab("graph", &format!("{path}/graph"), html! { "Graph" }))
-            (tab("skipped", &format!("{path}/skipped"), html! {
-                "Skipped" @if skips > 0 { " " span.count { (words::count(skips)) } }
-            }))
-            (tab("time", &format!("{path}/time"), html! { "Time" }))
-            @if page.logs.is_some() { (tab("log", &format!("{path}/log"), html! { "Log" })) }
-        }
-    }
-}
-
-/// The items that the instance has skipped.
-fn skips(details: &ExecutionDetails) -> u64 {
-    let before: u64 = details.before.values().map(Counters::skips).sum();
-    before + details.steps.iter().map(|step| step.counters.skips()).sum::<u64>()
 }
 
 fn owner(details: &ExecutionDetails) -> Markup {

@@ -2,8 +2,8 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::execution::head;
 use super::parts::{self, encoded};
+use super::tabs::head;
 use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::graph::{GraphFormat, render, styles};

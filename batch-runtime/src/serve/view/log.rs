@@ -10,7 +10,7 @@ use maud::{Markup, Render, html};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::execution::head;
+use super::tabs::head;
 use super::{Place, View};
 use crate::definition::ExecutionId;
 use crate::frontend::refusal::Refusal;

@@ -18,6 +18,7 @@ mod parts;
 pub(super) mod schedule;
 pub(super) mod skipped;
 mod steps;
+mod tabs;
 pub(super) mod time;
 
 use maud::Markup;

@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use maud::{Markup, html};
 
-use super::execution::head;
+use super::tabs::head;
 use super::{Place, View, parts};
 use crate::definition::ExecutionId;
 use crate::frontend::skipped::{CSV_HEADER, SkippedPage, csv_lines};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::chart::{Column, chart, legend, split};
-use super::execution::head;
 use super::parts::{self, encoded};
+use super::tabs::head;
 use super::{Place, View};
 use crate::definition::{ExecutionId, JobInfo};
 use crate::engine::steps_by_name;
