@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use batch_runtime::prelude::*;
-use batch_runtime::repository::BatchStatus;
+use batch_runtime::repository::{BatchStatus, Commit, Records, Side};
+use batch_runtime::testing::{Sandbox, SandboxError};
 
 use crate::support::{World, step};
 
@@ -208,6 +209,36 @@ fn looped(tag: String) {
 fn quality_of_third_round(tag: &str) -> Quality {
     let rounds = ran(tag).iter().filter(|what| *what == "first").count();
     if rounds < 3 { Quality::Good } else { Quality::Bad }
+}
+
+/// Counts its calls in the job's context.
+#[decider]
+fn fewer_than_two(job: &JobContext) -> Result<bool, Failure> {
+    let rounds: u32 = job.get("rounds")?.unwrap_or(0);
+    job.put("rounds", &(rounds + 1))?;
+    Ok(rounds < 2)
+}
+
+#[step]
+fn counted_round(tag: &str) {
+    note(tag, "round");
+}
+
+#[job]
+fn counted(tag: String) {
+    while fewer_than_two {
+        counted_round;
+    }
+}
+
+#[test]
+fn the_values_that_a_decider_has_put_are_stored_with_its_answer() {
+    let sandbox = Sandbox::new().unwrap();
+    sandbox.fail_at(|commit: &Commit, side: Side| (commit.records, side) == (Records::Decision, Side::After));
+    let tag = "counted".to_owned();
+    assert!(matches!(sandbox.run(&counted(tag.clone())), Err(SandboxError::Died { .. })));
+    sandbox.restart().unwrap().completed().unwrap();
+    assert_eq!(ran(&tag), ["round", "round"]);
 }
 
 #[test]

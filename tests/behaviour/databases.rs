@@ -103,6 +103,47 @@ fn stocking_what_is_hidden(_warehouse_path: PathBuf) {
     fill_hidden;
 }
 
+/// Puts a value with the last chunk, and makes the repository refuse to copy that chunk.
+#[writer]
+fn unlucky_stock(
+    numbers: &[i64],
+    tx: &Transaction<'_, warehouse>,
+    job: &JobContext,
+    repository: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    tx.execute_batch("CREATE TABLE IF NOT EXISTS stock (number INTEGER)")?;
+    if numbers.contains(&25) {
+        job.put("last", &25)?;
+        rusqlite::Connection::open(repository)?.execute_batch(
+            "CREATE TRIGGER refusal BEFORE UPDATE ON BATCH_STEP_EXECUTION BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        )?;
+    }
+    Ok(())
+}
+
+#[listener(after_step)]
+fn allow(_counters: &Counters, _failure: Option<&Failure>, repository: &Path) -> Result<(), rusqlite::Error> {
+    rusqlite::Connection::open(repository)?.execute_batch("DROP TRIGGER refusal")
+}
+
+#[step(chunk = 10, listeners(allow))]
+fn fill_unluckily() {
+    numbers | unlucky_stock
+}
+
+#[job]
+fn stocking_unluckily(warehouse_path: PathBuf, repository: PathBuf) {
+    fill_unluckily;
+}
+
+#[test]
+fn a_value_put_with_a_chunk_that_the_repository_could_not_copy_is_stored_with_the_end_of_the_step() {
+    let world = World::new();
+    world.completes(&stocking_unluckily(world.path("warehouse.db"), world.path("batch.db")));
+    let stored = world.texts("SELECT SHORT_CONTEXT FROM BATCH_JOB_EXECUTION_CONTEXT");
+    assert!(stored[0].contains("last"), "{stored:?}");
+}
+
 fn there(world: &World, sql: &str) -> Vec<i64> {
     let warehouse = rusqlite::Connection::open(world.path("warehouse.db")).expect("the warehouse");
     let mut statement = warehouse.prepare(sql).expect("the query is well formed");

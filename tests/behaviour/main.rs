@@ -55,4 +55,5 @@ mod survival;
 mod texts;
 mod threads;
 mod threads_reading;
+mod threads_values;
 mod unordered;

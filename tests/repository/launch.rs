@@ -205,7 +205,7 @@ fn a_restart_inherits_journal_graph_and_context<P: Place>(place: &P) {
         passed("match quality", "Good"),
     ];
     for entry in &entries {
-        repository.record(first.ownership, std::slice::from_ref(entry)).unwrap();
+        repository.record(first.ownership, std::slice::from_ref(entry), None).unwrap();
     }
     let finish = ExecutionFinish { context: Some(context(9)), ..ended(BatchStatus::Stopped, "STOPPED") };
     repository.finish(first.ownership, &finish).unwrap();

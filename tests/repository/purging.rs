@@ -48,7 +48,7 @@ fn complete<P: Place>(repository: &Repo, name: &str) -> InstanceId {
     }
     let end = StepFinish { counters: record(2).counters, ..ended_step(BatchStatus::Completed, "COMPLETED") };
     finish_step(&**repository, ownership, step.id, None, &end).unwrap();
-    repository.record(ownership, &[passed("step", "COMPLETED")]).unwrap();
+    repository.record(ownership, &[passed("step", "COMPLETED")], None).unwrap();
     repository.finish(ownership, &ended(BatchStatus::Completed, "COMPLETED")).unwrap();
     drop(lock);
     repository.add_operation(ownership.execution, OperationKind::Start, "page").unwrap();

@@ -155,7 +155,7 @@ fn an_execution_is_abandoned_unless_its_owner_lives_or_it_is_complete<P: Place>(
     repository.abandon(id).unwrap();
     let abandoned = repository.execution(id).unwrap();
     assert_eq!((abandoned.status, abandoned.exit.code.as_str()), (BatchStatus::Abandoned, "OWNER_LOST"));
-    let recorded = repository.record(launched.ownership, &[passed("", "")]);
+    let recorded = repository.record(launched.ownership, &[passed("", "")], None);
     assert!(matches!(recorded, Err(RepositoryError::Fenced { .. })));
     let error = repository.abandon(id).unwrap_err();
     assert!(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use batch_runtime::repository::{
-    BatchStatus, BegunStep, ChunkError, ChunkRecord, Committed, Ownership, RepositoryError, SkipPhase,
-    SkippedItem,
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, Ownership, RepositoryError, SkipPhase, SkippedItem,
+    Stored,
 };
 use batch_runtime::{ExecutionId, Failure};
 
@@ -39,7 +39,7 @@ fn skipped(name: &str) -> SkippedItem {
 }
 
 /// Commits a chunk that skips items.
-fn skip(step: &mut BegunStep, names: &[&str]) -> Result<Committed, ChunkError> {
+fn skip(step: &mut BegunStep, names: &[&str]) -> Result<Stored, ChunkError> {
     let skipped = names.iter().copied().map(skipped).collect();
     step.chunks.commit(&mut ChunkRecord { skipped, ..record(1) }, |_, _| Ok(()))
 }

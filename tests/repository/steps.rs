@@ -222,7 +222,7 @@ fn an_owner_that_was_taken_over_writes_nothing<P: Place>(place: &P) {
     let results = [
         begin_as(&repository, old.ownership, &start("more")).map(drop),
         repository.finish_step(old.ownership, step.id, &finish, None),
-        repository.record(old.ownership, std::slice::from_ref(&entry)),
+        repository.record(old.ownership, std::slice::from_ref(&entry), None),
         repository.finish(old.ownership, &ended(BatchStatus::Completed, "COMPLETED")),
         repository.stop_requested(old.ownership).map(drop),
         repository.add_skipped(old.ownership, step.id, &[]),
@@ -253,7 +253,7 @@ fn the_journal_of_an_execution_is_that_of_its_instance_in_its_order<P: Place>(pl
     let owner = launch(&repository).ownership;
     for (path, json) in [("load", Some("1")), ("other", Some("3")), ("nothing", None)] {
         let output = json.map(|json| ("id".to_owned(), json.to_owned()));
-        repository.record(owner, &[JournalEntry { output, ..passed(path, "COMPLETED") }]).unwrap();
+        repository.record(owner, &[JournalEntry { output, ..passed(path, "COMPLETED") }], None).unwrap();
     }
     let journal = repository.journal(owner.execution).unwrap();
     let passed: Vec<_> = journal
@@ -273,7 +273,7 @@ fn branches_that_record_at_once_lose_no_entry<P: Place>(place: &P) {
             let (repository, owner) = (&repository, launched.ownership);
             scope.spawn(move || {
                 for entry in 0..10 {
-                    repository.record(owner, &[passed(&format!("{branch}.{entry}"), "x")]).unwrap();
+                    repository.record(owner, &[passed(&format!("{branch}.{entry}"), "x")], None).unwrap();
                 }
             });
         }

@@ -1,9 +1,9 @@
 //! Launches, steps and chunks as the engine asks for them.
 
 use batch_runtime::repository::{
-    BatchStatus, BegunStep, ChunkError, ChunkRecord, Committed, ContextMap, Counters, ExecutionFinish,
-    ExitStatus, JournalEntry, LaunchRequest, Launched, Ownership, PartitionExecution, Recovery,
-    RepositoryError, StepFinish, StepStart, begin_step, encode_context,
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, ContextMap, Counters, ExecutionFinish, ExitStatus,
+    JournalEntry, LaunchRequest, Launched, Ownership, PartitionExecution, Recovery, RepositoryError,
+    StepFinish, StepStart, Stored, begin_step, encode_context,
 };
 use batch_runtime::{Durability, ParameterValue, Parameters, StopSignal};
 
@@ -120,7 +120,7 @@ pub(crate) fn record(position: i64) -> ChunkRecord {
 }
 
 /// Commits a chunk that inserts one row into the table `item` of a place of that kind.
-pub(crate) fn commit<P: Place>(step: &mut BegunStep, position: i64) -> Result<Committed, ChunkError> {
+pub(crate) fn commit<P: Place>(step: &mut BegunStep, position: i64) -> Result<Stored, ChunkError> {
     step.chunks.commit(&mut record(position), |chunk, _| P::insert(chunk, position))
 }
 

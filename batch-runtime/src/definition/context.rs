@@ -1,15 +1,11 @@
 //! The contexts of the running job and step that components ask for. Their values are saved with the next
 //! commit and inherited by a restart.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 
-use super::{Failure, Parameters, StopSignal};
+use super::{Failure, Parameters, StopSignal, Values};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -33,108 +29,6 @@ ids! {
     ExecutionId;
     /// `STEP_EXECUTION_ID`: one attempt to run a step.
     StepExecutionId;
-}
-
-/// The values of a context: the committed ones, and those put since the last commit.
-#[derive(Debug, Default)]
-pub(crate) struct Values {
-    /// Shared by all branches of a split.
-    committed: Arc<Mutex<BTreeMap<String, Value>>>,
-    put: Mutex<BTreeMap<String, Value>>,
-    changed: AtomicBool,
-}
-
-impl Values {
-    pub(crate) fn new(committed: BTreeMap<String, Value>) -> Self {
-        Self { committed: Arc::new(Mutex::new(committed)), ..Self::default() }
-    }
-
-    /// The values as a branch of a split sees them. A branch sees a value of another branch only after that branch has
-    /// committed it, so that no branch commits a value that another may still roll back.
-    pub(crate) fn branch(&self) -> Self {
-        Self {
-            committed: Arc::clone(&self.committed),
-            put: Mutex::new(lock(&self.put).clone()),
-            changed: AtomicBool::new(self.changed()),
-        }
-    }
-
-    /// Takes over the uncommitted values of a branch.
-    pub(crate) fn join(&self, branch: &Self) {
-        if branch.changed() {
-            lock(&self.put).append(&mut lock(&branch.put));
-            self.changed.store(true, Ordering::Release);
-        }
-    }
-
-    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        let put = lock(&self.put).get(key).cloned();
-        put.or_else(|| lock(&self.committed).get(key).cloned())
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|error| Failure::new(format!("context value `{key}` is of another type: {error}")))
-    }
-
-    fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
-        if key.starts_with("batch.") {
-            return Err(Failure::new(format!("context keys that begin with `batch.` are reserved: `{key}`")));
-        }
-        let value = serde_json::to_value(value)
-            .map_err(|error| Failure::new(format!("context value `{key}` cannot be serialised: {error}")))?;
-        lock(&self.put).insert(key.to_owned(), value);
-        self.changed.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// All values.
-    pub(crate) fn snapshot(&self) -> BTreeMap<String, Value> {
-        let mut all = lock(&self.committed).clone();
-        all.extend(self.changes());
-        all
-    }
-
-    /// The values put since the last commit.
-    pub(crate) fn changes(&self) -> BTreeMap<String, Value> {
-        if self.changed() { lock(&self.put).clone() } else { BTreeMap::new() }
-    }
-
-    /// Returns whether a value was put since the last commit.
-    pub(crate) fn changed(&self) -> bool {
-        self.changed.load(Ordering::Acquire)
-    }
-
-    /// Marks the changes as committed.
-    pub(crate) fn settle(&self) {
-        // Load first: the swap costs as much as processing ten items, and usually nothing has changed.
-        if self.changed() && self.changed.swap(false, Ordering::AcqRel) {
-            let mut put = lock(&self.put);
-            lock(&self.committed).append(&mut put);
-        }
-    }
-
-    /// Adds values that another process has committed.
-    pub(crate) fn take_over(&self, mut committed: BTreeMap<String, Value>) {
-        lock(&self.committed).append(&mut committed);
-    }
-
-    /// Restores the uncommitted values to an earlier state, as returned by [`changes`](Self::changes).
-    pub(crate) fn go_back(&self, to: &BTreeMap<String, Value>) {
-        if self.changed() {
-            lock(&self.put).clone_from(to);
-            self.changed.store(!to.is_empty(), Ordering::Release);
-        }
-    }
-
-    /// Drops the uncommitted values of a chunk that is rolled back.
-    pub(crate) fn revert(&self) {
-        if self.changed.swap(false, Ordering::AcqRel) {
-            lock(&self.put).clear();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The running job, injected as `&JobContext`.
@@ -178,16 +72,19 @@ impl JobContext {
     /// # Errors
     /// If the value has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        self.values.get(key)
+        get(&self.values, key)
     }
 
     /// Keeps a value for the following steps, saved with the next commit. Other branches of a `split!` see it
     /// after that commit; if two branches put the same key, the last commit wins.
     ///
+    /// If a writer fails, the values that it has put since the beginning of its chunk are taken back. Those of processors
+    /// stay, also if the processors run on other threads meanwhile.
+    ///
     /// # Errors
     /// If the value cannot be serialised, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
-        self.values.put(key, value)
+        put(&self.values, key, value)
     }
 }
 
@@ -263,7 +160,7 @@ impl StepContext {
     /// # Errors
     /// If the value has another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
-        self.values.get(key)
+        get(&self.values, key)
     }
 
     /// Keeps a value, saved with the next commit.
@@ -271,50 +168,24 @@ impl StepContext {
     /// # Errors
     /// If the value cannot be serialised, or the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
-        self.values.put(key, value)
+        put(&self.values, key, value)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn get<T: DeserializeOwned>(values: &Values, key: &str) -> Result<Option<T>, Failure> {
+    values
+        .get(key)
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|error| Failure::new(format!("context value `{key}` is of another type: {error}")))
+}
 
-    fn values() -> Values {
-        let values = Values::default();
-        values.put("a", &1).unwrap();
-        values.settle();
-        values
+fn put(values: &Values, key: &str, value: &impl Serialize) -> Result<(), Failure> {
+    if key.starts_with("batch.") {
+        return Err(Failure::new(format!("context keys that begin with `batch.` are reserved: `{key}`")));
     }
-
-    #[test]
-    fn dropped_changes_vanish_and_settled_changes_stay() {
-        let values = values();
-        values.put("a", &2).unwrap();
-        assert_eq!(values.get("a").unwrap(), Some(2));
-        values.revert();
-        assert_eq!(values.get("a").unwrap(), Some(1));
-        assert!(!values.changed());
-    }
-
-    #[test]
-    fn a_branch_neither_commits_nor_drops_the_changes_of_another() {
-        let values = values();
-        let (one, two) = (values.branch(), values.branch());
-        one.put("one", &1).unwrap();
-        two.put("two", &2).unwrap();
-        assert_eq!(one.changes().into_keys().collect::<Vec<_>>(), ["one"]);
-        two.revert();
-        one.settle();
-        assert_eq!(two.get("one").unwrap(), Some(1));
-        assert_eq!(values.snapshot().into_keys().collect::<Vec<_>>(), ["a", "one"]);
-    }
-
-    #[test]
-    fn uncommitted_changes_of_a_branch_are_committed_after_the_join() {
-        let values = values();
-        let branch = values.branch();
-        branch.put("b", &2).unwrap();
-        values.join(&branch);
-        assert_eq!(values.changes().into_keys().collect::<Vec<_>>(), ["b"]);
-    }
+    let value = serde_json::to_value(value)
+        .map_err(|error| Failure::new(format!("context value `{key}` cannot be serialised: {error}")))?;
+    values.put(key, value);
+    Ok(())
 }

@@ -56,10 +56,14 @@ mod step;
 mod step_options;
 mod step_sizes;
 mod stop_signal;
+mod sync;
 mod time_limit;
 #[cfg(feature = "async")]
 mod timed_out;
 mod transaction_watch;
+mod values;
+#[cfg(test)]
+mod values_tests;
 mod writer;
 
 pub use aggregation::{AggregatedProcessor, Aggregation, AggregatorDefinition};
@@ -133,7 +137,6 @@ pub use time_limit::TimeLimit;
 pub use timed_out::TimedOut;
 pub use writer::{Arranged, Durability, Partitionable, Writer, WriterDefinition};
 
-pub(crate) use context::Values;
 pub(crate) use local_error::LocalError;
 pub(crate) use nearest::nearest;
 pub(crate) use panic_origin::{naming, take_passed};
@@ -149,3 +152,4 @@ pub(crate) use scope::{Environment, StepEnvironment};
 pub(crate) use splitting::evenly;
 pub(crate) use step_sizes::Sizes;
 pub(crate) use transaction_watch::TransactionWatch;
+pub(crate) use values::{Changes, Moment, Values};

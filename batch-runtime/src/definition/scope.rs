@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use super::context::{JobContext, StepContext, Values};
+use super::context::{JobContext, StepContext};
 use super::database::{Connection, Database, DatabaseHandle, Driver, Of};
 use super::lazy_values::LazyValues;
 use super::need::{Binding, BoundTo};
@@ -16,6 +16,7 @@ use super::output::{Output, Produces};
 use super::partition::{Assigned, Partition};
 use super::resource::ResourceDefinition;
 use super::stop_signal::StopSignal;
+use super::values::Values;
 use super::{Failure, Given, ParameterType, ParameterValue};
 #[cfg(feature = "async")]
 use crate::engine::JobRuntime;

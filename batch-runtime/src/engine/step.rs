@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::definition::{
-    Durability, Environment, Failure, Mark, Phase, Scope, Sizes, StepContext, StepEnvironment, StepInfo,
+    Durability, Environment, Failure, Mark, Moment, Phase, Scope, Sizes, StepContext, StepEnvironment,
+    StepInfo,
 };
 use crate::engine::chunk::checkpoint::Checkpoint;
 use crate::engine::faults::retry::Retrying;
@@ -15,8 +16,8 @@ use crate::engine::threads::remote::run::RemoteRun;
 use crate::graph::Arm;
 use crate::observe::StepLive;
 use crate::repository::{
-    ChunkError, ChunkRecord, ChunkStore, Committed, ContextMap, Counters, ExitStatus, Profile,
-    RepositoryError, encode_context,
+    ChunkError, ChunkRecord, ChunkStore, Counters, ExitStatus, Profile, RepositoryError, Stored,
+    encode_context,
 };
 
 /// The maximum number of times in a row that a transaction is repeated because the database lost it.
@@ -106,26 +107,31 @@ impl StepRun<'_> {
         self.environment.job.stop.is_raised()
     }
 
-    /// The whole context of the step as it is stored, and the changes that components made to the job's context.
-    pub(crate) fn contexts(&self, checkpoint: Checkpoint) -> Result<(String, Option<String>), Failure> {
-        let step = checkpoint.into_context(self.context().values.snapshot())?;
-        let job = &self.environment.job.values;
-        let job = job.changed().then(|| encode_context(&job.changes()));
-        Ok((encode_context(&step), job))
+    /// Adds the contexts to the record: the whole context of the step, and the changes that components made to the
+    /// job's context. Returns the moment up to which the record holds what was put into them.
+    pub(crate) fn add_contexts(
+        &self,
+        checkpoint: Checkpoint,
+        record: &mut ChunkRecord,
+    ) -> Result<Moments, Failure> {
+        let step = self.context().values.snapshot();
+        let job = self.environment.job.values.changes();
+        record.context = encode_context(&checkpoint.into_context(step.values)?);
+        record.job_context = (!job.values.is_empty()).then(|| encode_context(&job.values));
+        Ok(Moments { step: step.until, job: job.until })
     }
 
-    /// The values that components have put into the contexts since the last commit.
-    pub(crate) fn uncommitted_values(&self) -> UncommittedValues {
-        UncommittedValues {
-            step: self.context().values.changes(),
-            job: self.environment.job.values.changes(),
-        }
+    /// The present moment in the histories of the contexts.
+    pub(crate) fn now(&self) -> Moments {
+        Moments { step: self.context().values.now(), job: self.environment.job.values.now() }
     }
 
-    /// Takes back every value that was put into the contexts after `since` was taken.
-    pub(crate) fn take_back(&self, since: &UncommittedValues) {
-        self.context().values.go_back(&since.step);
-        self.environment.job.values.go_back(&since.job);
+    /// Takes back every uncommitted value that this thread has put into the contexts since that moment.
+    ///
+    /// The values of other threads stay, because their processors do not run again for the same items.
+    pub(crate) fn take_back(&self, since: Moments) {
+        self.context().values.go_back(since.step);
+        self.environment.job.values.go_back(since.job);
     }
 
     /// Commits a record without rows. Repeats the transaction if the database loses it.
@@ -133,7 +139,7 @@ impl StepRun<'_> {
         &self,
         record: &mut ChunkRecord,
         mut fill: impl FnMut(&mut ChunkRecord) -> Result<(), Failure>,
-    ) -> Result<Committed, ChunkError> {
+    ) -> Result<Stored, ChunkError> {
         let mut again = 0;
         loop {
             match self.store.borrow_mut().commit(record, |_, record| fill(record)) {
@@ -143,10 +149,13 @@ impl StepRun<'_> {
         }
     }
 
-    /// Marks the contexts as committed.
-    pub(crate) fn settle(&self) {
-        self.context().values.settle();
-        self.environment.job.values.settle();
+    /// Marks what a record holds of the contexts as committed. The values put after `until` go with the next commit,
+    /// and so do those of the job if the record is stored without them.
+    pub(crate) fn settle(&self, until: Moments, stored: Stored) {
+        self.context().values.settle(until.step);
+        if stored.has_job_context {
+            self.environment.job.values.settle(until.job);
+        }
     }
 
     /// Sets the phase of a failure, and names the component if the step has only one for that phase.
@@ -181,11 +190,11 @@ pub(crate) fn of_role(step: &StepInfo, failure: Failure, role: &str) -> Failure 
     }
 }
 
-/// The uncommitted values in the contexts of a step and its job, at some moment.
-#[derive(Debug, Default)]
-pub(crate) struct UncommittedValues {
-    step: ContextMap,
-    job: ContextMap,
+/// A moment in the histories of the values in the contexts of a step and its job.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moments {
+    step: Moment,
+    job: Moment,
 }
 
 /// How a step execution ended.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener as _, Tasklet, TaskletCall};
 use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
 use crate::engine::faults::panic;
-use crate::engine::step::{Halt, MAX_AGAIN, StepEnd, StepOutcome, StepRun};
+use crate::engine::step::{Halt, MAX_AGAIN, Moments, StepEnd, StepOutcome, StepRun};
 use crate::observe::frames;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
 
@@ -77,13 +77,13 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
             let call = T::call(&run.scope, &ChunkTransaction::none(), &mut state).map_err(failed)?;
             Some(Called::of::<T>(run, call, &state).map_err(Halt::Failed)?)
         };
-        let uncommitted = run.uncommitted_values();
+        let began = run.now();
         let mut again = 0;
-        let (committed, called) = loop {
+        let (stored, held, called) = loop {
             let mut next = counters.get();
             next.commit += 1;
             record.counters = next;
-            let mut called = None;
+            let (mut called, mut held) = (None, Moments::default());
             let committed = run.store.borrow_mut().commit(&mut record, |tx, record| {
                 let call = if let Some(call) = &outside {
                     call.clone()
@@ -92,7 +92,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
                         .map_err(|failure| run.blame(failure, Phase::Tasklet))?;
                     Called::of::<T>(run, call, &state)?
                 };
-                (record.context, record.job_context) = run.contexts(call.checkpoint())?;
+                held = run.add_contexts(call.checkpoint(), record)?;
                 called = Some(call);
                 Ok(())
             });
@@ -103,19 +103,19 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
                     next.rollback += 1;
                     counters.set(next);
                     if T::TRANSACTIONAL {
-                        run.take_back(&uncommitted);
+                        run.take_back(began);
                         state = states.clone().of_only(name).map_err(failed)?;
                     }
                     tracing::warn!(%failure, "the database lost a tasklet's transaction; the tasklet is called again");
                 }
                 committed => {
-                    let committed = committed?;
+                    let stored = committed?;
                     counters.set(next);
-                    break (committed, called);
+                    break (stored, held, called);
                 }
             }
         };
-        run.settle();
+        run.settle(held, stored);
         run.live.show(&counters.get(), None);
         if let Some(Called { states: kept, done }) = called {
             states = kept;
@@ -123,7 +123,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
                 return Ok(done);
             }
         }
-        if committed.stop_requested {
+        if stored.stop_requested {
             run.environment.job.stop.raise();
         }
     }

@@ -45,6 +45,15 @@ pub struct Committed {
     pub stop_requested: bool,
 }
 
+/// What is stored of a committed chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// A stop was requested through the repository.
+    pub stop_requested: bool,
+    /// Whether the repository has the record's changes to the job's context. If not, they have to be stored again.
+    pub has_job_context: bool,
+}
+
 /// The work of a chunk: writes its rows in the transaction and fills in its record. It is called once.
 pub type ChunkWork<'w> = dyn FnMut(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure> + 'w;
 
@@ -105,19 +114,19 @@ impl ChunkStore {
         &mut self,
         record: &mut ChunkRecord,
         work: impl FnOnce(&ChunkTransaction<'_>, &mut ChunkRecord) -> Result<(), Failure>,
-    ) -> Result<Committed, ChunkError> {
+    ) -> Result<Stored, ChunkError> {
         let Some(Kept { session, mirror }) = &mut self.0 else {
             work(&ChunkTransaction::none(), record).map_err(ChunkError::Work)?;
-            return Ok(Committed { stop_requested: false });
+            return Ok(Stored { stop_requested: false, has_job_context: true });
         };
         let mut work = Some(work);
-        let committed = session.commit(record, &mut |transaction, record| {
+        let Committed { stop_requested } = session.commit(record, &mut |transaction, record| {
             let once = || Failure::new("the session ran the work of a chunk twice");
             work.take().ok_or_else(once).and_then(|work| work(transaction, record))
         })?;
         match mirror {
-            None => Ok(committed),
-            Some(mirror) => Ok(Committed { stop_requested: mirror.follow(record)? }),
+            None => Ok(Stored { stop_requested, has_job_context: true }),
+            Some(mirror) => Ok(mirror.follow(record)?),
         }
     }
 }

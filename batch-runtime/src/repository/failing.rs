@@ -312,8 +312,13 @@ impl Repository for Failing {
             .commit(Records::StepEnd, name.as_deref(), || self.of.finish_step(owner, step, finish, context))
     }
 
-    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
-        self.run.commit(Records::Decision, None, || self.of.record(owner, entries))
+    fn record(
+        &self,
+        owner: Ownership,
+        entries: &[JournalEntry],
+        changed: Option<&ContextMap>,
+    ) -> Result<(), RepositoryError> {
+        self.run.commit(Records::Decision, None, || self.of.record(owner, entries, changed))
     }
 
     fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError> {

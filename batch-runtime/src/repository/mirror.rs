@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::other_database::{Checkpoints, copy_skipped};
-use super::{
-    ChunkRecord, ContextMap, Intervals, Ownership, Repository, RepositoryError, StepCopy, StepRow,
-    decode_context, encode_context,
-};
+use super::{ChunkRecord, Intervals, Ownership, Repository, RepositoryError, StepCopy, StepRow, Stored};
 use crate::definition::StepExecutionId;
 
 /// The part of another database's commits that the repository already has, and the time of the last copy.
@@ -22,8 +19,6 @@ pub(super) struct Mirror {
     copied: Instant,
     polled: Instant,
     stop_requested: bool,
-    /// The changes that the repository does not have yet.
-    job_context: ContextMap,
     /// The number of skipped items committed, and how many of them the repository has.
     skipped: u64,
     known: u64,
@@ -49,44 +44,40 @@ impl Mirror {
             copied: now.checked_sub(intervals.mirror).unwrap_or(now),
             polled: now,
             stop_requested: false,
-            job_context: ContextMap::new(),
             skipped: 0,
             known: 0,
         }
     }
 
-    /// Copies the record if a copy is due, and otherwise checks for a stop if a check is due. Returns whether a stop
-    /// was requested.
+    /// Copies the record if a copy is due, and otherwise checks for a stop if a check is due.
     ///
-    /// The chunk is already committed: if the repository fails now, a later call makes up for it.
-    pub(super) fn follow(&mut self, record: &ChunkRecord) -> Result<bool, RepositoryError> {
+    /// The chunk is already committed: if the repository fails now, a later call makes up for it, or the end of the
+    /// step.
+    pub(super) fn follow(&mut self, record: &ChunkRecord) -> Result<Stored, RepositoryError> {
         let now = Instant::now();
         self.skipped += record.skipped.len() as u64;
-        if let Some(changes) = &record.job_context {
-            let changes = decode_context(changes).map_err(|what| RepositoryError::Corrupt {
-                place: self.repository.url(),
-                what: format!("the context of the job cannot be read: {what}"),
-            })?;
-            self.job_context.extend(changes);
-        }
         // The other database has no place for the job's context.
-        let followed = if now - self.copied >= self.intervals.mirror || !self.job_context.is_empty() {
+        let mut has_job_context = record.job_context.is_none();
+        let followed = if now - self.copied >= self.intervals.mirror || !has_job_context {
             (self.copied, self.polled) = (now, now);
             self.copy(record)
         } else if now - self.polled >= self.intervals.poll {
             self.polled = now;
             self.repository.stop_requested(self.owner)
         } else {
-            return Ok(self.stop_requested);
+            return Ok(Stored { stop_requested: self.stop_requested, has_job_context });
         };
         match followed {
-            Ok(stop_requested) => self.stop_requested = stop_requested,
+            Ok(stop_requested) => {
+                self.stop_requested = stop_requested;
+                has_job_context = true;
+            }
             Err(fenced @ RepositoryError::Fenced { .. }) => return Err(fenced),
             Err(error) => {
                 tracing::warn!(%error, "could not copy commits into the repository; will try again");
             }
         }
-        Ok(self.stop_requested)
+        Ok(Stored { stop_requested: self.stop_requested, has_job_context })
     }
 
     fn copy(&mut self, record: &ChunkRecord) -> Result<bool, RepositoryError> {
@@ -94,7 +85,6 @@ impl Mirror {
             copy_skipped(&*self.repository, self.owner, &*self.checkpoints, self.step)?;
             self.known = self.skipped;
         }
-        let job_context = (!self.job_context.is_empty()).then(|| encode_context(&self.job_context));
         let stop_requested = self.repository.follow(
             self.owner,
             &StepCopy {
@@ -102,12 +92,11 @@ impl Mirror {
                 version: self.version,
                 counters: &record.counters,
                 context: &record.context,
-                job_context: job_context.as_deref(),
+                job_context: record.job_context.as_deref(),
                 reached: record.reached,
             },
         )?;
         self.version += 1;
-        self.job_context.clear();
         Ok(stop_requested)
     }
 }

@@ -46,7 +46,7 @@ use jiff::Timestamp;
 
 use work_queue::WorkQueue;
 
-pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, SkipRoom};
+pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, SkipRoom, Stored};
 pub use clock::{Clock, SystemClock};
 pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};
@@ -261,11 +261,16 @@ pub trait Repository: Send + Sync + fmt::Debug {
     ) -> Result<(), RepositoryError>;
 
     /// Records the outcome of a decider, with the outputs it discards, or a passed stop, before the next node
-    /// starts.
+    /// starts. `changed` holds the changes to the job's context, which are committed with it.
     ///
     /// # Errors
     /// [`RepositoryError::Fenced`] if the execution has another owner by now.
-    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError>;
+    fn record(
+        &self,
+        owner: Ownership,
+        entries: &[JournalEntry],
+        changed: Option<&ContextMap>,
+    ) -> Result<(), RepositoryError>;
 
     /// Ends an execution. If one of its steps still counts as running, because the end of the step could not be
     /// recorded, the step ends as FAILED with exit `END_LOST`, and the next start resumes after its last commit.

@@ -5,6 +5,7 @@
 //! The modules of the runtime are compiled over the checker's primitives. A failing schedule is printed for
 //! `shuttle::replay`. Orderings of atomics are not checked: all of them are sequentially consistent here.
 
+mod contexts;
 mod model;
 mod plan;
 mod sync;
@@ -18,6 +19,9 @@ mod reorder_buffer;
 mod requests;
 #[path = "../../src/engine/threads/turn_lock.rs"]
 mod turn_lock;
+#[path = "../../src/definition/values.rs"]
+#[expect(dead_code, reason = "the model has no branches, and its step does not fail")]
+mod values;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use shuttle::sync::mpsc::{self, RecvError, SendError};
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use shuttle::thread::{ThreadId, current};
 
 pub(crate) struct SyncSender<T>(mpsc::SyncSender<T>);
 

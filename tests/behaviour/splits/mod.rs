@@ -18,12 +18,12 @@ static MORE: Condvar = Condvar::new();
 /// Longer than any machine takes, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn note(tag: &str, what: impl Into<String>) {
+pub(crate) fn note(tag: &str, what: impl Into<String>) {
     RAN.lock().unwrap().entry(tag.to_owned()).or_default().push(what.into());
     MORE.notify_all();
 }
 
-fn ran(tag: &str) -> Vec<String> {
+pub(crate) fn ran(tag: &str) -> Vec<String> {
     RAN.lock().unwrap().get(tag).cloned().unwrap_or_default()
 }
 
@@ -34,7 +34,7 @@ fn sorted(tag: &str) -> Vec<String> {
 }
 
 /// Waits until that was noted.
-fn meet(tag: &str, what: &str) -> Result<(), String> {
+pub(crate) fn meet(tag: &str, what: &str) -> Result<(), String> {
     let has = |ran: &mut BTreeMap<String, Vec<String>>| {
         ran.get(tag).is_some_and(|all| all.iter().any(|one| one == what))
     };

@@ -215,7 +215,7 @@ fn a_server_that_is_away_is_waited_for_as_long_as_the_patience_lasts() {
                 other => panic!("{other:?}"),
             }
         } else {
-            repository.record(launched.ownership, &[passed("a", "b")]).unwrap_err()
+            repository.record(launched.ownership, &[passed("a", "b")], None).unwrap_err()
         };
         let waited = began.elapsed();
         assert!(waited >= Duration::from_secs(2) && waited < Duration::from_mins(1), "{waited:?}");

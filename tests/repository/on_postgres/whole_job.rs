@@ -26,7 +26,7 @@ pub(super) fn write_everything(place: &Schema, repository: &Repo, before: impl F
     let mut step = begin(repository, first.ownership);
     commit_with_retries(&mut step, 1);
     before();
-    repository.record(first.ownership, &[passed("a", "x"), passed("b", "y")]).unwrap();
+    repository.record(first.ownership, &[passed("a", "x"), passed("b", "y")], None).unwrap();
     before();
     let finish = StepFinish {
         context: Some(context(2)),

@@ -19,7 +19,7 @@ use crate::engine::faults::panic;
 use crate::engine::faults::skip_rules::is_of_the_target;
 use crate::engine::phase::{in_phase, log_if_failed, take_panicked_record};
 use crate::engine::profile::{Activity, ChunkTimes, Detail, StepWatch};
-use crate::engine::step::{Halt, StepRun};
+use crate::engine::step::{Halt, Moments, StepRun};
 use crate::observe::spans;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
 
@@ -311,7 +311,12 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         if run.store.borrow().keeps() && sealed != self.last {
             let states = feed.states().map_err(failed)?;
             record.counters = self.totals.counters;
-            run.commit_record(record, |record| fill_record(run, record, &sealed, states.clone()))?;
+            let mut held = Moments::default();
+            let stored = run.commit_record(record, |record| {
+                held = fill_record(run, record, &sealed, states.clone())?;
+                Ok(())
+            })?;
+            run.settle(held, stored);
             self.last = sealed;
         }
         let writer = &mut self.writer;
@@ -323,18 +328,18 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     }
 }
 
+/// Adds the checkpoint and the contexts to the record. Returns the moment up to which it holds the contexts.
 fn fill_record(
     run: &StepRun<'_>,
     record: &mut ChunkRecord,
     at: &Positions,
     states: States,
-) -> Result<(), Failure> {
+) -> Result<Moments, Failure> {
     let checkpoint = Checkpoint {
         reader: Some(at.reader.clone()),
         writer: Some(at.writer.clone()),
         states,
         tasklet: None,
     };
-    (record.context, record.job_context) = run.contexts(checkpoint)?;
-    Ok(())
+    run.add_contexts(checkpoint, record)
 }

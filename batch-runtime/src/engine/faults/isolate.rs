@@ -16,7 +16,7 @@ use crate::engine::faults::panic;
 use crate::engine::faults::retry::{RetryDecision, after};
 use crate::engine::faults::skip_rules::{Skipped, repeats_by_itself};
 use crate::engine::phase::{in_phase, log_if_failed};
-use crate::engine::step::UncommittedValues;
+use crate::engine::step::Moments;
 use crate::repository::SkipPhase;
 
 /// Everything that is needed to write a chunk.
@@ -26,8 +26,8 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
     pub(crate) tx: &'w ChunkTransaction<'w>,
     /// The position of the writer at the beginning of the transaction.
     pub(crate) begin: &'w W::Position,
-    /// The uncommitted values in the contexts at the beginning of the transaction; `None` unless the step is careful.
-    pub(crate) uncommitted: Option<&'w UncommittedValues>,
+    /// The beginning of the transaction in the histories of the contexts; `None` unless the step is careful.
+    pub(crate) began: Option<Moments>,
     /// The number of the record that each item stems from; empty unless the step is careful.
     pub(crate) sources: &'w mut [u32],
     /// The index in the chunk of the first item that is written here.
@@ -60,14 +60,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
 
     /// Calls the writer once.
     fn attempt(&mut self, items: &[W::Item], part: Range<usize>) -> Result<(), Failure> {
-        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, uncommitted, .. } = self;
+        let Self { shared: Shared { run, phase, listener, .. }, writer, tx, began, .. } = self;
         let items = &items[part];
         in_phase(phase, Phase::Write, || listener.before_write(items)).map_err(Failure::fatal)?;
         // Catch a panic here, so that the chunk is rolled back and named as after any other failure.
         let written =
             panic::catch(|| writer.write(items, tx).map_err(Failure::new)).and_then(|written| written);
         // A careful step must know now which call failed.
-        let written = if uncommitted.is_some() { tx.settled(written) } else { tx.after(written) };
+        let written = if began.is_some() { tx.settled(written) } else { tx.after(written) };
         let written = written.map_err(|failure| run.blame(failure, Phase::Write));
         match &written {
             Ok(()) => log_if_failed(listener.after_write(items)),
@@ -79,8 +79,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
     /// Rolls back to the beginning of the transaction and releases its locks.
     fn roll_back(&mut self) -> Result<(), Failure> {
         self.tx.give_up()?;
-        if let Some(uncommitted) = self.uncommitted {
-            self.shared.run.take_back(uncommitted);
+        if let Some(began) = self.began {
+            self.shared.run.take_back(began);
         }
         self.writer.rollback(self.begin).map_err(Failure::new)
     }
@@ -193,14 +193,14 @@ impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> 
         part: Range<usize>,
         kept: &[Range<usize>],
     ) -> Result<(), Failure> {
-        let (before, uncommitted) = (self.writer.position(), self.shared.run.uncommitted_values());
+        let (before, began) = (self.writer.position(), self.shared.run.now());
         // If the transaction itself is broken, no rule for items applies.
         self.tx.begin_part().map_err(Failure::fatal)?;
         let Err(failure) = self.attempt(items, part) else {
             return self.tx.keep_part().map_err(Failure::fatal);
         };
         let back = if self.tx.is_alive() {
-            self.shared.run.take_back(&uncommitted);
+            self.shared.run.take_back(began);
             let taken = self.tx.roll_back_part();
             taken.and_then(|()| self.writer.rollback(&before).map_err(Failure::new))
         } else {

@@ -118,8 +118,8 @@ pub(crate) fn run(
     let end = JobEnd { status, exit };
     listeners::after(job, &environment, &end);
     let JobEnd { status, exit } = end;
-    let values = &environment.job.values;
-    let finish = ExecutionFinish { status, exit, context: values.changed().then(|| values.changes()) };
+    let changed = environment.job.values.changes().values;
+    let finish = ExecutionFinish { status, exit, context: (!changed.is_empty()).then_some(changed) };
     repository.finish(ownership, &finish)?;
     drop(lock);
     tracing::info!(%status, exit_code = finish.exit.code, "job ended");

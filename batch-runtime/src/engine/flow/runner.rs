@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::definition::{DeciderInfo, Ended, Environment, JobInfo, Phase, Scope, StepEnvironment};
+use crate::definition::{Changes, DeciderInfo, Ended, Environment, JobInfo, Phase, Scope, StepEnvironment};
 use crate::engine::faults::all_skipped;
 use crate::engine::faults::panic;
 use crate::engine::flow::execution;
@@ -183,6 +183,7 @@ impl Runner<'_> {
         };
         let (entries, label) = self.entries(place, choice, status, &exit, done);
         let values = &self.environment.job.values;
+        let Changes { values: changed, until } = values.changes();
         let finish = StepFinish {
             status,
             exit,
@@ -190,14 +191,14 @@ impl Runner<'_> {
             profile: profile.clone(),
             journal: entries,
             context: None,
-            job_context: values.changed().then(|| values.changes()),
+            job_context: (!changed.is_empty()).then_some(changed),
         };
         let finished = finish_step(&**self.repository, self.ownership, id, checkpoints.as_deref(), &finish);
         if let Some(error) = lost {
             return Err(Halt::Lost(error));
         }
         finished?;
-        values.settle();
+        values.settle(until);
         tracing::info!(%status, read = counters.read, written = counters.write, "step ended");
         spans::ended(status, &finish.exit, Some(&counters));
         let report = StepReport {
@@ -283,6 +284,17 @@ impl Runner<'_> {
         (entries, done.arm)
     }
 
+    /// Records the outcome of a decider, or a stop, with the values that deciders have put into the job's context: a
+    /// restart does not call them again.
+    fn record(&self, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
+        let values = &self.environment.job.values;
+        let Changes { values: changed, until } = values.changes();
+        let changed = (!changed.is_empty()).then_some(&changed);
+        self.repository.record(self.ownership, entries, changed)?;
+        values.settle(until);
+        Ok(())
+    }
+
     fn decide(&self, place: &Place<'_>, decider: &DeciderInfo) -> Result<Box<dyn Any>, Halt> {
         let own = StepEnvironment::new(None, None);
         let scope = place
@@ -332,7 +344,7 @@ impl Driver for Runner<'_> {
             self.check_stop()?;
             let choice = Choice { name, ways, handles_failure: false };
             let label = route.label(self.decide(place, decider)?);
-            self.repository.record(self.ownership, &choice.entries(self.journal, label))?;
+            self.record(&choice.entries(self.journal, label))?;
             Some(label.to_owned())
         } else {
             let choice = Choice { name, ways, handles_failure: matches!(subject, Subject::Ended(_)) };
@@ -371,7 +383,7 @@ impl Driver for Runner<'_> {
         if more == ends {
             entries.extend(self.journal.leave(&rest()));
         }
-        self.repository.record(self.ownership, &entries)?;
+        self.record(&entries)?;
         Ok(more)
     }
 
@@ -384,7 +396,7 @@ impl Driver for Runner<'_> {
             return Ok(());
         }
         let why = self.formatted(why)?;
-        self.repository.record(self.ownership, &[JournalEntry::at(path, journal::STOPPED)])?;
+        self.record(&[JournalEntry::at(path, journal::STOPPED)])?;
         Err(Halt::Stopped(ExitStatus::code("STOPPED").because(why)))
     }
 

@@ -7,7 +7,7 @@
 
 use crate::definition::{Failure, Partitionable, Phase};
 use crate::engine::chunk::checkpoint::{self, Checkpoint};
-use crate::engine::step::{Halt, StepRun};
+use crate::engine::step::{Halt, Moments, StepRun};
 use crate::repository::{ChunkRecord, ContextMap, Counters, PartitionExecution, RepositoryError};
 
 pub(super) struct Merging<W> {
@@ -52,11 +52,12 @@ impl<W: Partitionable> Merging<W> {
         // An aggregator may have put values into the step's context.
         if moved || run.context().values.changed() {
             let mut record = ChunkRecord { counters, ..ChunkRecord::default() };
-            run.commit_record(&mut record, |record| {
-                (record.context, record.job_context) = run.contexts(checkpoint.clone())?;
+            let mut held = Moments::default();
+            let stored = run.commit_record(&mut record, |record| {
+                held = run.add_contexts(checkpoint.clone(), record)?;
                 Ok(())
             })?;
-            run.settle();
+            run.settle(held, stored);
         }
         self.writer.finish(run.durability).map_err(Failure::new).map_err(failed)?;
         let many = u32::try_from(partitions.len()).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::claimed::ClaimedStep;
 use super::handler::{PartitionWork, RunPartition};
-use crate::definition::{Binding, Environment, Failure, JobInfo, Scope, StepInfo, StopSignal};
+use crate::definition::{Binding, Changes, Environment, Failure, JobInfo, Scope, StepInfo, StopSignal};
 use crate::engine::faults::retry::Retrying;
 use crate::engine::faults::skip_count::SkipCount;
 use crate::engine::flow::execution;
@@ -159,6 +159,7 @@ impl<'w> PartitionRunner<'w> {
                 (BatchStatus::Failed, exit, Some(error))
             }
         };
+        let Changes { values: changed, until } = values.changes();
         let finish = StepFinish {
             status,
             exit,
@@ -166,14 +167,14 @@ impl<'w> PartitionRunner<'w> {
             profile,
             journal: Vec::new(),
             context: None,
-            job_context: values.changed().then(|| values.changes()),
+            job_context: (!changed.is_empty()).then_some(changed),
         };
         let finished = finish_step(&**self.repository, self.ownership, executed.id, checkpoints, &finish);
         if let Some(error) = lost {
             return Err(error);
         }
         finished?;
-        values.settle();
+        values.settle(until);
         tracing::info!(%status, read = counters.read, written = counters.write, "partition ended");
         spans::ended(status, &finish.exit, Some(&counters));
         Ok(status)

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use super::error::InnerError;
-use super::rows::get;
+use super::rows::{self, get};
 use super::shared::{Shared, Tx};
 use super::steps::check_owner;
 use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
-use crate::repository::{ExitStatus, JournalEntry, Ownership, RUN_AGAIN};
+use crate::repository::{ContextMap, ExitStatus, JournalEntry, Ownership, RUN_AGAIN, encode_context};
 
 pub(super) fn record(
     shared: &Arc<Shared>,
     owner: Ownership,
     entries: &[JournalEntry],
+    changed: Option<&ContextMap>,
 ) -> Result<(), InnerError> {
     // The end of the journal before this write: if the answer to the commit is lost, entries after it may be the
     // written ones.
@@ -30,7 +31,10 @@ pub(super) fn record(
         |tx| {
             check_owner(tx, owner)?;
             before.set(end(tx)?);
-            entries.iter().try_for_each(|entry| append(tx, owner, entry))
+            entries.iter().try_for_each(|entry| append(tx, owner, entry))?;
+            changed.map_or(Ok(()), |changed| {
+                rows::change_job_context(tx, owner.execution, &encode_context(changed))
+            })
         },
         |tx| {
             check_owner(tx, owner)?;

@@ -6,20 +6,25 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::connections::Shared;
 use super::error::InnerError;
+use super::rows;
 use super::steps::check_owner;
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId};
-use crate::repository::{ExitStatus, JournalEntry, Ownership, RUN_AGAIN};
+use crate::repository::{ContextMap, ExitStatus, JournalEntry, Ownership, RUN_AGAIN, encode_context};
 
 pub(super) fn record(
     shared: &Arc<Shared>,
     owner: Ownership,
     entries: &[JournalEntry],
+    changed: Option<&ContextMap>,
 ) -> Result<(), InnerError> {
     let connection = shared.lend_to(owner.execution)?;
     let transaction = connection.begin()?;
     check_owner(&transaction, owner)?;
     for entry in entries {
         append(&transaction, owner, entry)?;
+    }
+    if let Some(changed) = changed {
+        rows::change_job_context(&transaction, owner.execution, &encode_context(changed))?;
     }
     Ok(transaction.commit()?)
 }

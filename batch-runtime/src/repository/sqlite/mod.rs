@@ -238,8 +238,13 @@ impl Repository for SqliteRepository {
         self.named(steps::finish(&self.shared, owner, step, finish, context))
     }
 
-    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
-        self.named(journal::record(&self.shared, owner, entries))
+    fn record(
+        &self,
+        owner: Ownership,
+        entries: &[JournalEntry],
+        changed: Option<&ContextMap>,
+    ) -> Result<(), RepositoryError> {
+        self.named(journal::record(&self.shared, owner, entries, changed))
     }
 
     fn finish(&self, owner: Ownership, finish: &ExecutionFinish) -> Result<(), RepositoryError> {

@@ -13,7 +13,7 @@ use crate::engine::faults::isolate::Writing;
 use crate::engine::faults::skip_rules::{Skip, SkipRules, Skipped};
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::profile::{Activity, ChunkTimes, writing};
-use crate::engine::step::{MAX_AGAIN, UncommittedValues};
+use crate::engine::step::{MAX_AGAIN, Moments};
 use crate::repository::{ChunkError, ChunkRecord, Counters, RepositoryError, SkipPhase};
 
 /// The part of a chunk that one transaction commits; usually the whole chunk.
@@ -83,16 +83,16 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         let before = self.writer.position();
         let mut store = run.store.borrow_mut();
         let keeps = store.keeps();
-        let uncommitted = (CAREFUL || keeps).then(|| run.uncommitted_values());
+        let begin = (CAREFUL || keeps).then(|| run.now());
         let skipped = self.shared.skip_rules.len();
         let mut reached = None;
+        let mut held = Moments::default();
         let committed = store.commit(record, |tx, record| {
             // The time that it takes to begin the transaction counts as part of the commit.
             times.book(Activity::Commit);
-            let uncommitted = uncommitted.as_ref().filter(|_| CAREFUL);
-            let written = writing(&mut times.writers, || {
-                self.write(portion, feed.outputs(), *tx, &before, uncommitted)
-            });
+            let begin = begin.filter(|_| CAREFUL);
+            let written =
+                writing(&mut times.writers, || self.write(portion, feed.outputs(), *tx, &before, begin));
             times.book(Activity::Write);
             let written = written?;
             if CAREFUL && self.shared.skip_rules.len() > 0 {
@@ -114,15 +114,17 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
                     },
                     writer: checkpoint::encode(&self.writer.position())?,
                 };
-                fill_record(run, record, &at, feed.states()?)?;
+                held = fill_record(run, record, &at, feed.states()?)?;
                 reached = Some(at);
+            } else {
+                held = run.now();
             }
             Ok(())
         });
         drop(store);
         let committed = match committed {
             Ok(committed) => committed,
-            Err(error) => return Err(self.undo(error, &before, skipped, uncommitted.as_ref())),
+            Err(error) => return Err(self.undo(error, &before, skipped, begin)),
         };
         record.skipped.clear();
         self.totals.counters = record.counters;
@@ -132,7 +134,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
                 self.previous = Some(mem::replace(&mut self.last.reader, reached.reader));
             }
         }
-        run.settle();
+        run.settle(held, committed);
         tracing::debug!(
             read = record.counters.read,
             written = record.counters.write,
@@ -155,7 +157,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         error: ChunkError,
         before: &W::Position,
         skipped: usize,
-        uncommitted: Option<&UncommittedValues>,
+        begin: Option<Moments>,
     ) -> ChunkError {
         self.shared.phase.set(Phase::Write);
         let error = match error {
@@ -166,8 +168,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             error => error,
         };
         self.shared.skip_rules.forget(skipped);
-        if let Some(uncommitted) = uncommitted {
-            self.shared.run.take_back(uncommitted);
+        if let Some(begin) = begin {
+            self.shared.run.take_back(begin);
         }
         // Another owner has taken the execution over, and rolls the writer back itself.
         if matches!(error, ChunkError::Repository(RepositoryError::Fenced { .. })) {
@@ -200,7 +202,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         outputs: &mut Outputs<W::Item>,
         tx: ChunkTransaction<'_>,
         begin: &W::Position,
-        uncommitted: Option<&UncommittedValues>,
+        began: Option<Moments>,
     ) -> Result<usize, Failure> {
         let sources = if CAREFUL { &mut outputs.sources[portion.items.clone()] } else { &mut [] };
         let writing = Writing {
@@ -208,7 +210,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
             writer: &mut self.writer,
             tx: &tx,
             begin,
-            uncommitted,
+            began,
             sources,
             first: portion.items.start,
             json: self.json,

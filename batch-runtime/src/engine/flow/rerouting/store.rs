@@ -200,7 +200,12 @@ impl Repository for Store {
         })
     }
 
-    fn record(&self, owner: Ownership, entries: &[JournalEntry]) -> Result<(), RepositoryError> {
+    fn record(
+        &self,
+        owner: Ownership,
+        entries: &[JournalEntry],
+        _changed: Option<&ContextMap>,
+    ) -> Result<(), RepositoryError> {
         self.write(owner, |instance| instance.journal.extend_from_slice(entries))
     }
 

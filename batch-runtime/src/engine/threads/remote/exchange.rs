@@ -75,7 +75,8 @@ impl Exchange {
             Failure::new("the repository does not name the owner of the execution, so replies of workers cannot be verified")
         })?;
         let context = run.context();
-        let (of_step, of_job) = (context.values.snapshot(), run.environment.job.values.snapshot());
+        let (of_step, of_job) =
+            (context.values.snapshot().values, run.environment.job.values.snapshot().values);
         let values = (!of_step.is_empty() || !of_job.is_empty())
             .then(|| (encode_context(&of_step), encode_context(&of_job)));
         let patience = chunks.patience_for_answers();

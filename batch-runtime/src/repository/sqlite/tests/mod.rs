@@ -17,9 +17,9 @@ use super::lock::Locks;
 use super::{SqliteOptions, SqliteRepository};
 use crate::definition::{Durability, ExecutionId, Failure, ParameterValue, Parameters, StopSignal};
 use crate::repository::{
-    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, Committed, ContextMap, Counters, ExecutionFinish,
+    BatchStatus, BegunStep, ChunkError, ChunkRecord, Clock, ContextMap, Counters, ExecutionFinish,
     ExitStatus, LaunchRequest, Launched, Ownership, Recovery, Repository, RepositoryError, StepFinish,
-    StepStart, begin_step, encode_context,
+    StepStart, Stored, begin_step, encode_context,
 };
 
 /// A folder, removed at the end.
@@ -153,7 +153,7 @@ fn record(position: i64) -> ChunkRecord {
 }
 
 /// Commits a chunk that inserts one row.
-fn commit(step: &mut BegunStep, position: i64) -> Result<Committed, ChunkError> {
+fn commit(step: &mut BegunStep, position: i64) -> Result<Stored, ChunkError> {
     step.chunks.commit(&mut record(position), |chunk, _| {
         chunk
             .of::<crate::Sqlite>()?
