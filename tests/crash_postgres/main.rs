@@ -297,6 +297,11 @@ fn threads_that_commit_in_any_order_survive_every_death() {
 }
 
 #[test]
+fn threads_that_commit_in_order_survive_every_death() {
+    survives(on_server("threads_in_order"));
+}
+
+#[test]
 fn partitions_survive_every_death() {
     survives(on_server("partitions"));
 }

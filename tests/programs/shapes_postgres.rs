@@ -145,6 +145,18 @@ fn threads(input: PathBuf) {
     load_by_threads;
 }
 
+#[step(chunk = 4, threads = 2)]
+fn load_by_threads_in_order() {
+    sales | most | copy
+}
+
+/// Chunks are committed in the order of the input.
+#[job]
+fn threads_in_order(input: PathBuf) {
+    create_table;
+    load_by_threads_in_order;
+}
+
 // Partitions
 
 #[step(chunk = 4, partitions = 3)]
@@ -159,4 +171,4 @@ fn partitions(input: PathBuf) {
     load_by_parts;
 }
 
-batch_runtime::main!(own, copied, elsewhere, skips, threads, partitions);
+batch_runtime::main!(own, copied, elsewhere, skips, threads, threads_in_order, partitions);

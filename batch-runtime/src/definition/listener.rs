@@ -25,6 +25,10 @@ pub trait StepListener<In, Out> {
     /// True if it writes skipped items, in the transaction that skips them.
     const WRITES_SKIPS: bool = false;
 
+    /// True if it listens to the beginning or the commit of chunks, or to writes. The next chunk of the step is then not
+    /// written before the commit of the previous one is confirmed, so that all events come in order.
+    const HEARS_CHUNKS: bool = false;
+
     /// The step begins. Called once, even if the step has partitions.
     fn before_step(&mut self) -> Result<(), Failure> {
         Ok(())
@@ -189,6 +193,7 @@ impl<In, Out, A: StepListener<In, Out>, B: StepListener<In, Out>> StepListener<I
     const HEARS_ITEMS: bool = A::HEARS_ITEMS || B::HEARS_ITEMS;
     const WANTS_ITEMS: bool = A::WANTS_ITEMS || B::WANTS_ITEMS;
     const WRITES_SKIPS: bool = A::WRITES_SKIPS || B::WRITES_SKIPS;
+    const HEARS_CHUNKS: bool = A::HEARS_CHUNKS || B::HEARS_CHUNKS;
 
     tell_both! {
         before {

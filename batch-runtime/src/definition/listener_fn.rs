@@ -127,6 +127,7 @@ macro_rules! events {
     (@closely) => { const HEARS_ITEMS: bool = true; };
     (@wanting) => { const WANTS_ITEMS: bool = true; };
     (@writing) => { const WRITES_SKIPS: bool = true; };
+    (@chunkwise) => { const HEARS_CHUNKS: bool = true; };
 }
 
 events! {
@@ -134,8 +135,8 @@ events! {
     AfterStep: after_step(counters: &Counters, failure: Option<&Failure>);
     BeforePartition: before_partition();
     AfterPartition: after_partition(counters: &Counters, failure: Option<&Failure>);
-    BeforeChunk: before_chunk();
-    AfterChunk: after_chunk(counters: &Counters);
+    #[chunkwise] BeforeChunk: before_chunk();
+    #[chunkwise] AfterChunk: after_chunk(counters: &Counters);
     OnChunkError: on_chunk_error(error: &Failure);
     #[closely] BeforeRead: before_read();
     #[closely] AfterRead: after_read(item: &In);
@@ -144,9 +145,9 @@ events! {
     #[closely] AfterProcess: after_process(item: &Out);
     OnProcessError: on_process_error(item: Option<&In>, error: &Failure);
     #[wanting] OnProcessErrorOf: on_process_error(item: Option<&In>, error: &Failure);
-    BeforeWrite: before_write(items: &[Out]);
-    AfterWrite: after_write(items: &[Out]);
-    OnWriteError: on_write_error(items: &[Out], error: &Failure);
+    #[chunkwise] BeforeWrite: before_write(items: &[Out]);
+    #[chunkwise] AfterWrite: after_write(items: &[Out]);
+    #[chunkwise] OnWriteError: on_write_error(items: &[Out], error: &Failure);
     OnSkipInRead: on_skip_in_read(error: &Failure);
     OnSkipInProcess: on_skip_in_process(item: Option<&In>, error: &Failure);
     #[wanting] OnSkipInProcessOf: on_skip_in_process(item: Option<&In>, error: &Failure);

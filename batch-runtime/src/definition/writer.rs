@@ -24,7 +24,8 @@ pub enum Durability {
 /// [`open`](Self::open) once; then, for each chunk, [`write`](Self::write) any number of times,
 /// [`prepare`](Self::prepare), the commit, [`committed`](Self::committed) — or [`rollback`](Self::rollback)
 /// if the chunk is rolled back; at the end of the step [`seal`](Self::seal), a commit of the position after
-/// it, and [`finish`](Self::finish).
+/// it, and [`finish`](Self::finish). With [`WRITES_AHEAD`](Self::WRITES_AHEAD), the next chunk may be written before the
+/// commit of the previous one is confirmed.
 ///
 /// A writer that keeps everything inside the transaction only implements `write`:
 ///
@@ -67,6 +68,14 @@ pub trait Writer {
     /// after the position that it returns to. Otherwise items are written at least once: a crash, or the search for a
     /// bad item, may write them again. That search therefore needs the consent of the step: `isolate = allow`.
     const CAN_ROLL_BACK: bool = false;
+
+    /// True if the items of the next chunk may be written before the commit of the previous chunk is confirmed, in a
+    /// transaction of their own. The order of the calls is then [`write`](Self::write) and [`prepare`](Self::prepare) for
+    /// chunk 1, the same for chunk 2, [`committed`](Self::committed) for chunk 1. If chunk 1 turns out not to be
+    /// committed, [`rollback`](Self::rollback) undoes both chunks, and they are written again.
+    ///
+    /// A writer that keeps everything in the transaction can say so. It must also set [`CAN_ROLL_BACK`](Self::CAN_ROLL_BACK).
+    const WRITES_AHEAD: bool = false;
 
     /// The database in whose transaction the writer writes, if any: the chunks of the step are committed there, as if a
     /// component had asked for `&Transaction`.

@@ -126,6 +126,11 @@ impl StepRun<'_> {
         Moments { step: self.context().values.now(), job: self.environment.job.values.now() }
     }
 
+    /// Returns whether components have put values into the contexts since the last commit.
+    pub(crate) fn has_uncommitted_values(&self) -> bool {
+        self.context().values.changed() || self.environment.job.values.changed()
+    }
+
     /// Takes back every uncommitted value that this thread has put into the contexts since that moment.
     ///
     /// The values of other threads stay, because their processors do not run again for the same items.

@@ -55,10 +55,15 @@ impl PollLoop {
         }
     }
 
+    /// Whether the last write found no room in the socket.
+    pub(super) fn is_full(&self) -> bool {
+        self.socket.is_full()
+    }
+
     /// Waits until the socket is ready, for at most `at_most`.
     pub(super) fn sleep(&self, at_most: Option<Duration>) {
         let mut wanted = PollFlags::POLLIN;
-        wanted.set(PollFlags::POLLOUT, self.socket.is_full());
+        wanted.set(PollFlags::POLLOUT, self.is_full());
         let timeout = at_most.map_or(PollTimeout::NONE, |wait| {
             // Round up, so that the last millisecond is not a busy wait.
             let wait = wait.checked_add(Duration::from_millis(1)).unwrap_or(wait);

@@ -208,14 +208,47 @@ impl Session {
         self.commit_after_one(query, values, Prepare::Second)
     }
 
+    /// As [`commit_after_own`](Self::commit_after_own), but does not wait for the answers. The next transaction may begin
+    /// before [`outcome`](Self::outcome) waits for them; only its `COMMIT` must be sent later.
+    ///
+    /// On return the system has everything that was sent, so the server commits even if nobody uses the session.
+    pub(crate) fn send_commit_after_own(
+        &self,
+        query: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), CommitError> {
+        self.send_commit_after(query, values, Prepare::Second)
+    }
+
+    /// Waits for the outcome of the `COMMIT` that was sent last, and returns the rows of the query before it. Does not
+    /// wait for what was sent after it.
+    pub(crate) fn outcome(&self) -> Result<Vec<Row>, CommitError> {
+        self.inner.borrow_mut().outcome()
+    }
+
+    /// Whether a `COMMIT` was sent whose outcome nobody has asked for yet.
+    pub(super) fn has_sent_commit(&self) -> bool {
+        self.inner.borrow().sent_commit.is_some()
+    }
+
     fn commit_after_one(
         &self,
         query: &str,
         values: &[&(dyn ToSql + Sync)],
         prepare: Prepare,
     ) -> Result<Vec<Row>, CommitError> {
+        self.send_commit_after(query, values, prepare)?;
+        self.outcome()
+    }
+
+    fn send_commit_after(
+        &self,
+        query: &str,
+        values: &[&(dyn ToSql + Sync)],
+        prepare: Prepare,
+    ) -> Result<(), CommitError> {
         match self.start(query, values, prepare) {
-            Ok((text, answer, _)) => self.commit_with(&text, answer),
+            Ok((text, answer, _)) => self.send_commit(text, answer),
             Err(error) => {
                 // `COMMIT` was not sent, so roll back. If that fails, the connection is lost, and so is the
                 // transaction.
@@ -225,7 +258,7 @@ impl Session {
         }
     }
 
-    fn commit_with(&self, query: &str, answer: Answer<Answered>) -> Result<Vec<Row>, CommitError> {
+    fn send_commit(&self, query: Arc<str>, answer: Answer<Answered>) -> Result<(), CommitError> {
         let mut inner = self.inner.borrow_mut();
         if inner.wire.is_closed() {
             return Err(CommitError::rolled_back(inner.wire.closed()));
@@ -233,23 +266,9 @@ impl Session {
         inner.abandon_copy();
         let commit = inner.batch("COMMIT").map_err(CommitError::rolled_back)?;
         // Both outcomes are needed: which of the two failed decides whether the outcome of the commit is unknown.
-        let mut both: Answer<_> = Box::pin(async { Ok(future::join(answer, commit).await) });
-        let waited = inner.wait(&mut both);
-        let earlier = inner.failed.take();
-        let (answered, committed) =
-            waited.map_err(|error| CommitError::unknown(inner.error_of(error, "COMMIT")))?;
-        let answered = answered.map_err(|error| inner.error_of(error, query));
-        let committed = committed.map_err(|error| inner.error_of(error, "COMMIT"));
-        match (answered, committed) {
-            (Ok(answered), Ok(_)) if inner.wire.transaction_state().committed => Ok(answered.rows),
-            (Ok(_), Ok(_)) => Err(CommitError::rolled_back(earlier.unwrap_or_else(|| {
-                PgError::misuse("the server answered COMMIT with a rollback").in_statement(query)
-            }))),
-            (Err(error), _) | (Ok(_), Err(error)) if error.is_connection() => {
-                Err(CommitError::unknown(earlier.unwrap_or(error)))
-            }
-            (Err(error), _) | (Ok(_), Err(error)) => Err(CommitError::rolled_back(earlier.unwrap_or(error))),
-        }
+        let both: Answer<_> = Box::pin(async { Ok(future::join(answer, commit).await) });
+        inner.send_commit(query, both);
+        Ok(())
     }
 
     /// Begins a transaction, together with the next statement that waits. Sends `BEGIN`, the database's [time
@@ -269,7 +288,8 @@ impl Session {
     /// If the transaction is not committed, or if its outcome is unknown.
     pub fn commit(&self) -> Result<(), CommitError> {
         let nothing = Answered { rows: Vec::new(), count: 0 };
-        self.commit_with("COMMIT", Box::pin(future::ready(Ok(nothing)))).map(|_| ())
+        self.send_commit("COMMIT".into(), Box::pin(future::ready(Ok(nothing))))?;
+        self.outcome().map(|_| ())
     }
 
     /// Rolls back, whatever became of the statements that were sent.
@@ -298,7 +318,7 @@ impl Session {
     /// Whether everything that was sent is answered, and no error is left to report.
     pub fn is_settled(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.in_flight.is_empty() && inner.failed.is_none()
+        inner.in_flight.is_empty() && inner.failed.is_none() && inner.sent_commit.is_none()
     }
 
     /// Whether the connection is lost, as far as the session knows: it notices the loss only when it uses the

@@ -224,7 +224,11 @@ impl Shared {
                     _ => TransactionStatus::None,
                 };
             }
-            (b'C', b"BEGIN\0" | b"START TRANSACTION\0") => self.transaction_state.begun += 1,
+            (b'C', b"BEGIN\0" | b"START TRANSACTION\0") => {
+                self.transaction_state.begun += 1;
+                // The status follows only after the last statement of the message.
+                self.transaction_state.status = TransactionStatus::Open;
+            }
             (b'C', b"COMMIT\0") => {
                 self.transaction_state.committed = true;
                 self.transaction_state.commits += 1;

@@ -54,7 +54,8 @@ impl Transaction {
 
     /// Begins the transaction. The `BEGIN` goes out together with the next statement that waits for its answer.
     /// `token` becomes the setting `batch.chunk`, which the guard of the commit checks. If the transaction is not
-    /// `durable`, a crash of the server's machine may lose it.
+    /// `durable`, a crash of the server's machine may lose it. The commit of the previous transaction may still be in
+    /// flight.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -72,8 +73,14 @@ impl Transaction {
 
     fn begin_with(&self, settings: String) -> Result<(), PgError> {
         self.session.settle()?;
-        let transaction_state = self.session.transaction_state();
-        self.before.set((transaction_state.begun, transaction_state.commits));
+        self.before.set(if self.session.has_sent_commit() {
+            // The previous transaction may not have been answered yet. If it is rolled back, so is this one.
+            let (begun, commits) = self.before.get();
+            (begun + 1, commits + 1)
+        } else {
+            let transaction_state = self.session.transaction_state();
+            (transaction_state.begun, transaction_state.commits)
+        });
         self.refused.set(false);
         let begun = self.session.begin(&settings);
         self.settings.replace(settings);
@@ -189,7 +196,7 @@ impl OpenTransaction for Transaction {
         // If the connection is lost, the commit reports it. If the server has not answered the `BEGIN` yet, nobody
         // can have ended the transaction.
         self.session.is_cut()
-            || transaction_state.begun == begun
+            || transaction_state.begun <= begun
             || (transaction_state.begun == begun + 1
                 && transaction_state.commits == commits
                 && transaction_state.status != TransactionStatus::None)

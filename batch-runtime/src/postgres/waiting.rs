@@ -1,6 +1,7 @@
 //! Waits for the server's answers, in the order in which the statements were sent.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::tap::Feed;
 use super::wire::Wire;
-use super::{PgError, copy};
+use super::{CommitError, PgError, copy};
 use crate::definition::BoxError;
 
 /// The time between two checks whether an answer is still wanted.
@@ -47,12 +48,31 @@ impl InFlight {
     }
 }
 
+/// The answers to a query and to the `COMMIT` after it.
+type BothAnswers = (Result<Answered, Error>, Result<Answered, Error>);
+
+/// A `COMMIT` that was sent, with everything of its transaction that was not answered by then.
+pub(super) struct SentCommit {
+    in_flight: VecDeque<InFlight>,
+    /// The first error of the statements in flight.
+    failed: Option<PgError>,
+    /// The query that was sent directly before `COMMIT`.
+    query: Arc<str>,
+    both: Answer<BothAnswers>,
+    answered: Option<BothAnswers>,
+    /// The number of transactions that were committed before.
+    commits: u64,
+    outcome: Option<Result<Vec<Row>, CommitError>>,
+}
+
 /// The state of a session.
 ///
 /// The fields are dropped in this order. The users of the client come first, so that the wire closes the connection
 /// cleanly. The cached statements come after the client, so that they are not closed one by one.
 pub(super) struct SessionState {
     pub(super) in_flight: VecDeque<InFlight>,
+    /// The commit whose outcome nobody has asked for yet. Everything in flight was sent after it.
+    pub(super) sent_commit: Option<SentCommit>,
     pub(super) client: Arc<Client>,
     pub(super) statements: HashMap<Arc<str>, Statement>,
     /// The statements that were sent once, without being prepared.
@@ -75,6 +95,7 @@ impl SessionState {
     pub(super) fn new(client: Client, wire: Wire) -> Self {
         Self {
             in_flight: VecDeque::new(),
+            sent_commit: None,
             client: Arc::new(client),
             statements: HashMap::new(),
             run_once: HashSet::new(),
@@ -148,22 +169,128 @@ impl SessionState {
 
     /// Takes the answers that have arrived.
     pub(super) fn collect(&mut self, context: &mut Context<'_>) {
-        while let Some(mut first) = self.in_flight.pop_front() {
+        if let Some(mut sent) = self.sent_commit.take() {
+            self.collect_commit(&mut sent, context);
+            let is_answered = sent.outcome.is_some();
+            self.sent_commit = Some(sent);
+            if !is_answered {
+                return;
+            }
+        }
+        let (mut in_flight, mut failed) = (mem::take(&mut self.in_flight), self.failed.take());
+        self.collect_from(&mut in_flight, &mut failed, context);
+        (self.in_flight, self.failed) = (in_flight, failed);
+    }
+
+    /// Takes the answers that have arrived to statements of one transaction.
+    fn collect_from(
+        &mut self,
+        in_flight: &mut VecDeque<InFlight>,
+        failed: &mut Option<PgError>,
+        context: &mut Context<'_>,
+    ) {
+        while let Some(mut first) = in_flight.pop_front() {
             match first.answer.as_mut().poll(context) {
                 Poll::Pending => {
-                    self.in_flight.push_front(first);
+                    in_flight.push_front(first);
                     return;
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     let error = self.error_of(error, &first.statement);
                     // Errors after the first one only say that the transaction has failed.
-                    if self.failed.is_none() {
-                        self.failed = Some(error.explained(first.explain));
+                    if failed.is_none() {
+                        *failed = Some(error.explained(first.explain));
                     }
                 }
             }
         }
+    }
+
+    fn collect_commit(&mut self, sent: &mut SentCommit, context: &mut Context<'_>) {
+        if sent.outcome.is_some() {
+            return;
+        }
+        // Poll these answers before the earlier ones have arrived, because the first poll sends the statements.
+        if sent.answered.is_none()
+            && let Poll::Ready(Ok(answered)) = sent.both.as_mut().poll(context)
+        {
+            sent.answered = Some(answered);
+        }
+        self.collect_from(&mut sent.in_flight, &mut sent.failed, context);
+        if sent.in_flight.is_empty()
+            && let Some(answered) = sent.answered.take()
+        {
+            sent.outcome = Some(self.outcome_of(sent, answered));
+        }
+    }
+
+    fn outcome_of(
+        &mut self,
+        sent: &mut SentCommit,
+        (answered, committed): BothAnswers,
+    ) -> Result<Vec<Row>, CommitError> {
+        let earlier = sent.failed.take();
+        let answered = answered.map_err(|error| self.error_of(error, &sent.query));
+        let committed = committed.map_err(|error| self.error_of(error, "COMMIT"));
+        let state = self.wire.transaction_state();
+        match (answered, committed) {
+            // The last answer that ended a transaction may already be one to the next transaction, such as that to a
+            // `ROLLBACK TO` a savepoint.
+            (Ok(answered), Ok(_))
+                if state.committed || (state.commits > sent.commits && earlier.is_none()) =>
+            {
+                Ok(answered.rows)
+            }
+            (Ok(_), Ok(_)) => Err(CommitError::rolled_back(earlier.unwrap_or_else(|| {
+                PgError::misuse("the server answered COMMIT with a rollback").in_statement(&sent.query)
+            }))),
+            (Err(error), _) | (Ok(_), Err(error)) if error.is_connection() => {
+                Err(CommitError::unknown(earlier.unwrap_or(error)))
+            }
+            (Err(error), _) | (Ok(_), Err(error)) => Err(CommitError::rolled_back(earlier.unwrap_or(error))),
+        }
+    }
+
+    /// Sends a query and `COMMIT` with the first poll of `both`. Returns once the system has all bytes.
+    pub(super) fn send_commit(&mut self, query: Arc<str>, both: Answer<BothAnswers>) {
+        debug_assert!(self.sent_commit.is_none(), "the outcome of the last commit was not asked for");
+        self.sent_commit = Some(SentCommit {
+            in_flight: mem::take(&mut self.in_flight),
+            failed: self.failed.take(),
+            query,
+            both,
+            answered: None,
+            commits: self.wire.transaction_state().commits,
+            outcome: None,
+        });
+        // The driver sends what was polled before, so poll once and then let it send.
+        let mut polls = 0_u32;
+        self.wait_until(|inner, context| {
+            polls = polls.saturating_add(1);
+            if polls == 1 {
+                inner.collect(context);
+            }
+            polls > 1 && !inner.wire.poll_loop.is_full() || inner.is_commit_answered()
+        });
+    }
+
+    fn is_commit_answered(&self) -> bool {
+        self.sent_commit.as_ref().is_none_or(|sent| sent.outcome.is_some())
+    }
+
+    /// Waits for the outcome of the `COMMIT` that was sent last.
+    pub(super) fn outcome(&mut self) -> Result<Vec<Row>, CommitError> {
+        if !self.is_commit_answered() {
+            self.wait_until(|inner, _| inner.is_commit_answered());
+        }
+        let Some(sent) = self.sent_commit.take() else {
+            return Err(CommitError::rolled_back(PgError::misuse("no COMMIT was sent")));
+        };
+        sent.outcome.unwrap_or_else(|| {
+            let closed = self.error_of(None, "COMMIT");
+            Err(CommitError::unknown(sent.failed.unwrap_or(closed)))
+        })
     }
 
     /// Waits for the answers to the first half of what was sent.

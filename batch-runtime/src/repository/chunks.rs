@@ -45,6 +45,13 @@ pub struct Committed {
     pub stop_requested: bool,
 }
 
+impl Committed {
+    /// What is stored of the chunk if it was committed in the repository's own database: everything.
+    pub(crate) const fn in_repository(self) -> Stored {
+        Stored { stop_requested: self.stop_requested, has_job_context: true }
+    }
+}
+
 /// What is stored of a committed chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
@@ -67,6 +74,46 @@ pub trait ChunkSession: Send + fmt::Debug {
     /// the chunk stays in the database.
     fn commit(&mut self, record: &mut ChunkRecord, work: &mut ChunkWork<'_>)
     -> Result<Committed, ChunkError>;
+
+    /// Returns the session as one in which the next chunk can be written while a commit is in flight, if it can.
+    fn pipelined(&mut self) -> Option<&mut dyn PipelinedSession> {
+        None
+    }
+}
+
+/// Writes the rows of a chunk ahead. It is called at most once.
+pub type AheadWork<'w> = dyn FnMut(&ChunkTransaction<'_>) + 'w;
+
+/// A session in which the next chunk can be written while the commit of the previous one is in flight.
+///
+/// The calls alternate: [`send`](Self::send), optionally [`write_ahead`](Self::write_ahead), then
+/// [`outcome`](Self::outcome), and again. So a `COMMIT` is only sent when the previous one is confirmed.
+pub trait PipelinedSession {
+    /// Does what [`ChunkSession::commit`] does up to sending `COMMIT`, and does not wait for its outcome. If a transaction
+    /// was begun ahead and is still open, the work is done in it.
+    ///
+    /// # Errors
+    /// As [`ChunkSession::commit`]. There is then no outcome to wait for.
+    fn send(&mut self, record: &mut ChunkRecord, work: &mut ChunkWork<'_>) -> Result<(), ChunkError>;
+
+    /// Begins the transaction of the next chunk, and calls `write` to write its rows. Returns false without that call if
+    /// the connection is lost.
+    fn write_ahead(&mut self, write: &mut AheadWork<'_>) -> bool;
+
+    /// Waits for the outcome of the commit that was sent last. `record` is the one that it was sent with.
+    ///
+    /// # Errors
+    /// If nothing of the chunk is committed. A transaction that was begun ahead is then rolled back.
+    fn outcome(&mut self, record: &ChunkRecord) -> Result<Outcome, ChunkError>;
+}
+
+/// The outcome of a commit that took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The result of the commit.
+    pub committed: Committed,
+    /// Whether a transaction was begun ahead and is still open. If it was begun and is not open, it is rolled back.
+    pub is_ahead: bool,
 }
 
 /// The only place where the chunks of one step execution are committed.
@@ -103,6 +150,15 @@ impl ChunkStore {
         self.0.is_some()
     }
 
+    /// Returns the session as one in which the next chunk can be written while a commit is in flight. That is only
+    /// possible in the repository's own database, because the repository follows another one chunk by chunk.
+    pub(crate) fn pipelined(&mut self) -> Option<&mut dyn PipelinedSession> {
+        match &mut self.0 {
+            Some(Kept { session, mirror: None }) => session.pipelined(),
+            _ => None,
+        }
+    }
+
     /// Commits one chunk: begins the transaction, lets `work` write the rows and fill in the record, adds
     /// counters, context and fence, and commits.
     ///
@@ -120,12 +176,12 @@ impl ChunkStore {
             return Ok(Stored { stop_requested: false, has_job_context: true });
         };
         let mut work = Some(work);
-        let Committed { stop_requested } = session.commit(record, &mut |transaction, record| {
+        let committed = session.commit(record, &mut |transaction, record| {
             let once = || Failure::new("the session ran the work of a chunk twice");
             work.take().ok_or_else(once).and_then(|work| work(transaction, record))
         })?;
         match mirror {
-            None => Ok(Stored { stop_requested, has_job_context: true }),
+            None => Ok(committed.in_repository()),
             Some(mirror) => Ok(mirror.follow(record)?),
         }
     }

@@ -6,7 +6,8 @@
 //!   [`RepositoryError::Fenced`] if the stored epoch differs: a paused owner that wakes up after a takeover
 //!   changes nothing.
 //! - A chunk is committed in one place, [`ChunkStore::commit`]: business rows (if they are in the same
-//!   database), counters, context with the checkpoint, skipped items and the fence, in one transaction.
+//!   database), counters, context with the checkpoint, skipped items and the fence, in one transaction. A
+//!   [`PipelinedSession`] does the same in two calls, so that the caller need not wait in between.
 //! - The end of a step and its journal entry are one transaction, and so are a launch and its lock.
 
 mod chunks;
@@ -46,7 +47,10 @@ use jiff::Timestamp;
 
 use work_queue::WorkQueue;
 
-pub use chunks::{ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, SkipRoom, Stored};
+pub use chunks::{
+    AheadWork, ChunkRecord, ChunkSession, ChunkStore, ChunkWork, Committed, Outcome, PipelinedSession,
+    SkipRoom, Stored,
+};
 pub use clock::{Clock, SystemClock};
 pub use encoding::{decode_context, encode_context};
 pub use error::{ChunkError, RepositoryError};

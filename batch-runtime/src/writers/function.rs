@@ -55,6 +55,7 @@ impl<T, F: FnMut(&[T], &ChunkTransaction<'_>) -> Result<(), Failure>, const CAN_
     type Error = Failure;
 
     const CAN_ROLL_BACK: bool = CAN_ROLL_BACK;
+    const WRITES_AHEAD: bool = CAN_ROLL_BACK;
 
     fn write(&mut self, items: &[T], tx: &ChunkTransaction<'_>) -> Result<(), Failure> {
         naming(self.name, || (self.call)(items, tx))

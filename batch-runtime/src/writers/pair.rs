@@ -42,6 +42,7 @@ impl<A: Writer, B: Writer<Item = A::Item>> Writer for Both<A, B> {
 
     const PARTS: usize = A::PARTS + B::PARTS;
     const CAN_ROLL_BACK: bool = A::CAN_ROLL_BACK && B::CAN_ROLL_BACK;
+    const WRITES_AHEAD: bool = A::WRITES_AHEAD && B::WRITES_AHEAD;
     const WRITES_IN: Option<Of> = Of::either(A::WRITES_IN, B::WRITES_IN);
 
     fn mark(&mut self, mark: Mark) {

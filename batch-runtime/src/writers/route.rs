@@ -87,6 +87,7 @@ impl<T, C: FnMut(&T) -> Result<usize, Failure>, A: Arms<T>> Writer for Route<T, 
     /// The classifier is the first part.
     const PARTS: usize = 1 + A::PARTS;
     const CAN_ROLL_BACK: bool = A::CAN_ROLL_BACK;
+    const WRITES_AHEAD: bool = A::WRITES_AHEAD;
     const WRITES_IN: Option<Of> = A::WRITES_IN;
 
     fn mark(&mut self, mark: Mark) {

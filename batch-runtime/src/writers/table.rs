@@ -206,6 +206,7 @@ impl<T, D: Database<Driver = AnyDatabase>> Writer for Table<T, D> {
     type Error = TableWriteError;
 
     const CAN_ROLL_BACK: bool = true;
+    const WRITES_AHEAD: bool = true;
     const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), TableWriteError> {

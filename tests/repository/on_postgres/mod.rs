@@ -8,6 +8,7 @@ mod jobs;
 mod leases;
 mod losing;
 mod lost_answers;
+mod pipelined;
 mod pooling;
 mod racing;
 mod schemas;

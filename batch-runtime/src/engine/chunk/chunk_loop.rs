@@ -1,5 +1,6 @@
 //! Fills chunk after chunk, and writes and commits each with its checkpoint in one transaction.
 
+mod pipelined;
 mod portion;
 
 pub(crate) use portion::Portion;
@@ -7,7 +8,7 @@ pub(crate) use portion::Portion;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::definition::{Failure, Phase, States, StepListener, Writer};
+use crate::definition::{Failure, Phase, Progress, States, StepListener, Writer};
 use crate::engine::chunk::batch::Filled;
 use crate::engine::chunk::checkpoint::{self, Checkpoint};
 use crate::engine::chunk::feed::Feed;
@@ -22,6 +23,7 @@ use crate::engine::profile::{Activity, ChunkTimes, Detail, StepWatch};
 use crate::engine::step::{Halt, Moments, StepRun};
 use crate::observe::spans;
 use crate::repository::{ChunkError, ChunkRecord, Counters};
+use pipelined::Sent;
 
 /// The maximum number of unwritable items whose places a step looks up in the input, over all executions of
 /// the instance. Some readers have to start from the beginning for each lookup, so only the first items are
@@ -65,6 +67,8 @@ pub(crate) struct ChunkLoop<'l, 'r, In, W: Writer, L, const CAREFUL: bool> {
     /// The position of the reader before the last whole chunk, and the number of records in that chunk.
     previous: Option<String>,
     previous_records: u64,
+    /// The chunk whose commit is in flight.
+    sent: Option<Sent<W::Position>>,
 }
 
 impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
@@ -85,6 +89,7 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             json,
             previous: None,
             previous_records: 0,
+            sent: None,
         }
     }
 
@@ -139,6 +144,9 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         self.totals.watch.opened();
         // Panics are caught here, where the feed can still find the place of the record.
         let committed = panic::catch(|| self.commit_all(&mut feed, &mut record));
+        if const { Self::may_pipeline::<F>() } {
+            self.count_sent(&mut feed, &record);
+        }
         self.totals.watch.ended();
         committed.unwrap_or_else(|panicked| {
             if CAREFUL {
@@ -157,14 +165,24 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
     ) -> Result<(), Halt> {
         let run = self.shared.run;
         let detail = Detail { items: run.sizes.chunk, writers: W::PARTS > 1 };
+        let pipelines = const { Self::may_pipeline::<F>() } && run.store.borrow_mut().pipelined().is_some();
         loop {
             // A skipped fault in the previous chunk may have left another phase here.
             self.shared.phase.set(Phase::Open);
+            if const { Self::may_pipeline::<F>() }
+                && !self.goes_ahead(feed)
+                && self.settle_sent(feed, record)?
+            {
+                return Ok(());
+            }
             if run.is_stopping() {
                 return Err(Halt::Stopped);
             }
             run.check_time()?;
-            let _inside = spans::chunk(self.totals.counters.commit);
+            let _inside = spans::chunk(self.totals.counters.commit + u64::from(self.sent.is_some()));
+            if const { Self::may_pipeline::<F>() } {
+                self.put_sent_aside(feed);
+            }
             let mut times = self.totals.watch.next(detail);
             self.shared.listener.before_chunk().map_err(Halt::Failed)?;
 
@@ -182,21 +200,53 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
             let progress = if times.is_measured() { feed.progress() } else { None };
             // Only short chunks are left unmeasured, so the last known progress is still good enough.
             record.reached = run.live.reached(progress).or(record.reached);
-            let stop_requested = self
-                .commit(filled, feed, record, &mut times)
-                .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), feed))?;
-            times.book(Activity::Commit);
-            self.totals.watch.add(&times);
-            if times.is_measured() {
-                run.live.show(&self.totals.counters, progress);
-            }
-            if filled.ended {
+            let is_at_end = if const { Self::may_pipeline::<F>() } && pipelines && filled.read > 0 {
+                self.send(filled, feed, record, times, progress)?
+            } else {
+                self.commit_at_once(filled, feed, record, times, progress, None)?
+            };
+            if is_at_end {
                 return Ok(());
             }
-            if stop_requested {
-                run.environment.job.stop.raise();
-            }
         }
+    }
+
+    /// Writes the chunk, commits it and waits for the outcome. Returns true if the input is at its end. `failed` is the
+    /// error of an attempt that was already made.
+    fn commit_at_once<F: Feed<In, W::Item>>(
+        &mut self,
+        filled: Filled,
+        feed: &mut F,
+        record: &mut ChunkRecord,
+        mut times: ChunkTimes,
+        progress: Option<Progress>,
+        failed: Option<ChunkError>,
+    ) -> Result<bool, Halt> {
+        let stop_requested = self
+            .commit(filled, feed, record, &mut times, failed)
+            .map_err(|halt| Self::with_records(halt, filled.records::<CAREFUL>(), feed))?;
+        Ok(self.note_chunk(filled, stop_requested, &mut times, progress))
+    }
+
+    /// Notes the times of a chunk that is committed, and whether the job is to stop. Returns true if the input is at its
+    /// end.
+    fn note_chunk(
+        &mut self,
+        filled: Filled,
+        stop_requested: bool,
+        times: &mut ChunkTimes,
+        progress: Option<Progress>,
+    ) -> bool {
+        let run = self.shared.run;
+        times.book(Activity::Commit);
+        self.totals.watch.add(times);
+        if times.is_measured() {
+            run.live.show(&self.totals.counters, progress);
+        }
+        if stop_requested && !filled.ended {
+            run.environment.job.stop.raise();
+        }
+        filled.ended
     }
 
     /// Adds the place of the record to the failure of a panic that happened while a chunk was filled.
@@ -257,28 +307,36 @@ impl<'l, 'r, In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool>
         Ok(keeps && feed.position()? != self.last.reader)
     }
 
-    /// Writes the chunk and commits it with its checkpoint. Returns whether a stop was requested.
+    /// Writes the chunk and commits it with its checkpoint. Returns whether a stop was requested. `failed` is the error of
+    /// an attempt that was already made.
     fn commit<F: Feed<In, W::Item>>(
         &mut self,
         filled: Filled,
         feed: &mut F,
         record: &mut ChunkRecord,
         times: &mut ChunkTimes,
+        failed: Option<ChunkError>,
     ) -> Result<bool, Halt> {
         if CAREFUL && filled.read == 0 {
             self.refuse_if_all_is_skipped(feed, filled.ended)?;
         }
         let whole = Self::whole(filled, feed.outputs().items.len());
-        let stop_requested = match self.commit_portion(&whole, feed, record, times) {
+        let stop_requested = match self.commit_portion(&whole, feed, record, times, failed) {
             Err(ChunkError::Refused(failure)) if CAREFUL => {
                 self.commit_in_parts(filled, feed, record, failure)?
             }
             committed => committed?,
         };
+        self.chunk_committed(filled, feed)?;
+        Ok(stop_requested)
+    }
+
+    /// Notes that a whole chunk is committed.
+    fn chunk_committed<F: Feed<In, W::Item>>(&mut self, filled: Filled, feed: &mut F) -> Result<(), Halt> {
         self.previous_records = filled.records::<CAREFUL>();
         feed.committed().map_err(|failure| Halt::Failed(self.shared.blame(failure, Phase::Read)))?;
         log_if_failed(self.shared.listener.after_chunk(&self.totals.counters));
-        Ok(stop_requested)
+        Ok(())
     }
 
     /// Fails the step if its first chunk consists of skips only, because then the input as a whole is at fault, not

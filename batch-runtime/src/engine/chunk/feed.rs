@@ -48,6 +48,28 @@ pub(crate) trait Feed<In, Out> {
     /// Called after the chunk is committed.
     fn committed(&mut self) -> Result<(), Failure>;
 
+    /// True if one chunk can be put aside while the next one is taken.
+    const CAN_PUT_ASIDE: bool = false;
+
+    /// Returns whether the next chunk can be taken without waiting, has items, and has no faults.
+    fn is_next_clean(&mut self) -> bool {
+        false
+    }
+
+    /// Puts the chunk aside, whose commit is in flight. The next [`fill`](Self::fill) takes another one.
+    fn put_aside(&mut self) {}
+
+    /// Called after the chunk that was put aside is committed.
+    fn aside_committed(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Exchanges the chunk with the one that was put aside.
+    fn swap_aside(&mut self) {}
+
+    /// Takes up the chunk again that was put aside.
+    fn take_up_aside(&mut self) {}
+
     /// Called after the last chunk. Makes sure that the reader is notified of every commit.
     fn close(&mut self) -> Result<(), Failure> {
         Ok(())

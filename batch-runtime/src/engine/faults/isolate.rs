@@ -38,16 +38,27 @@ pub(crate) struct Writing<'w, 'd, 'r, In, W: Writer, L> {
 }
 
 impl<In, W: Writer, L: StepListener<In, W::Item>> Writing<'_, '_, '_, In, W, L> {
-    /// Writes the items and makes them as durable as the run asks. Returns the number of items written.
-    pub(crate) fn write(mut self, items: &mut [W::Item], careful: bool) -> Result<usize, Failure> {
+    /// Writes the items and makes them as durable as the run asks.
+    pub(crate) fn write_once(&mut self, items: &mut [W::Item]) -> Result<(), Failure> {
         if items.is_empty() {
-            return self.prepare().map(|()| 0);
+            return self.prepare();
         }
         self.writer.arrange(&mut Arranged::with_sources(items, self.sources));
-        let all = 0..items.len();
-        match self.attempt(items, all.clone()).and_then(|()| self.prepare()) {
+        self.attempt(items, 0..items.len()).and_then(|()| self.prepare())
+    }
+
+    /// Completes a write that was tried once, with this result. Returns the number of items written.
+    pub(crate) fn complete(
+        mut self,
+        items: &[W::Item],
+        written: Result<(), Failure>,
+        careful: bool,
+    ) -> Result<usize, Failure> {
+        match written {
             Ok(()) => Ok(items.len()),
-            Err(failure) if careful && !repeats_by_itself(&failure) => self.recover(items, failure),
+            Err(failure) if careful && !items.is_empty() && !repeats_by_itself(&failure) => {
+                self.recover(items, failure)
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -69,7 +69,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         feed: &mut F,
         record: &mut ChunkRecord,
     ) -> Result<bool, ChunkError> {
-        self.commit_portion(portion, feed, record, &mut ChunkTimes::default())
+        self.commit_portion(portion, feed, record, &mut ChunkTimes::default(), None)
     }
 
     /// Commits the items of these records in two halves, because the database refused to commit all of them. The

@@ -70,6 +70,11 @@ impl<B, S> StepSide<B, S> {
         self.messages.recv().ok()
     }
 
+    /// Returns the next message if it has arrived.
+    pub(super) fn try_recv(&self) -> Option<S> {
+        self.messages.try_recv().ok()
+    }
+
     /// Returns buffers to the lane with this number.
     pub(super) fn return_buffers(&self, number: usize, buffers: B) {
         if let Some(channel) = self.buffers.get(number) {

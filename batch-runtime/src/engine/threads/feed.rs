@@ -49,6 +49,10 @@ pub(super) struct Threaded<'e, In, Out, R, H: ReaderHandle<R>, A> {
     committed: Committed<Buffers<In, Out>>,
     /// The chunk taken last.
     current: Current<In, Out>,
+    /// The chunk taken before it, if that one is not committed yet.
+    aside: Option<Current<In, Out>>,
+    /// A failure that was noticed when nobody waited for a chunk.
+    failed: Option<Failure>,
     /// The committed ranges, if a single position does not describe them.
     watermark: Option<Watermark>,
     phase: &'e Cell<Phase>,
@@ -73,6 +77,21 @@ struct Current<In, Out> {
     location: Option<String>,
 }
 
+impl<In, Out> Current<In, Out> {
+    fn none() -> Self {
+        Self {
+            number: 0,
+            lane: 0,
+            buffers: Buffers::new(),
+            begin: String::new(),
+            position: String::new(),
+            records: None,
+            progress: None,
+            location: None,
+        }
+    }
+}
+
 impl<'e, In, Out, R, H, A> Threaded<'e, In, Out, R, H, A>
 where
     R: Reader<Item = In>,
@@ -95,16 +114,9 @@ where
             chunks: InOrder::new(),
             taken: 0,
             committed: Committed::new(MAX_AHEAD),
-            current: Current {
-                number: 0,
-                lane: 0,
-                buffers: Buffers::new(),
-                begin: String::new(),
-                position: String::new(),
-                records: None,
-                progress: None,
-                location: None,
-            },
+            current: Current::none(),
+            aside: None,
+            failed: None,
             watermark: None,
             phase,
         }
@@ -178,11 +190,13 @@ where
     /// Waits for the next chunk to commit.
     fn next_chunk(&mut self) -> Result<ProcessedChunk<In, Out>, Failure> {
         loop {
+            if let Some(failure) = self.failed.take() {
+                return Err(failure);
+            }
             let taken = self.taken;
             let done = match self.order {
                 Order::OfInput => self.chunks.pop(),
-                // The chunk at the end of the input comes last, because it ends the step.
-                Order::AsDone => self.chunks.pop_any(|done| !done.end.ended || done.number == taken),
+                Order::AsDone => self.chunks.pop_any(|done| done.is_taken_after(taken)),
             };
             if let Some(done) = done {
                 self.taken += 1;
@@ -191,6 +205,38 @@ where
             let message = self.channels.recv().ok_or_else(gone)?;
             self.handle(message)?;
         }
+    }
+
+    /// The chunk that [`next_chunk`](Self::next_chunk) would return without waiting.
+    fn arrived(&mut self) -> Option<&ProcessedChunk<In, Out>> {
+        while self.failed.is_none()
+            && let Some(message) = self.channels.try_recv()
+        {
+            self.failed = self.handle(message).err();
+        }
+        if self.failed.is_some() {
+            return None;
+        }
+        let taken = self.taken;
+        match self.order {
+            Order::OfInput => self.chunks.peek(),
+            Order::AsDone => self.chunks.peek_any(|done| done.is_taken_after(taken)),
+        }
+    }
+
+    /// Notes that a chunk is committed, and returns its buffers.
+    fn note_committed(&mut self, chunk: &mut Current<In, Out>) -> Result<(), Failure> {
+        if let (Some(watermark), Some(records)) = (&mut self.watermark, chunk.records.take()) {
+            watermark.commit(records, Some(&chunk.position));
+        }
+        let first = self.committed.insert(chunk.number);
+        self.reader.committed(first)?;
+        // The worker that made the items drops them.
+        let buffers = mem::replace(&mut chunk.buffers, Buffers::new());
+        for (lane, buffers) in self.committed.release(chunk.number, chunk.lane, buffers) {
+            self.channels.return_buffers(lane, buffers);
+        }
+        Ok(())
     }
 }
 
@@ -293,18 +339,41 @@ where
     }
 
     fn committed(&mut self) -> Result<(), Failure> {
-        let Current { number, lane, buffers, position, records, .. } = &mut self.current;
-        if let (Some(watermark), Some(records)) = (&mut self.watermark, records.take()) {
-            watermark.commit(records, Some(position));
+        let mut chunk = mem::replace(&mut self.current, Current::none());
+        let noted = self.note_committed(&mut chunk);
+        self.current = chunk;
+        noted
+    }
+
+    const CAN_PUT_ASIDE: bool = true;
+
+    fn is_next_clean(&mut self) -> bool {
+        self.arrived().is_some_and(|done| {
+            done.filled.read > 0
+                && done.faults.is_empty()
+                && done.repeated.is_empty()
+                && done.end.fatal.is_none()
+        })
+    }
+
+    fn put_aside(&mut self) {
+        self.aside = Some(mem::replace(&mut self.current, Current::none()));
+    }
+
+    fn aside_committed(&mut self) -> Result<(), Failure> {
+        self.aside.take().map_or(Ok(()), |mut chunk| self.note_committed(&mut chunk))
+    }
+
+    fn swap_aside(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            mem::swap(aside, &mut self.current);
         }
-        let first = self.committed.insert(*number);
-        self.reader.committed(first)?;
-        // The worker that made the items drops them.
-        let buffers = mem::replace(buffers, Buffers::new());
-        for (lane, buffers) in self.committed.release(*number, *lane, buffers) {
-            self.channels.return_buffers(lane, buffers);
+    }
+
+    fn take_up_aside(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            self.current = aside;
         }
-        Ok(())
     }
 
     fn close(&mut self) -> Result<(), Failure> {

@@ -80,6 +80,14 @@ pub(crate) struct ProcessedChunk<In, Out> {
     pub(super) end: ChunkEnd,
 }
 
+impl<In, Out> ProcessedChunk<In, Out> {
+    /// Returns whether the chunk may be taken out of order, after `taken` others: the chunk at the end of the input comes
+    /// last, because it ends the step.
+    pub(super) fn is_taken_after(&self, taken: u64) -> bool {
+        !self.end.ended || self.number == taken
+    }
+}
+
 /// A message from a worker or the reader's thread to the thread of the step.
 #[expect(
     clippy::large_enum_variant,

@@ -24,11 +24,21 @@ impl<T> InOrder<T> {
         Some(self.early.remove(at).1)
     }
 
+    /// The value that [`pop_any`](Self::pop_any) would remove.
+    pub(super) fn peek_any(&self, matches: impl Fn(&T) -> bool) -> Option<&T> {
+        self.early.iter().map(|(_, item)| item).find(|item| matches(item))
+    }
+
     /// Removes the value with the next number, if it has arrived.
     pub(super) fn pop(&mut self) -> Option<T> {
         let at = self.early.iter().position(|(number, _)| *number == self.next)?;
         self.next += 1;
         Some(self.early.swap_remove(at).1)
+    }
+
+    /// The value that [`pop`](Self::pop) would remove.
+    pub(super) fn peek(&self) -> Option<&T> {
+        self.early.iter().find(|(number, _)| *number == self.next).map(|(_, item)| item)
     }
 }
 

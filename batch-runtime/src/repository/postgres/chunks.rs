@@ -16,8 +16,8 @@ use crate::definition::StepExecutionId;
 use crate::postgres::{CommitError, Postgres, Row, Session};
 use crate::repository::progress::Throttle;
 use crate::repository::{
-    ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, LockWait, Ownership, RepositoryError,
-    SkippedItem, StepCopy, StepRow,
+    AheadWork, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed, LockWait, Outcome, Ownership,
+    PipelinedSession, RepositoryError, SkippedItem, StepCopy, StepRow,
 };
 
 /// A connection to the repository's database, on which one step execution commits its chunks.
@@ -72,6 +72,15 @@ impl OwnSession {
         };
         Self { connection, target, stop_requested: false }
     }
+
+    /// The result of a commit, by the guard's row.
+    fn committed(&mut self, row: Option<&Row>) -> Committed {
+        // A guard whose answer was lost cannot report a stop: the next one does.
+        if let Some(row) = row {
+            self.stop_requested = row.try_get(1).unwrap_or(false);
+        }
+        Committed { stop_requested: self.stop_requested }
+    }
 }
 
 impl ChunkSession for OwnSession {
@@ -81,11 +90,26 @@ impl ChunkSession for OwnSession {
         work: &mut ChunkWork<'_>,
     ) -> Result<Committed, ChunkError> {
         let row = self.connection.commit(&mut self.target, record, work)?;
-        // A guard whose answer was lost cannot report a stop: the next one does.
-        if let Some(row) = row {
-            self.stop_requested = row.try_get(1).unwrap_or(false);
-        }
-        Ok(Committed { stop_requested: self.stop_requested })
+        Ok(self.committed(row.as_ref()))
+    }
+
+    fn pipelined(&mut self) -> Option<&mut dyn PipelinedSession> {
+        Some(self)
+    }
+}
+
+impl PipelinedSession for OwnSession {
+    fn send(&mut self, record: &mut ChunkRecord, work: &mut ChunkWork<'_>) -> Result<(), ChunkError> {
+        self.connection.send(&mut self.target, record, work)
+    }
+
+    fn write_ahead(&mut self, write: &mut AheadWork<'_>) -> bool {
+        self.connection.write_ahead(write)
+    }
+
+    fn outcome(&mut self, record: &ChunkRecord) -> Result<Outcome, ChunkError> {
+        let row = self.connection.outcome(&mut self.target, record)?;
+        Ok(Outcome { committed: self.committed(row.as_ref()), is_ahead: self.connection.is_ahead() })
     }
 }
 
@@ -121,16 +145,16 @@ impl Guarded for Target {
         skipped::of_partitions(tx, self.owner, step)
     }
 
-    fn guard(
+    fn send_guard(
         &self,
         session: &Session,
         statements: &Statements,
         record: &ChunkRecord,
         token: &str,
-    ) -> Result<Vec<Row>, CommitError> {
+    ) -> Result<(), CommitError> {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
         let context = ContextColumns::of(&record.context);
-        session.commit_after_own(
+        session.send_commit_after_own(
             // The context is written by the same statement, because each statement costs the server more than its row.
             &statements.get(concat!(
                 "WITH guard AS (UPDATE @BATCH_STEP_EXECUTION SET VERSION = VERSION + 1, ",

@@ -2,6 +2,7 @@
 //! of the engine, a guard that fails if it finds no row, and `COMMIT`. It takes one round trip if no answer in between
 //! had to be awaited.
 
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::error::{InnerError, unusable};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
 use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
-use crate::repository::{ChunkError, ChunkRecord, ChunkWork, LockWait, RepositoryError};
+use crate::repository::{AheadWork, ChunkError, ChunkRecord, ChunkWork, LockWait, RepositoryError};
 
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -60,6 +61,10 @@ pub(super) struct ChunkConnection {
     transaction: Option<Transaction>,
     /// The number of transactions so far.
     chunks: u64,
+    /// Distinguishes the current transaction from all others.
+    token: String,
+    /// Whether the current transaction was begun while the previous commit was in flight.
+    is_ahead: bool,
 }
 
 /// What became of a chunk, according to the row that the guard writes.
@@ -83,14 +88,14 @@ pub(super) trait Guarded {
     /// transaction.
     fn skipped_so_far(&self, tx: &Tx<'_>, step: &str) -> Result<u64, InnerError>;
 
-    /// Sends the guard and `COMMIT`, and returns the guard's row.
-    fn guard(
+    /// Sends the guard and `COMMIT`, without waiting for the answers.
+    fn send_guard(
         &self,
         session: &Session,
         statements: &Statements,
         record: &ChunkRecord,
         token: &str,
-    ) -> Result<Vec<Row>, CommitError>;
+    ) -> Result<(), CommitError>;
 
     /// Finds out whether the chunk is committed, and if not, makes sure that it never will be.
     fn look(&self, tx: &Tx<'_>) -> Result<Found, InnerError>;
@@ -136,6 +141,8 @@ impl ChunkConnection {
             kept: None,
             transaction: None,
             chunks: 0,
+            token: String::new(),
+            is_ahead: false,
         }
     }
 
@@ -160,13 +167,54 @@ impl ChunkConnection {
         record: &mut ChunkRecord,
         work: &mut ChunkWork<'_>,
     ) -> Result<Option<Row>, ChunkError> {
+        // Rows that were written ahead belong to a chunk that is sent.
+        if mem::take(&mut self.is_ahead) {
+            self.roll_back();
+        }
+        self.send(row, record, work)?;
+        self.outcome(row, record)
+    }
+
+    /// Begins the transaction of the next chunk while the commit of the previous one is in flight, and calls `write`.
+    /// Returns false if the connection is lost: then [`outcome`](Self::outcome) decides about the previous chunk, and
+    /// the next one has no transaction.
+    pub(super) fn write_ahead(&mut self, write: &mut AheadWork<'_>) -> bool {
+        let Some(transaction) = &self.transaction else { return false };
+        self.chunks += 1;
+        self.token = format!("{} {}", self.name, self.chunks);
+        self.is_ahead = transaction.begin(&self.token, self.durable).is_ok();
+        if self.is_ahead {
+            let _panicking = RollbackOnPanic(transaction.session());
+            write(&ChunkTransaction::other(transaction));
+        }
+        self.is_ahead
+    }
+
+    /// Whether the transaction that was begun ahead is still open. The next [`send`](Self::send) then continues in it.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.is_ahead
+    }
+
+    fn begin(&mut self, row: &mut impl Guarded) -> Result<(), ChunkError> {
         self.connect().map_err(|error| self.at(error))?;
         self.chunks += 1;
-        let token = format!("{} {}", self.name, self.chunks);
+        self.token = format!("{} {}", self.name, self.chunks);
         let transaction = self.transaction.as_ref().expect("connected above");
-        if let Err(error) = transaction.begin(&token, self.durable) {
-            return Err(self.again(row, error));
+        transaction.begin(&self.token, self.durable).map_err(|error| self.again(row, error))
+    }
+
+    /// Runs the transaction of one chunk up to `COMMIT`, and does not wait for its outcome. The transaction may have been
+    /// begun ahead.
+    pub(super) fn send(
+        &mut self,
+        row: &mut impl Guarded,
+        record: &mut ChunkRecord,
+        work: &mut ChunkWork<'_>,
+    ) -> Result<(), ChunkError> {
+        if !mem::take(&mut self.is_ahead) {
+            self.begin(row)?;
         }
+        let transaction = self.transaction.as_ref().expect("the transaction is begun");
         let chunk = ChunkTransaction::other(transaction);
         let panicking = RollbackOnPanic(transaction.session());
         let worked = work(&chunk, record);
@@ -188,12 +236,28 @@ impl ChunkConnection {
         if let Err(error) = row.add(&tx, record) {
             return Err(self.chunk_error(row, error));
         }
-        match row.guard(transaction.session(), &self.statements, record, &token) {
+        let sent = row.send_guard(transaction.session(), &self.statements, record, &self.token);
+        sent.map_err(|error| self.refused(row, error.into_error()))
+    }
+
+    /// Waits for the outcome of the commit that was sent last, with this record. If the chunk is not committed, the
+    /// transaction that was begun ahead is rolled back, and so it is if the connection was lost.
+    pub(super) fn outcome(
+        &mut self,
+        row: &mut impl Guarded,
+        record: &ChunkRecord,
+    ) -> Result<Option<Row>, ChunkError> {
+        let transaction = self.transaction.as_ref().expect("a commit was sent");
+        let error = match transaction.session().outcome() {
             Ok(mut rows) => {
                 row.committed(record);
-                Ok(rows.pop())
+                return Ok(rows.pop());
             }
-            Err(error) if error.is_unknown() => match self.look(row)? {
+            Err(error) => error,
+        };
+        self.is_ahead = false;
+        match error {
+            error if error.is_unknown() => match self.look(row)? {
                 Found::Committed(version) => {
                     row.committed(record);
                     row.moved(version);
@@ -206,7 +270,7 @@ impl ChunkConnection {
                 Found::Fenced => Err(row.fenced().into()),
                 Found::Forgotten => Err(self.forgotten().into()),
             },
-            Err(error) => Err(self.refused(row, error.into_error())),
+            error => Err(self.refused(row, error.into_error())),
         }
     }
 

@@ -11,7 +11,7 @@ use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
 use super::skipped;
 use crate::definition::{Backend, DatabaseKind, StepExecutionId};
-use crate::postgres::{CommitError, Postgres, Row, Session};
+use crate::postgres::{CommitError, Postgres, Session};
 use crate::repository::{
     Checkpoint, CheckpointRequest, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
     Counters, LockWait, RepositoryError, SkippedItem,
@@ -377,16 +377,16 @@ impl Guarded for CheckpointRow {
         rows::count(&row, 0)
     }
 
-    fn guard(
+    fn send_guard(
         &self,
         session: &Session,
         statements: &Statements,
         record: &ChunkRecord,
         token: &str,
-    ) -> Result<Vec<Row>, CommitError> {
+    ) -> Result<(), CommitError> {
         let [c1, c2, c3, c4, c5, c6, c7, c8] = rows::parameters(&record.counters);
         let key = &self.checkpoints.key;
-        session.commit_after_own(
+        session.send_commit_after_own(
             &statements.get(concat!(
                 "WITH guard AS (UPDATE @BATCH_STEP_CHECKPOINT SET VERSION = VERSION + 1, ",
                 set_counters!(),

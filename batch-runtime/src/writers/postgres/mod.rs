@@ -192,6 +192,7 @@ impl<T, D: Database<Driver = Postgres>> Writer for PostgresTable<T, D> {
     type Error = PostgresWriteError;
 
     const CAN_ROLL_BACK: bool = true;
+    const WRITES_AHEAD: bool = true;
     const WRITES_IN: Option<Of> = Some(Of::type_of::<D>());
 
     fn write(&mut self, items: &[T], chunk: &ChunkTransaction<'_>) -> Result<(), PostgresWriteError> {

@@ -22,6 +22,8 @@ pub trait Arms<T> {
     const PARTS: usize;
     /// True if all arms can be rolled back.
     const CAN_ROLL_BACK: bool;
+    /// True if all arms can write the next chunk before a commit is confirmed.
+    const WRITES_AHEAD: bool;
     /// The database that the arms write to.
     const WRITES_IN: Option<Of>;
     /// The positions of the arms, nested like the arms.
@@ -46,6 +48,7 @@ impl<T> Arms<T> for () {
     const COUNT: usize = 0;
     const PARTS: usize = 0;
     const CAN_ROLL_BACK: bool = true;
+    const WRITES_AHEAD: bool = true;
     const WRITES_IN: Option<Of> = None;
     type Position = ();
 
@@ -96,6 +99,7 @@ impl<T, W: Writer<Item = T>, R: Arms<T>> Arms<T> for (W, R) {
     const COUNT: usize = 1 + R::COUNT;
     const PARTS: usize = W::PARTS + R::PARTS;
     const CAN_ROLL_BACK: bool = W::CAN_ROLL_BACK && R::CAN_ROLL_BACK;
+    const WRITES_AHEAD: bool = W::WRITES_AHEAD && R::WRITES_AHEAD;
     const WRITES_IN: Option<Of> = Of::either(W::WRITES_IN, R::WRITES_IN);
     type Position = (W::Position, R::Position);
 
