@@ -29,7 +29,7 @@ type Hook = Arc<dyn Fn(&[i64], &StepContext) + Send + Sync>;
 
 static HOOKS: Mutex<BTreeMap<String, Hook>> = Mutex::new(BTreeMap::new());
 
-/// The last number that was processed, by the name of the job's run.
+/// The largest number that was processed, by the name of the job's run.
 static PROCESSED: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
 static HAS_PROCESSED: Condvar = Condvar::new();
 
@@ -41,7 +41,8 @@ fn on_write(name: &str, hook: impl Fn(&[i64], &StepContext) + Send + Sync + 'sta
     lock(&HOOKS).insert(name.to_owned(), Arc::new(hook));
 }
 
-/// Waits until that number was processed. A single thread then has handed over all chunks before that number.
+/// Waits until that number was processed. If there is a single thread, it has then handed over all chunks before that
+/// number.
 fn wait_until_processed(name: &str, number: i64) {
     let processed = lock(&PROCESSED);
     let is_missing = |all: &mut BTreeMap<String, i64>| all.get(name).is_none_or(|last| *last < number);
@@ -69,7 +70,10 @@ fn numbers(last: i64) -> impl Iterator<Item = i64> {
 /// Filters the multiples of `filtered` and refuses those of `refused`.
 #[processor]
 fn most(number: i64, name: &str, filtered: i64, refused: i64) -> Result<Option<i64>, Odd> {
-    lock(&PROCESSED).insert(name.to_owned(), number);
+    let mut processed = lock(&PROCESSED);
+    let largest = processed.entry(name.to_owned()).or_default();
+    *largest = number.max(*largest);
+    drop(processed);
     HAS_PROCESSED.notify_all();
     if refused > 0 && number % refused == 0 {
         return Err(Odd(number));
@@ -476,10 +480,10 @@ struct Case {
 
 fn case() -> impl Strategy<Value = Case> {
     let fate = prop_oneof![
-        Just(Fate::Refused),
+        1 => Just(Fate::Refused),
         3 => Just(Fate::Deferred),
         3 => Just(Fate::Again),
-        Just(Fate::Deadlock)
+        1 => Just(Fate::Deadlock),
     ];
     let modulus = |from: i64| prop_oneof![2 => Just(0), 1 => from..15];
     (0..60_i64, modulus(2), modulus(5), prop::collection::btree_map(1..60_i64, fate, 0..6))
@@ -491,14 +495,14 @@ const FATES: &str = "CREATE TABLE item (n BIGINT);
     CREATE FUNCTION at_once() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE fate TEXT; BEGIN
         SELECT what INTO fate FROM fate WHERE n = NEW.n;
         IF fate = 'refused' THEN RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation'; END IF;
-        IF fate = 'deadlock' AND nextval('once_' || NEW.n) = 1 THEN
-            RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF;
+        IF fate = 'deadlock' THEN IF nextval(('once_' || NEW.n)::regclass) = 1 THEN
+            RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END IF; END IF;
         RETURN NEW; END $$;
     CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE fate TEXT; BEGIN
         SELECT what INTO fate FROM fate WHERE n = NEW.n;
         IF fate = 'deferred' THEN RAISE EXCEPTION 'deferred' USING ERRCODE = 'check_violation'; END IF;
-        IF fate = 'again' AND nextval('once_' || NEW.n) = 1 THEN
-            RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
+        IF fate = 'again' THEN IF nextval(('once_' || NEW.n)::regclass) = 1 THEN
+            RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF; END IF;
         RETURN NULL; END $$;
     CREATE TRIGGER at_once BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION at_once();
     CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED
@@ -556,7 +560,7 @@ fn check(case: &Case, job: fn(String, i64, i64, i64) -> Launch) -> Result<(), Te
 
 #[test]
 fn any_faults_give_the_rows_and_skips_of_one_number_after_the_other() {
-    let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
     runner
         .run(&case(), |case| {
             check(&case, ordered_model)?;
