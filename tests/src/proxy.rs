@@ -1,4 +1,4 @@
-//! A proxy between a client and a server, which delays, cuts or swallows what goes through it.
+//! A proxy between a client and a server, which delays, cuts, holds back or loses what goes through it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -20,9 +20,12 @@ pub enum Cut {
     ToClient(usize),
 }
 
+/// A direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
+    /// From the client to the server.
     ToServer,
+    /// From the server to the client.
     ToClient,
 }
 
@@ -30,7 +33,9 @@ enum Way {
 struct Rules {
     delay: Duration,
     cut: Option<Cut>,
-    swallows: bool,
+    /// The ways on which bytes are held back, and those on which they are lost.
+    held: Vec<Way>,
+    lost: Vec<Way>,
     refuses: bool,
     /// The sockets of all connections, to be cut at once.
     open: Vec<TcpStream>,
@@ -95,9 +100,27 @@ impl Proxy {
         self.rules().cut.is_some()
     }
 
-    /// Swallows everything, as a dead network does; connections stay open.
+    /// Swallows everything, as a dead network does; connections stay open. When the proxy no longer swallows, the bytes
+    /// go through after all, as after a retransmission.
     pub fn swallow(&self, swallows: bool) {
-        self.rules().swallows = swallows;
+        self.rules().held = if swallows { vec![Way::ToServer, Way::ToClient] } else { Vec::new() };
+    }
+
+    /// Holds back what goes that way, until [`heal`](Self::heal) lets it through. The other way stays open.
+    pub fn hold(&self, way: Way) {
+        self.rules().held = vec![way];
+    }
+
+    /// Loses what goes that way; the other way stays open. A connection that has lost bytes stays dead on that way even
+    /// after [`heal`](Self::heal), as if a device on the way had forgotten it. New connections are whole then.
+    pub fn lose(&self, way: Way) {
+        self.rules().lost = vec![way];
+    }
+
+    /// Lets everything through again.
+    pub fn heal(&self) {
+        let mut rules = self.rules();
+        (rules.held, rules.lost) = (Vec::new(), Vec::new());
     }
 
     /// Refuses new connections.
@@ -162,13 +185,19 @@ impl Proxy {
         let mut buffer = vec![0; 1 << 16];
         // The end of the last piece: the wanted bytes may begin in it.
         let mut tail = Vec::new();
+        // Whether the connection has lost bytes on this way.
+        let mut has_gap = false;
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let mut piece = &buffer[..count];
             let mut rules = self.rules();
-            while rules.swallows {
+            while rules.held.contains(&way) {
                 drop(rules);
                 std::thread::sleep(Duration::from_millis(5));
                 rules = self.rules();
+            }
+            has_gap |= rules.lost.contains(&way);
+            if has_gap {
+                continue;
             }
             if let Some(kept) = until_cut(&mut rules.cut, way, &mut tail, piece) {
                 piece = &piece[..kept];
@@ -187,6 +216,10 @@ impl Proxy {
                 // The end of the channel is the end of the connection.
                 sender = None;
             }
+        }
+        // The end of the connection is lost too.
+        while self.rules().lost.contains(&way) {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

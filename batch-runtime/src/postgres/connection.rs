@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{CommitError, PgError, Postgres, Session};
+use super::{Bound, CommitError, PgError, Postgres, Session};
 
 /// A read-only connection to a `PostgreSQL` database: a statement that writes is refused.
 ///
@@ -29,7 +29,9 @@ impl Connection {
     /// # Errors
     /// If the URL is wrong, the server cannot be reached, or it refuses the connection.
     pub fn open(database: &Postgres) -> Result<Self, PgError> {
-        Ok(Self { session: Session::connect(database, "batch reader")? })
+        let session = Session::connect(database, "batch reader")?;
+        session.bound_by(Bound::OfThisProcess);
+        Ok(Self { session })
     }
 
     /// Runs a query and returns all its rows.

@@ -42,6 +42,8 @@ enum Kind {
     Closed(Option<tokio_postgres::Error>),
     /// The server could not be reached.
     Unreachable(String, Option<std::io::Error>),
+    /// The server does not answer.
+    Silent(&'static str),
     /// The caller misused the session.
     Misuse(String),
     /// The program was asked to stop while a statement was running.
@@ -65,6 +67,10 @@ impl PgError {
 
     pub(super) fn unreachable(why: impl Into<String>, error: Option<std::io::Error>) -> Self {
         Self::new(Kind::Unreachable(why.into(), error))
+    }
+
+    pub(super) fn silent(what: &'static str) -> Self {
+        Self::new(Kind::Silent(what))
     }
 
     pub(crate) fn misuse(message: impl Into<String>) -> Self {
@@ -170,7 +176,7 @@ impl PgError {
     #[must_use]
     pub fn is_connection(&self) -> bool {
         match &self.0.kind {
-            Kind::Closed(_) | Kind::Unreachable(..) => true,
+            Kind::Closed(_) | Kind::Unreachable(..) | Kind::Silent(_) => true,
             Kind::Driver(error) => match error.code() {
                 Some(code) => {
                     ["08", "53", "57P", "58", "XX"].iter().any(|class| code.code().starts_with(class))
@@ -180,6 +186,11 @@ impl PgError {
             Kind::Explained(_) => self.explained_error().is_some_and(Self::is_connection),
             Kind::Misuse(_) | Kind::Stopped => false,
         }
+    }
+
+    /// Whether the server did not answer at all.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self.0.kind, Kind::Silent(_))
     }
 
     /// Whether the server asks for the transaction to be repeated: a serialization failure or a deadlock.
@@ -247,6 +258,7 @@ impl PgError {
             Kind::Stopped => "the statement was cancelled, because the job was asked to stop".to_owned(),
             Kind::Unreachable(why, Some(error)) => format!("{why}: {error}"),
             Kind::Unreachable(why, None) => why.clone(),
+            Kind::Silent(what) => (*what).to_owned(),
             Kind::Closed(None) => "the connection to the server is lost".to_owned(),
             Kind::Closed(Some(error)) => {
                 format!("the connection to the server is lost: {}", driver_text(error))
@@ -314,7 +326,8 @@ mod tests {
     #[test]
     fn a_lost_connection_is_not_the_fault_of_the_statement() {
         assert!(PgError::closed(None).is_connection());
-        assert!(PgError::unreachable("no answer", None).is_connection());
+        assert!(PgError::unreachable("no route", None).is_connection());
+        assert!(PgError::silent("no answer").is_connection());
         assert!(!PgError::stopped().is_connection());
         assert!(!PgError::misuse("wrong").is_connection());
     }

@@ -51,6 +51,12 @@ pub(super) fn unreachable(error: io::Error) -> PgError {
 
 /// The error of a server that does not answer.
 pub(super) fn silent() -> PgError {
-    PgError::unreachable("the server did not answer in time", None)
+    PgError::silent("the server did not answer in time")
         .remedied("check the host and port in the URL, and the network")
+}
+
+/// The error of a server that has not answered while the lease of this process ran.
+pub(super) fn silent_until_the_lease_ended() -> PgError {
+    PgError::silent("the server did not answer before the lease of this process ran out")
+        .remedied("check the network and the server; another process may have taken over the work")
 }

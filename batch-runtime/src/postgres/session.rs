@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
 
+use super::lease::Bound;
 use super::sending::Prepare;
 use super::tap::TransactionStatus;
 use super::url::Settings;
@@ -87,7 +88,9 @@ impl Session {
             named: settings.named,
             limit,
         };
+        session.wait_at_most(Some(wait));
         session.check_attributes(config.get_target_session_attrs())?;
+        session.wait_at_most(None);
         Ok(session)
     }
 
@@ -347,6 +350,17 @@ impl Session {
     /// If an answer is still awaited ten seconds after the function first returned true, the statement is cancelled.
     pub fn set_watch(&self, watch: Option<Box<dyn Fn() -> bool + Send>>) {
         self.inner.borrow_mut().watch = watch;
+    }
+
+    /// Ends every wait for an answer soon after the lease is over: by then others may have taken over the work, so no
+    /// answer is of use any more.
+    pub(crate) fn bound_by(&self, bound: Bound) {
+        self.inner.borrow_mut().bound = Some(bound);
+    }
+
+    /// Ends every wait for an answer after that time, and the session with it (default: never).
+    pub(crate) fn wait_at_most(&self, longest: Option<Duration>) {
+        self.inner.borrow_mut().longest = longest;
     }
 
     /// The URL without its password.

@@ -11,15 +11,19 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row, Statement};
 
+use super::lease::Bound;
 use super::tap::Feed;
 use super::wire::Wire;
-use super::{CommitError, PgError, copy};
+use super::{CommitError, PgError, copy, remedy};
 use crate::definition::BoxError;
 
 /// The time between two checks whether an answer is still wanted.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a statement may go on after its answer is no longer wanted, and how long cancelling it may then take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a wait goes on after the lease was found to be over. The process may have been paused: then the answer has
+/// arrived already, or the lease is renewed at once.
+const AFTER_LEASE: Duration = Duration::from_secs(5);
 
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 /// Returns whether to stop waiting.
@@ -83,6 +87,10 @@ pub(super) struct SessionState {
     /// The approximate number of bytes handed to the driver since it last had the chance to send.
     pub(super) unsent: usize,
     pub(super) watch: Option<StopsWaiting>,
+    /// The lease without which no answer is of use any more.
+    pub(super) bound: Option<Bound>,
+    /// The longest wait for an answer.
+    pub(super) longest: Option<Duration>,
     /// The column types of queries, by their text.
     pub(super) columns: HashMap<Arc<str>, Arc<[Type]>>,
     /// The statement and the rows of the copy that has not ended yet.
@@ -103,6 +111,8 @@ impl SessionState {
             failed: None,
             unsent: 0,
             watch: None,
+            bound: None,
+            longest: None,
             columns: HashMap::new(),
             copying: None,
             cancelled: false,
@@ -365,15 +375,31 @@ impl SessionState {
     }
 
     /// Sleeps until the socket is ready. Checks now and then whether the answer is still wanted. Cancels the statement
-    /// when `PATIENCE` has passed since the answer was found to be unwanted.
+    /// when `PATIENCE` has passed since the answer was found to be unwanted, and cuts the connection when `AFTER_LEASE`
+    /// has passed since the lease was found to be over.
     fn sleep(&mut self, patience: &mut Patience) {
-        let Some(watch) = &self.watch else { return self.wire.poll_loop.sleep(None) };
+        if self.watch.is_none() && self.bound.is_none() && self.longest.is_none() {
+            return self.wire.poll_loop.sleep(None);
+        }
         let now = Instant::now();
         self.wire.poll_loop.sleep(Some(patience.next_check.saturating_duration_since(now)));
         if Instant::now() < patience.next_check {
             return;
         }
         patience.next_check = Instant::now() + CHECK_INTERVAL;
+        if self.longest.is_some_and(|longest| patience.began.elapsed() >= longest) {
+            return self.wire.give_up(remedy::silent);
+        }
+        if self.bound.as_ref().is_some_and(Bound::is_over) {
+            let end = *patience.end_after_lease.get_or_insert_with(|| Instant::now() + AFTER_LEASE);
+            if end <= Instant::now() {
+                // A request to cancel would not be answered either.
+                return self.wire.give_up(remedy::silent_until_the_lease_ended);
+            }
+        } else {
+            patience.end_after_lease = None;
+        }
+        let Some(watch) = &self.watch else { return };
         match patience.end {
             None if watch() => patience.end = Some(Instant::now() + PATIENCE),
             Some(end) if end <= Instant::now() => {
@@ -412,14 +438,18 @@ impl SessionState {
 
 /// The time limits of a wait for an answer.
 struct Patience {
+    began: Instant,
     /// The next check whether the answer is still wanted.
     next_check: Instant,
     /// When to end the wait; `None` while the answer is wanted.
     end: Option<Instant>,
+    /// When to end the wait because the lease is over; `None` while it runs.
+    end_after_lease: Option<Instant>,
 }
 
 impl Patience {
     fn new() -> Self {
-        Self { next_check: Instant::now() + CHECK_INTERVAL, end: None }
+        let began = Instant::now();
+        Self { began, next_check: began + CHECK_INTERVAL, end: None, end_after_lease: None }
     }
 }

@@ -84,6 +84,8 @@ pub(super) struct Wire {
     pub(super) state: TapState,
     /// The error that ended the connection.
     last_error: Option<Error>,
+    /// Makes the error of a connection that was cut because the server did not answer.
+    gave_up: Option<fn() -> PgError>,
     address: Address,
     encryption: Encryption,
     cancel: CancelToken,
@@ -116,6 +118,7 @@ impl Wire {
                 driver: Some(Box::new(connection)),
                 state,
                 last_error: None,
+                gave_up: None,
                 address,
                 encryption: encryption.clone(),
                 cancel,
@@ -152,6 +155,12 @@ impl Wire {
         self.driver = None;
     }
 
+    /// Ends the connection like [`cut`](Self::cut), because the server does not answer.
+    pub(super) fn give_up(&mut self, error: fn() -> PgError) {
+        self.cut();
+        self.gave_up = Some(error);
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.driver.is_none()
     }
@@ -167,7 +176,7 @@ impl Wire {
 
     /// The error of an answer that will never arrive.
     pub(super) fn closed(&mut self) -> PgError {
-        PgError::closed(self.last_error.take())
+        self.gave_up.map_or_else(|| PgError::closed(self.last_error.take()), |error| error())
     }
 
     /// Asks the server to cancel the statement that is running.

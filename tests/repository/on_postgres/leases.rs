@@ -27,7 +27,7 @@ pub(super) fn lease(url: &str) -> Repo {
 }
 
 /// Waits until the condition holds.
-pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_mins(1), "{what} takes too long");

@@ -12,6 +12,7 @@ mod pipelined;
 mod pooling;
 mod racing;
 mod schemas;
+mod silent;
 mod whole_job;
 mod workers;
 

@@ -2,7 +2,7 @@
 
 use super::PostgresReadError;
 use crate::definition::{Connection, Database};
-use crate::postgres::{Postgres, Session, TransactionStatus};
+use crate::postgres::{Bound, Postgres, Session, TransactionStatus};
 
 /// A source of sessions for a [`PostgresReader`](super::PostgresReader).
 ///
@@ -49,7 +49,10 @@ impl PostgresSource for Session {
 
 impl PostgresSource for &Postgres {
     fn into_session(self) -> Result<Session, PostgresReadError> {
-        Session::connect(self, "batch reader").map_err(|source| PostgresReadError::Open { source })
+        let session =
+            Session::connect(self, "batch reader").map_err(|source| PostgresReadError::Open { source })?;
+        session.bound_by(Bound::OfThisProcess);
+        Ok(session)
     }
 }
 

@@ -58,7 +58,7 @@ impl OwnSession {
             shared.process.application_name(),
             shared.durability_of(owner.execution),
             shared.options.patience,
-            StopPoll::every(shared.options.intervals.poll, wanted),
+            (shared.bound(), StopPoll::every(shared.options.intervals.poll, wanted)),
         );
         let connection = if database.is_none() { connection.keeping(shared) } else { connection };
         let progress = Throttle::every(shared.options.intervals.mirror, Timestamp::now());

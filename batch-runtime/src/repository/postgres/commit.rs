@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::error::{InnerError, unusable};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ChunkTransaction, Durability, Failure, Phase};
-use crate::postgres::{CommitError, PgError, Postgres, Row, Session, Transaction};
+use crate::postgres::{Bound, CommitError, PgError, Postgres, Row, Session, Transaction};
 use crate::repository::{AheadWork, ChunkError, ChunkRecord, ChunkWork, LockWait, RepositoryError};
 
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -55,6 +55,7 @@ pub(super) struct ChunkConnection {
     name: String,
     durable: bool,
     patience: Duration,
+    bound: Bound,
     stop_poll: StopPoll,
     /// Where connections of ended steps are kept, if the database is the repository's.
     kept: Option<Arc<Shared>>,
@@ -128,7 +129,7 @@ impl ChunkConnection {
         name: String,
         durability: Durability,
         patience: Duration,
-        stop_poll: StopPoll,
+        (bound, stop_poll): (Bound, StopPoll),
     ) -> Self {
         let durable = durability == Durability::Machine;
         Self {
@@ -137,6 +138,7 @@ impl ChunkConnection {
             name,
             durable,
             patience,
+            bound,
             stop_poll,
             kept: None,
             transaction: None,
@@ -386,7 +388,10 @@ impl ChunkConnection {
             });
             match looked {
                 Err(error)
-                    if error.is_transient() && Instant::now() < until && !self.stop_poll.is_stopping() =>
+                    if error.is_transient()
+                        && !error.is_final(&self.bound)
+                        && Instant::now() < until
+                        && !self.stop_poll.is_stopping() =>
                 {
                     self.transaction = None;
                     thread::sleep(RETRY_PAUSE);
@@ -404,18 +409,23 @@ impl ChunkConnection {
         }
         loop {
             let kept = self.kept.as_ref().and_then(|shared| shared.kept());
-            match kept.map_or_else(|| Session::connect(&self.database, &self.name), Ok) {
+            let connected = kept.map_or_else(|| Session::connect(&self.database, &self.name), Ok);
+            match connected.map_err(InnerError::from) {
                 Ok(session) => {
                     session.set_watch(Some(self.stop_poll.watch()));
+                    session.bound_by(self.bound.clone());
                     self.transaction = Some(Transaction::on(session));
                     return Ok(());
                 }
                 Err(error)
-                    if error.is_connection() && Instant::now() < until && !self.stop_poll.is_stopping() =>
+                    if error.is_transient()
+                        && !error.is_final(&self.bound)
+                        && Instant::now() < until
+                        && !self.stop_poll.is_stopping() =>
                 {
                     thread::sleep(RETRY_PAUSE);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Converts errors of `PostgreSQL` to [`RepositoryError`], with the server and, if possible, a remedy.
 
-use crate::postgres::PgError;
+use crate::postgres::{Bound, PgError};
 use crate::repository::RepositoryError;
 
 /// An error inside this module; the name of the server is added at its boundary.
@@ -48,6 +48,12 @@ impl InnerError {
     /// Returns whether the server refuses writes from this user, or from everybody.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(error.code(), Some("42501" | "25006")))
+    }
+
+    /// Returns whether another attempt is useless: the server does not answer, and the lease is over. A server that is
+    /// down is different: the time without it does not count against the lease.
+    pub(super) fn is_final(&self, bound: &Bound) -> bool {
+        matches!(self, Self::Database(error) if error.is_silent()) && bound.is_over()
     }
 
     /// Returns whether the same work may succeed on a new connection, or when it is repeated.

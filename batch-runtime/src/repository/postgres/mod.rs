@@ -97,6 +97,7 @@ impl PostgresRepository {
     fn holds(&self, database: &Postgres) -> Result<bool, InnerError> {
         let schema = self.shared.database.schema();
         let session = Session::connect(database, "batch")?;
+        session.bound_by(self.shared.bound());
         let table = format!("{schema}.BATCH_SCHEMA");
         let exists = session.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])?;
         if !rows::get::<bool>(&exists, 0)? {

@@ -52,6 +52,9 @@ impl PostgresOptions {
 
     /// Sets how long a process counts as alive after it has renewed its lease. It renews the lease three times in that
     /// time. Executions of a process on another host are not taken over before that time has passed, except by force.
+    ///
+    /// A process whose lease has run out stops what it runs, and waits no longer than a few seconds more for answers of
+    /// the server.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.0.lease = lease;

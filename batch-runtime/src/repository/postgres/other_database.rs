@@ -11,7 +11,7 @@ use super::rows::{self, counters, get, int, now, set_counters};
 use super::shared::{Statements, Tx, guard};
 use super::skipped;
 use crate::definition::{Backend, DatabaseKind, StepExecutionId};
-use crate::postgres::{CommitError, Postgres, Session};
+use crate::postgres::{Bound, CommitError, Postgres, Session};
 use crate::repository::{
     Checkpoint, CheckpointRequest, Checkpoints, ChunkError, ChunkRecord, ChunkSession, ChunkWork, Committed,
     Counters, LockWait, RepositoryError, SkippedItem,
@@ -54,6 +54,7 @@ impl Backend for Postgres {
     ) -> Result<Arc<dyn Checkpoints>, RepositoryError> {
         let statements = Statements::in_schema(&self.schema());
         let created = Session::connect(self, "batch").map_err(InnerError::from).and_then(|session| {
+            session.bound_by(Bound::OfThisProcess);
             create(&session, &statements, self)?;
             Ok(session)
         });
@@ -96,6 +97,7 @@ impl OtherDatabaseStep {
             match done {
                 Err(error)
                     if error.is_transient()
+                        && !error.is_final(&Bound::OfThisProcess)
                         && std::time::Instant::now() < until
                         && self.wanted.should_continue().unwrap_or(true) =>
                 {
@@ -112,6 +114,7 @@ impl OtherDatabaseStep {
             Some(session) => session,
             None => Session::connect(&self.database, "batch")?,
         };
+        session.bound_by(Bound::OfThisProcess);
         session.set_watch(Some(StopPoll::every(CHECK_INTERVAL, self.wanted.clone()).watch()));
         Ok(there.session.insert(session))
     }
@@ -248,7 +251,7 @@ impl Checkpoints for OtherDatabaseStep {
             "batch".to_owned(),
             self.key.durability,
             PATIENCE,
-            StopPoll::every(CHECK_INTERVAL, self.wanted.clone()),
+            (Bound::OfThisProcess, StopPoll::every(CHECK_INTERVAL, self.wanted.clone())),
         );
         let version = guard(&self.there).version;
         Box::new(OtherDatabaseSession {

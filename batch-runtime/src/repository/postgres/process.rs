@@ -11,7 +11,7 @@ use super::error::InnerError;
 use super::rows::{get, int};
 use super::shared::{Shared, Statements, Tx, guard};
 use crate::definition::{ExecutionId, StopSignal};
-use crate::postgres::{Postgres, Row, Session};
+use crate::postgres::{Bound, Lease, Postgres, Row, Session};
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{HeldLock, OWNER_LOST, Owner, owner};
 
@@ -42,24 +42,6 @@ pub(super) enum Run {
     Execution(ExecutionId),
     /// A worker, with all its partitions.
     Worker(WorkerId),
-}
-
-/// A lease by the clock of the process that holds it: it runs from the moment when the last confirmed renewal was sent.
-#[derive(Debug, Clone)]
-pub(super) struct Lease {
-    duration: Duration,
-    /// When the last confirmed renewal was sent; `None` before the first launch.
-    renewed: Arc<Mutex<Option<Instant>>>,
-}
-
-impl Lease {
-    pub(super) fn is_over(&self) -> bool {
-        guard(&self.renewed).is_some_and(|renewed| renewed.elapsed() >= self.duration)
-    }
-
-    fn renewed_at(&self, sent: Instant) {
-        *guard(&self.renewed) = Some(sent);
-    }
 }
 
 struct LeaseThread {
@@ -110,7 +92,7 @@ impl Process {
             owner: owner::this_process(),
             pid_space: pid_space(),
             database,
-            lease: Lease { duration: lease, renewed: Arc::default() },
+            lease: Lease::new(lease),
             keeper: Mutex::default(),
             stops: Arc::default(),
         }
@@ -123,6 +105,10 @@ impl Process {
 
     /// Inserts the row of the process, in the transaction of its first launch.
     pub(super) fn register(&self, tx: &Tx<'_>) -> Result<(), InnerError> {
+        // An earlier lease that was declared lost no longer bounds any wait.
+        if guard(&self.keeper).as_ref().is_some_and(|keeper| keeper.thread.is_finished()) {
+            self.lease.forget();
+        }
         let Owner { host, pid, start_ticks, boot_id, .. } = &self.owner;
         tx.execute(
             "INSERT INTO @BATCH_PROCESS (PROCESS, HOST, PID, START_TICKS, BOOT_ID, PID_SPACE, STARTED, RENEWED, LEASE)
@@ -135,7 +121,7 @@ impl Process {
                 &int(*start_ticks),
                 boot_id,
                 &self.pid_space,
-                &self.lease.duration.as_secs_f64(),
+                &self.lease.duration().as_secs_f64(),
             ],
         )?;
         Ok(())
@@ -290,13 +276,13 @@ struct Renewal {
 impl Renewal {
     fn run(self, wait: impl Fn(Duration) -> Result<(), RecvTimeoutError>) {
         let mut session = None;
-        let mut pause = self.lease.duration / 3;
+        let mut pause = self.lease.duration() / 3;
         while matches!(wait(pause), Err(RecvTimeoutError::Timeout)) {
             let sent = Instant::now();
             match self.renew(&mut session) {
                 Ok(true) => {
                     self.lease.renewed_at(sent);
-                    pause = self.lease.duration / 3;
+                    pause = self.lease.duration() / 3;
                 }
                 Ok(false) => {
                     tracing::error!(
@@ -306,7 +292,7 @@ impl Renewal {
                 }
                 Err(error) => {
                     session = None;
-                    pause = (self.lease.duration / 30).max(Duration::from_millis(50));
+                    pause = (self.lease.duration() / 30).max(Duration::from_millis(50));
                     tracing::warn!(%error, "the lease of this process cannot be renewed for now");
                     self.stop_all_if_over();
                 }
@@ -331,10 +317,14 @@ impl Renewal {
         }
         let name = format!("{} lease", application_name(&self.name));
         let connected =
-            Session::connect_within(&self.database, &name, self.lease.duration.min(CONNECT_TIMEOUT) / 3)?;
+            Session::connect_within(&self.database, &name, self.lease.duration().min(CONNECT_TIMEOUT) / 3)?;
+        // The connection may be dead although the server can be reached by another one. After this wait, enough of the
+        // lease is left to renew it on another one.
+        connected.wait_at_most(Some(self.lease.duration() / 3));
         // A server that does not answer at all must not keep the lease alive.
         let renewal = self.clone();
         connected.set_watch(Some(Box::new(move || renewal.stop_all_if_over())));
+        connected.bound_by(Bound::Of(self.lease.clone()));
         Ok(session.insert(connected))
     }
 

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::process::Process;
 use crate::definition::{Durability, ExecutionId, StopSignal};
 use crate::postgres::types::ToSql;
-use crate::postgres::{Postgres, Row, Session, TransactionStatus, at_most_one, one};
+use crate::postgres::{Bound, Postgres, Row, Session, TransactionStatus, at_most_one, one};
 use crate::repository::work_queue::WorkerId;
 
 /// The wait between two attempts to reach a server that was lost.
@@ -139,8 +139,10 @@ impl Shared {
         statements: Statements,
         session: Session,
     ) -> Self {
+        let process = Process::this(database.clone(), options.lease);
+        session.bound_by(Bound::Of(process.lease()));
         Self {
-            process: Process::this(database.clone(), options.lease),
+            process,
             database,
             uuid,
             options,
@@ -189,7 +191,14 @@ impl Shared {
 
     /// A new connection under the name by which a takeover finds it.
     pub(super) fn connect(&self) -> Result<Session, InnerError> {
-        Ok(Session::connect(&self.database, &self.process.application_name())?)
+        let session = Session::connect(&self.database, &self.process.application_name())?;
+        session.bound_by(self.bound());
+        Ok(session)
+    }
+
+    /// The lease that bounds the waits for the server.
+    pub(super) fn bound(&self) -> Bound {
+        Bound::Of(self.process.lease())
     }
 
     pub(super) fn tx<'s>(&'s self, session: &'s Session) -> Tx<'s> {
@@ -214,7 +223,9 @@ impl Shared {
         let until = Instant::now() + self.options.patience;
         loop {
             match self.ask_once(&question) {
-                Err(error) if error.is_transient() && Instant::now() < until => {
+                Err(error)
+                    if error.is_transient() && Instant::now() < until && !error.is_final(&self.bound()) =>
+                {
                     thread::sleep(RETRY_PAUSE);
                 }
                 answer => return answer,
@@ -228,7 +239,6 @@ impl Shared {
         question: impl Fn(&Tx<'_>) -> Result<T, InnerError>,
     ) -> Result<T, InnerError> {
         let lent = self.lend()?;
-        lent.watch(None);
         question(&self.tx(&lent))
     }
 
@@ -306,7 +316,10 @@ impl Shared {
                 if repeated > MAX_SERIALIZATION_FAILURES {
                     return Err(error.cause);
                 }
-            } else if Instant::now() >= until || stop.is_some_and(StopSignal::is_raised) {
+            } else if Instant::now() >= until
+                || stop.is_some_and(StopSignal::is_raised)
+                || error.cause.is_final(&self.bound())
+            {
                 return Err(error.cause);
             } else {
                 thread::sleep(RETRY_PAUSE);
@@ -375,13 +388,11 @@ pub(super) struct Lent<'s> {
 }
 
 impl Lent<'_> {
-    /// Ends a wait when the job is to stop, or when the lease is over: a server that does not answer at all must not hold up
-    /// the end of the job.
+    /// Ends a wait when the job is to stop.
     fn watch(&self, stop: Option<&StopSignal>) {
-        let (stop, lease) = (stop.cloned(), self.shared.process.lease());
-        self.set_watch(Some(Box::new(move || {
-            stop.as_ref().is_some_and(StopSignal::is_raised) || lease.is_over()
-        })));
+        if let Some(stop) = stop.cloned() {
+            self.set_watch(Some(Box::new(move || stop.is_raised())));
+        }
     }
 }
 
