@@ -1,5 +1,6 @@
 //! Workers that process the chunks of another process over `RabbitMQ`.
 
+use batch_tests::proxy::{Proxy, Way};
 use batch_tests::rabbitmq::{self, Server};
 
 use super::world::{LONGER_THAN_A_TEST, Running, World, numbers, until};
@@ -72,6 +73,46 @@ fn a_server_that_dies_leaves_the_chunks_to_the_threads_of_the_step() {
     let run = manager.wait();
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(written(&world), numbers(2000));
+}
+
+/// Loses what goes one way between the broker and a manager or its workers, in the middle of a step.
+fn loses(way: Way, is_of_the_manager: bool) {
+    let Some(server) = rabbitmq::server() else { return };
+    let proxy = Proxy::in_front_of(server.port());
+    let through = format!("{}?heartbeat=1", proxy.url(&server.url()));
+    let direct = format!("{}?heartbeat=1", server.url());
+    let (of_manager, of_workers) = if is_of_the_manager { (&through, &direct) } else { (&direct, &through) };
+    let world = World::new();
+    let line = format!("worker --idle-exit {LONGER_THAN_A_TEST}");
+    let workers: Vec<_> = (0..2).map(|_| start(&world, &line, of_workers)).collect();
+    let line = "run prices --count 20000 --micros 1000 --workers remote";
+    let mut manager = start(&world, line, of_manager);
+    until("chunks of a worker", || {
+        let pids = world.pids();
+        workers.iter().any(|worker| pids.contains(&worker.pid().to_string()))
+    });
+    proxy.lose(way);
+    let before = world.items().len();
+    until("further chunks", || world.items().len() >= (before + 200).min(20_000));
+    proxy.heal();
+    let run = manager.wait();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(written(&world), numbers(20_000));
+    for mut worker in workers {
+        worker.signal("-TERM");
+        let run = worker.wait();
+        assert_eq!(run.code, 0, "{run}");
+    }
+}
+
+#[test]
+fn a_manager_whose_messages_are_lost_on_one_way_writes_each_chunk_once() {
+    [Way::ToServer, Way::ToClient].into_iter().for_each(|way| loses(way, true));
+}
+
+#[test]
+fn workers_whose_messages_are_lost_on_one_way_lose_no_chunk() {
+    [Way::ToServer, Way::ToClient].into_iter().for_each(|way| loses(way, false));
 }
 
 #[test]

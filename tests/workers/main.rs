@@ -4,6 +4,8 @@
 mod chunks;
 mod commands;
 mod deaths;
+#[cfg(feature = "postgres")]
+mod half_cut;
 mod kill_at_each_call;
 mod logs;
 mod lossy;

@@ -1,7 +1,7 @@
 //! `RabbitMQ` wakes managers and workers, and no result depends on it.
 
 use batch_tests::certificates;
-use batch_tests::proxy::{Cut, Proxy};
+use batch_tests::proxy::{Cut, Proxy, Way};
 use batch_tests::rabbitmq::{self, Server};
 
 use super::world::{LONGER_THAN_A_TEST, Run, Running, World, numbers, until};
@@ -297,6 +297,26 @@ fn a_network_that_swallows_everything_holds_nothing_up() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(world.items(), numbers(1800));
     end(workers);
+}
+
+#[test]
+fn a_network_that_loses_what_goes_one_way_holds_nothing_up() {
+    let Some(server) = rabbitmq::server() else { return };
+    for way in [Way::ToServer, Way::ToClient] {
+        let proxy = Proxy::in_front_of(server.port());
+        let broker = format!("{}?heartbeat=1", proxy.url(&server.url()));
+        let world = World::new();
+        let workers = workers(&world, &broker);
+        until_joined(&world, 3);
+        let mut manager = world.start_with(LOAD, &[("BATCH_BROKER", &broker)]);
+        world.until_written(50);
+        proxy.lose(way);
+        let run = manager.wait();
+        assert_eq!(run.code, 0, "{run}");
+        assert_eq!(world.items(), numbers(540));
+        proxy.heal();
+        end(workers);
+    }
 }
 
 #[test]
