@@ -39,6 +39,12 @@ struct ReadChunk {
     end: End,
 }
 
+impl ReadChunk {
+    fn is_taken_after(&self, taken: u64) -> bool {
+        self.end != End::Last || self.number == taken
+    }
+}
+
 struct ProcessedChunk {
     read_chunk: ReadChunk,
     lane: usize,
@@ -229,6 +235,10 @@ struct StepThread {
     reader: ReaderHandle,
     chunks: InOrder<ProcessedChunk>,
     taken: u64,
+    /// The chunk whose commit is in flight.
+    sent: Option<ProcessedChunk>,
+    /// Noticed when nobody waited for a chunk.
+    failed: Option<Why>,
     committed: Committed<Buffers>,
 }
 
@@ -266,12 +276,13 @@ impl StepThread {
 
     fn next_chunk(&mut self) -> Result<ProcessedChunk, Why> {
         loop {
+            if let Some(why) = self.failed.take() {
+                return Err(why);
+            }
             let taken = self.taken;
             let done = match self.plan.order {
                 Order::OfInput => self.chunks.pop(),
-                Order::AsDone => self
-                    .chunks
-                    .pop_any(|done| done.read_chunk.end != End::Last || done.read_chunk.number == taken),
+                Order::AsDone => self.chunks.pop_any(|done| done.read_chunk.is_taken_after(taken)),
             };
             if let Some(done) = done {
                 self.taken += 1;
@@ -280,6 +291,32 @@ impl StepThread {
             let message = self.channels.recv().ok_or(Why::Gone)?;
             self.handle(message)?;
         }
+    }
+
+    fn is_next_clean(&mut self) -> bool {
+        while self.failed.is_none()
+            && let Some(message) = self.channels.try_recv()
+        {
+            self.failed = self.handle(message).err();
+        }
+        let taken = self.taken;
+        let next = match self.plan.order {
+            Order::OfInput => self.chunks.peek(),
+            Order::AsDone => self.chunks.peek_any(|done| done.read_chunk.is_taken_after(taken)),
+        };
+        self.failed.is_none() && next.is_some_and(|done| done.read_chunk.end != End::Failed)
+    }
+
+    fn goes_ahead(&mut self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.read_chunk.end != End::Last) && self.is_next_clean()
+    }
+
+    /// Returns true if the chunk was the last one.
+    fn settle_sent(&mut self) -> Result<bool, Why> {
+        let Some(sent) = self.sent.take() else { return Ok(false) };
+        let is_last = sent.read_chunk.end == End::Last;
+        self.commit(sent)?;
+        Ok(is_last)
     }
 
     fn commit(&mut self, ProcessedChunk { read_chunk, lane }: ProcessedChunk) -> Result<(), Why> {
@@ -324,13 +361,22 @@ impl StepThread {
     fn run(mut self, threads: usize) -> Result<(), Why> {
         self.wait_until_ready(threads)?;
         loop {
+            if !self.goes_ahead() && self.settle_sent()? {
+                return self.close();
+            }
             if self.plan.leaves == Some(self.taken) {
+                self.settle_sent()?;
                 return Err(Why::Left);
             }
             let done = self.next_chunk()?;
             let ReadChunk { number, end, .. } = done.read_chunk;
             if end == End::Failed {
                 return Err(Why::Chunk(number));
+            }
+            self.settle_sent()?;
+            if self.plan.pipelines {
+                self.sent = Some(done);
+                continue;
             }
             self.commit(done)?;
             if end == End::Last {
@@ -388,6 +434,8 @@ pub(crate) fn run(plan: &Plan, watch: &Arc<Watch>) -> Result<(), Why> {
             reader,
             chunks: InOrder::new(),
             taken: 0,
+            sent: None,
+            failed: None,
             committed: Committed::new(plan.max_ahead),
         };
         for (channel, supply) in ends.into_iter().zip(supplies) {

@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) started: usize,
     /// The number of buffer sets of each.
     pub(crate) each: usize,
+    /// Whether the step's thread takes the next chunk, if it is there, before it commits one.
+    pub(crate) pipelines: bool,
     /// How many chunks may be committed ahead of one that is not.
     pub(crate) max_ahead: u64,
     /// The last chunk, after which the input ends.
@@ -81,6 +83,7 @@ impl Plan {
             workers,
             started: workers,
             each: thread_rng().gen_range(1..=3),
+            pipelines: one_of(&[false, true]),
             max_ahead: one_of(&[0, 1, 1024]),
             last: below(7),
             reader_fails: false,

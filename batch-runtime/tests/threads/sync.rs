@@ -5,7 +5,7 @@
 //! make up for both.
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use shuttle::sync::mpsc::{self, RecvError, SendError};
+use shuttle::sync::mpsc::{self, RecvError, SendError, TryRecvError};
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use shuttle::thread::{ThreadId, current};
 
@@ -32,6 +32,12 @@ impl<T> SyncSender<T> {
 impl<T> Receiver<T> {
     pub(crate) fn recv(&self) -> Result<T, RecvError> {
         self.0.recv()
+    }
+
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        // Lets the senders run first.
+        step();
+        self.0.try_recv()
     }
 }
 

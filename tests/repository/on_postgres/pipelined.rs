@@ -11,7 +11,7 @@ use batch_runtime::engine::{self, RunOptions};
 use batch_runtime::observe::JobReport;
 use batch_runtime::prelude::*;
 use batch_runtime::repository::BatchStatus;
-use batch_tests::postgres::{Options, Server};
+use batch_tests::postgres::{Options, Pooler, Server};
 use batch_tests::proxy::{Cut, Proxy};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -390,6 +390,59 @@ fn an_owner_that_is_fenced_with_a_chunk_written_ahead_commits_neither() {
     assert!(ended.as_ref().map_or(true, |report| report.status != BatchStatus::Completed), "{ended:?}");
     assert_eq!(numbers_of(&place), Vec::<i64>::new());
     assert_eq!(place.rows("SELECT COMMIT_COUNT FROM BATCH_STEP_EXECUTION"), ["0"]);
+}
+
+#[test]
+fn chunks_are_written_ahead_through_a_pooler() {
+    let Some(server) = Server::start(&Options::default()) else { return };
+    let Some(pooler) = Pooler::in_front_of(&server) else { return };
+    let jobs = [("pooled", BOTH[0].1), ("pooled with a rule", BOTH[1].1)];
+    for (name, job) in jobs {
+        let database = server.database();
+        let place = Schema::at(database.url());
+        place.sql("CREATE SEQUENCE commits");
+        defer(&place, FAILS_ONCE);
+        let (writes, written) = channel();
+        report_writes(name, writes);
+        let report = completes(&open(&pooler.url(database.url())), &job(name));
+        assert_eq!((report.steps[0].counters.commit, numbers_of(&place)), (3, all(25)), "{name}");
+        on_write(name, |_, _| {});
+        assert_eq!(written.iter().collect::<Vec<_>>(), [1, 11, 1, 11, 21], "{name}");
+    }
+}
+
+/// Rolls back to a savepoint in each chunk.
+#[writer]
+fn save_in_two_attempts(numbers: &[i64], tx: &Transaction<'_, Postgres>, name: &str) -> Result<(), PgError> {
+    let_the_next_chunk_come(name, numbers);
+    tx.batch_execute(
+        "SAVEPOINT attempt; INSERT INTO item VALUES (-1); ROLLBACK TO attempt; RELEASE attempt",
+    )?;
+    numbers.iter().try_for_each(|number| tx.send("INSERT INTO item VALUES ($1)", &[number]))
+}
+
+#[step(chunk = 10, threads = 1)]
+fn fill_in_two_attempts() {
+    numbers | most | save_in_two_attempts
+}
+
+/// A step whose writer uses savepoints.
+#[job]
+fn with_savepoints(
+    name: String,
+    last: i64,
+    #[param(default = 0)] filtered: i64,
+    #[param(default = 0)] refused: i64,
+) {
+    fill_in_two_attempts;
+}
+
+#[test]
+fn a_rollback_to_a_savepoint_is_not_taken_for_that_of_the_previous_chunk() {
+    let Some(place) = with_deferred("") else { return };
+    let report = completes(&place.open(), &with_savepoints("savepoints".to_owned(), 95, 0, 0));
+    let counters = report.steps[0].counters;
+    assert_eq!((counters.commit, counters.rollback, numbers_of(&place)), (10, 0, all(95)));
 }
 
 static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
