@@ -256,7 +256,10 @@ fn an_input_that_is_no_json_document_is_refused_when_it_is_opened() {
         assert!(found.starts_with(message), "{at}, {found}");
     }
     let text: Vec<u8> = "[1, 2, 3, 4, 5]".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_eq!(refused("", text), ": it is UTF-16; convert the input to UTF-8");
+    assert_eq!(
+        refused("", text),
+        ": it is UTF-16; set `encoding(\"utf-16le\")`, or convert the input to UTF-8"
+    );
 }
 
 #[test]

@@ -92,11 +92,14 @@ pub enum ReadError {
         /// The decompressor's error.
         source: io::Error,
     },
-    /// An input in UTF-16 ends in the middle of a character. All complete records before it were read.
-    #[error("{resource} is truncated: it ends in the middle of a UTF-16 character, after byte {byte}")]
+    /// An input that is converted to UTF-8 ends in the middle of a character. All complete records before it were
+    /// read.
+    #[error("{resource} is truncated: it ends in the middle of a {encoding} character, after byte {byte}")]
     Truncated {
         /// The input.
         resource: Arc<str>,
+        /// The encoding of the input.
+        encoding: &'static str,
         /// The number of bytes of the (decompressed and converted) input read before its end.
         byte: u64,
     },

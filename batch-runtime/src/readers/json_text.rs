@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::framed::{NotText, RecordPlace};
+use super::framed::{Encoding, NotText, RecordPlace};
 use super::{ReadError, SHOWN_CHARACTERS, shown};
 
 /// The error about a value that is not text in its encoding. `element` is the pointer to the value in its document.
@@ -25,10 +25,11 @@ pub(super) fn is_value(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// The error about a value that serde refuses. `element` is the pointer to the value; without it, the value is a
-/// line.
+/// The error about a value that serde refuses, decoded from the encoding. `element` is the pointer to the value; without
+/// it, the value is a line.
 #[cold]
 pub(super) fn refused(
+    encoding: Encoding,
     place: &RecordPlace<'_>,
     element: Option<&str>,
     text: &str,
@@ -60,7 +61,7 @@ pub(super) fn refused(
             } else {
                 format!("line {}, ", place.line + lines_before as u64)
             };
-            let byte = place.byte + end as u64;
+            let byte = place.byte + encoding.length_of(&text[..end]) as u64;
             format!("{element}: {problem} (at {line}character {character}, byte {byte})")
         }
     };

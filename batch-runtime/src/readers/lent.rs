@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::ReadError;
 use super::columns::{Decoder, Fields};
 use super::csv::CsvFields;
-use super::framed::{Encoding, RecordPlace, text_of};
+use super::framed::{Encoding, RecordPlace};
 use crate::definition::Failure;
 
 /// A record from which the step's first processor borrows its item; a `CsvReader<Flight<'_>>` reads such records.
@@ -175,8 +175,11 @@ impl LentRecord {
             return failure.fatal();
         }
         let failure = failure.at(format!("{}, line {}", self.source.resource, self.line));
-        let raw =
-            if self.raw.is_empty() { self.text.clone() } else { text_of(self.source.encoding, &self.raw) };
+        let raw = if self.raw.is_empty() {
+            self.text.clone()
+        } else {
+            self.source.encoding.lossy(&self.raw).into_owned()
+        };
         failure.carrying(Some(raw))
     }
 

@@ -9,8 +9,12 @@ mod chain;
 mod columns;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod compressed;
+#[cfg(feature = "encodings")]
+mod converter;
 #[cfg(feature = "csv")]
 mod csv;
+#[cfg(all(test, feature = "encodings"))]
+mod document_encodings;
 mod error;
 mod exact_numbers;
 mod fields;
@@ -45,9 +49,6 @@ mod sqlite;
 mod vec;
 #[cfg(feature = "xml")]
 mod xml;
-
-#[cfg(feature = "encodings")]
-mod utf16;
 
 #[cfg(test)]
 mod tests;

@@ -14,11 +14,9 @@ use super::ReadError;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use super::compressed::{self, Members};
 #[cfg(feature = "encodings")]
-use super::framed::ByteOrder;
+use super::converter::{Converter, NotConverted};
 use super::magic;
 use super::resume_points::ResumePoint;
-#[cfg(feature = "encodings")]
-use super::utf16::{Converter, NotConverted};
 use crate::Progress;
 use crate::definition::resource_name;
 
@@ -46,14 +44,14 @@ pub struct Identity {
     front: u64,
     /// The hash of those bytes.
     hash: u64,
-    /// For a position in a compressed file, the start of the member from which to decompress; for one in UTF-16, the
-    /// start of a character from which to convert. `None` is the start of the file.
+    /// For a position in a compressed file, the start of the member from which to decompress; for one in a converted
+    /// file, the start of a character from which to convert. `None` is the start of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     member: Option<ResumePoint>,
 }
 
 /// A file that is read from the start, decompressed if its name or its first bytes call for it, and converted to UTF-8
-/// if it is in UTF-16.
+/// if its encoding calls for that.
 pub(crate) struct Source {
     resource: Arc<str>,
     stream: Stream,
@@ -132,10 +130,10 @@ impl Source {
         }
     }
 
-    /// Converts the file from UTF-16; called before the first read.
+    /// Converts the file to UTF-8; called before the first read.
     #[cfg(feature = "encodings")]
-    pub(crate) fn convert(&mut self, order: ByteOrder) {
-        self.converter = Some(Box::new(Converter::new(order)));
+    pub(super) fn convert(&mut self, converter: Converter) {
+        self.converter = Some(Box::new(converter));
     }
 
     /// The name of the input in messages.
@@ -181,26 +179,18 @@ impl Source {
         Ok(())
     }
 
-    /// Refuses text in an encoding other than UTF-8, judged by its first bytes (decompressed). `has_option` is true if
-    /// the reader could convert UTF-16.
+    /// Refuses text in UTF-16 or UTF-32, judged by its first bytes (decompressed). `has_option` is true if the reader
+    /// could convert UTF-16.
     pub(crate) fn check_encoding(&self, text: &[u8], has_option: bool) -> Result<(), ReadError> {
-        let found = match text {
-            [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => "UTF-32",
-            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "UTF-16",
-            _ if is_padded(text, 4) => "UTF-32",
-            _ if is_padded(text, 2) => "UTF-16",
-            _ => return Ok(()),
+        let (found, option) = match Wide::of(text) {
+            None => return Ok(()),
+            Some(Wide::Utf32) => ("UTF-32", None),
+            Some(Wide::Utf16 { is_marked: true, .. }) => ("UTF-16", Some("utf-16")),
+            Some(Wide::Utf16 { is_big: false, .. }) => ("UTF-16", Some("utf-16le")),
+            Some(Wide::Utf16 { is_big: true, .. }) => ("UTF-16", Some("utf-16be")),
         };
-        let remedy = if found == "UTF-16" && has_option {
-            let order = match text {
-                [0xFF | 0xFE, ..] => "",
-                [_, 0, ..] => "le",
-                _ => "be",
-            };
-            format!("set `encoding(\"utf-16{order}\")`, or ")
-        } else {
-            String::new()
-        };
+        let option = option.filter(|_| has_option);
+        let remedy = option.map(|name| format!("set `encoding(\"{name}\")`, or ")).unwrap_or_default();
         let problem = format!("it is {found}; {remedy}convert the input to UTF-8").into();
         Err(ReadError::Options { resource: self.resource.clone(), problem })
     }
@@ -224,7 +214,7 @@ impl Source {
     }
 
     /// Moves to `byte` of the decompressed and converted input. A plain file seeks there; a compressed file
-    /// decompresses up to it, from the current place or from the member that the identity named; one in UTF-16 is
+    /// decompresses up to it, from the current place or from the member that the identity named; a converted file is
     /// converted up to it.
     pub(crate) fn skip_to(&mut self, byte: u64) -> Result<(), ReadError> {
         match &mut self.stream {
@@ -360,7 +350,7 @@ impl Source {
         let resource = self.resource.clone();
         match error {
             NotConverted::Read(error) => error,
-            NotConverted::Cut => ReadError::Truncated { resource, byte: self.returned },
+            NotConverted::Cut(encoding) => ReadError::Truncated { resource, encoding, byte: self.returned },
             NotConverted::Refused(problem) => ReadError::Options { resource, problem: problem.into() },
         }
     }
@@ -494,9 +484,30 @@ fn feature_is_off(resource: &Arc<str>, format: &str, feature: &str) -> ReadError
     }
 }
 
+/// An encoding with units of several bytes, as the start of a text shows it: by its byte order mark, or by the zeros
+/// in its ASCII characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wide {
+    Utf16 { is_big: bool, is_marked: bool },
+    Utf32,
+}
+
+impl Wide {
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        match text {
+            [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(Self::Utf32),
+            [0xFF, 0xFE, ..] => Some(Self::Utf16 { is_big: false, is_marked: true }),
+            [0xFE, 0xFF, ..] => Some(Self::Utf16 { is_big: true, is_marked: true }),
+            _ if is_padded(text, 4) => Some(Self::Utf32),
+            _ if is_padded(text, 2) => Some(Self::Utf16 { is_big: text[0] == 0, is_marked: false }),
+            _ => None,
+        }
+    }
+}
+
 /// True if every character at the start of the text is one byte padded with zeros, as ASCII is in an encoding
 /// of `width` bytes per character.
-pub(super) fn is_padded(text: &[u8], width: usize) -> bool {
+fn is_padded(text: &[u8], width: usize) -> bool {
     let begin = &text[..text.len().min(ENCODING_PROBE_BYTES) / width * width];
     let holds = |place: usize| {
         begin

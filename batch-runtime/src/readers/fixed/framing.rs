@@ -43,6 +43,10 @@ impl Framing for FixedFraming {
         self.bytes.is_none()
     }
 
+    fn takes_utf16(&self) -> bool {
+        self.has_lines()
+    }
+
     fn missing(&self, open: &[u8]) -> &'static str {
         self.lines.missing(open)
     }

@@ -1,11 +1,16 @@
-//! The encoding of a text file: the ends of records are found in its bytes, and each record is decoded.
+//! The encoding of a text file: the ends of records are found in its bytes, and each record is decoded. Only an input in
+//! which they cannot be found is converted before.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 #[cfg(feature = "encodings")]
 use super::code_page::CodePage;
+#[cfg(feature = "encodings")]
+use crate::readers::converter::Converter;
 use crate::readers::source::Source;
+#[cfg(all(feature = "encodings", feature = "xml"))]
+use crate::readers::source::Wide;
 
 /// An encoding that keeps ASCII characters as single bytes, or an EBCDIC code page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +19,10 @@ pub(crate) enum Encoding {
     /// UTF-16, which the source converts to UTF-8 before records are found.
     #[cfg(feature = "encodings")]
     Utf16(ByteOrder),
+    /// An encoding in which bytes below 128 may be parts of other characters. The source converts it to UTF-8, because the
+    /// framing looks for such bytes.
+    #[cfg(feature = "encodings")]
+    Converted(&'static encoding_rs::Encoding),
     #[cfg(feature = "encodings")]
     Other(&'static encoding_rs::Encoding),
     /// A code page, whose line endings are not those of ASCII.
@@ -101,6 +110,74 @@ impl Encoding {
         }
     }
 
+    /// Returns the encoding with this name, if a document of JSON or XML can be read in it; otherwise a problem with its
+    /// remedy. In one with several bytes per character, a bracket or a backslash may be a part of a character.
+    pub(crate) fn of_documents(name: &str) -> Result<Self, String> {
+        match Self::named(name)? {
+            #[cfg(feature = "encodings")]
+            Self::Other(encoding) if !encoding.is_single_byte() => Ok(Self::Converted(encoding)),
+            #[cfg(feature = "encodings")]
+            Self::Ebcdic(page) => {
+                Err(format!("documents cannot be read in {}; convert the input to UTF-8", page.name))
+            }
+            encoding => Ok(encoding),
+        }
+    }
+
+    /// Returns UTF-16 if its byte order mark, or the zeros in its ASCII characters, are at the start of a text.
+    #[cfg(feature = "xml")]
+    pub(crate) fn utf16_of(text: &[u8]) -> Option<Self> {
+        #[cfg(feature = "encodings")]
+        if let Some(Wide::Utf16 { is_big, is_marked }) = Wide::of(text) {
+            return Some(Self::Utf16(match (is_marked, is_big) {
+                (true, _) => ByteOrder::Marked,
+                (false, true) => ByteOrder::Big,
+                (false, false) => ByteOrder::Little,
+            }));
+        }
+        let _ = text;
+        None
+    }
+
+    #[cfg(feature = "xml")]
+    pub(crate) fn is_utf16(self) -> bool {
+        match self {
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) => true,
+            _ => false,
+        }
+    }
+
+    /// True if the two are the same, except for the byte order of UTF-16.
+    #[cfg(feature = "xml")]
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        self == other || self.is_utf16() && other.is_utf16()
+    }
+
+    /// Its name, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) => "UTF-16",
+            #[cfg(feature = "encodings")]
+            Self::Converted(encoding) | Self::Other(encoding) => encoding.name(),
+            #[cfg(feature = "encodings")]
+            Self::Ebcdic(page) => page.name,
+        }
+    }
+
+    /// True if the bytes that the source returns are UTF-8.
+    pub(crate) fn is_read_as_utf8(self) -> bool {
+        match self {
+            Self::Utf8 => true,
+            #[cfg(feature = "encodings")]
+            Self::Utf16(_) | Self::Converted(_) => true,
+            #[cfg(feature = "encodings")]
+            Self::Other(_) | Self::Ebcdic(_) => false,
+        }
+    }
+
     /// Returns the encoding with this name, if records of bytes can be in it; otherwise a problem with its remedy.
     #[cfg(feature = "fixed")]
     pub(crate) fn of_bytes(name: &str) -> Result<Self, String> {
@@ -117,22 +194,12 @@ impl Encoding {
     #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
     pub(super) fn prepare(self, source: &mut Source) {
         #[cfg(feature = "encodings")]
-        if let Self::Utf16(order) = self {
-            source.convert(order);
+        match self {
+            Self::Utf16(order) => source.convert(Converter::of_utf16(order)),
+            Self::Converted(encoding) => source.convert(Converter::of(encoding)),
+            Self::Utf8 | Self::Other(_) | Self::Ebcdic(_) => {}
         }
         let _ = source;
-    }
-
-    /// True if an input that begins with the byte order mark of UTF-8 may be in this encoding. The source keeps the mark
-    /// of UTF-16.
-    pub(super) fn has_mark(self) -> bool {
-        match self {
-            Self::Utf8 => true,
-            #[cfg(feature = "encodings")]
-            Self::Utf16(_) => true,
-            #[cfg(feature = "encodings")]
-            Self::Other(_) | Self::Ebcdic(_) => false,
-        }
     }
 
     /// True if this byte, below 128, may be a part of another character.
@@ -147,13 +214,48 @@ impl Encoding {
         false
     }
 
+    /// Decodes text for a message: bytes that are not text become replacement characters.
+    #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
+    pub(crate) fn lossy(self, bytes: &[u8]) -> Cow<'_, str> {
+        #[cfg(feature = "encodings")]
+        match self {
+            Self::Other(encoding) => return encoding.decode_without_bom_handling(bytes).0,
+            Self::Ebcdic(page) => return Cow::Owned(page.decode(bytes)),
+            Self::Utf8 | Self::Utf16(_) | Self::Converted(_) => {}
+        }
+        String::from_utf8_lossy(bytes)
+    }
+
+    /// Decodes the bytes up to the first that are not text, and says how many these are.
+    pub(crate) fn decode_text(self, bytes: &[u8]) -> (Cow<'_, str>, usize) {
+        match self.decode(bytes) {
+            Ok(text) => (text, bytes.len()),
+            Err(error) => {
+                let length = error.bytes.start;
+                (self.lossy(&bytes[..length]), length)
+            }
+        }
+    }
+
+    /// The number of bytes that a decoded text takes in the input of the framing.
+    #[cfg_attr(not(feature = "encodings"), expect(clippy::unused_self, reason = "UTF-8 is the only one"))]
+    pub(crate) fn length_of(self, text: &str) -> usize {
+        #[cfg(feature = "encodings")]
+        match self {
+            Self::Other(encoding) => return encoding.encode(text).0.len(),
+            Self::Ebcdic(_) => return text.chars().count(),
+            Self::Utf8 | Self::Utf16(_) | Self::Converted(_) => {}
+        }
+        text.len()
+    }
+
     /// Decodes a record.
     #[inline]
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<Cow<'_, str>, NotText> {
         match self {
             Self::Utf8 => utf8(bytes, "UTF-8"),
             #[cfg(feature = "encodings")]
-            Self::Utf16(_) => utf8(bytes, "UTF-16"),
+            Self::Utf16(_) | Self::Converted(_) => utf8(bytes, self.name()),
             #[cfg(feature = "encodings")]
             Self::Ebcdic(page) => Ok(Cow::Owned(page.decode(bytes))),
             #[cfg(feature = "encodings")]
@@ -212,6 +314,34 @@ mod tests {
         let error = sjis.decode(b"ab\x83\xFFc").unwrap_err();
         assert_eq!((error.encoding, error.bytes.start), ("Shift_JIS", 2));
         assert_eq!(Encoding::Utf8.decode(b"a\xFFb").unwrap_err().bytes, 1..2);
+    }
+
+    #[test]
+    fn a_decoded_text_is_as_long_as_its_bytes() {
+        let every: Vec<u8> = (0..=255).collect();
+        for name in ["windows-1252", "iso-8859-2", "koi8-r", "macintosh", "x-user-defined", "cp037", "utf-8"]
+        {
+            let encoding = Encoding::named(name).unwrap();
+            let (text, length) = encoding.decode_text(&every);
+            assert_eq!((encoding.length_of(&text), length > 127), (length, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_converted_where_a_bracket_may_be_a_part_of_a_character() {
+        for name in ["shift_jis", "gb18030", "gbk", "big5", "euc-kr", "euc-jp"] {
+            assert!(matches!(Encoding::of_documents(name), Ok(Encoding::Converted(_))), "{name}");
+        }
+        for name in ["windows-1252", "iso-8859-15", "koi8-u"] {
+            let encoding = Encoding::of_documents(name).unwrap();
+            assert!(!encoding.is_read_as_utf8() && !encoding.hides(b'['), "{name}");
+        }
+        for (name, problem) in
+            [("cp037", "documents cannot be read in cp037"), ("iso-2022-jp", "ISO-2022-JP")]
+        {
+            let error = Encoding::of_documents(name).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

@@ -168,9 +168,9 @@ impl Input {
     }
 
     /// Skips a byte order mark, and refuses other encodings.
-    pub(super) fn begin(&mut self, lines: bool) -> Result<(), ReadError> {
+    pub(super) fn begin(&mut self, lines: bool, takes_utf16: bool) -> Result<(), ReadError> {
         self.look_ahead(ENCODING_PROBE_BYTES, lines)?;
-        self.source.check_encoding(self.bytes(), lines)?;
+        self.source.check_encoding(self.bytes(), takes_utf16)?;
         if self.bytes().starts_with(BYTE_ORDER_MARK) {
             self.at = BYTE_ORDER_MARK.len();
         }

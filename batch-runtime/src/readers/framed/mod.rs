@@ -31,7 +31,7 @@ pub(crate) use encoding::{Encoding, NotText};
 pub(crate) use forward::{forward_to_framed, split_framed};
 pub(crate) use input::{BYTE_ORDER_MARK, Input};
 pub use position::TextPosition;
-pub(crate) use records::{Decode, RecordPlace, Records, Trails, read_records, text_of};
+pub(crate) use records::{Decode, RecordPlace, Records, Trails, read_records};
 pub use split::TextPart;
 pub use trailer::Totals;
 pub(crate) use trailer::Trailer;
@@ -52,6 +52,11 @@ pub(crate) trait Framing: Clone {
 
     /// True if every record ends with a line ending. The last line of the input is then given one.
     fn has_lines(&self) -> bool;
+
+    /// True if the user may set the encoding to UTF-16.
+    fn takes_utf16(&self) -> bool {
+        true
+    }
 
     /// The missing end of an unfinished record: `line end`.
     fn missing(&self, open: &[u8]) -> &'static str;
@@ -201,10 +206,10 @@ impl<F: Framing> Framed<F> {
     /// Skips a byte order mark, and refuses other encodings; only called before the first record.
     pub(crate) fn begin(&mut self) -> Result<(), ReadError> {
         self.encoding.prepare(&mut self.input.source);
-        let begun = self.input.begin(self.framing.has_lines());
+        let begun = self.input.begin(self.framing.has_lines(), self.framing.takes_utf16());
         self.framing.look(&self.input);
         begun?;
-        if !self.encoding.has_mark() && self.input.at() > 0 {
+        if !self.encoding.is_read_as_utf8() && self.input.at() > 0 {
             return Err(ReadError::Options {
                 resource: self.resource(),
                 problem: "it begins with the byte order mark of UTF-8, but another encoding is set".into(),
@@ -322,7 +327,7 @@ impl<F: Framing> Framed<F> {
     /// before.
     #[inline]
     pub(crate) fn know_text(&mut self) {
-        if self.encoding == Encoding::Utf8 {
+        if self.encoding.is_read_as_utf8() {
             self.input.know_text(self.found.start);
         }
     }
@@ -372,7 +377,7 @@ impl<F: Framing> Framed<F> {
     pub(crate) fn text_from(&self, byte: u64) -> Option<String> {
         let from = usize::try_from(byte.checked_sub(self.input.base)?).ok()?;
         let text = self.input.before().get(from..)?;
-        Some(String::from_utf8_lossy(text).into_owned())
+        Some(self.encoding.lossy(text).into_owned())
     }
 
     /// Returns the text from the start of the line that contains `byte` up to the place after the last
@@ -380,7 +385,7 @@ impl<F: Framing> Framed<F> {
     #[cold]
     pub(crate) fn line_at(&self, byte: u64) -> Option<String> {
         let line = line_around(self.input.before(), byte.checked_sub(self.input.base)?)?;
-        Some(text_of(self.encoding, line))
+        Some(self.encoding.lossy(line).into_owned())
     }
 
     /// The place of the last record, for the user.

@@ -1,9 +1,8 @@
 //! Items from the records of a text file, and the checks of its trailer.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::encoding::{Encoding, NotText};
+use super::encoding::NotText;
 use super::trailer::{BeforeTrailer, Trailer, no_trailer};
 use super::{Framed, Framing, TextPart, TextPosition};
 use crate::readers::{ReadError, SHOWN_CHARACTERS, shown};
@@ -231,16 +230,10 @@ impl<F: Trails, D: Decode<F, T>, T> Records<F, D, T> {
         let Some((line, byte)) = last else {
             return Err(no_trailer(resource, self.framed.input.line(), bad));
         };
-        let text = text_of(self.framed.encoding, &text);
+        let text = self.framed.encoding.lossy(&text);
         BeforeTrailer { records, bad, text: &text, line }.check(&*control, resource)?;
         Ok(byte)
     }
-}
-
-/// Decodes the text of a record. If it is not text in its encoding, it is read as UTF-8, with replacement
-/// characters for invalid bytes.
-pub(crate) fn text_of(encoding: Encoding, bytes: &[u8]) -> String {
-    encoding.decode(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), Cow::into_owned)
 }
 
 /// Implements [`Reader`](crate::Reader) and [`Splittable`](crate::definition::Splittable) for a type with a

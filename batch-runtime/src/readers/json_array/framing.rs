@@ -8,7 +8,7 @@ use super::element_end::{Scan, Scanned, is_blank, shown};
 use super::pointer::Pointer;
 use super::surroundings::{Fault, Walk, Walked};
 use crate::readers::ReadError;
-use crate::readers::framed::{Frame, Framing, Input, Next, Passed, lines_in};
+use crate::readers::framed::{Encoding, Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::hash;
 
 /// The part of a [`JsonArrayReader`](super::JsonArrayReader)'s position besides its place.
@@ -50,6 +50,7 @@ enum Passing {
 #[derive(Debug, Clone)]
 pub(super) struct JsonArrayFraming {
     pointer: Arc<Pointer>,
+    encoding: Encoding,
     elements: u64,
     stage: Stage,
     open: Box<str>,
@@ -58,15 +59,16 @@ pub(super) struct JsonArrayFraming {
     fault: Option<Fault>,
     /// True for detached elements, around which there is no array.
     detached: bool,
-    /// The document around the array, if it is wanted, up to a number of bytes.
+    /// The decoded document around the array, if it is wanted, up to a number of bytes.
     around: Option<(Vec<u8>, usize)>,
 }
 
 impl JsonArrayFraming {
     /// Creates a framing that first passes over the part of the document before the array.
-    pub(super) fn new(pointer: Arc<Pointer>) -> Self {
+    pub(super) fn new(pointer: Arc<Pointer>, encoding: Encoding) -> Self {
         Self {
             pointer,
+            encoding,
             elements: 0,
             stage: Stage::First,
             open: Box::default(),
@@ -209,14 +211,19 @@ impl JsonArrayFraming {
     }
 
     fn pass_around(&mut self, mut walk: Box<Walk>, bytes: &[u8], ended: bool) -> Passed {
-        let valid = match std::str::from_utf8(bytes) {
-            Ok(_) => bytes.len(),
-            Err(error) => error.valid_up_to(),
+        let encoding = self.encoding;
+        let (text, valid) = encoding.decode_text(bytes);
+        let is_cut = encoding.is_read_as_utf8() && !ended && bytes.len() - valid < 4;
+        let walked = walk.go_on(text.as_bytes(), &self.pointer);
+        let end = match walked {
+            Walked::On => text.len(),
+            Walked::Array(end) | Walked::Fault(end, _) => text.floor_char_boundary(end),
         };
-        let is_cut = !ended && bytes.len() - valid < 4;
-        let (length, done) = match walk.go_on(&bytes[..valid], &self.pointer) {
+        let passed = encoding.length_of(&text[..end]);
+        let (length, done) = match walked {
             Walked::On if valid < bytes.len() && !is_cut => {
-                self.fault = Some(Fault::Broken("invalid UTF-8; convert the input to UTF-8".to_owned()));
+                let remedy = if encoding == Encoding::Utf8 { "; convert the input to UTF-8" } else { "" };
+                self.fault = Some(Fault::Broken(format!("invalid {}{remedy}", encoding.name())));
                 (valid, true)
             }
             Walked::On if ended => {
@@ -227,16 +234,16 @@ impl JsonArrayFraming {
                 (valid, true)
             }
             Walked::On => (valid, false),
-            Walked::Array(length) => {
+            Walked::Array(_) => {
                 self.open = walk.open().into();
-                (length, true)
+                (passed, true)
             }
-            Walked::Fault(at, fault) => {
+            Walked::Fault(_, fault) => {
                 self.fault = Some(fault);
-                (at, true)
+                (passed, true)
             }
         };
-        self.keep(&bytes[..length]);
+        self.keep(&text.as_bytes()[..end]);
         if !done {
             self.passing = Some(Passing::Around(walk));
         }

@@ -35,8 +35,9 @@ const MAX_DEPTH: usize = 128;
 
 /// Reads the elements of an array in a JSON document, one item per element.
 ///
-/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the elements being read are
-/// in memory. It is the array itself, or holds it at a JSON pointer ([`at`](JsonArrayOptions::at)): `/data/trades`.
+/// The document is UTF-8, with or without a byte order mark, or in [another encoding](JsonArrayOptions::encoding). It may
+/// be of any size: only the elements being read are in memory. It is the array itself, or holds it at a JSON pointer
+/// ([`at`](JsonArrayOptions::at)): `/data/trades`.
 /// Files whose names end in `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in a compressed file it
 /// decompresses everything before its position. Opening the reader reads the part of the document before the array.
 /// [`rest`](Self::rest) returns the document around the array.
@@ -89,7 +90,7 @@ impl<T> JsonArrayReader<T> {
     /// Opens a file that is one JSON array.
     ///
     /// # Errors
-    /// If the file cannot be opened, is a folder, is not in UTF-8, or is something other than a JSON array.
+    /// If the file cannot be opened, is a folder, is in another encoding, or is something other than a JSON array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         Self::options().open(path)
     }
@@ -104,8 +105,13 @@ impl<T> JsonArrayReader<T> {
             resource: resource_name(path).into(),
             problem: problem.into(),
         })?;
-        let framing = JsonArrayFraming::new(Arc::new(pointer));
-        let mut elements = Framed::new(Source::open(path)?, options.longest, Encoding::Utf8, framing);
+        let encoding = options.encoding.as_deref().map_or(Ok(Encoding::Utf8), Encoding::of_documents);
+        let encoding = encoding.map_err(|problem| ReadError::Options {
+            resource: resource_name(path).into(),
+            problem: problem.into(),
+        })?;
+        let framing = JsonArrayFraming::new(Arc::new(pointer), encoding);
+        let mut elements = Framed::new(Source::open(path)?, options.longest, encoding, framing);
         elements.begin()?;
         wrong_format::check(&mut elements)?;
         enter(&mut elements)?;
@@ -137,10 +143,10 @@ impl<T> JsonArrayReader<T> {
     /// If the document is broken, does not fit `E`, or is longer than a
     /// [record](JsonArrayOptions::longest_record) even without its elements.
     pub fn rest<E: DeserializeOwned>(&self) -> Result<E, ReadError> {
-        let Self { elements: Framed { input, framing, .. }, path, .. } = self;
-        let mut fresh = JsonArrayFraming::new(framing.share_pointer());
+        let Self { elements: Framed { input, framing, encoding, .. }, path, .. } = self;
+        let mut fresh = JsonArrayFraming::new(framing.share_pointer(), *encoding);
         fresh.keep_around(input.longest);
-        let mut elements = Framed::new(Source::open(path)?, input.longest, Encoding::Utf8, fresh);
+        let mut elements = Framed::new(Source::open(path)?, input.longest, *encoding, fresh);
         elements.begin()?;
         enter(&mut elements)?;
         loop {
@@ -171,7 +177,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
     /// which is faster than looking for it first.
     #[inline]
     fn read_buffered(&mut self) -> Option<T> {
-        if self.elements.is_at_the_end_of_the_part() {
+        if self.elements.is_at_the_end_of_the_part() || !self.elements.encoding.is_read_as_utf8() {
             return None;
         }
         let at = self.elements.input.at();
@@ -209,7 +215,10 @@ impl<T: Deserializes> JsonArrayReader<T> {
             Err(error) => {
                 let uncertain = if error.is_data() { None } else { element_end::stray_text(bytes) };
                 let refused = match uncertain {
-                    None => json_text::refused(&place, Some(&self.pointer_to(&found)), &text, &error),
+                    None => {
+                        let element = self.pointer_to(&found);
+                        json_text::refused(self.elements.encoding, &place, Some(&element), &text, &error)
+                    }
                     Some(at) => self.stray_quote_error(&found, at),
                 };
                 if uncertain.is_some() {

@@ -107,7 +107,9 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
                 self.lines.put_back();
                 Err(wrong_format::refused(resource, "it is one JSON array of all items"))
             }
-            Err(error) => Err(json_text::refused(&self.lines.record().1, None, &text, &error)),
+            Err(error) => {
+                Err(json_text::refused(self.lines.encoding, &self.lines.record().1, None, &text, &error))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bad_character;
 use super::lexer::{Lexer, Token, is_blank, is_name};
 use crate::readers::ReadError;
-use crate::readers::framed::{BYTE_ORDER_MARK, Frame, Framing, Input, Next, Passed, lines_in};
+use crate::readers::framed::{BYTE_ORDER_MARK, Encoding, Frame, Framing, Input, Next, Passed, lines_in};
 use crate::readers::shown;
 
 /// The number of elements that may be open around a record.
@@ -33,25 +33,19 @@ pub(super) struct Wanted {
 }
 
 /// True if `name` is the wanted name, with its prefix or without.
-fn is_named(name: &[u8], wanted: &str) -> bool {
-    let local = if wanted.contains(':') {
-        name
-    } else {
-        memchr::memchr(b':', name).map_or(name, |colon| &name[colon + 1..])
-    };
-    local == wanted.as_bytes()
+fn is_named(name: &str, wanted: &str) -> bool {
+    let local =
+        if wanted.contains(':') { name } else { name.split_once(':').map_or(name, |(_, local)| local) };
+    local == wanted
 }
 
 impl Wanted {
-    fn is_record(&self, name: &[u8], open: &[Box<str>]) -> bool {
+    fn is_record(&self, name: &str, open: &[Box<str>]) -> bool {
         let Some((last, around)) = self.path.split_last() else { return false };
         is_named(name, last)
             && (around.is_empty()
                 || around.len() == open.len()
-                    && open
-                        .iter()
-                        .zip(around)
-                        .all(|(open, wanted)| is_named(name_of(open).as_bytes(), wanted)))
+                    && open.iter().zip(around).all(|(open, wanted)| is_named(name_of(open), wanted)))
     }
 }
 
@@ -120,6 +114,7 @@ impl Scan {
 #[derive(Debug, Clone)]
 pub(super) struct XmlFraming {
     wanted: Arc<Wanted>,
+    encoding: Encoding,
     /// The maximum length of a tag in a record that is passed over.
     longest: usize,
     state: XmlState,
@@ -134,10 +129,11 @@ pub(super) struct XmlFraming {
 }
 
 impl XmlFraming {
-    pub(super) fn new(wanted: Wanted, longest: usize) -> Self {
+    pub(super) fn new(wanted: Arc<Wanted>, longest: usize, encoding: Encoding) -> Self {
         Self {
+            wanted,
+            encoding,
             longest,
-            wanted: Arc::new(wanted),
             state: XmlState::default(),
             lexer: Lexer::default(),
             record: None,
@@ -167,7 +163,7 @@ impl XmlFraming {
             }
             Scanned::More if !input.is_ended() => Frame::More,
             Scanned::More => {
-                let name = shown(&String::from_utf8_lossy(&scan.name));
+                let name = shown(&self.encoding.lossy(&scan.name));
                 broken(
                     input,
                     0,
@@ -187,21 +183,25 @@ impl XmlFraming {
     /// Takes a token between two records. Returns whether a record begins, or what is wrong. `first` is true if
     /// nothing is before the token.
     fn between(&mut self, token: &Token<'_>, first: bool) -> Result<bool, String> {
+        let encoding = self.encoding;
+        let lossy = |name: &[u8]| shown(&encoding.lossy(name));
         let XmlState { open, begun } = &mut self.state;
         match token {
             Token::Open { name, tag, empty } => {
                 if *begun && open.is_empty() {
                     return Err(format!("the document has ended, but `<{}>` follows", lossy(name)));
                 }
-                if !is_name(name) {
+                let Some(text) = encoding.decode(name).ok().filter(|name| is_name(name)) else {
                     return Err(format!("`{}` is not a valid name for an element", lossy(name)));
-                }
-                if self.wanted.is_record(name, open) {
+                };
+                if self.wanted.is_record(&text, open) {
                     return Ok(true);
                 }
                 if !empty {
-                    let tag =
-                        namespaces(tag).ok_or_else(|| format!("the tag `<{}>` is not UTF-8", lossy(name)))?;
+                    let tag = encoding
+                        .decode(tag)
+                        .map_err(|error| format!("the tag `<{text}>` is not {}", error.encoding))?;
+                    let tag = namespaces(&tag);
                     if open.len() == DEEPEST {
                         return Err(format!("more than {DEEPEST} elements are open"));
                     }
@@ -216,7 +216,7 @@ impl XmlFraming {
                 *begun = true;
             }
             Token::Close { name } => match open.pop() {
-                Some(last) if name_of(&last).as_bytes() == *name => {}
+                Some(last) if *name_of(&last) == *encoding.lossy(name) => {}
                 Some(last) => {
                     let problem =
                         format!("`</{}>` closes no element: `{}` is open", lossy(name), name_of(&last));
@@ -231,11 +231,11 @@ impl XmlFraming {
                 } else {
                     "an XML document was expected, found"
                 };
-                let text = shown(String::from_utf8_lossy(text).trim());
+                let text = shown(encoding.lossy(text).trim());
                 return Err(format!("{where_}: `{text}`"));
             }
             Token::Text(text) => {
-                if let Some(problem) = bad_character(&String::from_utf8_lossy(text)) {
+                if let Some(problem) = bad_character(&encoding.lossy(text)) {
                     return Err(problem);
                 }
             }
@@ -275,13 +275,8 @@ impl XmlFraming {
     }
 }
 
-fn lossy(name: &[u8]) -> Box<str> {
-    shown(&String::from_utf8_lossy(name))
-}
-
 /// The name in a tag, and the namespaces that it declares.
-fn namespaces(tag: &[u8]) -> Option<Box<str>> {
-    let tag = std::str::from_utf8(tag).ok()?;
+fn namespaces(tag: &str) -> Box<str> {
     let (name, mut rest) =
         tag.split_once(|character: char| character.is_ascii_whitespace()).unwrap_or((tag, ""));
     let mut kept = name.to_owned();
@@ -298,7 +293,7 @@ fn namespaces(tag: &[u8]) -> Option<Box<str>> {
         }
         rest = &after[end + 2..];
     }
-    Some(kept.into())
+    kept.into()
 }
 
 /// The frame of a broken document; `at` counts from the place.

@@ -57,12 +57,11 @@ pub(super) fn begins_a_declaration(bytes: &[u8]) -> Option<bool> {
 }
 
 /// True for the name of an element, by the fifth edition of XML 1.0.
-pub(super) fn is_name(name: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
-    if name.iter().all(is_plain) {
-        return name.first().is_some_and(|first| !matches!(first, b'-' | b'.' | b'0'..=b'9'));
+pub(super) fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    if name.bytes().all(is_plain) {
+        return name.bytes().next().is_some_and(|first| !matches!(first, b'-' | b'.' | b'0'..=b'9'));
     }
-    let Ok(name) = std::str::from_utf8(name) else { return false };
     name.starts_with(begins_a_name)
         && name.chars().all(|character| {
             begins_a_name(character)

@@ -1,6 +1,7 @@
 //! [`XmlReader`] reads the elements with a given name in an XML document, plain or compressed, into values of a serde
 //! type.
 
+mod declaration;
 mod exact;
 mod framing;
 mod lexer;
@@ -10,18 +11,16 @@ mod tests;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
 
 use quick_xml::NsReader;
 use quick_xml::de::{DeError, Deserializer, SliceReader};
 use quick_xml::events::BytesStart;
 use serde::de::DeserializeOwned;
 
-use self::framing::{Wanted, XmlFraming};
+use self::framing::XmlFraming;
 use self::lexer::{Lexer, Token};
 use super::floats;
-use super::framed::{Encoding, Found, Framed, forward_to_framed, split_framed};
-use super::source::Source;
+use super::framed::{Found, Framed, forward_to_framed, split_framed};
 use super::{ReadError, TextPart, TextPosition, shown};
 use crate::{Deserializes, Reader};
 
@@ -30,8 +29,9 @@ pub use options::XmlOptions;
 
 /// Reads the elements with a given name in an XML document, one item per element.
 ///
-/// The document is UTF-8, with or without a byte order mark, and may be of any size: only the element being
-/// read is in memory. Files whose names end in `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in
+/// The document is in the encoding that its XML declaration or a byte order mark of UTF-16 names, or in UTF-8. Encodings
+/// other than UTF-8 need the cargo feature `encodings`; [`encoding`](XmlOptions::encoding) says more. The document may be
+/// of any size: only the element being read is in memory. Files whose names end in `.gz` or `.zst` are decompressed. A restart seeks in a plain file; in
 /// a compressed file it decompresses everything before its position.
 ///
 /// serde names an attribute `@id`, the text of an element `$text`, and its content `$value`; `quick_xml::de`
@@ -99,13 +99,8 @@ impl<T> XmlReader<T> {
         XmlOptions::new()
     }
 
-    fn with_options(path: &Path, wanted: Wanted, longest: usize) -> Result<Self, ReadError> {
-        let framing = XmlFraming::new(wanted, longest);
-        let mut elements = Framed::new(Source::open(path)?, longest, Encoding::Utf8, framing);
-        elements.begin()?;
-        elements.look_ahead(options::LONGEST_DECLARATION)?;
-        options::check_declaration(elements.input.rest(), &elements.resource())?;
-        Ok(Self { elements, last: 0, item: PhantomData })
+    fn new(elements: Framed<XmlFraming>) -> Self {
+        Self { elements, last: 0, item: PhantomData }
     }
 
     #[cold]

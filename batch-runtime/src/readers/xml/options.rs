@@ -1,4 +1,4 @@
-//! [`XmlOptions`], which say which elements are records and how long they may be; and the check of the XML declaration.
+//! [`XmlOptions`]: which elements are records, how long they may be, and the encoding of the document.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,15 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::XmlReader;
+use super::declaration;
 use super::framing::Wanted;
-use super::lexer::{begins_a_declaration, is_blank};
 use crate::definition::resource_name;
 use crate::readers::ReadError;
-use crate::readers::framed::LONGEST;
-use crate::readers::shown;
-
-/// The maximum length in bytes of the declaration and the white space before it.
-pub(super) const LONGEST_DECLARATION: usize = 1024;
+use crate::readers::framed::{Encoding, LONGEST};
 
 /// Names the elements that are read; [`XmlReader::options`] creates it.
 ///
@@ -31,19 +27,48 @@ pub(super) const LONGEST_DECLARATION: usize = 1024;
 #[must_use]
 pub struct XmlOptions<T> {
     element: String,
+    encoding: Option<Box<str>>,
     longest: usize,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T> XmlOptions<T> {
     pub(super) fn new() -> Self {
-        Self { element: String::new(), longest: LONGEST, item: PhantomData }
+        Self { element: String::new(), encoding: None, longest: LONGEST, item: PhantomData }
     }
 
     /// Sets the name of the elements that are items: `trade` for those at any depth, or the path from the
     /// outermost element: `trades/trade`. A name without a prefix fits elements with any prefix.
     pub fn element(mut self, name: impl Into<String>) -> Self {
         self.element = name.into();
+        self
+    }
+
+    /// Sets the encoding of a document that does not name it: a name of the [WHATWG Encoding
+    /// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `windows-1252`, `iso-8859-2` or
+    /// `shift_jis`. Encodings other than UTF-8 need the cargo feature `encodings`.
+    ///
+    /// Without this option, the document is in UTF-16 if it begins with the byte order mark of UTF-16, otherwise in the
+    /// encoding that its XML declaration names, and in UTF-8 if there is neither. A document whose declaration contradicts
+    /// this option or a byte order mark is refused.
+    ///
+    /// A document in UTF-16, or in an encoding with several bytes per character, is converted to UTF-8 while it is read:
+    /// errors and positions count bytes of the converted text, and the document cannot be split. As the standard says,
+    /// `ISO-8859-1` is read as `windows-1252`. ISO-2022-JP and EBCDIC are refused.
+    ///
+    #[cfg_attr(feature = "encodings", doc = "```")]
+    #[cfg_attr(not(feature = "encodings"), doc = "```ignore")]
+    /// use batch_runtime::{Reader, readers::XmlReader};
+    ///
+    /// let path = std::env::temp_dir().join("doc-xml-encoding.xml");
+    /// std::fs::write(&path, b"<?xml version='1.0' encoding='iso-8859-1'?><menu><drink>caf\xE9</drink></menu>")?;
+    ///
+    /// let mut drinks = XmlReader::<String>::options().element("drink").open(&path)?;
+    /// assert_eq!(drinks.read()?.as_deref(), Some("café"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn encoding(mut self, name: impl Into<String>) -> Self {
+        self.encoding = Some(name.into().into_boxed_str());
         self
     }
 
@@ -57,9 +82,10 @@ impl<T> XmlOptions<T> {
     /// Opens the file.
     ///
     /// # Errors
-    /// If the file cannot be opened, is a folder, or is not in UTF-8; if its XML declaration is malformed, follows
-    /// white space, or names another encoding or version; or if the [element](Self::element) is not named or its name
-    /// is malformed.
+    /// If the file cannot be opened or is a folder; if its XML declaration is malformed, follows white space, or names
+    /// another version, or an encoding in which it cannot be read; if the document is not in the
+    /// [encoding](Self::encoding) that was set, or documents cannot be read in that; or if the
+    /// [element](Self::element) is not named or its name is malformed.
     pub fn open(self, path: impl AsRef<Path>) -> Result<XmlReader<T>, ReadError> {
         let path = path.as_ref();
         let names: Vec<_> = self.element.split('/').map(str::to_owned).collect();
@@ -79,7 +105,13 @@ impl<T> XmlOptions<T> {
             };
             return Err(ReadError::Options { resource: resource_name(path).into(), problem });
         }
-        XmlReader::with_options(path, Wanted { path: names }, self.longest)
+        let encoding = self.encoding.as_deref().map(Encoding::of_documents).transpose();
+        let encoding = encoding.map_err(|problem| ReadError::Options {
+            resource: resource_name(path).into(),
+            problem: problem.into(),
+        })?;
+        let wanted = Arc::new(Wanted { path: names });
+        declaration::open(path, &wanted, self.longest, encoding).map(XmlReader::new)
     }
 }
 
@@ -87,73 +119,8 @@ impl<T> fmt::Debug for XmlOptions<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("XmlOptions")
             .field("element", &self.element)
+            .field("encoding", &self.encoding)
             .field("longest", &self.longest)
             .finish_non_exhaustive()
-    }
-}
-
-/// Refuses a document whose declaration names another encoding or version, is malformed, or follows white space.
-pub(super) fn check_declaration(front: &[u8], resource: &Arc<str>) -> Result<(), ReadError> {
-    let blanks = front.iter().take_while(|byte| is_blank(**byte)).count();
-    if begins_a_declaration(&front[blanks..]) != Some(true) {
-        return Ok(());
-    }
-    let problem = if blanks > 0 {
-        Some("white space is before the XML declaration; remove it".to_owned())
-    } else {
-        problem_with(&front[..front.len().min(LONGEST_DECLARATION)])
-    };
-    problem.map_or(Ok(()), |problem| {
-        Err(ReadError::Options { resource: Arc::clone(resource), problem: problem.into() })
-    })
-}
-
-fn problem_with(front: &[u8]) -> Option<String> {
-    let end = memchr::memmem::find(front, b"?>").unwrap_or(front.len());
-    let declaration = String::from_utf8_lossy(&front[..end]);
-    let pairs = declaration.strip_prefix("<?xml").and_then(pairs).unwrap_or_default();
-    let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-    let (encoding, standalone) = match keys[..] {
-        ["version"] => (None, None),
-        ["version", "encoding"] => (Some(values[1]), None),
-        ["version", "standalone"] => (None, Some(values[1])),
-        ["version", "encoding", "standalone"] => (Some(values[1]), Some(values[2])),
-        _ => return Some(malformed(&declaration)),
-    };
-    if standalone.is_some_and(|standalone| !matches!(standalone, "yes" | "no")) || end == front.len() {
-        return Some(malformed(&declaration));
-    }
-    if let Some(encoding) = encoding
-        && !["utf-8", "utf8", "us-ascii", "ascii"].contains(&&*encoding.to_ascii_lowercase())
-    {
-        return Some(format!(
-            "it is declared to be in the encoding {}; convert the input to UTF-8, and change its declaration",
-            shown(encoding)
-        ));
-    }
-    (values[0] != "1.0").then(|| format!("it is XML {}; XML 1.0 was expected", shown(values[0])))
-}
-
-fn malformed(declaration: &str) -> String {
-    format!(
-        "its XML declaration is malformed: `{}?>`; `<?xml version=\"1.0\" encoding=\"UTF-8\"?>` was expected",
-        shown(declaration)
-    )
-}
-
-/// The keys and values in a declaration; each must have white space before it.
-fn pairs(mut text: &str) -> Option<Vec<(&str, &str)>> {
-    let mut pairs = Vec::new();
-    loop {
-        let pair = text.trim_ascii_start();
-        if pair.is_empty() {
-            return Some(pairs);
-        }
-        let (key, value) = pair.split_once('=').filter(|_| pair.len() < text.len())?;
-        let value = value.trim_ascii_start();
-        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        let (value, rest) = value[1..].split_once(quote)?;
-        pairs.push((key.trim_ascii_end(), value));
-        text = rest;
     }
 }
