@@ -4,6 +4,7 @@
 //! Each check panics if a reader reads an input that it accepts as something else than the other reader does, or if a
 //! restart after any record does not read the rest.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use batch_runtime::Reader;
 use batch_runtime::readers::{CsvReader, FixedReader, JsonArrayReader, ReadError, XmlReader};
+use encoding_rs::Encoding;
 use quick_xml::events::Event;
 use serde::Deserialize;
 use serde_json::Value;
@@ -160,6 +162,67 @@ fn elements(bytes: &[u8]) -> Option<usize> {
             _ => {}
         }
     }
+}
+
+/// Encodings in which documents are read: as they are, or converted.
+const ENCODINGS: [&str; 10] = [
+    "windows-1252",
+    "iso-8859-3",
+    "koi8-u",
+    "shift_jis",
+    "euc-jp",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "utf-16le",
+    "utf-16be",
+];
+
+/// Splits bytes into the name of an encoding, which the first byte chooses, and a document. Also returns that in UTF-8;
+/// `None` if it is not text in its encoding.
+fn in_an_encoding(bytes: &[u8]) -> Option<(&'static str, &[u8], Option<String>)> {
+    let (first, document) = bytes.split_first()?;
+    let name = ENCODINGS[usize::from(*first) % ENCODINGS.len()];
+    let encoding = Encoding::for_label(name.as_bytes()).expect("the list has names of encodings");
+    let text = encoding.decode_without_bom_handling_and_without_replacement(document);
+    Some((name, document, text.map(Cow::into_owned)))
+}
+
+/// Encodes a text for the checks of documents in an encoding, as far as the encoding has its characters.
+pub(crate) fn encoded(first: u8, text: &str) -> Vec<u8> {
+    let name = ENCODINGS[usize::from(first) % ENCODINGS.len()];
+    let encoding = Encoding::for_label(name.as_bytes()).expect("the list has names of encodings");
+    let mut bytes = vec![first];
+    match name {
+        "utf-16le" => bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes)),
+        "utf-16be" => bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes)),
+        _ => bytes.extend_from_slice(&encoding.encode(text).0),
+    }
+    bytes
+}
+
+/// Compares a JSON array in an encoding with the same in UTF-8.
+pub(crate) fn json_array_in_an_encoding(bytes: &[u8]) {
+    let Some((name, document, text)) = in_an_encoding(bytes) else { return };
+    let input = Input::new(document);
+    let ours = accepted(|| JsonArrayReader::<Value>::options().encoding(name).open(&input.0));
+    let in_utf8 = text.and_then(|text| {
+        let input = Input::new(text.as_bytes());
+        accepted(|| JsonArrayReader::<Value>::open(&input.0))
+    });
+    assert_eq!(ours, in_utf8, "in {name}");
+}
+
+/// Compares an XML document in an encoding with the same in UTF-8.
+pub(crate) fn xml_in_an_encoding(bytes: &[u8]) {
+    let Some((name, document, text)) = in_an_encoding(bytes) else { return };
+    let input = Input::new(document);
+    let options = || XmlReader::<Element>::options().element("a");
+    let ours = accepted(|| options().encoding(name).open(&input.0));
+    // A declaration contradicts one of the two.
+    let Some(text) = text.filter(|text| !text.to_ascii_lowercase().contains("<?xml")) else { return };
+    let input = Input::new(text.as_bytes());
+    assert_eq!(ours, accepted(|| options().open(&input.0)), "in {name}");
 }
 
 /// Compares fixed-width columns with characters that are counted one by one.

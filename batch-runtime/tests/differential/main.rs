@@ -1,7 +1,7 @@
 //! The readers read what other readers read, for inputs that are often almost valid. The fuzz targets of `tests/fuzz` make
 //! the same comparisons, for inputs that a fuzzer finds.
 
-#![cfg(all(feature = "csv", feature = "fixed", feature = "xml"))]
+#![cfg(all(feature = "csv", feature = "encodings", feature = "fixed", feature = "xml"))]
 
 mod checks;
 
@@ -49,6 +49,8 @@ const JSON: &[&str] = &[
     "\\u00e9",
     "\\ud834",
     "\u{e9}",
+    "\u{30bd}",
+    "\u{8868}\"",
     "\t",
     "/",
 ];
@@ -80,6 +82,8 @@ const XML: &[&str] = &[
     "\"",
     "'",
     "\u{e9}",
+    "\u{30bd}]",
+    "\u{8868}",
     "<!DOCTYPE a [",
     "]>",
 ];
@@ -103,6 +107,20 @@ proptest! {
     fn xml_has_as_many_elements_as_quick_xml_finds(bytes in pieces(XML)) {
         checks::xml(&[b"<r>", &bytes[..], b"</r>"].concat());
         checks::xml(&bytes);
+    }
+
+    #[test]
+    fn a_json_array_in_an_encoding_is_read_as_in_utf8(bytes in pieces(JSON), first: u8) {
+        let text = String::from_utf8_lossy(&bytes);
+        checks::json_array_in_an_encoding(&checks::encoded(first, &format!("[{text}]")));
+        checks::json_array_in_an_encoding(&[&checks::encoded(first, "["), &bytes[..], b"\"]"].concat());
+    }
+
+    #[test]
+    fn xml_in_an_encoding_is_read_as_in_utf8(bytes in pieces(XML), first: u8) {
+        let text = String::from_utf8_lossy(&bytes);
+        checks::xml_in_an_encoding(&checks::encoded(first, &format!("<r>{text}</r>")));
+        checks::xml_in_an_encoding(&[&checks::encoded(first, "<r>"), &bytes[..], b"</r>"].concat());
     }
 
     #[test]
