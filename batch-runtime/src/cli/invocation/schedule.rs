@@ -26,7 +26,7 @@ impl ScheduleInvocation {
             Some(("list", _)) => Self::List,
             Some((word @ ("pause" | "resume"), matches)) => {
                 let name = matches.get_one::<String>("job").map(String::as_str);
-                let job = job_named_or_only(jobs, name, "schedule pause")?;
+                let job = job_named_or_only(jobs, name, &format!("schedule {word}"))?;
                 if job.options.schedule.is_none() {
                     let error = ScheduleError::NoSchedule(job.name.to_owned());
                     return Err(OperatorError::from(error).into());

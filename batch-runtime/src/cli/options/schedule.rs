@@ -29,7 +29,7 @@ pub(super) fn of_run() -> [Arg; 5] {
             .value_name("N")
             .requires("backfill")
             .value_parser(clap::value_parser!(u32).range(1..=64))
-            .help("With `--backfill`: runs the job for N times in parallel [default: 1]"),
+            .help("With `--backfill`: runs the job for up to N scheduled times in parallel [default: 1]"),
         option("yes", 1)
             .action(ArgAction::SetTrue)
             .requires("backfill")
