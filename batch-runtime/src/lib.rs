@@ -92,6 +92,7 @@ pub mod cli;
 #[cfg_attr(doc, doc(hidden))]
 pub mod definition;
 pub mod engine;
+mod exact_json;
 #[cfg(feature = "cli")]
 mod frontend;
 pub mod graph;

@@ -4,10 +4,11 @@
 use std::marker::PhantomData;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::Json;
 use super::message::{Message, same_text};
 use crate::definition::{AggregatedProcessor, Failure, State};
+use crate::exact_json;
 
 /// A processor of a step with an aggregator.
 #[derive(Debug, Clone, Copy)]
@@ -104,13 +105,13 @@ impl<P> Stored<P> {
 pub trait AsState<P> {
     /// # Errors
     /// If the stored state has another type.
-    fn part(&self, stored: Option<Value>) -> Result<P, Failure>;
+    fn part(&self, stored: Option<Json>) -> Result<P, Failure>;
 }
 
 impl<P: State> AsState<P> for Stored<P> {
-    fn part(&self, stored: Option<Value>) -> Result<P, Failure> {
+    fn part(&self, stored: Option<Json>) -> Result<P, Failure> {
         let Some(stored) = stored else { return Ok(P::default()) };
-        serde_json::from_value(stored).map_err(|error| {
+        serde_json::from_str(stored.get()).map_err(|error| {
             Failure::new(format!(
                 "the state stored by a partition does not fit its current type: {error}; restore the old type, or start a new instance with `--next`"
             ))
@@ -122,11 +123,11 @@ impl<P: State> AsState<P> for Stored<P> {
 pub trait NoState<P> {
     /// # Errors
     /// Always.
-    fn part(&self, stored: Option<Value>) -> Result<P, Failure>;
+    fn part(&self, stored: Option<Json>) -> Result<P, Failure>;
 }
 
 impl<P> NoState<P> for &Stored<P> {
-    fn part(&self, _: Option<Value>) -> Result<P, Failure> {
+    fn part(&self, _: Option<Json>) -> Result<P, Failure> {
         Err(Failure::new("no processor keeps a state of this type"))
     }
 }
@@ -134,15 +135,17 @@ impl<P> NoState<P> for &Stored<P> {
 /// The value of an aggregator as JSON, for later steps.
 ///
 /// # Errors
-/// If the value cannot be serialised.
+/// If the value cannot be serialised, or would be read back as another one.
 pub fn left_json<V: Serialize>(value: &V) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(Failure::new)
+    exact_json::to_string(value)
+        .map_err(|error| Failure::new(format!("its value cannot be kept for later steps: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        AggregatedProcessor, AsState as _, Keeping, Keeps, KeepsAnother as _, NoState as _, Stored, keeper,
+        AggregatedProcessor, AsState as _, Json, Keeping, Keeps, KeepsAnother as _, NoState as _, Stored,
+        keeper, left_json,
     };
     use crate::definition::States;
 
@@ -172,8 +175,8 @@ mod tests {
             keeping("count", true, true),
         ]);
         assert_eq!(found, AggregatedProcessor { name: "count", before: 1, stored: true });
-        assert_eq!(states.clone().of(found), Some(3.into()));
-        assert_eq!(states.of(AggregatedProcessor { name: "sum", before: 0, stored: true }), None);
+        assert_eq!(states.clone().of(found).unwrap().get(), "3");
+        assert!(states.of(AggregatedProcessor { name: "sum", before: 0, stored: true }).is_none());
     }
 
     #[test]
@@ -182,15 +185,29 @@ mod tests {
         states.save("count", &1).unwrap();
         let found = keeper(&[keeping("count", true, false), keeping("count", false, true)]);
         assert_eq!(found, AggregatedProcessor { name: "count", before: 0, stored: false });
-        assert_eq!(states.of(found), None);
+        assert!(states.of(found).is_none());
+    }
+
+    fn json(text: &str) -> Json {
+        serde_json::from_str(text).unwrap()
     }
 
     #[test]
     fn a_partition_without_a_state_counts_as_the_default() {
         assert_eq!(Stored::<u32>::OF.part(None).unwrap(), 0);
-        assert_eq!(Stored::<u32>::OF.part(Some(7.into())).unwrap(), 7);
-        let refused = Stored::<u32>::OF.part(Some("seven".into())).unwrap_err().to_string();
+        assert_eq!(Stored::<u32>::OF.part(Some(json("7"))).unwrap(), 7);
+        let refused = Stored::<u32>::OF.part(Some(json("\"seven\""))).unwrap_err().to_string();
         assert!(refused.contains("does not fit its current type"), "{refused}");
         assert!((&Stored::<Plain>::OF).part(None).is_err());
+    }
+
+    #[test]
+    fn a_value_that_later_steps_would_read_as_another_one_is_refused() {
+        assert_eq!(left_json(&u128::MAX).unwrap(), u128::MAX.to_string());
+        let refused = left_json(&f64::NAN).unwrap_err().to_string();
+        assert!(
+            refused.contains("its value cannot be kept for later steps: JSON has no number for NaN"),
+            "{refused}"
+        );
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::definition::{BoxError, Failure, IsError, LocalError};
+use crate::exact_json;
 
 /// The type of an error.
 #[derive(Debug)]
@@ -123,13 +124,15 @@ pub struct Left<'v, V>(pub &'v V);
 /// Values of serde types become outputs for later steps.
 pub trait AsOutput {
     /// # Errors
-    /// If the value cannot be serialised.
+    /// If the value cannot be serialised, or would be read back as another one.
     fn output_json(&self) -> Result<Option<String>, Failure>;
 }
 
 impl<V: Serialize + DeserializeOwned> AsOutput for &Left<'_, V> {
     fn output_json(&self) -> Result<Option<String>, Failure> {
-        serde_json::to_string(self.0).map(Some).map_err(Failure::new)
+        let json = exact_json::to_string(self.0);
+        json.map(Some)
+            .map_err(|error| Failure::new(format!("its value cannot be kept for later steps: {error}")))
     }
 }
 

@@ -30,10 +30,11 @@ pub use crate::repository::{Counters, NewPartition};
 pub use crate::writers::{Both, FunctionWriter, Route};
 
 pub use aggregation::{AsState, Keeping, Keeps, KeepsAnother, NoState, Stored, keeper, left_json, no_keeper};
-pub use serde_json::Value as Json;
-
 pub use broken::{Broken, never_run};
 pub use if_compiles::{If, in_any_order, same};
 pub use message::{Message, distance, is_near, same_text};
 pub use parameter::{UsedParameter, of_text};
 pub use partitions::{is_shared, narrowed, partitions_of, split, splits, with_stop_signal, writing_to_part};
+
+/// A stored value, as JSON.
+pub type Json = Box<serde_json::value::RawValue>;

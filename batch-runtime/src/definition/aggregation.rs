@@ -1,7 +1,7 @@
 //! The trait that `#[aggregator]` implements: it combines the states of a step's partitions into one value. A
 //! step holds its aggregator as a constant, [`Aggregation`].
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Failure, Need, Scope};
 
@@ -29,7 +29,7 @@ pub trait AggregatorDefinition: 'static {
     /// # Errors
     /// If a state or an argument is unavailable, the function returns an error, or its value cannot be
     /// serialised.
-    fn aggregate(scope: &Scope<'_>, parts: Vec<Option<Value>>) -> Result<String, Failure>;
+    fn aggregate(scope: &Scope<'_>, parts: Vec<Option<Box<RawValue>>>) -> Result<String, Failure>;
 }
 
 /// The aggregator of a step with partitions, as a constant.
@@ -40,7 +40,7 @@ pub struct Aggregation {
     /// The processor whose state is the result of a partition.
     pub keeper: AggregatedProcessor,
     /// [`AggregatorDefinition::aggregate`].
-    pub aggregate: fn(&Scope<'_>, Vec<Option<Value>>) -> Result<String, Failure>,
+    pub aggregate: fn(&Scope<'_>, Vec<Option<Box<RawValue>>>) -> Result<String, Failure>,
 }
 
 /// The processor whose state an aggregator takes.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Failure, Parameters, StopSignal, Values};
+use crate::exact_json;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -82,7 +83,8 @@ impl JobContext {
     /// stay, also if the processors run on other threads meanwhile.
     ///
     /// # Errors
-    /// If the value cannot be serialised, or the key begins with `batch.`.
+    /// If the value cannot be serialised, if it would be read back as another one (NaN, an infinite number, `Some(None)`, an
+    /// integer of more than 64 bits), or if the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         put(&self.values, key, value)
     }
@@ -166,7 +168,8 @@ impl StepContext {
     /// Keeps a value, saved with the next commit.
     ///
     /// # Errors
-    /// If the value cannot be serialised, or the key begins with `batch.`.
+    /// If the value cannot be serialised, if it would be read back as another one (NaN, an infinite number, `Some(None)`, an
+    /// integer of more than 64 bits), or if the key begins with `batch.`.
     pub fn put(&self, key: &str, value: &impl Serialize) -> Result<(), Failure> {
         put(&self.values, key, value)
     }
@@ -184,8 +187,28 @@ fn put(values: &Values, key: &str, value: &impl Serialize) -> Result<(), Failure
     if key.starts_with("batch.") {
         return Err(Failure::new(format!("context keys that begin with `batch.` are reserved: `{key}`")));
     }
-    let value = serde_json::to_value(value)
-        .map_err(|error| Failure::new(format!("context value `{key}` cannot be serialised: {error}")))?;
+    let value = exact_json::to_value(value)
+        .map_err(|error| Failure::new(format!("context value `{key}` cannot be kept: {error}")))?;
     values.put(key, value);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_would_be_read_back_as_another_one_is_refused() {
+        let values = Values::default();
+        let refused = |result: Result<(), Failure>| result.unwrap_err().to_string();
+        let nan = refused(put(&values, "least", &f64::NAN));
+        assert!(nan.contains("context value `least` cannot be kept: JSON has no number for NaN"), "{nan}");
+        let none = refused(put(&values, "last", &Some(None::<u8>)));
+        assert!(none.contains("a `Some` without a value"), "{none}");
+        let wide = refused(put(&values, "sum", &(i128::from(u64::MAX) + 1)));
+        assert!(wide.contains("out of range"), "{wide}");
+        assert!(!values.changed());
+        put(&values, "sum", &u64::MAX).unwrap();
+        assert_eq!(get(&values, "sum").unwrap(), Some(u64::MAX));
+    }
 }

@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Aggregation, Failure, Need, Partitionable, Pipe, Scope, Splittable};
 use crate::engine::{PartitionedRun, StepEnd};
+use crate::exact_json;
 use crate::repository::NewPartition;
 
 /// The partition that a step execution works on, injected as `Partition<Range>` in a step with
@@ -214,8 +215,8 @@ impl Assigned {
 }
 
 pub(crate) fn encoded<T: Serialize>(part: &T) -> Result<String, Failure> {
-    serde_json::to_string(part)
-        .map_err(|error| Failure::new(format!("a partition cannot be serialised: {error}")))
+    exact_json::to_string(part)
+        .map_err(|error| Failure::new(format!("a partition cannot be stored: {error}")))
 }
 
 pub(crate) fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
@@ -224,4 +225,20 @@ pub(crate) fn decoded<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
             "the partition that an earlier execution stored cannot be read ({error}): {part}; finish the instance with the program it began with, or start a new one with `--next`"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_a_worker_would_read_as_another_one_is_refused() {
+        let wide = 0..u128::MAX;
+        assert_eq!(decoded::<std::ops::Range<u128>>(&encoded(&wide).unwrap()).unwrap(), wide);
+        let refused = encoded(&(0.0..f64::INFINITY)).unwrap_err().to_string();
+        assert!(
+            refused.contains("a partition cannot be stored: field `end`: JSON has no number for inf"),
+            "{refused}"
+        );
+    }
 }

@@ -94,7 +94,7 @@ fn state_goes_through_the_checkpoint() {
     let mut states = States::new();
     processor.save(&mut states).unwrap();
 
-    let mut states = States::from_json(states.to_json()).unwrap();
+    let mut states = serde_json::from_str::<States>(&serde_json::to_string(&states).unwrap()).unwrap();
     let mut restarted = ProcessorFn::<Seen, _, One>::new("number", number);
     restarted.restore(&mut states).unwrap();
     assert_eq!(feed(&mut restarted, ['c']).unwrap(), [(0, 3)]);

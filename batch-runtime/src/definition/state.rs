@@ -1,9 +1,10 @@
 //! The `#[state]` of processors and tasklets, as part of the checkpoint.
 
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use super::{AggregatedProcessor, Failure};
+use crate::exact_json;
 
 /// The maximum size of a state in the checkpoint, in bytes of JSON. Keep larger data in your own table.
 pub const STATE_LIMIT: usize = 1024 * 1024;
@@ -19,8 +20,8 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
 
-fn restored<S: State>(component: &'static str, value: Value) -> Result<S, Failure> {
-    serde_json::from_value(value).map_err(|error| {
+fn restored<S: State>(component: &'static str, value: &RawValue) -> Result<S, Failure> {
+    serde_json::from_str(value.get()).map_err(|error| {
         Failure::new(format!(
             "the state saved by an earlier execution does not fit its current type: {error}; restore the old type, or start a new instance with `--next`"
         ))
@@ -29,9 +30,20 @@ fn restored<S: State>(component: &'static str, value: Value) -> Result<S, Failur
 }
 
 /// The states of the components of a step, in the order of its pipe.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct States {
-    kept: Vec<(String, Value)>,
+    /// The texts keep each number as it is: a `Value` has no integer of more than 64 bits.
+    kept: Vec<(String, Box<RawValue>)>,
+}
+
+impl PartialEq for States {
+    fn eq(&self, other: &Self) -> bool {
+        let texts = |states: &Self| -> Vec<(String, String)> {
+            states.kept.iter().map(|(name, value)| (name.clone(), value.get().to_owned())).collect()
+        };
+        texts(self) == texts(other)
+    }
 }
 
 impl States {
@@ -50,19 +62,20 @@ impl States {
     /// Adds the state of `component`.
     ///
     /// # Errors
-    /// If the state cannot be serialised, or takes more than [`STATE_LIMIT`].
+    /// If the state cannot be serialised, if a restart would not restore the same value (JSON has no number for NaN, and
+    /// `null` for `Some(None)`), or if it takes more than [`STATE_LIMIT`].
     pub fn save<S: Serialize>(&mut self, component: &'static str, state: &S) -> Result<(), Failure> {
-        let text =
-            serde_json::to_string(state).map_err(|error| Failure::new(error).in_component(component))?;
-        if text.len() > STATE_LIMIT {
+        let value = exact_json::to_raw_value(state).map_err(|error| {
+            Failure::new(format!("its state cannot be kept in the checkpoint: {error}"))
+                .in_component(component)
+        })?;
+        if value.get().len() > STATE_LIMIT {
             return Err(Failure::new(format!(
                 "its state takes {} bytes of JSON, more than the {STATE_LIMIT} that a checkpoint holds; keep it in a table of your own",
-                text.len()
+                value.get().len()
             ))
             .in_component(component));
         }
-        let value =
-            serde_json::from_str(&text).map_err(|error| Failure::new(error).in_component(component))?;
         self.kept.push((component.to_owned(), value));
         Ok(())
     }
@@ -76,7 +89,7 @@ impl States {
             return Ok(S::default());
         };
         let (_, value) = self.kept.remove(index);
-        restored(component, value)
+        restored(component, &value)
     }
 
     /// The state of `component`, even if its name has changed. Only for a step in which no other component saves a
@@ -84,28 +97,63 @@ impl States {
     pub(crate) fn of_only<S: State>(self, component: &'static str) -> Result<S, Failure> {
         match self.kept.into_iter().next() {
             None => Ok(S::default()),
-            Some((_, value)) => restored(component, value),
+            Some((_, value)) => restored(component, &value),
         }
     }
 
     /// The state of that processor, if one was saved.
-    pub(crate) fn of(self, keeper: AggregatedProcessor) -> Option<Value> {
+    pub(crate) fn of(self, keeper: AggregatedProcessor) -> Option<Box<RawValue>> {
         // A state that is not stored has no position among the states with its name.
         let named = self.kept.into_iter().filter(|(name, _)| keeper.stored && name == keeper.name);
         named.map(|(_, value)| value).nth(keeper.before)
     }
+}
 
-    /// Returns one JSON value for the checkpoint.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        self.kept.iter().map(|(name, value)| serde_json::json!([name, value])).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Kept {
+        least: f64,
+        sum: i128,
+        last: Option<Option<u8>>,
     }
 
-    /// Parses the value from the checkpoint.
-    ///
-    /// # Errors
-    /// If the value is not one that [`to_json`](Self::to_json) returned.
-    pub fn from_json(value: Value) -> Result<Self, Failure> {
-        Ok(Self { kept: serde_json::from_value(value).map_err(Failure::new)? })
+    fn after_a_restart(state: &Kept) -> Result<Kept, Failure> {
+        let mut states = States::new();
+        states.save("total", state)?;
+        let stored = serde_json::to_string(&states).unwrap();
+        serde_json::from_str::<States>(&stored).unwrap().restore("total")
+    }
+
+    #[test]
+    fn a_state_is_restored_as_it_was() {
+        for state in [
+            Kept { least: -0.0, sum: i128::MIN, last: None },
+            Kept { least: 5e-324, sum: i128::from(u64::MAX) + 1, last: Some(Some(7)) },
+            Kept { least: f64::MAX, sum: 12_345_678_901_234_567_890_123, last: None },
+        ] {
+            let restored = after_a_restart(&state).unwrap();
+            assert_eq!(restored.least.to_bits(), state.least.to_bits());
+            assert_eq!(restored, state);
+        }
+    }
+
+    #[test]
+    fn a_state_that_no_restart_could_restore_is_refused_when_it_is_saved() {
+        for (state, problem) in [
+            (Kept { least: f64::INFINITY, ..Kept::default() }, "field `least`: JSON has no number for inf"),
+            (Kept { least: f64::NAN, ..Kept::default() }, "field `least`: JSON has no number for NaN"),
+            (Kept { last: Some(None), ..Kept::default() }, "field `last`: a `Some` without a value"),
+        ] {
+            let refused = after_a_restart(&state).unwrap_err();
+            assert_eq!(refused.component(), Some("total"));
+            let message = refused.to_string();
+            assert!(
+                message.contains(&format!("its state cannot be kept in the checkpoint: {problem}")),
+                "{message}"
+            );
+        }
     }
 }

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use serde_json::ser::CompactFormatter;
 
 use super::file::{TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file};
-use super::json_lines::exact;
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Serializes, Writer};
+use crate::{ChunkTransaction, Durability, Serializes, Writer, exact_json};
 
 const BEGIN: &[u8] = b"[\n";
 
@@ -18,7 +17,8 @@ const COMMA: &[u8] = b",\n";
 
 /// Writes items to a file, as one JSON array with one item per line. Without items, the array is empty.
 ///
-/// The writer refuses an item that JSON cannot represent: one with a float that is NaN or infinite.
+/// The writer refuses an item that JSON cannot represent: one with a float that is NaN or infinite, or with a `Some` that
+/// contains no value (`Some(None)`, `Some(())`, `Some(Value::Null)`), which would be read back as `None`.
 /// [`JsonArrayReader`](crate::readers::JsonArrayReader) reads the file; an array cannot be appended to later, but a file of
 /// [`JsonLinesWriter`](super::JsonLinesWriter) can.
 ///
@@ -90,7 +90,7 @@ impl<T: Serializes> Writer for JsonArrayWriter<T> {
             if !std::mem::take(&mut is_first) {
                 out.extend_from_slice(COMMA);
             }
-            exact::append_as(item, out, CompactFormatter)
+            exact_json::append_as(item, out, CompactFormatter)
         })
     }
 

@@ -1,19 +1,21 @@
 //! [`JsonLinesWriter`] writes items of a serde type to a file, as one JSON value per line.
 
-pub(super) mod exact;
-
 use std::fmt;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
+use serde_json::ser::Formatter;
+
 use super::file::{Ends, Refusal, TransactionalFile, forward_to_file, forward_to_partitions, lines_of_text};
 use super::{FilePosition, WriteError};
-use crate::{ChunkTransaction, Durability, Serializes, Writer};
+use crate::{ChunkTransaction, Durability, Serializes, Writer, exact_json};
 
 /// Writes items to a file, as one JSON value per line (JSON Lines, NDJSON).
 ///
-/// The writer refuses an item that one line of JSON cannot represent: one with a float that is NaN or infinite, or with
-/// a [`RawValue`](serde_json::value::RawValue) that spans several lines.
+/// The writer refuses an item that one line of JSON cannot represent: one with a float that is NaN or infinite, with a
+/// `Some` that contains no value (`Some(None)`, `Some(())`, `Some(Value::Null)`), which would be read back as `None`, or
+/// with a [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
 /// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
 /// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer follows it and writes
@@ -57,6 +59,18 @@ pub struct JsonLinesWriter<T> {
     item: PhantomData<fn(&T)>,
 }
 
+/// Writes raw values verbatim if they are on one line.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_raw_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.contains('\n') {
+            return Err(io::Error::other("a raw value spans several lines; write it on one line"));
+        }
+        writer.write_all(fragment.as_bytes())
+    }
+}
+
 impl<T> JsonLinesWriter<T> {
     /// Creates a file without a header or footer. No file is touched before the step begins.
     pub fn create(path: impl Into<PathBuf>) -> Self {
@@ -75,7 +89,11 @@ impl<T: Serializes> Writer for JsonLinesWriter<T> {
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
         self.ends.begin(&mut self.file)?;
-        self.file.add_records(items, |item, out| exact::append(item, out).map(|()| out.push(b'\n')))
+        self.file.add_records(items, |item, out| {
+            exact_json::append_as(item, &mut *out, OneLine)?;
+            out.push(b'\n');
+            Ok::<_, serde_json::Error>(())
+        })
     }
 
     fn seal(&mut self, durability: Durability) -> Result<(), WriteError> {
@@ -97,6 +115,10 @@ impl<T> fmt::Debug for JsonLinesWriter<T> {
 
 impl From<serde_json::Error> for Refusal {
     fn from(error: serde_json::Error) -> Self {
-        Self { field: None, problem: error.to_string() }
+        let message = error.to_string();
+        match exact_json::field_of(&message) {
+            Some((field, problem)) => Self { field: Some(field.to_owned()), problem: problem.to_owned() },
+            None => Self { field: None, problem: message },
+        }
     }
 }

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::definition::{Failure, Reader, States};
+use crate::exact_json;
 use crate::repository::{ContextMap, ExitStatus};
 
 /// The framework's keys in a step's context; all others belong to the user.
@@ -16,9 +18,10 @@ const TASKLET: &str = "batch.tasklet";
 
 /// The stored form of a position: one JSON string in the context.
 #[derive(Serialize, Deserialize)]
-struct Versioned<P> {
+struct Versioned {
     v: u32,
-    at: P,
+    /// The text keeps each number as it is: a `Value` has no integer of more than 64 bits.
+    at: Box<RawValue>,
     /// The number of records after `at` that are done. A restart reads and drops them.
     #[serde(default, skip_serializing_if = "is_zero")]
     ahead: u64,
@@ -38,15 +41,18 @@ const VERSION: u32 = 1;
 /// The version of a position with ranges. A program that does not know ranges would process those records twice.
 const WITH_RANGES: u32 = 2;
 
-impl<P: Serialize> Versioned<P> {
-    fn text(self) -> Result<String, Failure> {
-        serde_json::to_string(&self)
-            .map_err(|error| Failure::new(format!("its position cannot be serialised: {error}")))
+impl Versioned {
+    fn of<P: Serialize>(position: &P, done: &[Range<u64>]) -> Result<Self, Failure> {
+        let at = exact_json::to_raw_value(position)
+            .map_err(|error| Failure::new(format!("its position cannot be stored: {error}")))?;
+        Ok(Self::new(at, 0, done))
     }
-}
 
-impl<P> Versioned<P> {
-    fn new(at: P, ahead: u64, done: &[Range<u64>]) -> Self {
+    fn text(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(Failure::new)
+    }
+
+    fn new(at: Box<RawValue>, ahead: u64, done: &[Range<u64>]) -> Self {
         let done = done.iter().map(|range| (range.start, range.end)).collect();
         Self { v: VERSION, at, ahead, done }.normalized()
     }
@@ -88,7 +94,7 @@ pub(crate) fn encode<P: Serialize>(position: &P) -> Result<String, Failure> {
 
 /// Encodes a position, with the ranges of records after it that are done.
 pub(crate) fn encode_with_ranges<P: Serialize>(position: &P, done: &[Range<u64>]) -> Result<String, Failure> {
-    Versioned::new(position, 0, done).text()
+    Versioned::of(position, done)?.text()
 }
 
 /// Adds ranges that are done to an encoded position.
@@ -113,7 +119,7 @@ pub(crate) fn record_at(position: &str, record: u32) -> Result<String, Failure> 
     Versioned::new(at, ahead + u64::from(record), &[]).text()
 }
 
-fn parsed(position: &str) -> Result<Versioned<Value>, Failure> {
+fn parsed(position: &str) -> Result<Versioned, Failure> {
     serde_json::from_str(position).map_err(Failure::new)
 }
 
@@ -129,8 +135,7 @@ pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, 
             "the position that an earlier execution stored cannot be read ({why}): {text}; finish the instance with the program it began with, or start a new one with `--next`"
         ))
     };
-    let versioned =
-        serde_json::from_str::<Versioned<Value>>(text).map_err(|error| refuse(error.to_string()))?;
+    let versioned = serde_json::from_str::<Versioned>(text).map_err(|error| refuse(error.to_string()))?;
     let v = versioned.v;
     if !matches!(v, VERSION | WITH_RANGES) {
         return Err(refuse(format!(
@@ -141,7 +146,7 @@ pub(crate) fn decode_place<P: DeserializeOwned>(text: &str) -> Result<Place<P>, 
         return Err(refuse("the ranges of committed records are not in order".to_owned()));
     }
     let Versioned { at, ahead, done, .. } = versioned.normalized();
-    let at = serde_json::from_value(at).map_err(|error| refuse(error.to_string()))?;
+    let at = serde_json::from_str(at.get()).map_err(|error| refuse(error.to_string()))?;
     Ok(Place { at, ahead, done: done.into_iter().map(|(start, end)| start..end).collect() })
 }
 
@@ -199,8 +204,7 @@ impl Checkpoint {
         }
         let reader = text(context, READER);
         let writer = text(context, WRITER);
-        let states =
-            text(context, STATE).map(|text| decode(&text)).transpose()?.map(States::from_json).transpose()?;
+        let states = text(context, STATE).map(|text| decode::<States>(&text)).transpose()?;
         let tasklet = text(context, TASKLET).map(|text| decode(&text)).transpose()?;
         Ok(Self { reader, writer, states: states.unwrap_or_default(), tasklet })
     }
@@ -214,7 +218,7 @@ impl Checkpoint {
         };
         put(READER, self.reader);
         put(WRITER, self.writer);
-        put(STATE, (!self.states.is_empty()).then(|| encode(&self.states.to_json())).transpose()?);
+        put(STATE, (!self.states.is_empty()).then(|| encode(&self.states)).transpose()?);
         put(TASKLET, self.tasklet.as_ref().map(encode).transpose()?);
         Ok(values)
     }
@@ -247,6 +251,15 @@ mod tests {
         let after = ahead_of(&ahead_of(&at, 2).unwrap(), 3).unwrap();
         let place = Place { at: "somewhere".to_owned(), ahead: 5, done: Vec::new() };
         assert_eq!(decode_place::<String>(&after).unwrap(), place);
+    }
+
+    #[test]
+    fn a_position_keeps_its_numbers_and_is_refused_if_json_cannot() {
+        let at = i128::from(u64::MAX) + 1;
+        let text = ahead_of(&encode(&at).unwrap(), 2).unwrap();
+        assert_eq!(decode_place::<i128>(&text).unwrap(), Place { at, ahead: 2, done: Vec::new() });
+        let refused = encode(&f64::INFINITY).unwrap_err().to_string();
+        assert!(refused.contains("its position cannot be stored: JSON has no number for inf"), "{refused}");
     }
 
     #[test]

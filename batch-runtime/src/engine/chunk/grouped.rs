@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::definition::{BoxError, Failure, Grouping, Progress, Reader, Scope, Sizes, StepOptions};
+use crate::exact_json;
 
 /// A reader that ends its chunks where a function says so.
 pub struct Grouped<R: Reader, G> {
@@ -27,7 +27,7 @@ pub struct Grouped<R: Reader, G> {
     ends: bool,
     /// An encoded position at which nothing was read ahead, and the number of records returned since then. `None` if
     /// nothing has been read ahead in the current chunk.
-    base: Option<(Value, u64)>,
+    base: Option<(String, u64)>,
     /// The place of the last record returned, if anything was read ahead after it.
     place: Option<String>,
     /// Whether the inner reader steps over the last error returned.
@@ -55,7 +55,7 @@ fn is_zero(records: &u64) -> bool {
     *records == 0
 }
 
-const READ_BACK: &str = "opening the reader has checked that its positions can be encoded and decoded";
+const READ_BACK: &str = "opening the reader has checked that its positions can be decoded";
 
 impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
     /// Wraps the reader of a step with these options. The chunk size may be a parameter in the scope.
@@ -92,9 +92,12 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
     }
 
     /// Reads past `item` until it is known whether the chunk goes on.
-    fn look_ahead(&mut self, item: &R::Item) {
+    fn look_ahead(&mut self, item: &R::Item) -> Result<(), BoxError> {
         if self.base.is_none() {
-            let at = serde_json::to_value(self.inner.position()).expect(READ_BACK);
+            let at = exact_json::to_string(&self.inner.position()).map_err(|error| {
+                self.steps_over = false;
+                format!("the reader's position cannot be stored: {error}")
+            })?;
             self.base = Some((at, 0));
         }
         self.place = self.inner.location();
@@ -103,23 +106,24 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
                 Ok(Some(next)) => {
                     self.ends = !self.grouping.goes_on(item, &next);
                     self.ahead.push_back(ReadAhead::Item(next));
-                    return;
+                    return Ok(());
                 }
                 Ok(None) => {
                     self.ends = true;
                     self.ahead.push_back(ReadAhead::End);
-                    return;
+                    return Ok(());
                 }
                 Err(error) => {
                     let failed = self.failed(error);
                     let goes_on = matches!(failed, ReadAhead::Failed { steps_over: true, .. });
                     self.ahead.push_back(failed);
                     if !goes_on {
-                        return;
+                        return Ok(());
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// Returns `item` as the result of `read`, and looks past it if the chunk could end here. `was_ahead` tells
@@ -147,7 +151,7 @@ impl<R: Reader, G: Grouping<R::Item>> Grouped<R, G> {
             self.grouping.takes(&item);
         }
         if self.count >= self.min {
-            self.look_ahead(&item);
+            self.look_ahead(&item)?;
         }
         Ok(Some(item))
     }
@@ -203,7 +207,7 @@ impl<R: Reader, G: Grouping<R::Item>> Reader for Grouped<R, G> {
     fn position(&self) -> Self::Position {
         match &self.base {
             Some((at, records)) if !self.is_level() => {
-                GroupedPosition { at: R::Position::deserialize(at).expect(READ_BACK), records: *records }
+                GroupedPosition { at: serde_json::from_str(at).expect(READ_BACK), records: *records }
             }
             _ => GroupedPosition { at: self.inner.position(), records: 0 },
         }

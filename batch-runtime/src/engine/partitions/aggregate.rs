@@ -1,5 +1,7 @@
 //! Calls the aggregator of a step with the states that its partitions have committed.
 
+use serde_json::value::RawValue;
+
 use super::PartitionedRun;
 use crate::definition::{Aggregation, Failure, Phase};
 use crate::engine::chunk::checkpoint::Checkpoint;
@@ -31,7 +33,7 @@ fn aggregation(run: &StepRun<'_>) -> Option<Aggregation> {
 fn called(
     run: &StepRun<'_>,
     aggregation: Aggregation,
-    parts: Vec<Option<serde_json::Value>>,
+    parts: Vec<Option<Box<RawValue>>>,
 ) -> Result<String, Failure> {
     panic::catch(|| (aggregation.aggregate)(&run.scope, parts))
         .and_then(|called| called)

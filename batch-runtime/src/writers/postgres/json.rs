@@ -8,7 +8,7 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::ser::{CharEscape, Formatter};
 
 use super::value::Written;
-use crate::writers::json_lines::exact;
+use crate::exact_json;
 use crate::writers::row::RowError;
 use crate::writers::serialize::single_value;
 
@@ -35,7 +35,7 @@ pub(super) fn append<T: Serialize + ?Sized>(
     if is_binary {
         out.put_u8(VERSION);
     }
-    exact::append_as(value, out.writer(), Document { is_binary })
+    exact_json::append_as(value, out.writer(), Document { is_binary })
         .map_err(|error| RowError::new(error.to_string()))?;
     Ok(Written::Value)
 }
