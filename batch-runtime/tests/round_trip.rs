@@ -9,8 +9,8 @@ mod folder;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use batch_runtime::readers::{CsvOptions, CsvReader, JsonLinesReader};
-use batch_runtime::writers::{CsvWriter, JsonLinesWriter, WriteError};
+use batch_runtime::readers::{CsvOptions, CsvReader, JsonArrayReader, JsonLinesReader};
+use batch_runtime::writers::{CsvWriter, JsonArrayWriter, JsonLinesWriter, WriteError};
 use batch_runtime::{ChunkTransaction, Durability, Reader, Writer};
 use folder::Folder;
 use proptest::prelude::*;
@@ -275,6 +275,20 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_a_json_array_are_read_back_or_refused(rows in prop::collection::vec(row(), 0..4)) {
+        let folder = Folder::new();
+        let path = folder.path("out.json");
+        match write(JsonArrayWriter::create(&path), &rows) {
+            Ok(()) => {
+                prop_assert!(rows.iter().all(is_in_json));
+                prop_assert_eq!(shown(&all(JsonArrayReader::<Row>::open(&path).unwrap())), shown(&rows));
+            }
+            Err(WriteError::Item { .. }) => prop_assert!(!rows.iter().all(is_in_json)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
     fn json_of_any_shape_is_read_back(
         rows in prop::collection::vec((text(), prop::collection::btree_map(any::<i16>(), prop::option::of(text()), 0..4)), 1..4),
     ) {
@@ -298,8 +312,34 @@ fn a_float_that_json_has_no_number_for_is_refused_wherever_it_is() {
     write(writer(), &[deep(1.5)]).unwrap();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = write(writer(), &[deep(1.5), deep(value)]).unwrap_err().to_string();
-        assert!(error.contains(&format!("record 2: JSON has no number for {value}")), "{error}");
+        assert!(
+            error.contains(&format!("record 2, field `list`: JSON has no number for {value}")),
+            "{error}"
+        );
     }
+}
+
+#[test]
+fn a_some_that_json_has_only_null_for_is_refused() {
+    #[derive(Serialize)]
+    struct Row<T> {
+        id: u8,
+        value: T,
+    }
+    fn refused<T: Serialize>(value: T) {
+        let folder = Folder::new();
+        let items = [Row { id: 1, value }];
+        let lines = write(JsonLinesWriter::create(folder.path("out.jsonl")), &items).unwrap_err();
+        let array = write(JsonArrayWriter::create(folder.path("out.json")), &items).unwrap_err();
+        for error in [lines, array].map(|error| error.to_string()) {
+            let expected = "record 1, field `value`: a `Some` without a value would be read back as `None`";
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+    refused(Some(None::<u8>));
+    refused(Some(()));
+    refused(Some(serde_json::Value::Null));
+    refused(vec![Some(None::<u8>)]);
 }
 
 #[test]
