@@ -121,7 +121,7 @@ impl<'c> AnyTransaction<'c> {
     /// ```
     ///
     /// # Errors
-    /// If the statement fails.
+    /// If the statement fails, or if a parameter is NaN and the database is `SQLite`, which would store `NULL`.
     pub fn execute(&self, statement: &str, values: &[DatabaseValue]) -> Result<u64, DatabaseError> {
         if let Some(transaction) = self.as_sqlite() {
             let mut prepared = transaction.prepare_cached(statement)?;
@@ -268,5 +268,33 @@ mod tests {
         });
         assert_eq!(row, Ok((1, "two".to_owned(), None)));
         assert!(any.execute("INSERT INTO t (a) VALUES ($1)", &[1.into(), 2.into()]).is_err());
+    }
+
+    #[test]
+    fn nan_is_refused_where_sqlite_would_take_it_as_null() {
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (a, b)").unwrap();
+        let tx = connection.transaction().unwrap();
+        let any = ChunkTransaction::sqlite(&tx).of::<AnyDatabase>().unwrap();
+        let insert = "INSERT INTO t VALUES ($1, $2)";
+        let refused = any.execute(insert, &[1.into(), f64::NAN.into()]).unwrap_err().to_string();
+        assert!(refused.contains("the parameter `$2` is NaN"), "{refused}");
+        let kept = [f64::INFINITY, -0.0];
+        any.execute(insert, &kept.map(DatabaseValue::from)).unwrap();
+        let rows: Vec<[f64; 2]> = tx
+            .prepare("SELECT a, b FROM t")
+            .unwrap()
+            .query_map([], |row| Ok([row.get(0)?, row.get(1)?]))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.map(f64::to_bits)).collect::<Vec<_>>(),
+            [kept.map(f64::to_bits)]
+        );
+
+        let connection = AnyConnection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        let refused = connection.query::<i64>("SELECT 1 WHERE 1.5 > $1", &[f64::NAN.into()]).unwrap_err();
+        assert!(refused.to_string().contains("the parameter `$1` is NaN"), "{refused}");
     }
 }

@@ -19,7 +19,7 @@ pub enum DatabaseValue {
     Bool(bool),
     /// An integer.
     Integer(i64),
-    /// A number with a fraction.
+    /// A number with a fraction. `SQLite` has no NaN and would take it as `NULL`, so a statement for `SQLite` refuses it.
     Real(f64),
     /// A string.
     Text(String),
@@ -46,14 +46,27 @@ impl<T: Into<Self>> From<Option<T>> for DatabaseValue {
     }
 }
 
+/// The error about a parameter that is NaN.
+#[cold]
+pub(crate) fn nan(parameter: &str) -> rusqlite::Error {
+    let problem = format!(
+        "the parameter `{parameter}` is NaN, which SQLite does not have and would take as NULL; pass `None` or another number"
+    );
+    rusqlite::Error::ToSqlConversionFailure(problem.into())
+}
+
 impl DatabaseValue {
     /// Binds values to the parameters `$1`, `$2` and so on of a statement of `SQLite`.
     pub(crate) fn bind(values: &[Self], statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<()> {
         for (number, value) in (1..).zip(values) {
             // To SQLite, `$2` is a name, and SQLite numbers names in the order in which they occur.
             let name = format!("${number}");
-            let index = statement.parameter_index(&name)?;
-            let index = index.ok_or(rusqlite::Error::InvalidParameterName(name))?;
+            let Some(index) = statement.parameter_index(&name)? else {
+                return Err(rusqlite::Error::InvalidParameterName(name));
+            };
+            if matches!(value, Self::Real(real) if real.is_nan()) {
+                return Err(nan(&name));
+            }
             statement.raw_bind_parameter(index, value.as_sqlite())?;
         }
         Ok(())

@@ -80,6 +80,7 @@ pub use database::{
     Backend, Connection, Database, DatabaseHandle, DatabaseInfo, DatabaseKind, Driver, Of, Transaction,
 };
 pub use database_value::DatabaseValue;
+pub(crate) use database_value::nan;
 #[cfg(feature = "remote-chunks")]
 pub(crate) use failure::FailureParts;
 pub use failure::{BoxError, Failure, Phase};

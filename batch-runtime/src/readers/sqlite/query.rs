@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::types::{ToSql, ToSqlOutput, Value};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{OpenFlags, Row, Statement};
 
 use super::page::{Page, Proof};
@@ -10,7 +10,7 @@ use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
 use super::sql::Sql;
 use super::{SqliteReadError, SqliteReader, text};
-use crate::definition::Deserializes;
+use crate::definition::{Deserializes, nan};
 use crate::readers::fields;
 use crate::readers::rows::{KeyColumns, named};
 
@@ -32,8 +32,13 @@ pub struct SqliteQuery {
     start: Vec<rusqlite::Result<Value>>,
 }
 
-fn owned(value: &impl ToSql) -> rusqlite::Result<Value> {
+fn owned(name: &str, value: &impl ToSql) -> rusqlite::Result<Value> {
     match value.to_sql()? {
+        ToSqlOutput::Borrowed(ValueRef::Real(value)) | ToSqlOutput::Owned(Value::Real(value))
+            if value.is_nan() =>
+        {
+            Err(nan(name))
+        }
         ToSqlOutput::Borrowed(value) => {
             value.try_into().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
         }
@@ -88,9 +93,12 @@ impl SqliteQuery {
         self
     }
 
-    /// Binds a parameter of the query: `.bind(":region", "eu")`.
+    /// Binds a parameter of the query: `.bind(":region", "eu")`. A NaN is refused when the reader is opened: `SQLite` would
+    /// take it as `NULL`.
     pub fn bind(mut self, name: impl Into<String>, value: impl ToSql) -> Self {
-        self.parameters.push((name.into(), owned(&value)));
+        let name = name.into();
+        let value = owned(&name, &value);
+        self.parameters.push((name, value));
         self
     }
 
@@ -107,7 +115,7 @@ impl SqliteQuery {
     /// cannot push it down to where it helps (a `GROUP BY` or `UNION` over a lot of data):
     /// `WHERE room > :after GROUP BY room`, or with several columns `:after_day` and `:after_id`.
     pub fn start(mut self, value: impl ToSql) -> Self {
-        self.start.push(owned(&value));
+        self.start.push(owned(":after", &value));
         self
     }
 

@@ -3,6 +3,18 @@
 use super::*;
 
 #[test]
+fn a_parameter_that_is_nan_is_refused() {
+    let connection = database(1);
+    let bound =
+        SqliteReader::query(&connection, "SELECT id FROM person WHERE id > :least").bind(":least", f64::NAN);
+    let start = SqliteReader::query(&connection, "SELECT id FROM person WHERE id > :after").start(f64::NAN);
+    for (query, name) in [(bound, ":least"), (start, ":after")] {
+        let error = error::<i64>(query.key("id"));
+        assert!(error.contains(&format!("the parameter `{name}` is NaN")), "{error}");
+    }
+}
+
+#[test]
 fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
     let connection = database(1);
     let query = |sql: &str| SqliteReader::query(&connection, sql);
