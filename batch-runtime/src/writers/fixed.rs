@@ -21,7 +21,9 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// counts characters, from 0; characters outside all columns are spaces. `None` is an empty column. A value that
 /// is longer than its column is refused, and never cut. A value is also refused if
 /// [`FixedReader`](crate::readers::FixedReader) would read it back as another one: a string with spaces at its
-/// edges, a string with a line ending in it, or an empty string in a `Some`. An item without any value is refused
+/// edges, a string with a line ending in it, an empty string in a `Some`, or a string of digits that its column would
+/// change, such as `7` in a column that is filled with [zeros](FixedColumn::zeros), or `1.5` in one with two
+/// [decimals](FixedColumn::decimals). An item without any value is refused
 /// too, because it would be a blank line.
 ///
 /// The file is called `NAME.TAG.part` until the end of the step, as for [`CsvWriter`](super::CsvWriter), and
@@ -80,8 +82,8 @@ struct Layout {
 /// Separates the fields of an item; a field that contains it is refused.
 const SEPARATOR: u8 = b'\n';
 
-/// Encloses an empty string that is not `None`.
-const NOT_NONE: u8 = 0;
+/// Stands before and after a value that is a text, unless it is an empty text that is not in a `Some`.
+const TEXT: u8 = 0;
 
 impl<T> FixedWriter<T> {
     /// Creates a file with these columns, each a name and the range of its characters. Nothing is touched
@@ -116,7 +118,7 @@ impl<T> FixedWriter<T> {
         if self.layout.is_some() {
             return Ok(());
         }
-        let format = Format::between(SEPARATOR, NOT_NONE);
+        let format = Format::between(SEPARATOR, TEXT);
         let fields = columns::columns(item, &format).map_err(|error| self.file.refused(1, error))?;
         let by_name = !fields.names.is_empty();
         let lacking =

@@ -97,6 +97,23 @@ impl FixedColumn {
 }
 
 impl FixedColumn {
+    /// True if a writer stores each text as it is, with spaces around it.
+    pub(crate) fn keeps_texts(&self) -> bool {
+        self.form == Form::Text && self.align != Align::Zeros
+    }
+
+    /// Returns the text that a reader takes from the characters of this column. `None` if it takes none.
+    pub(crate) fn read(&self, stored: &str) -> Option<String> {
+        let text = stored.trim_matches(' ');
+        let mut read = String::new();
+        match self.form {
+            Form::Decimal { scale } => decimal(text, scale, &mut read)?,
+            Form::Zoned { scale } => zoned(text, scale, &mut read)?,
+            Form::Text | Form::Packed { .. } => read.push_str(text),
+        }
+        Some(read)
+    }
+
     pub(crate) fn is_packed(&self) -> bool {
         matches!(self.form, Form::Packed { .. })
     }

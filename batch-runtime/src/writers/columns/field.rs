@@ -51,11 +51,11 @@ impl Format {
         Self { reasons: [0; 256], ..Self::new() }
     }
 
-    /// Returns a format that quotes nothing, and has `delimiter` between fields. An empty string that is not
-    /// `None` is written as two bytes `not_none`.
+    /// Returns a format with `delimiter` between fields that tells texts from other values: a text stands between two
+    /// bytes `mark`, unless it is empty and not in a `Some`.
     #[cfg(feature = "fixed")]
-    pub(in crate::writers) fn between(delimiter: u8, not_none: u8) -> Self {
-        Self { delimiter, quote: not_none, line_end: "", ..Self::bare() }
+    pub(in crate::writers) fn between(delimiter: u8, mark: u8) -> Self {
+        Self { delimiter, quote: mark, line_end: "", reasons: [SPECIAL; 256], ..Self::bare() }
     }
 
     /// Returns the same format with another marker for `None`.

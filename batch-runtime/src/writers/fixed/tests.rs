@@ -1,4 +1,8 @@
+use std::fmt::Debug;
+
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -55,6 +59,83 @@ fn write_to<T: Serializes>(output: &Output, items: &[T], writer: FixedWriter<T>)
     Ok(())
 }
 
+/// Writes the item, and reads it back with a reader that refuses records of another length.
+fn is_read_back_or_refused<T>(columns: &[FixedColumn], item: &T) -> Result<(), TestCaseError>
+where
+    T: Serialize + DeserializeOwned + Debug,
+{
+    let output = Output::new();
+    let writer = FixedWriter::create(&output.0, columns.iter().cloned());
+    match write_to(&output, std::slice::from_ref(item), writer) {
+        Ok(()) => {
+            let line = std::fs::read_to_string(&output.0).unwrap();
+            let mut reader = FixedReader::<T>::columns(columns.iter().cloned()).open(&output.0).unwrap();
+            let read = reader.read().map_err(|error| TestCaseError::fail(format!("{line:?}: {error}")))?;
+            prop_assert_eq!(format!("{read:?}"), format!("{:?}", Some(item)), "{:?}", line);
+            prop_assert!(reader.read().unwrap().is_none());
+        }
+        Err(WriteError::Item { .. }) => {}
+        Err(error) => prop_assert!(false, "{error}"),
+    }
+    Ok(())
+}
+
+/// Columns with these names, of any form and width, with gaps between them.
+fn layout(names: &'static [&'static str]) -> impl Strategy<Value = Vec<FixedColumn>> {
+    let column = (0_usize..5, 0_usize..4, 1_usize..9, 0_usize..3);
+    prop::collection::vec(column, names.len()).prop_map(move |columns| {
+        let mut at = 0;
+        let place = |(name, (form, scale, width, gap)): (&&str, (usize, usize, usize, usize))| {
+            let column = FixedColumn::new(*name, at + gap..at + gap + width);
+            at += gap + width;
+            match form {
+                0 => column,
+                1 => column.right(),
+                2 => column.zeros(),
+                3 => column.decimals(scale),
+                _ => column.zoned(scale),
+            }
+        };
+        names.iter().zip(columns).map(place).collect()
+    })
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Texts {
+    first: String,
+    maybe: Option<String>,
+    character: char,
+    last: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Numbers {
+    count: i32,
+    maybe: Option<u64>,
+    real: f64,
+    short: Option<f32>,
+    wide: i128,
+}
+
+/// Texts that look like numbers, and others.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "-?[0-9]{1,9}",
+        "-?[0-9]{1,4}\\.[0-9]{0,4}",
+        "[-+.0 7]{0,5}",
+        "[0-9]{0,4}[{}A-R]?",
+        "[ a-c\\r\\n\u{0}é\u{feff}]{0,9}",
+    ]
+}
+
+fn real() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>(),
+        (-99_999_i32..99_999).prop_map(|hundredths| f64::from(hundredths) / 100.0),
+        prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, 5e-324]),
+    ]
+}
+
 proptest! {
     #[test]
     fn an_item_is_read_back_as_it_was_or_refused(
@@ -65,19 +146,64 @@ proptest! {
         cents in -99_999_999_999_i64..99_999_999_999,
         kind in prop::char::any(),
     ) {
+        is_read_back_or_refused(&columns(), &Room { id, name, note, size, cents, kind })?;
+    }
+
+    #[test]
+    fn a_text_is_read_back_as_it_was_or_refused_whatever_the_column(
+        columns in layout(&["first", "maybe", "character", "last"]),
+        first in text(),
+        maybe in prop::option::of(text()),
+        character in prop_oneof![prop::char::any(), prop::char::range('-', '9')],
+        last in text(),
+    ) {
+        is_read_back_or_refused(&columns, &Texts { first, maybe, character, last })?;
+    }
+
+    #[test]
+    fn a_number_is_read_back_as_it_was_or_refused_whatever_the_column(
+        columns in layout(&["count", "maybe", "real", "short", "wide"]),
+        count in prop_oneof![any::<i32>(), -99..99],
+        maybe in prop::option::of(prop_oneof![any::<u64>(), 0_u64..999]),
+        real in real(),
+        short in prop::option::of(real()),
+        wide in prop_oneof![any::<i128>(), -99_i128..99],
+    ) {
+        #[expect(clippy::cast_possible_truncation, reason = "any float will do")]
+        let short = short.map(|real| real as f32);
+        is_read_back_or_refused(&columns, &Numbers { count, maybe, real, short, wide })?;
+    }
+}
+
+#[test]
+fn a_text_of_digits_is_kept_or_refused_with_what_it_would_become() {
+    let write = |column: FixedColumn, text: &str| {
         let output = Output::new();
-        let room = Room { id, name, note, size, cents, kind };
-        let written = write_to(&output, std::slice::from_ref(&room), FixedWriter::create(&output.0, columns()));
-        match written {
-            Ok(()) => {
-                let options = FixedReader::<Room>::columns(columns()).flexible();
-                let mut reader = options.open(&output.0).unwrap();
-                prop_assert_eq!(reader.read().unwrap(), Some(room));
-                prop_assert_eq!(reader.read().unwrap(), None);
-            }
-            Err(WriteError::Item { .. }) => {}
-            Err(error) => prop_assert!(false, "{error}"),
-        }
+        write_to(&output, &[(text, "x")], FixedWriter::create(&output.0, [column, ("b", 6..7).into()]))
+            .map(|()| std::fs::read_to_string(&output.0).unwrap())
+            .map_err(|error| error.to_string())
+    };
+    let column = || FixedColumn::new("a", 0..6);
+    for (column, text, line) in [
+        (column().zeros(), "000007", "000007x\n"),
+        (column().decimals(2), "1.50", "000150x\n"),
+        (column().zoned(0), "-7", "00000Px\n"),
+        (column().right(), "007", "   007x\n"),
+    ] {
+        assert_eq!(write(column, text).unwrap(), line);
+    }
+    for (column, text, read) in [
+        (column().zeros(), "7", "000007"),
+        (column().zeros(), "-", "-00000"),
+        (column().decimals(0), "0479", "479"),
+        (column().zoned(0), "0479", "479"),
+        (column().decimals(2), "1.5", "1.50"),
+    ] {
+        let refused = write(column, text).unwrap_err();
+        let expected = format!(
+            "record 1, field `a`: the text `{text}` would be read back as `{read}`, because the column holds numbers; write a number, or a text in that form"
+        );
+        assert!(refused.ends_with(&expected), "{refused}");
     }
 }
 

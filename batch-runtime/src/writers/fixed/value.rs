@@ -1,20 +1,42 @@
 //! Puts a value into its column.
 
-use super::NOT_NONE;
-use crate::readers::{Align, FixedColumn, Form};
+use super::TEXT;
+use crate::readers::{Align, FixedColumn, Form, shown};
 use crate::writers::columns::ItemError;
 
 /// Appends the value with its padding, or says why the column cannot hold it.
 pub(super) fn append(column: &FixedColumn, value: &str, out: &mut Vec<u8>) -> Result<(), ItemError> {
+    let mark = char::from(TEXT);
+    let Some(text) = value.strip_prefix(mark).and_then(|value| value.strip_suffix(mark)) else {
+        return put(column, value, out);
+    };
+    if text.is_empty() {
+        return Err(ItemError::new("an empty text would be read as `None`"));
+    }
+    if text.contains(mark) {
+        return Err(ItemError::new("a text with NUL would not be read as a text"));
+    }
+    let begin = out.len();
+    put(column, text, out)?;
+    if column.keeps_texts() {
+        return Ok(());
+    }
+    let stored = std::str::from_utf8(&out[begin..]).unwrap_or_default();
+    match column.read(stored) {
+        Some(read) if read == text => Ok(()),
+        read => Err(ItemError::new(format!(
+            "the text `{}` would be read back as `{}`, because the column holds numbers; write a number, or a text in that form",
+            shown(text),
+            shown(&read.unwrap_or_default())
+        ))),
+    }
+}
+
+fn put(column: &FixedColumn, value: &str, out: &mut Vec<u8>) -> Result<(), ItemError> {
     let width = column.range.len();
     if value.is_empty() {
         out.extend(std::iter::repeat_n(b' ', width));
         return Ok(());
-    }
-    if value.contains(char::from(NOT_NONE)) {
-        return Err(ItemError::new(
-            "an empty text would be read as `None`, and a text with NUL would not be read as a text",
-        ));
     }
     if value.contains('\r') {
         return Err(ItemError::new("the value has a line ending in it"));
