@@ -14,6 +14,7 @@ use batch_runtime::writers::{FilePosition, WriteError, XmlWriter};
 use batch_runtime::{ChunkTransaction, Durability, Partitionable, Reader, Writer};
 use folder::Folder;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -199,7 +200,7 @@ macro_rules! with {
     }};
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 enum Shape {
     #[default]
     Dot,
@@ -400,5 +401,109 @@ proptest! {
         write(&mut writer, &items).unwrap();
         end(&mut writer);
         prop_assert_eq!(read(&path), items, "{}", std::fs::read_to_string(&path).unwrap());
+    }
+    #[test]
+    fn an_item_of_any_types_reads_back_as_the_same_value_or_is_refused(item in any_mixed()) {
+        let (_folder, path) = match written(std::slice::from_ref(&item)) {
+            Err(WriteError::Item { .. }) => return Ok(()),
+            written => written.unwrap(),
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut reader = XmlReader::<Mixed>::options().element("items/item").open(&path).unwrap();
+        let read = reader.read().map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
+        // The text of a NaN equals that of another, and that of -0.0 differs from that of 0.0.
+        prop_assert_eq!(format!("{:?}", read), format!("{:?}", Some(item)), "{}", text);
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum Kind {
+    Good,
+    #[serde(rename = "on time")]
+    OnTime,
+    #[serde(rename = "7")]
+    Seven,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Mixed {
+    #[serde(rename = "@mark")]
+    mark: char,
+    #[serde(rename = "@kind")]
+    kind: Kind,
+    #[serde(rename = "@single")]
+    single: f32,
+    #[serde(rename = "@wide")]
+    wide: i128,
+    character: char,
+    maybe_character: Option<char>,
+    status: Kind,
+    maybe_status: Option<Kind>,
+    real: f32,
+    maybe_real: Option<f32>,
+    widest: u128,
+    nothing: (),
+    text: String,
+    #[serde(default)]
+    characters: Vec<char>,
+    #[serde(default)]
+    named: BTreeMap<String, String>,
+    #[serde(rename = "$value")]
+    shape: Shape,
+}
+
+fn character() -> impl Strategy<Value = char> {
+    prop_oneof![
+        any::<char>(),
+        prop::sample::select(vec![
+            ' ', '\n', '\r', '\t', '\0', '\u{1}', '\u{85}', '<', '&', '"', '\u{FEFF}', '\u{FFFF}'
+        ]),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop::sample::select(vec![Kind::Good, Kind::OnTime, Kind::Seven])
+}
+
+fn single() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        any::<u32>().prop_map(f32::from_bits),
+        prop::sample::select(vec![
+            0.0,
+            -0.0,
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            1e-45,
+            16_777_216.0
+        ]),
+    ]
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        Just(Shape::Dot),
+        any::<f64>().prop_map(|radius| Shape::Circle { radius }),
+        text().prop_map(Shape::Named),
+        text().prop_map(Shape::Text),
+    ]
+}
+
+prop_compose! {
+    fn any_mixed()(
+        (mark, character, maybe_character) in (character(), character(), prop::option::of(character())),
+        (kind, status, maybe_status) in (kind(), kind(), prop::option::of(kind())),
+        (single, real, maybe_real) in (single(), single(), prop::option::of(single())),
+        wide: i128, widest: u128,
+        text in prop::collection::vec(character(), 0..4),
+        characters in prop::collection::vec(character(), 0..3),
+        named in prop::collection::btree_map("[a-c@]{1,2}", text(), 0..3),
+        shape in shape(),
+    ) -> Mixed {
+        let text = text.into_iter().collect();
+        Mixed {
+            mark, kind, single, wide, character, maybe_character, status, maybe_status, real, maybe_real, widest,
+            nothing: (), text, characters, named, shape,
+        }
     }
 }
