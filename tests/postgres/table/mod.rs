@@ -7,6 +7,7 @@ mod inserting;
 mod jobs;
 mod refused;
 mod remedies;
+mod round_trip;
 mod upserts;
 mod values;
 
@@ -20,7 +21,7 @@ use crate::transaction::GUARD;
 /// Where rows are written.
 struct Place {
     tx: Transaction,
-    _database: postgres::Database,
+    database: postgres::Database,
 }
 
 impl Place {
@@ -33,7 +34,7 @@ impl Place {
         let database = postgres::database()?;
         let session = Session::connect(&Postgres::at(database.url_with(option)), "a test").unwrap();
         session.batch_execute(tables).unwrap();
-        Some(Self { tx: Transaction::on(session), _database: database })
+        Some(Self { tx: Transaction::on(session), database })
     }
 
     /// Writes in one transaction, and commits it.
