@@ -234,3 +234,92 @@ fn a_finished_file_that_was_changed_is_not_mistaken_for_ours() {
     std::fs::write(&path, "short").unwrap();
     assert!(restarted(&folder, &mut repository).starts_with("out.csv.part is missing"));
 }
+
+#[derive(Serialize)]
+struct Reordered {
+    name: String,
+    id: u32,
+}
+
+/// Writes an item, and returns the position at which the program ends.
+fn begun<T: Serialize>(mut writer: CsvWriter<T>, item: T) -> FilePosition {
+    writer.open(None).unwrap();
+    writer.write(&[item], &ChunkTransaction::none()).unwrap();
+    writer.prepare(Durability::Process).unwrap();
+    writer.position()
+}
+
+/// Resumes, and writes another item.
+fn resumed<T: Serialize>(mut writer: CsvWriter<T>, from: FilePosition, item: T) -> Result<(), WriteError> {
+    writer.open(Some(from))?;
+    writer.write(&[item], &ChunkTransaction::none())?;
+    writer.prepare(Durability::Process)
+}
+
+fn row() -> Row {
+    Row { id: 7, name: "a".into() }
+}
+
+#[test]
+fn a_restart_with_other_columns_is_refused_and_says_what_the_file_holds() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let from = begun(CsvWriter::create(&path), row());
+    let reordered = || Reordered { name: "b".into(), id: 8 };
+    let refused = resumed(CsvWriter::create(&path), from, reordered()).unwrap_err();
+    assert!(matches!(refused, WriteError::Changed { .. }), "{refused}");
+    let expected = "was begun by an earlier execution with other columns (its first line is `id,name`); now they are `name`, `id`; finish the instance with the program it began with, or start a new one with `--next`";
+    assert!(refused.to_string().ends_with(expected), "{refused}");
+    resumed(CsvWriter::create(&path), from, row()).unwrap();
+
+    // Without a header, nothing but the position tells the columns.
+    let path = folder.path("bare.csv");
+    let from = begun(CsvWriter::create(&path).without_header(), row());
+    let refused = resumed(CsvWriter::create(&path).without_header(), from, reordered()).unwrap_err();
+    assert!(matches!(refused, WriteError::Changed { .. }), "{refused}");
+    let longer = resumed(CsvWriter::create(&path).without_header(), from, (1, 2, 3)).unwrap_err();
+    assert!(longer.to_string().contains("now they are `3 values without names`"), "{longer}");
+}
+
+#[test]
+fn a_restart_with_other_options_is_refused_when_the_file_is_opened() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let create = || CsvWriter::<Row>::create(&path);
+    let from = begun(create(), row());
+    for changed in [
+        create().delimiter(b';'),
+        create().quote(b'\''),
+        create().escape(b'\\'),
+        create().comment(b'#'),
+        create().null("NA"),
+        create().crlf(),
+        create().without_header(),
+        create().header(["a", "b"]),
+    ] {
+        let mut changed = changed;
+        let refused = changed.open(Some(from)).unwrap_err();
+        assert!(matches!(refused, WriteError::Changed { .. }), "{refused}");
+        assert!(refused.to_string().contains("these must stay as they were: delimiter, quote"), "{refused}");
+    }
+    resumed(create().overwrite(true), from, row()).unwrap();
+}
+
+#[test]
+fn a_position_of_an_older_version_and_an_empty_file_take_any_form() {
+    let folder = Folder::new();
+    let path = folder.path("out.csv");
+    let from = begun(CsvWriter::create(&path), row());
+    let mut stored = serde_json::to_value(from).unwrap();
+    assert!(stored.as_object_mut().unwrap().remove("form").is_some());
+    let older = serde_json::from_value(stored).unwrap();
+    resumed(CsvWriter::create(&path).delimiter(b';'), older, row()).unwrap();
+
+    let path = folder.path("empty.csv");
+    let mut writer = CsvWriter::<Row>::create(&path);
+    writer.open(None).unwrap();
+    let from = writer.position();
+    drop(writer);
+    let reordered = Reordered { name: "b".into(), id: 8 };
+    resumed(CsvWriter::create(&path).delimiter(b';'), from, reordered).unwrap();
+}

@@ -116,6 +116,22 @@ fn partitions_are_joined_in_one_document() {
 }
 
 #[test]
+fn a_restart_with_other_names_of_elements_is_refused() {
+    let folder = Folder::new();
+    let path = folder.path("out.xml");
+    let mut first = create(&path);
+    first.open(None).unwrap();
+    write(&mut first, &trades(1)).unwrap();
+    let position = first.position();
+    drop(first);
+    for mut changed in [create(&path).root("deals"), create(&path).element("deal")] {
+        let refused = changed.open(Some(position)).unwrap_err();
+        assert!(matches!(refused, WriteError::Changed { .. }), "{refused}");
+    }
+    create(&path).open(Some(position)).unwrap();
+}
+
+#[test]
 fn a_document_without_items_is_whole() {
     let folder = Folder::new();
     let path = folder.path("out.xml");

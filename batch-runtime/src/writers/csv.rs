@@ -213,6 +213,11 @@ impl<T> CsvWriter<T> {
                 format!("the header has {} names, but an item has {} fields", names.len(), columns.count);
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }
+        if columns.names.is_empty() {
+            self.file.with_columns(&[format!("{} values without names", columns.count)])?;
+        } else {
+            self.file.with_columns(&columns.names)?;
+        }
         self.columns = Some(columns);
         Ok(())
     }
@@ -228,7 +233,18 @@ impl<T: Serializes> Writer for CsvWriter<T> {
             let path = self.file.path().to_path_buf();
             return Err(WriteError::Options { path, problem: problem.to_owned() });
         }
-        self.file.open(from)
+        self.file.open(from)?;
+        let Format { delimiter, quote, escape, comment, ref null, line_end, .. } = self.format;
+        let bytes = [Some(delimiter), Some(quote), escape, comment].map(|byte| format!("{byte:?}"));
+        let header = match &self.header {
+            Header::OfTheItem => "of the item".to_owned(),
+            Header::Given(names) => format!("{names:?}"),
+            Header::None => "none".to_owned(),
+        };
+        self.file.with_options(
+            "delimiter, quote, escape, comment marker, null marker, line ending and header",
+            &[&bytes.concat(), null, line_end, &header],
+        )
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {

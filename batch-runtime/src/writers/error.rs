@@ -122,6 +122,17 @@ pub enum WriteError {
         /// The unfinished file that the step has begun.
         part: PathBuf,
     },
+    /// An earlier execution began the file in another form, and the records of both would be in one file.
+    #[error(
+        "{} was begun by an earlier execution {how}; finish the instance with the program it began with, or start a new one with `--next`",
+        Name(path)
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The difference.
+        how: String,
+    },
     /// The file is finished, but more items came.
     #[error(
         "{} was finished by an earlier execution and cannot take more items; did the input grow? start a new instance (`--next`)",
@@ -175,6 +186,11 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// True if no item can be written: neither this one nor another.
+    pub(crate) fn is_about_the_whole_file(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::Options { .. })
+    }
+
     /// Wraps the error of a system call on `path`.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

@@ -25,6 +25,7 @@
 mod compression;
 mod copy;
 mod ends;
+mod form;
 mod forward;
 mod leftovers;
 mod lock;
@@ -50,6 +51,7 @@ use serde::{Deserialize, Serialize};
 
 use self::compression::{Compression, Encoder};
 pub(super) use self::ends::{Ends, lines_of_text};
+use self::form::Form;
 pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
 pub(crate) use self::leftovers::{tag_of, tags_in};
 use self::lock::{is_still, lock};
@@ -89,6 +91,9 @@ pub struct FilePosition {
     /// The number of bytes that follow in memory, before they are compressed; none at a commit.
     #[serde(default, skip_serializing_if = "is_zero")]
     buffered: u64,
+    /// The form of its records.
+    #[serde(default, skip_serializing_if = "Form::is_unknown")]
+    form: Form,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires it")]
@@ -126,6 +131,7 @@ pub(crate) struct TransactionalFile {
     torn: bool,
     records: u64,
     header: u64,
+    form: Form,
     /// The number of the partition that writes it.
     partition: Option<u32>,
     /// The file that a partition's file is a part of.
@@ -165,6 +171,7 @@ impl TransactionalFile {
             torn: false,
             records: 0,
             header: 0,
+            form: Form::default(),
             partition: None,
             whole: None,
             sealed: false,
@@ -220,6 +227,7 @@ impl TransactionalFile {
     /// Begins, or resumes after a committed position.
     pub(crate) fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
         self.buffer.clear();
+        self.form = from.unwrap_or_default().form;
         self.find(from)?;
         self.prepare_compression(from)?;
         self.check_shared()?;
@@ -391,8 +399,8 @@ impl TransactionalFile {
             None => (self.written + buffered, 0),
             Some(_) => (self.written, buffered),
         };
-        let Self { records, sealed: finishing, header, tag, compression, .. } = *self;
-        FilePosition { length, records, finishing, header, tag, compression, buffered }
+        let Self { records, sealed: finishing, header, tag, compression, form, .. } = *self;
+        FilePosition { length, records, finishing, header, tag, compression, buffered, form }
     }
 
     /// Rolls back to a position of this execution.

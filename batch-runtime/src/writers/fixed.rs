@@ -193,7 +193,14 @@ impl<T: Serializes> Writer for FixedWriter<T> {
                 format!("column `{}` is packed, and its bytes may look like a line ending", packed.name);
             return Err(self.options(problem));
         }
-        self.file.open(from)
+        self.file.open(from)?;
+        let form = |column: &FixedColumn| {
+            let FixedColumn { name, range, form, align } = column;
+            format!("{name} {range:?} {form:?} {align:?}")
+        };
+        let columns: Vec<String> = self.columns.iter().map(form).collect();
+        let values: Vec<&str> = columns.iter().map(String::as_str).chain([self.ends.line_end]).collect();
+        self.file.with_options("columns and line ending", &values)
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {

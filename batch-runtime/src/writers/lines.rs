@@ -184,7 +184,8 @@ impl<T> Writer for LinesWriter<T> {
     forward_to_file!(self => self.file);
 
     fn open(&mut self, from: Option<FilePosition>) -> Result<(), WriteError> {
-        self.file.open(from)
+        self.file.open(from)?;
+        self.file.with_options("line ending", &[self.ends.line_end])
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {

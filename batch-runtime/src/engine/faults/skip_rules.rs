@@ -17,6 +17,7 @@ use crate::postgres::PgError;
 use crate::readers::PostgresReadError;
 use crate::readers::{ReadError, SqliteReadError};
 use crate::repository::{Counters, SkipPhase, SkipRoom, SkippedItem};
+use crate::writers::WriteError;
 
 /// A record or item that is skipped with the chunk.
 #[derive(Debug)]
@@ -280,8 +281,8 @@ fn is_of_a_query(_: &Failure) -> bool {
     false
 }
 
-/// Returns whether the target itself fails, whatever is written to it: a full or failing disk, or a damaged or locked
-/// database. Otherwise a rule for errors of items would skip good items one by one.
+/// Returns whether the target itself fails, whatever is written to it: a full or failing disk, a damaged or locked
+/// database, or a file that takes no records of this form. Otherwise a rule for errors of items would skip good items one by one.
 pub(crate) fn is_of_the_target(failure: &Failure) -> bool {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
@@ -307,7 +308,8 @@ pub(crate) fn is_of_the_target(failure: &Failure) -> bool {
             .contains(&error.kind())
             || error.raw_os_error() == Some(Errno::EIO as i32)
     });
-    of_sqlite || of_disk || of_server(failure)
+    let of_file = failure.find::<WriteError>().is_some_and(WriteError::is_about_the_whole_file);
+    of_sqlite || of_disk || of_file || of_server(failure)
 }
 
 #[cfg(feature = "postgres")]
@@ -351,5 +353,9 @@ mod tests {
     fn a_violated_constraint_is_a_fault_of_the_item() {
         assert!(!is_of_the_target(&of_sqlite(rusqlite::ffi::SQLITE_CONSTRAINT)));
         assert!(!is_of_the_target(&Failure::new(io::Error::other("refused"))));
+        let path = || "out.csv".into();
+        assert!(is_of_the_target(&Failure::new(WriteError::Changed { path: path(), how: String::new() })));
+        let of_item = WriteError::Item { path: path(), record: 1, field: None, problem: String::new() };
+        assert!(!is_of_the_target(&Failure::new(of_item)));
     }
 }

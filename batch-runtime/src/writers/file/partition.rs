@@ -94,6 +94,14 @@ impl TransactionalFile {
                     }
                 }
             }
+            let Some(form) = self.form.with(position.form) else {
+                let problem = format!(
+                    "partition {number} was written with other columns or options than those before it; \
+                     finish the instance with the program it began with, or start a new one with `--next`"
+                );
+                return Err(WriteError::Options { path: self.path.clone(), problem });
+            };
+            self.form = form;
             if self.records > 0 && position.records > 0 {
                 self.buffer.extend_from_slice(between);
             }

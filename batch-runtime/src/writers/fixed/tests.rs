@@ -262,3 +262,26 @@ fn columns_that_do_not_fit_the_item_are_refused() {
         assert!(refused.to_string().contains(problem), "{refused}");
     }
 }
+
+#[test]
+fn a_restart_with_other_columns_is_refused() {
+    let output = Output::new();
+    let create =
+        |ranges: [(&str, std::ops::Range<usize>); 2]| FixedWriter::<(u8, u8)>::create(&output.0, ranges);
+    let mut first = create([("a", 0..2), ("b", 2..4)]);
+    first.open(None).unwrap();
+    first.write(&[(1, 2)], &ChunkTransaction::none()).unwrap();
+    first.prepare(Durability::Process).unwrap();
+    let position = first.position();
+    drop(first);
+    for mut changed in [
+        create([("a", 0..2), ("b", 2..5)]),
+        create([("b", 0..2), ("a", 2..4)]),
+        create([("a", 0..2), ("b", 2..4)]).crlf(),
+    ] {
+        let refused = changed.open(Some(position)).unwrap_err();
+        assert!(matches!(refused, WriteError::Changed { .. }), "{refused}");
+        assert!(refused.to_string().contains("must stay as they were: columns and line ending"), "{refused}");
+    }
+    create([("a", 0..2), ("b", 2..4)]).open(Some(position)).unwrap();
+}

@@ -173,7 +173,9 @@ impl<T: Serializes> Writer for XmlWriter<T> {
             );
             return Err(WriteError::Options { path: self.file.path().to_path_buf(), problem });
         }
-        self.file.open(from)
+        self.file.open(from)?;
+        self.file
+            .with_options("names of the outermost element and of each item", &[&self.root, &self.element])
     }
 
     fn write(&mut self, items: &[T], _tx: &ChunkTransaction<'_>) -> Result<(), WriteError> {
