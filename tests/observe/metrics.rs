@@ -1,6 +1,8 @@
 //! `metrics`: the totals over the executions of all hosts, in the text format of Prometheus.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use batch_runtime::prelude::*;
@@ -343,6 +345,30 @@ fn a_textfile_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn a_textfile_that_a_link_leads_to_is_replaced_and_keeps_its_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batch.db");
+    let repository = path.to_str().unwrap();
+    ask(repository, "run wait -q", 0);
+    // The longest name that file systems allow.
+    let (target, link) = (folder.path().join("n".repeat(255)), folder.path().join("batch.prom"));
+    std::fs::write(&target, "old").unwrap();
+    std::fs::set_permissions(&target, Permissions::from_mode(0o640)).unwrap();
+    symlink(&target, &link).unwrap();
+    ask(repository, &format!("metrics --textfile {}", link.display()), 0);
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), ask(repository, "metrics", 0));
+    assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| { entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".part") })
+            .count(),
+        0
+    );
+}
+
+#[test]
 fn a_textfile_that_cannot_be_written_is_named_and_an_old_one_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("batch.db");
@@ -353,8 +379,9 @@ fn a_textfile_that_cannot_be_written_is_named_and_an_old_one_stays() {
     let words = ["program", "--repository", repository, "metrics", "--textfile", file.to_str().unwrap()];
     let code = crate::run_from(words, &JOBS, std::io::sink(), kept.clone());
     let expected = format!(
-        "error: the metrics cannot be written to {}: No such file or directory (os error 2); use `--textfile` to choose another file\n",
-        file.display()
+        "error: `--textfile`: cannot write {}: the folder {} does not exist; create it, or name another file\n",
+        file.display(),
+        file.parent().unwrap().display()
     );
     assert_eq!((code, kept.text()), (2, expected));
 }

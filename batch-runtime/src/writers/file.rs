@@ -39,6 +39,8 @@ mod permissions;
 #[cfg(test)]
 mod places_tests;
 mod records;
+#[cfg(feature = "cli")]
+mod replace;
 #[cfg(test)]
 mod tests;
 mod writable;
@@ -60,6 +62,8 @@ pub use self::one_file::FileWriter;
 pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
 use self::partition::Whole;
 pub(super) use self::records::{Footer, Refusal};
+#[cfg(feature = "cli")]
+pub(crate) use self::replace::replace;
 pub use self::writable::writable;
 use self::writable::{folder_of, refuse, sync_folder};
 use super::WriteError;

@@ -37,6 +37,8 @@ pub use collector::Collector;
 #[cfg(feature = "csv")]
 pub use csv::CsvWriter;
 pub use error::WriteError;
+#[cfg(feature = "cli")]
+pub(crate) use file::replace;
 pub use file::{FilePosition, FileWriter, writable};
 pub(crate) use file::{Tag, tag_of, tags_in};
 #[cfg(feature = "fixed")]
