@@ -51,6 +51,17 @@ pub enum WriteError {
         /// The kind of the path: `a pipe or a device`.
         found: &'static str,
     },
+    /// The file has other names as well, which would keep the old content.
+    #[error(
+        "{} is one of {names} names of a file (hard links), and the others would keep the old content; remove this name first if that is intended, or else the others",
+        Name(path)
+    )]
+    HardLinks {
+        /// The file.
+        path: PathBuf,
+        /// The number of its names.
+        names: u64,
+    },
     /// The file's folder does not exist.
     #[error(
         "cannot write {}: the folder {} does not exist; create it, or name another file",

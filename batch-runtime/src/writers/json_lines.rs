@@ -22,8 +22,8 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer, exact_json};
 /// where the link ends. After a crash, the writer keeps the committed part and cuts off everything after it, so no line
 /// is lost or duplicated. It refuses to replace an existing file of that name, unless it may be
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one
-/// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over,
-/// and other hard links keep the old content. A pipe or a device is refused.
+/// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over. A
+/// pipe, a device, or a file with other names (hard links), which would keep the old content, is refused.
 ///
 /// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard
 /// frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows the

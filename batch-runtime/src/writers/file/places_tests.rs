@@ -301,6 +301,27 @@ fn a_name_may_be_as_long_as_the_file_system_allows() {
 }
 
 #[test]
+fn a_file_whose_other_names_would_keep_the_old_content_is_refused() {
+    let folder = Folder::new();
+    fs::write(folder.at("out.csv"), "old").unwrap();
+    let mut begun = folder.writer("out.csv");
+    begun.open(None).unwrap();
+    commit(&mut begun, "new");
+    fs::hard_link(folder.at("out.csv"), folder.at("far/copy.csv")).unwrap();
+    let expected = "out.csv is one of 2 names of a file (hard links), and the others would keep the old content; remove this name first if that is intended, or else the others";
+    let named = |error: WriteError| error.to_string().replace(&format!("{}/", folder.0.display()), "");
+    assert_eq!(named(folder.writer("out.csv").open(None).unwrap_err()), expected);
+    assert_eq!(named(writable(&folder.at("out.csv")).unwrap_err()), expected);
+    // A name that was added in the meantime is noticed before the end, and the data stays.
+    begun.seal(Machine).unwrap();
+    assert_eq!(named(begun.finish(Machine).unwrap_err()), expected);
+    assert_eq!([folder.read("out.csv"), folder.read("far/copy.csv")], ["old", "old"]);
+    fs::remove_file(folder.at("out.csv")).unwrap();
+    begun.finish(Machine).unwrap();
+    assert_eq!([folder.read("out.csv"), folder.read("far/copy.csv")], ["new", "old"]);
+}
+
+#[test]
 fn writable_checks_whether_a_file_can_be_written_and_creates_nothing() {
     let folder = Folder::new();
     fs::write(folder.at("old.csv"), "old").unwrap();

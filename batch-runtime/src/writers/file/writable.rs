@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
@@ -10,7 +11,8 @@ use super::WriteError;
 use crate::definition::resolved_path;
 
 /// Checks whether a file can be written at `path`, and changes nothing: its folder exists, this user may
-/// write to it, and the path is not a folder, pipe or device. Links are followed.
+/// write to it, and the path is not a folder, a pipe, a device, or a file with several names (hard links). Symbolic
+/// links are followed.
 ///
 /// Without this check, a step reports an unwritable output when it begins, perhaps an hour after the launch.
 /// As a check of the parameter, `#[param(check = writable)]`, it refuses the launch. It does not suit an
@@ -52,7 +54,8 @@ pub(super) fn folder_of(path: &Path) -> Result<&Path, WriteError> {
     }
 }
 
-/// Refuses a path at which there is something other than a file, or a file that must not be overwritten.
+/// Refuses a path at which there is something other than a file, or a file that must not be overwritten: the new file
+/// would take only one of several names, and the others would lead to the old content.
 pub(super) fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
     let looked = std::fs::symlink_metadata(path).and_then(|found| {
         // A link is found here if its target cannot be resolved, or if it was created later.
@@ -64,6 +67,7 @@ pub(super) fn refuse(path: &Path, overwrite: bool) -> Result<(), WriteError> {
         Ok(found) if found.is_symlink() => Err(WriteError::NotAFile { path, found: "a link" }),
         Ok(found) if !found.is_file() => Err(WriteError::NotAFile { path, found: "a pipe or a device" }),
         Ok(_) if !overwrite => Err(WriteError::Exists { path }),
+        Ok(found) if found.nlink() > 1 => Err(WriteError::HardLinks { path, names: found.nlink() }),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(WriteError::io("look at", &path, error)),
