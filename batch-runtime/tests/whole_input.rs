@@ -1,10 +1,10 @@
 //! An input that contains no readable record is refused once, before the first record, with a remedy.
-#![cfg(feature = "csv")]
+#![cfg(all(feature = "csv", feature = "fixed"))]
 
 mod folder;
 
 use batch_runtime::Reader;
-use batch_runtime::readers::{CsvReader, JsonLinesReader, ReadError};
+use batch_runtime::readers::{CsvReader, FixedReader, JsonLinesReader, LinesReader, ReadError};
 use folder::Folder;
 use serde::Deserialize;
 
@@ -34,6 +34,15 @@ where
     };
     assert!(error.is_about_the_input(), "{error}");
     error.to_string().replace(&*path.to_string_lossy(), name)
+}
+
+fn lines(content: impl AsRef<[u8]>) -> String {
+    refused(content.as_ref(), "in.txt", |path| LinesReader::<String>::open(path))
+}
+
+fn fixed(content: impl AsRef<[u8]>) -> String {
+    let columns = [("a", 0..1), ("b", 2..3), ("c", 4..5)];
+    refused(content.as_ref(), "in.txt", |path| FixedReader::<Row>::columns(columns.clone()).open(path))
 }
 
 fn csv(content: impl AsRef<[u8]>) -> String {
@@ -87,12 +96,21 @@ fn text_in_another_encoding_is_refused() {
         (csv(utf16(text, false)), "in.csv"),
         (json(utf16(line, true)), "in.jsonl"),
         (json(utf16(line, false)), "in.jsonl"),
+        (lines(utf16(text, true)), "in.txt"),
+        (lines(utf16(text, false)), "in.txt"),
+        (fixed(utf16(text, true)), "in.txt"),
+        (fixed(utf16(text, false)), "in.txt"),
     ] {
         let option = message.strip_prefix(&format!("{name}: it is UTF-16; set `encoding(\"utf-16"));
         let option = option.and_then(|option| option.strip_suffix(&format!("\")`, or {convert}")));
         assert!(matches!(option, Some("" | "le" | "be")), "{message}");
     }
-    for (message, name) in [(csv(utf32(text)), "in.csv"), (json(utf32(line)), "in.jsonl")] {
+    for (message, name) in [
+        (csv(utf32(text)), "in.csv"),
+        (json(utf32(line)), "in.jsonl"),
+        (lines(utf32(text)), "in.txt"),
+        (fixed(utf32(text)), "in.txt"),
+    ] {
         assert_eq!(message, format!("{name}: it is UTF-32; {convert}"));
     }
 }

@@ -346,6 +346,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_a_dot_is_that_of_a_table() {
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE \"sales.2024\" (id INTEGER); CREATE TABLE t (id INTEGER)")
+            .unwrap();
+        let tx = connection.transaction().unwrap();
+        for (number, table) in (1..).zip(["sales.2024", "\"sales.2024\"", "main.t"]) {
+            Table::into(table).columns(["id"]).write(&[(number,)], &ChunkTransaction::sqlite(&tx)).unwrap();
+        }
+        let sum = |table: &str| {
+            tx.query_row(&format!("SELECT sum(id) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!([sum("\"sales.2024\""), sum("t")], [3, 3]);
+    }
+
+    #[test]
     fn without_a_repository_there_is_no_transaction() {
         let error = Table::into("t").columns(["id"]).write(&[(1,)], &ChunkTransaction::none()).unwrap_err();
         assert!(error.to_string().starts_with("table `t`: there is no transaction"), "{error}");

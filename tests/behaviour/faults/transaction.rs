@@ -91,6 +91,62 @@ fn at_once_job(#[param(identifying = false)] how: String, #[param(identifying = 
     at_once;
 }
 
+#[writer]
+fn anywhere(numbers: &[i64], tx: &Transaction<'_, AnyDatabase>, how: &str) -> Result<(), DatabaseError> {
+    tx.batch_execute("CREATE TABLE IF NOT EXISTS ended (number INTEGER PRIMARY KEY)")?;
+    for number in numbers {
+        tx.execute("INSERT INTO ended VALUES ($1)", &[(*number).into()])?;
+    }
+    if numbers.contains(&7) {
+        for statement in how.split_terminator(';') {
+            let _ = tx.batch_execute(statement.trim());
+        }
+        if !how.is_empty() {
+            let _ = tx.execute("INSERT INTO ended VALUES ($1)", &[1007.into()]);
+        }
+    }
+    Ok(())
+}
+
+#[step(chunk = 5, skip(DatabaseError))]
+fn fill_anywhere() {
+    upwards | anywhere
+}
+
+#[job]
+fn anywhere_job(#[param(identifying = false)] how: String) {
+    fill_anywhere;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("seven is bad")]
+struct Seven;
+
+#[processor]
+fn not_seven(number: i64) -> Result<i64, Seven> {
+    if number == 7 { Err(Seven) } else { Ok(number) }
+}
+
+#[writer]
+fn plainly(numbers: &[i64], tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    insert(tx, numbers, "", false)
+}
+
+#[listener(on_skip_in_process)]
+fn skipped(_error: &Failure, tx: &Transaction<'_>, how: &str) -> rusqlite::Result<()> {
+    if how.is_empty() { Ok(()) } else { end(tx, how, false) }
+}
+
+#[step(chunk = 5, skip(Seven), listeners(skipped))]
+fn fill_and_skip() {
+    upwards | not_seven | plainly
+}
+
+#[job]
+fn listener_job(#[param(identifying = false)] how: String) {
+    fill_and_skip;
+}
+
 fn assert_told(description: &str, how: &str) {
     assert!(
         description.contains("ended the transaction of the chunk")
@@ -144,6 +200,31 @@ fn a_tasklet_that_ends_the_transaction_fails_and_leaves_nothing() {
         assert!(world.texts("SELECT name FROM sqlite_schema WHERE name = 'ended'").is_empty(), "{how}");
         world.completes(&at_once_job(String::new(), false));
         assert_eq!(world.numbers("SELECT number FROM ended"), [1, 7], "{how}");
+    }
+}
+
+#[test]
+fn a_writer_for_any_database_that_ends_the_transaction_fails_the_step() {
+    for how in ENDS {
+        let world = World::new();
+        let report = world.fails(&anywhere_job(how.to_owned()));
+        assert_told(&report.exit.description, how);
+        assert_eq!(world.numbers("SELECT number FROM ended"), [1, 2, 3, 4, 5], "{how}");
+        world.completes(&anywhere_job(String::new()));
+        assert_eq!(world.numbers("SELECT number FROM ended"), (1..=12).collect::<Vec<_>>(), "{how}");
+    }
+}
+
+#[test]
+fn a_listener_of_skips_that_ends_the_transaction_fails_the_step() {
+    for how in ENDS {
+        let world = World::new();
+        let report = world.fails(&listener_job(how.to_owned()));
+        assert_told(&report.exit.description, how);
+        assert_eq!(world.numbers("SELECT number FROM ended"), [1, 2, 3, 4, 5], "{how}");
+        world.completes(&listener_job(String::new()));
+        let rest: Vec<i64> = (1..=12).filter(|number| *number != 7).collect();
+        assert_eq!(world.numbers("SELECT number FROM ended"), rest, "{how}");
     }
 }
 

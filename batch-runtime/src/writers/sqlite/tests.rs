@@ -368,3 +368,18 @@ fn a_table_whose_name_holds_a_dot_is_written() {
     let rows = ["\"sales.2024\"", "t", "\"main.t\""].map(|table| count(&connection, table));
     assert_eq!(rows, [3, 1, 1]);
 }
+
+#[test]
+fn a_program_needs_only_the_prelude_to_write_to_a_table() {
+    mod program {
+        use crate::prelude::*;
+
+        pub(super) fn numbers() -> SqliteTable<(i64,)> {
+            SqliteTable::into("t").columns(["n"])
+        }
+    }
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+    write(&mut connection, &mut program::numbers(), &[(7,)]).unwrap();
+    assert_eq!(count(&connection, "t"), 1);
+}
