@@ -10,6 +10,14 @@ use serde::forward_to_deserialize_any;
 
 use super::shown;
 
+/// The problem of a query that chooses its rows by a `LIMIT`.
+pub(super) const LIMITED: &str = "its `LIMIT` or `OFFSET` could choose other rows for each page; leave it out and add \
+    `.limit(n)` to the reader, or store the keys of the rows in a table first";
+
+/// The problem of a key that changes when rows are added.
+pub(super) const WINDOWED: &str = "it is computed by a window function, so it changes when rows are added or removed; read \
+    by a column of a table";
+
 /// The argument of [`SqliteQuery::key`](super::SqliteQuery::key): one column, or several.
 pub trait KeyColumns {
     /// Returns the names of the columns.

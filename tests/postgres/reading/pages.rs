@@ -139,6 +139,32 @@ fn a_statement_that_is_not_a_select_is_refused_and_nothing_is_written() {
     assert_eq!(all::<(i64, String)>(query(&database, "TABLE person; -- all").key("id").page(1)).len(), 2);
 }
 
+#[test]
+fn a_limit_that_could_choose_other_rows_for_each_page_is_refused() {
+    let Some(database) = database() else { return };
+    people(&database, 5);
+    for sql in [
+        "SELECT id FROM person LIMIT 3",
+        "SELECT id FROM person ORDER BY random() LIMIT 3",
+        "SELECT id FROM person ORDER BY name FETCH FIRST 3 ROWS ONLY",
+        "SELECT id FROM (SELECT id FROM person OFFSET 1) AS p",
+        "SELECT p.id FROM person AS p JOIN person AS q USING (name) LIMIT 3",
+    ] {
+        let error = error::<i64>(query(&database, sql).key("id"));
+        assert!(
+            error.contains("its `LIMIT` or `OFFSET` could choose other rows for each page"),
+            "{sql}: {error}"
+        );
+    }
+    for sql in [
+        "SELECT id FROM person OFFSET 0",
+        "SELECT id FROM person WHERE id IN (SELECT id FROM person ORDER BY id LIMIT 9)",
+        "SELECT p.id FROM person AS p, LATERAL (SELECT FROM person AS q WHERE q.name = p.name LIMIT 1) AS one",
+    ] {
+        assert_eq!(all::<i64>(query(&database, sql).key("id").page(2)).len(), 5, "{sql}");
+    }
+}
+
 /// Returns whether a connection of a reader is busy, in a transaction or holding a snapshot.
 fn holds_a_snapshot(database: &Database) -> bool {
     let sql = "SELECT bool_or(state <> 'idle' OR backend_xmin IS NOT NULL) FROM pg_stat_activity

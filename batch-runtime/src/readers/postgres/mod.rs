@@ -53,7 +53,7 @@ const ROWS_BETWEEN_CHECKS: u32 = 64;
 /// A key that is `NULL` in a row, or equal in two, is refused. For a table whose unique index is on columns of the key that
 /// are `NOT NULL`, nothing needs to be checked; for any other query each page compares its keys, which takes some time, and
 /// the query is run once more to look for `NULL` before its first row is read. A key that the query computes differently
-/// each time, or by a window function, is refused too.
+/// each time, or by a window function, is refused too, and so is a query with a `LIMIT` or `OFFSET` of its own.
 ///
 /// | column | field |
 /// |---|---|

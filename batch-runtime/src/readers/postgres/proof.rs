@@ -18,6 +18,7 @@ use super::key::KeyColumn;
 use super::row::raw;
 use super::sql::Sql;
 use crate::postgres::{DescribedColumn, Parameter, Session};
+use crate::readers::rows::{LIMITED, WINDOWED};
 
 /// The known facts about a query.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,6 +80,10 @@ pub(super) fn facts(
     rows: usize,
 ) -> Result<Facts, PostgresReadError> {
     let plan = plan(&session.read(&sql.plan(rows), parameters)?)?;
+    // The node at the top is the limit of the page.
+    if input(&plan).is_some_and(limits) {
+        return Err(PostgresReadError::query(LIMITED));
+    }
     let facts = Facts { is_proven: false, sorts: sorts(&plan) };
     let Some((schema, relation, names)) = table(&plan, key) else {
         check_windows(session, sql, key, columns, parameters)?;
@@ -133,8 +138,7 @@ fn check_windows(
         if has(&plan, &|node| node.kind == "WindowAgg") {
             return Err(PostgresReadError::Key {
                 key: format!("`{}`", column.name).into(),
-                problem: "it is computed by a window function, so it changes when rows are added or removed; read by a column of a table"
-                    .into(),
+                problem: WINDOWED.into(),
             });
         }
     }
@@ -177,6 +181,12 @@ fn sorts(plan: &Node) -> bool {
         // A sort, or anything else that has to finish before its first row.
         _ => true,
     }
+}
+
+/// True if a `LIMIT` chooses the rows of the plan. Beside a join it may choose a row for each other one, as in a `LATERAL`
+/// subquery.
+fn limits(node: &Node) -> bool {
+    node.kind == "Limit" || input(node).is_some_and(limits)
 }
 
 fn has(node: &Node, is: &dyn Fn(&Node) -> bool) -> bool {

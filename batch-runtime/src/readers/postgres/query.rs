@@ -33,7 +33,8 @@ pub struct PostgresQuery {
 
 impl PostgresReader<()> {
     /// Reads the rows of `sql`, a `SELECT` without a condition on the key, `ORDER BY` or `LIMIT`: the reader adds
-    /// these.
+    /// these. A `LIMIT` in the query is refused, because it could choose other rows for each page: limit the reader instead
+    /// ([`ReaderExt::limit`](crate::readers::ReaderExt::limit)).
     ///
     /// The reader has its own connection to `source`: see [`PostgresSource`].
     ///

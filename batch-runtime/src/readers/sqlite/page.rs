@@ -16,6 +16,8 @@
 //! many rows, after a text that was compared as a number or among numbers that were compared as texts: the
 //! exact condition, added to it, excludes these.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement};
 
@@ -47,19 +49,25 @@ pub(super) struct Proof {
     exact: bool,
     /// True if there are collations other than `SQLite`'s built-in ones.
     registered: bool,
+    /// True if the rows or their keys may be different each time the query is run.
+    may_change: bool,
 }
 
 impl Proof {
     /// Starts without facts about the key, except for the collations of the connection.
-    pub(super) fn new(columns: usize, connection: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(columns: usize, may_change: bool, connection: &Connection) -> rusqlite::Result<Self> {
         let registered = connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM pragma_collation_list WHERE name NOT IN ('BINARY', 'NOCASE', 'RTRIM'))",
             [],
             |row| row.get(0),
         )?;
-        Ok(Self { unconverted: vec![false; columns], exact: false, registered })
+        let unconverted = vec![false; columns];
+        Ok(Self { unconverted, exact: false, registered, may_change })
     }
 }
+
+const CHANGES: &str = "it changes each time the query is run, or the rows do; read by a column of a table, and choose rows \
+    without `random()`";
 
 /// The condition by which a page is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +93,43 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     /// Runs the query of the next page to its end. If a page fails halfway or its closure panics, the next
     /// call fetches it again.
     pub(super) fn fetch(&mut self) -> Result<(), SqliteReadError> {
+        if !self.proof.may_change {
+            return self.fetch_page().map(drop);
+        }
+        // Both fetches see the same rows. A panic of the closure must not leave them locked.
+        self.connection.execute_batch("SAVEPOINT batch_page")?;
+        let fetched = catch_unwind(AssertUnwindSafe(|| {
+            self.fetch_page().and_then(|way| self.refuse_changing_keys(way))
+        }));
+        let released = self.connection.execute_batch("RELEASE batch_page");
+        let fetched = fetched.unwrap_or_else(|panic| resume_unwind(panic));
+        if fetched.is_err() {
+            (self.buffer, self.fault) = (Vec::new(), None);
+        }
+        fetched?;
+        Ok(released?)
+    }
+
+    /// Fetches the keys of the page once more. A row whose key has changed would be read again, or never.
+    #[cold]
+    fn refuse_changing_keys(&self, way: Way) -> Result<(), SqliteReadError> {
+        let mut statement = self.connection.prepare_cached(self.sql(way))?;
+        self.bind(way, &mut statement)?;
+        let mut rows = statement.raw_query();
+        // The rows of the page are in reverse order. Those after a fault are not among them.
+        for (key, _) in self.buffer.iter().rev() {
+            let is_same = match rows.next()? {
+                Some(row) => self.key_of(row)? == *key,
+                None => false,
+            };
+            if !is_same {
+                return Err(SqliteReadError::Key { key: named(&self.key), problem: CHANGES.into() });
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch_page(&mut self) -> Result<Way, SqliteReadError> {
         let mut way = self.way()?;
         let mut fetched = self.fetched(way)?;
         if matches!(way, Way::Fast | Way::Filtered) && self.is_doubtful(&fetched)? {
@@ -98,7 +143,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         }
         fetched.rows.reverse();
         (self.buffer, self.fault) = (fetched.rows, fetched.fault);
-        Ok(())
+        Ok(way)
     }
 
     fn way(&mut self) -> Result<Way, SqliteReadError> {

@@ -8,11 +8,11 @@ use rusqlite::{OpenFlags, Row, Statement};
 use super::page::{Page, Proof};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
-use super::sql::Sql;
+use super::sql::{Sql, may_change};
 use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::{Deserializes, nan};
 use crate::readers::fields;
-use crate::readers::rows::{KeyColumns, named};
+use crate::readers::rows::{KeyColumns, LIMITED, WINDOWED, named};
 
 /// The default number of rows per page.
 const PAGE: usize = 1000;
@@ -50,6 +50,11 @@ fn owned(name: &str, value: &impl ToSql) -> rusqlite::Result<Value> {
 impl SqliteReader<()> {
     /// Reads the rows of `sql`, a `SELECT` without a condition on the key, `ORDER BY` or `LIMIT`: the reader
     /// adds these.
+    ///
+    /// A query with a `LIMIT` of its own is refused, because the limit could choose other rows for each page: limit the
+    /// reader instead ([`ReaderExt::limit`](crate::readers::ReaderExt::limit)). If the query calls a function such as
+    /// `random()`, each page is fetched twice, and refused if its keys are not the same again. A function of your own
+    /// that always returns the same should be registered as deterministic, so that its pages are fetched once.
     ///
     /// The reader has its own connection to `source`: see [`SqliteSource`].
     pub fn query(source: impl SqliteSource, sql: impl AsRef<str>) -> SqliteQuery {
@@ -178,6 +183,7 @@ impl SqliteQuery {
             statement.column_names().map(str::to_owned).collect::<Vec<_>>()
         };
         let key_columns = key_columns(&key, &names)?;
+        check_rows(sql, &key)?;
         let after = {
             let statement = connection.prepare(sql)?;
             after_parameters(&statement, &key)?
@@ -195,9 +201,9 @@ impl SqliteQuery {
             bound.push((name, value?));
         }
         check_parameters(&connection.prepare(sql)?, &bound, &after)?;
+        let proof = Proof::new(key.len(), may_change(sql, &key, &connection)?, &connection)?;
         let sql = Sql::new(sql, &key, &connection)?;
         let page = Page { sql, rows: page, parameters: bound, after, start, up_to: Vec::new() };
-        let proof = Proof::new(key.len(), &connection)?;
         let mut reader = SqliteReader::new(connection, item, names, key, key_columns, page, proof);
         if counted {
             reader.count()?;
@@ -214,6 +220,17 @@ fn check_statement(statement: &Statement<'_>) -> Result<(), SqliteReadError> {
         return Err(SqliteReadError::query("it returns no columns; a reader takes a `SELECT`"));
     }
     Ok(())
+}
+
+/// Refuses a query whose rows or keys are others once a row is added or another page is read.
+fn check_rows(sql: &str, key: &[String]) -> Result<(), SqliteReadError> {
+    if text::limits(sql) {
+        return Err(SqliteReadError::query(LIMITED));
+    }
+    match key.iter().find(|name| text::windows(sql, name)) {
+        Some(name) => Err(SqliteReadError::Key { key: format!("`{name}`").into(), problem: WINDOWED.into() }),
+        None => Ok(()),
+    }
 }
 
 fn key_columns(key: &[String], names: &[String]) -> Result<Vec<usize>, SqliteReadError> {

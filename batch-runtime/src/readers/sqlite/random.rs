@@ -112,7 +112,7 @@ fn query() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned);
     let inner = prop_oneof![5 => compound, 2 => joined];
     (inner, 0..6_u8).prop_map(|(sql, wrap)| match wrap {
-        0 => format!("SELECT * FROM ({sql}) LIMIT 1000"),
+        0 => format!("SELECT * FROM ({sql}) LIMIT -1"),
         1 => format!("SELECT DISTINCT a, b FROM ({sql}); -- all of it"),
         2 => format!("WITH q AS MATERIALIZED ({sql}) SELECT a, b FROM q"),
         _ => sql,

@@ -137,6 +137,29 @@ impl Sql {
     }
 }
 
+/// Returns whether the rows of the query or their keys may be different each time it is run, because it calls a
+/// function that is not known to return the same again.
+pub(super) fn may_change(query: &str, key: &[String], connection: &Connection) -> rusqlite::Result<bool> {
+    let columns = key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let mut program = connection.prepare(&format!("EXPLAIN SELECT {columns} FROM (\n{query}\n)"))?;
+    let mut steps = program.raw_query();
+    while let Some(step) = steps.next()? {
+        let (opcode, called): (String, Option<String>) = (step.get(1)?, step.get(5)?);
+        let Some((name, _)) = called.as_deref().and_then(|called| called.split_once('(')) else { continue };
+        // The current time stays the same while a statement runs, and a row is not the later for it.
+        if opcode != "Function" || name.starts_with("current_") {
+            continue;
+        }
+        let mut functions = connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = ?1 COLLATE NOCASE AND flags & 0x800 = 0)",
+        )?;
+        if functions.query_row([name], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The relevant parts of the query plan for a page.
 #[expect(clippy::struct_excessive_bools, reason = "the query plan determines each separately")]
 #[derive(Debug, Clone, Copy, Default)]

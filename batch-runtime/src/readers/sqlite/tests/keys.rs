@@ -169,3 +169,64 @@ fn an_integer_and_the_real_next_to_it_are_two_keys() {
         [Value::Real(9_007_199_254_740_992.0), Value::Integer(9_007_199_254_740_993)]
     );
 }
+
+#[test]
+fn a_key_that_changes_by_itself_is_refused() {
+    let database = database(5);
+    for (sql, problem) in [
+        ("SELECT abs(random()) AS key, name FROM person", "it changes each time the query is run"),
+        ("SELECT hex(randomblob(8)) AS key, name FROM person", "it changes each time the query is run"),
+        ("SELECT id AS key, name FROM person ORDER BY random()", ""),
+        ("SELECT row_number() OVER () AS key, name FROM person", "it is computed by a window function"),
+        (
+            "SELECT CAST(rank() OVER (ORDER BY name) AS TEXT) AS key, name FROM person",
+            "it is computed by a window function",
+        ),
+    ] {
+        for page in [1, 2, 1000] {
+            let query = SqliteReader::query(&database.sqlite, sql).key("key").page(page);
+            let read = query.rows_as::<serde_json::Value>().and_then(|mut reader| {
+                std::iter::from_fn(|| reader.read().transpose()).collect::<Result<Vec<_>, _>>()
+            });
+            match read {
+                Ok(rows) => assert!(problem.is_empty() && rows.len() == 5, "{sql}: {rows:?}"),
+                Err(error) => {
+                    let expected = format!("key `key`: {problem}");
+                    assert!(
+                        !problem.is_empty() && error.to_string().starts_with(&expected),
+                        "{sql}: {error}"
+                    );
+                }
+            }
+        }
+    }
+    // A window function beside the key, or that chooses rows, does no harm.
+    for sql in [
+        "SELECT id, row_number() OVER (ORDER BY name) AS place FROM person",
+        "SELECT id, n FROM (SELECT id, row_number() OVER (PARTITION BY name ORDER BY id) AS n FROM person) WHERE n = 1",
+    ] {
+        let mut reader =
+            SqliteReader::query(&database.sqlite, sql).key("id").page(2).rows_as::<(i64, i64)>().unwrap();
+        assert_eq!(rest(&mut reader).len(), 5, "{sql}");
+    }
+}
+
+#[test]
+fn a_page_whose_keys_may_change_is_fetched_again_after_a_panic() {
+    let database = database(4);
+    let mut panics = true;
+    let mut reader =
+        SqliteReader::query(&database.sqlite, "SELECT id + 0 * total_changes() AS id FROM person")
+            .key("id")
+            .page(2)
+            .rows(move |row| {
+                let id: i64 = row.get("id")?;
+                assert!(id != 30 || !std::mem::take(&mut panics), "the closure fell over");
+                Ok(id)
+            })
+            .unwrap();
+    assert_eq!((reader.read().unwrap(), reader.read().unwrap()), (Some(10), Some(20)));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| reader.read())).unwrap_err();
+    database.execute_batch("INSERT INTO person VALUES (50, 'p5')").unwrap();
+    assert_eq!(rest(&mut reader), [30, 40, 50], "no old snapshot is left");
+}

@@ -27,6 +27,10 @@ fn a_query_that_cannot_be_read_is_refused_when_it_is_opened() {
         ),
         (query("SELECT id, id FROM person").key("id"), "two columns of its result are named `id`"),
         (query("DELETE FROM person RETURNING id").key("id"), "it writes; a reader takes a `SELECT`"),
+        (
+            query("SELECT id FROM person ORDER BY random() LIMIT 5").key("id"),
+            "its `LIMIT` or `OFFSET` could choose other rows for each page; leave it out and add `.limit(n)` to the reader",
+        ),
         (query("SELECT id FROM person").key("id").page(0), "a page needs at least one row"),
         (
             query("SELECT id FROM person WHERE id > ?").key("id"),
