@@ -4,7 +4,9 @@
 mod folder;
 
 use batch_runtime::Reader;
-use batch_runtime::readers::{CsvReader, FixedReader, JsonLinesReader, LinesReader, ReadError};
+use batch_runtime::readers::{
+    CsvReader, FixedReader, JsonArrayReader, JsonLinesReader, LinesReader, ReadError,
+};
 use folder::Folder;
 use serde::Deserialize;
 
@@ -180,4 +182,58 @@ fn without_a_header_a_bad_first_record_does_not_determine_the_number_of_columns(
     assert_eq!(reader.read().unwrap(), Some((1, 2)));
     assert!(reader.read().unwrap_err().to_string().ends_with("line 3: expected 2 fields, found 3"));
     assert_eq!(reader.read().unwrap(), Some((6, 7)));
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "only the names of its fields matter")]
+struct Notes {
+    a: Option<u8>,
+    #[serde(default)]
+    b: u8,
+}
+
+#[test]
+fn columns_that_are_all_unknown_to_an_item_of_optional_fields_are_refused() {
+    let csv = |content: &str| refused(content.as_bytes(), "in.csv", |path| CsvReader::<Notes>::open(path));
+    assert_eq!(
+        csv("a;b\n1;2\n"),
+        "in.csv, header: none of the columns is a field of the item: the columns are `a;b`, and the fields `a`, `b`; is the \
+         delimiter `;`?"
+    );
+    assert!(csv("A,B\n1,2\n").contains("the columns are `A`, `B`, and the fields `a`, `b`"));
+    let folder = Folder::new();
+    let one = CsvReader::<Notes>::open(folder.file("in.csv", "x,b\n1,2\n")).unwrap().read().unwrap();
+    assert_eq!(one.map(|notes| notes.b), Some(2));
+}
+
+#[test]
+fn a_first_json_object_whose_members_are_all_unknown_to_an_item_of_optional_fields_is_refused() {
+    let expected =
+        "its first value has no field of the item: its members are `A`, `c`, and the fields `a`, `b`";
+    let lines = refused(b"{\"A\": 1, \"c\": 2}\n", "in.jsonl", |path| JsonLinesReader::<Notes>::open(path));
+    assert_eq!(lines, format!("in.jsonl: {expected}"));
+    let array = refused(b"[{\"A\": 1, \"c\": 2}]", "in.json", |path| JsonArrayReader::<Notes>::open(path));
+    assert_eq!(array, format!("in.json: {expected}"));
+    let folder = Folder::new();
+    for first in ["{}", "{\"A\": 1, \"a\": 2}"] {
+        let path = folder.file("in.jsonl", format!("{first}\n{{\"x\": 1}}\n"));
+        let mut lines = JsonLinesReader::<Notes>::open(path).unwrap();
+        let path = folder.file("in.json", format!("[{first}, {{\"x\": 1}}]"));
+        let mut array = JsonArrayReader::<Notes>::open(path).unwrap();
+        for _ in 0..2 {
+            assert!(lines.read().unwrap().is_some() && array.read().unwrap().is_some(), "{first}");
+        }
+    }
+}
+
+#[test]
+fn two_columns_of_one_name_are_refused_for_an_item_that_would_keep_one_of_them() {
+    let twice = b"id,a,a\n1,2,3\n";
+    let expected = "in.csv, header: two columns are named `a`, of which the item would keep only one; rename one of them";
+    type Map = std::collections::HashMap<String, u8>;
+    assert_eq!(refused(twice, "in.csv", |path| CsvReader::<Map>::open(path)), expected);
+    assert_eq!(refused(twice, "in.csv", |path| CsvReader::<serde_json::Value>::open(path)), expected);
+    let folder = Folder::new();
+    let path = folder.file("in.csv", twice);
+    assert_eq!(CsvReader::<(u8, u8, u8)>::open(path).unwrap().read().unwrap(), Some((1, 2, 3)));
 }

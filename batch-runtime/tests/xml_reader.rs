@@ -5,9 +5,10 @@
 mod folder;
 
 use batch_runtime::Reader;
-use batch_runtime::readers::{ReadError, XmlReader};
+use batch_runtime::readers::{ReadError, XmlOptions, XmlReader};
 use folder::Folder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Trade {
@@ -211,4 +212,48 @@ fn white_space_is_kept_unless_it_is_the_only_text_of_an_element_that_is_a_struct
     assert_eq!(text, note("\t\r\n", Some(" a\n "), "\r\n "));
     let written = read("<note tag=''>&#32;<![CDATA[ ]]><field/></note>");
     assert_eq!(written, note("", None, ""), "also as a reference or in a section");
+}
+
+/// The number of items of a document, or the error that ends the reading.
+fn count(options: XmlOptions<IgnoredAny>, text: &str) -> Result<usize, String> {
+    let folder = Folder::new();
+    let mut reader = options.open(folder.file("in.xml", text)).unwrap();
+    let mut items = 0;
+    loop {
+        match reader.read() {
+            Ok(Some(_)) => items += 1,
+            Ok(None) => return Ok(items),
+            Err(error) => {
+                assert!(!reader.steps_over(&error) && error.is_about_the_input(), "{error}");
+                return Err(error.to_string().split_once("in.xml: ").unwrap().1.to_owned());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_document_with_other_elements_in_the_place_of_the_wanted_ones_is_refused() {
+    let options = || XmlReader::options().element("day/trades/trade");
+    for (text, instead) in [
+        ("<day><trades><Trade/></trades></day>", "day/trades/Trade"),
+        ("<day><head/><trades><Trade/></trades></day>", "day/trades/Trade"),
+        ("<days><trades><trade/></trades></days>", "days"),
+        ("<day><Trades><trade/></Trades></day>", "day/Trades"),
+    ] {
+        let expected = format!(
+            "it has no element `day/trades/trade`, but `{instead}`; name that one, or add `.may_be_absent()` if the document \
+             may lack it"
+        );
+        assert_eq!(count(options(), text), Err(expected), "{text}");
+        assert_eq!(count(options().may_be_absent(), text), Ok(0), "{text}");
+    }
+    for text in ["<day/>", "<day><trades/></day>", "<day><head><a/></head><trades> </trades></day>"] {
+        assert_eq!(count(options(), text), Ok(0), "{text}");
+    }
+    assert_eq!(count(options(), "<day><head/><trades><x/><trade/></trades></day>"), Ok(1));
+    let anywhere = || XmlReader::options().element("trade");
+    assert!(
+        count(anywhere(), "<day><Trade/></day>").unwrap_err().contains("no element `trade`, but `day/Trade`")
+    );
+    assert_eq!(count(anywhere(), "<day/>"), Ok(0));
 }

@@ -1,20 +1,50 @@
 //! Determines, before the first record is read, whether records with given field names can become a serde type at all.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde::forward_to_deserialize_any;
+
+/// The reason why no record with the given names can become a type as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misfit {
+    /// The type requires a field that has none of the names.
+    Lacks(&'static str),
+    /// The type requires no field, and none of its fields has one of the names: all its values would be missing.
+    SharesNone(&'static [&'static str]),
+    /// The type takes all names as keys, and would keep only one of the two values with this name.
+    Twice(Box<str>),
+}
+
+/// Returns the reason why no record with these names should become a `T`.
+pub(crate) fn misfit<'n, 'de, T: Deserialize<'de>>(
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Option<Misfit> {
+    if let Some(field) = missing::<T>(names.clone()) {
+        return Some(Misfit::Lacks(field));
+    }
+    match ask::<T>(None) {
+        (Ok(()), Shape::Struct(fields)) => {
+            let shares_none = !fields.is_empty() && !names.clone().any(|name| fields.contains(&name));
+            (shares_none && names.clone().next().is_some()).then_some(Misfit::SharesNone(fields))
+        }
+        (_, Shape::Map) => {
+            let mut seen = HashSet::new();
+            let mut names = names;
+            names.find(|name| !seen.insert(*name)).map(|name| Misfit::Twice(name.into()))
+        }
+        _ => None,
+    }
+}
 
 /// Returns the first field that `T` requires, if `names` contains neither its name nor one of its aliases.
 /// Later fields are not checked, because a type reports only the first that is missing. Also returns `None` for
 /// a type that does not reveal its fields, such as a map.
-pub(crate) fn missing<'n, 'de, T: Deserialize<'de>>(
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'static str> {
+fn missing<'n, 'de, T: Deserialize<'de>>(names: impl IntoIterator<Item = &'n str>) -> Option<&'static str> {
     let Err(Answer::Missing(field)) = ask::<T>(None).0 else { return None };
     let wanted = field_of::<T>(field)?;
     // No field is named `\0`: a type that takes `\0` for the field does not know the field by name.
@@ -27,7 +57,7 @@ pub(crate) fn missing<'n, 'de, T: Deserialize<'de>>(
 
 /// True if `T` takes its values by name.
 pub(crate) fn is_struct<'de, T: Deserialize<'de>>() -> bool {
-    ask::<T>(None).1
+    matches!(ask::<T>(None).1, Shape::Struct(_))
 }
 
 /// The index of the field that has this name; `None` if the type refuses it.
@@ -38,12 +68,23 @@ fn field_of<'de, T: Deserialize<'de>>(name: &str) -> Option<u64> {
     }
 }
 
-/// Offers the type a record without fields, or with one field of that name. Returns its reaction, and whether
-/// it is a struct.
-fn ask<'de, T: Deserialize<'de>>(name: Option<&str>) -> (Result<(), Answer>, bool) {
-    let is_struct = Cell::new(false);
-    let answer = T::deserialize(Record { name, is_struct: &is_struct }).map(drop);
-    (answer, is_struct.get())
+/// Offers the type a record without fields, or with one field of that name. Returns its reaction and its
+/// shape.
+fn ask<'de, T: Deserialize<'de>>(name: Option<&str>) -> (Result<(), Answer>, Shape) {
+    let shape = Cell::new(Shape::Other);
+    let answer = T::deserialize(Record { name, shape: &shape }).map(drop);
+    (answer, shape.get())
+}
+
+/// How a type takes the values of a record.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// By the names of its fields.
+    Struct(&'static [&'static str]),
+    /// By any name, or by those of a flattened struct.
+    Map,
+    /// Without names, or not at all.
+    Other,
 }
 
 /// How a type reacts.
@@ -79,27 +120,48 @@ impl de::Error for Answer {
 #[derive(Clone, Copy)]
 struct Record<'a> {
     name: Option<&'a str>,
-    is_struct: &'a Cell<bool>,
+    shape: &'a Cell<Shape>,
+}
+
+/// Refuses what is neither a struct nor a map.
+macro_rules! no_record {
+    ($($method:ident($($argument:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(self, $(_: $argument,)* _: V) -> Result<V::Value, Answer> {
+            Err(Answer::Other)
+        }
+    )*};
 }
 
 impl<'de> Deserializer<'de> for Record<'_> {
     type Error = Answer;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
+        // An untyped value becomes a map.
+        self.shape.set(Shape::Map);
         Err(Answer::Other)
     }
 
+    no_record! {
+        deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128() deserialize_f32()
+        deserialize_f64() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+        deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_unit_struct(&'static str)
+        deserialize_seq() deserialize_tuple(usize) deserialize_tuple_struct(&'static str, usize)
+        deserialize_enum(&'static str, &'static [&'static str]) deserialize_identifier() deserialize_ignored_any()
+    }
+
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
+        self.shape.set(Shape::Map);
         visitor.visit_map(self)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        self.is_struct.set(true);
+        self.shape.set(Shape::Struct(fields));
         visitor.visit_map(self)
     }
 
@@ -109,11 +171,6 @@ impl<'de> Deserializer<'de> for Record<'_> {
         visitor: V,
     ) -> Result<V::Value, Answer> {
         visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        seq tuple tuple_struct enum identifier ignored_any
     }
 }
 
@@ -203,5 +260,41 @@ mod tests {
         assert_eq!(missing::<serde_json::Value>(["a"]), None);
         assert_eq!(missing::<Option<u8>>(["a"]), None);
         assert!(is_struct::<City>() && !is_struct::<Vec<u8>>());
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
+    struct Notes {
+        a: Option<u8>,
+        #[serde(default, alias = "bee")]
+        b: u8,
+    }
+
+    #[test]
+    fn a_type_whose_fields_are_all_optional_needs_at_least_one_of_them() {
+        assert_eq!(misfit::<Notes>(["a;b"].into_iter()), Some(Misfit::SharesNone(&["a", "b", "bee"])));
+        assert_eq!(misfit::<Notes>(["x", "bee"].into_iter()), None);
+        assert_eq!(misfit::<Notes>([].into_iter()), None);
+        assert_eq!(misfit::<City>(["x"].into_iter()), Some(Misfit::Lacks("name")));
+        assert_eq!(misfit::<HashMap<String, String>>(["x"].into_iter()), None);
+    }
+
+    #[test]
+    fn only_a_type_that_keeps_one_value_for_each_name_needs_different_names() {
+        #[derive(Deserialize)]
+        #[expect(dead_code, reason = "only the names of its fields matter")]
+        struct Outer {
+            id: u32,
+            #[serde(flatten)]
+            rest: HashMap<String, String>,
+        }
+        let names = || ["id", "a", "b", "a"].into_iter();
+        let twice = Some(Misfit::Twice("a".into()));
+        assert_eq!(misfit::<HashMap<String, u8>>(names()), twice);
+        assert_eq!(misfit::<serde_json::Value>(names()), twice);
+        assert_eq!(misfit::<Outer>(names()), twice);
+        assert_eq!(misfit::<Notes>(names()), None, "serde refuses it where it matters");
+        assert_eq!(misfit::<Vec<String>>(names()), None);
+        assert_eq!(misfit::<(u8, u8, u8, u8)>(names()), None);
     }
 }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
+use super::fields::{self, Misfit};
 use super::framed::{Encoding, NotText, RecordPlace};
+use super::rows::named;
 use super::{ReadError, SHOWN_CHARACTERS, shown};
 
 /// The error about a value that is not text in its encoding. `element` is the pointer to the value in its document.
@@ -18,6 +21,52 @@ pub(super) fn not_text(
 ) -> ReadError {
     let byte = place.byte + error.bytes.start as u64;
     RecordPlace { byte, ..*place }.not_text(bytes, error, element.map(Box::from))
+}
+
+/// Refuses an object that has members, but none of the fields of an item that needs none of its fields: all values of the
+/// item would be missing.
+#[cold]
+pub(super) fn refuse_strange_members<T: DeserializeOwned>(
+    resource: Arc<str>,
+    text: &str,
+) -> Result<(), ReadError> {
+    let Ok(Members(members)) = serde_json::from_str(text) else { return Ok(()) };
+    let Some(Misfit::SharesNone(fields)) = fields::misfit::<T>(members.iter().map(String::as_str)) else {
+        return Ok(());
+    };
+    let problem = format!(
+        "its first value has no field of the item: its members are {}, and the fields {}",
+        shown(&named(&members)),
+        shown(&named(fields))
+    );
+    Err(ReadError::Options { resource, problem: problem.into() })
+}
+
+/// The names of the members of an object.
+struct Members(Vec<String>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = members.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Members(names))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
 }
 
 /// True if the text is a JSON value.

@@ -8,6 +8,7 @@ use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::fields::Misfit;
 use super::shown;
 
 /// The problem of a query that chooses its rows by a `LIMIT`.
@@ -52,6 +53,23 @@ impl<S: Into<String>> KeyColumns for Vec<S> {
 pub(super) fn named(names: impl IntoIterator<Item = impl AsRef<str>>) -> Box<str> {
     let quoted = names.into_iter().map(|name| format!("`{}`", name.as_ref()));
     quoted.collect::<Vec<_>>().join(", ").into()
+}
+
+/// The problem of a query whose rows should not become an item.
+pub(super) fn misfit_problem<'n>(misfit: Misfit, names: impl Iterator<Item = &'n str>) -> String {
+    match misfit {
+        Misfit::Lacks(column) => {
+            format!("the item needs the column `{column}`, but the query returns only {}", named(names))
+        }
+        Misfit::SharesNone(fields) => format!(
+            "no column of its result is a field of the item: it returns {}, and the fields are {}; rename the columns with `AS`",
+            named(names),
+            named(fields)
+        ),
+        Misfit::Twice(name) => format!(
+            "two columns of its result are named `{name}`, of which the item would keep only one; rename one with `AS`"
+        ),
+    }
 }
 
 /// Formats the column of an error, if it is known.

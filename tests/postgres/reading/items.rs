@@ -348,3 +348,20 @@ fn after_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
         assert_eq!(read, [10, 20, 30, 40, 50, 60]);
     }
 }
+#[test]
+fn a_query_whose_columns_the_item_would_not_take_is_refused_when_it_is_opened() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
+    struct Notes {
+        a: Option<i32>,
+    }
+    let Some(database) = database() else { return };
+    people(&database, 1);
+    let strange = error::<Notes>(query(&database, "SELECT id, name AS \"A\" FROM person").key("id"));
+    assert!(
+        strange.contains("no column of its result is a field of the item: it returns `id`, `A`"),
+        "{strange}"
+    );
+    let twice = error::<Value>(query(&database, "SELECT id, 1 AS a, 2 AS a FROM person").key("id"));
+    assert!(twice.contains("two columns of its result are named `a`"), "{twice}");
+}

@@ -48,7 +48,7 @@ impl Decoder {
     }
 
     /// The names of the columns.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.header.iter().flatten().map(|(name, _)| &**name)
     }
 

@@ -7,7 +7,7 @@ mod row;
 mod value;
 
 pub(crate) use decode::Decoder;
-pub(crate) use refusal::lacks;
+pub(crate) use refusal::{lacks, misfit};
 pub(crate) use row::Fields;
 #[cfg(feature = "csv")]
 pub(crate) use value::ValueError;

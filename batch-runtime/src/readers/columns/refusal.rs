@@ -5,13 +5,31 @@ use std::sync::Arc;
 use super::decode::Decoder;
 use super::row::Fields;
 use super::value::{Problem, ValueError};
+use crate::readers::fields::Misfit;
 use crate::readers::framed::RecordPlace;
+use crate::readers::rows::named;
 use crate::readers::{ReadError, shown};
 
 /// The problem of an input that lacks a column.
 pub(crate) fn lacks<'n>(missing: &str, names: impl Iterator<Item = &'n str>) -> String {
     let shown_names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     format!("there is no column `{missing}`, only {}", shown(&shown_names.join(", ")))
+}
+
+/// The problem of an input whose columns do not fit an item.
+pub(crate) fn misfit<'n>(misfit: &Misfit, names: impl Iterator<Item = &'n str>) -> String {
+    match misfit {
+        Misfit::Lacks(missing) => lacks(missing, names),
+        Misfit::SharesNone(fields) => format!(
+            "none of the columns is a field of the item: the columns are {}, and the fields {}",
+            shown(&named(names)),
+            shown(&named(*fields))
+        ),
+        Misfit::Twice(name) => format!(
+            "two columns are named `{}`, of which the item would keep only one; rename one of them",
+            shown(name)
+        ),
+    }
 }
 
 impl Decoder {

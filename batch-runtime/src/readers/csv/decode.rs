@@ -22,13 +22,13 @@ impl CsvDecoder {
 }
 
 impl<T: CsvItem> Decode<CsvFraming, T> for CsvDecoder {
-    /// Refuses a header that lacks a column of the item.
+    /// Refuses a header that does not fit the item.
     #[cold]
     fn check(&self, records: &Framed<CsvFraming>) -> Result<(), ReadError> {
         if self.columns.has_header()
-            && let Some(missing) = T::missing(Names(&self.columns))
+            && let Some(misfit) = T::misfit(Names(&self.columns))
         {
-            let problem = header::lacks(missing, &self.columns).into();
+            let problem = header::misfit(&misfit, &self.columns).into();
             return Err(ReadError::Header { resource: records.resource(), problem });
         }
         Ok(())

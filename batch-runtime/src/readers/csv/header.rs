@@ -2,6 +2,7 @@
 
 use super::framing::{CsvFraming, Decoded, record};
 use crate::readers::columns::{self, Decoder, Fields as _};
+use crate::readers::fields::Misfit;
 use crate::readers::framed::Framed;
 use crate::readers::{ReadError, shown};
 
@@ -38,7 +39,16 @@ pub(super) fn read(records: &mut Framed<CsvFraming>, trim: bool) -> Result<Vec<B
 
 /// Returns the problem of a header that lacks a column.
 pub(super) fn lacks(missing: &str, decoder: &Decoder) -> String {
-    let mut problem = columns::lacks(missing, decoder.names());
+    with_delimiter(columns::lacks(missing, decoder.names()), decoder)
+}
+
+/// Returns the problem of a header that does not fit an item.
+pub(super) fn misfit(misfit: &Misfit, decoder: &Decoder) -> String {
+    with_delimiter(columns::misfit(misfit, decoder.names()), decoder)
+}
+
+/// Asks for the delimiter if another one is in the only column.
+fn with_delimiter(mut problem: String, decoder: &Decoder) -> String {
     if let [only] = decoder.names().collect::<Vec<_>>()[..]
         && let Some(other) = [",", ";", "\t", "|"].into_iter().find(|delimiter| only.contains(*delimiter))
     {

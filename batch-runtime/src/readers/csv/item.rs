@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::header;
 use crate::readers::columns::{Decoder, ValueError};
-use crate::readers::fields;
+use crate::readers::fields::{self, Misfit};
 use crate::readers::framed::Encoding;
 use crate::readers::lent::{Lending, Lent, LentSource, Parts};
 
@@ -23,9 +23,9 @@ pub trait CsvItem: Sized {
     #[doc(hidden)]
     const IS_LENT: bool = false;
 
-    /// The first field that the type requires and that no column has.
+    /// Why no record with these columns should become an item.
     #[doc(hidden)]
-    fn missing(names: Names<'_>) -> Option<&'static str>;
+    fn misfit(names: Names<'_>) -> Option<Misfit>;
 
     #[doc(hidden)]
     fn decode(record: Fielded<'_>) -> Result<Self, ValueError>;
@@ -54,8 +54,8 @@ pub struct Lender<'a>(pub(super) &'a mut Lending);
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> CsvItem for T {
     #[inline]
-    fn missing(names: Names<'_>) -> Option<&'static str> {
-        fields::missing::<T>(names.0.names())
+    fn misfit(names: Names<'_>) -> Option<Misfit> {
+        fields::misfit::<T>(names.0.names())
     }
 
     #[inline]
@@ -68,8 +68,8 @@ impl<T: DeserializeOwned> CsvItem for T {
 impl<T: FieldNames> CsvItem for Lent<T> {
     const IS_LENT: bool = true;
 
-    fn missing(names: Names<'_>) -> Option<&'static str> {
-        T::missing(names)
+    fn misfit(names: Names<'_>) -> Option<Misfit> {
+        T::misfit(names)
     }
 
     #[inline]
@@ -98,12 +98,12 @@ impl<T: FieldNames> CsvItem for Lent<T> {
 )]
 pub trait FieldNames {
     #[doc(hidden)]
-    fn missing(names: Names<'_>) -> Option<&'static str>;
+    fn misfit(names: Names<'_>) -> Option<Misfit>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Deserialize<'static>> FieldNames for T {
-    fn missing(names: Names<'_>) -> Option<&'static str> {
-        fields::missing::<T>(names.0.names())
+    fn misfit(names: Names<'_>) -> Option<Misfit> {
+        fields::misfit::<T>(names.0.names())
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::item::{FieldNames, Names};
 use crate::definition::Failure;
 use crate::readers::columns::Fields;
+use crate::readers::fields::Misfit;
 use crate::readers::lent::{Borrows, Lender, LentRecord};
 
 /// A record of a CSV file, lent to a processor that takes its fields by name or number.
@@ -114,7 +115,7 @@ impl<'r> Borrows<'r> for CsvRecord<'r> {
 }
 
 impl FieldNames for CsvRecord<'static> {
-    fn missing(_: Names<'_>) -> Option<&'static str> {
+    fn misfit(_: Names<'_>) -> Option<Misfit> {
         None
     }
 }

@@ -187,3 +187,18 @@ fn a_trailer_is_checked_before_the_first_item() {
     let (mut bad, _file) = open("001Kitchen 12.5 \nT2\n");
     assert!(bad.read().unwrap_err().to_string().ends_with("line 2, trailer: other count"));
 }
+
+#[test]
+fn a_layout_without_a_field_of_an_item_of_optional_fields_is_refused() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
+    struct Notes {
+        a: Option<u8>,
+    }
+    let input = Input::new("notes.txt", "1\n");
+    let error = FixedReader::<Notes>::columns([("A", 0..1)]).open(&input.0).unwrap_err();
+    assert!(
+        error.to_string().contains("none of the columns is a field of the item: the columns are `A`"),
+        "{error}"
+    );
+}

@@ -135,6 +135,11 @@ impl JsonArrayFraming {
 
     /// Notes that the next element was taken.
     #[inline]
+    /// True if the next element is the first of the array.
+    pub(super) fn is_at_the_first(&self) -> bool {
+        self.elements == 0
+    }
+
     pub(super) fn took_element(&mut self) {
         self.elements += 1;
         self.stage = Stage::After;

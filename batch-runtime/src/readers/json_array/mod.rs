@@ -177,7 +177,10 @@ impl<T: Deserializes> JsonArrayReader<T> {
     /// which is faster than looking for it first.
     #[inline]
     fn read_buffered(&mut self) -> Option<T> {
-        if self.elements.is_at_the_end_of_the_part() || !self.elements.encoding.is_read_as_utf8() {
+        if self.elements.is_at_the_end_of_the_part()
+            || self.elements.framing.is_at_the_first()
+            || !self.elements.encoding.is_read_as_utf8()
+        {
             return None;
         }
         let at = self.elements.input.at();
@@ -211,7 +214,16 @@ impl<T: Deserializes> JsonArrayReader<T> {
             }
         };
         match json_numbers::from_str(&text) {
-            Ok(item) => Ok(Some(item)),
+            Ok(item) => {
+                if found.record == 0 {
+                    let checked = json_text::refuse_strange_members::<T>(self.elements.resource(), &text);
+                    if checked.is_err() {
+                        self.elements.put_back();
+                    }
+                    checked?;
+                }
+                Ok(Some(item))
+            }
             Err(error) => {
                 let uncertain = if error.is_data() { None } else { element_end::stray_text(bytes) };
                 let refused = match uncertain {

@@ -101,7 +101,16 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
         self.lines.know_text();
         let text = self.lines.text()?;
         match json_numbers::from_str(&text) {
-            Ok(item) => Ok(Some(item)),
+            Ok(item) => {
+                if self.lines.found.line == 1 {
+                    let checked = json_text::refuse_strange_members::<T>(self.lines.resource(), &text);
+                    if checked.is_err() {
+                        self.lines.put_back();
+                    }
+                    checked?;
+                }
+                Ok(Some(item))
+            }
             Err(_) if self.lines.found.line == 1 && wrong_format::is_array_of_all::<T>(&text) => {
                 let resource = self.lines.resource();
                 self.lines.put_back();

@@ -13,7 +13,7 @@ use super::{PostgresReadError, PostgresReader, proof};
 use crate::definition::Deserializes;
 use crate::postgres::{Described, DescribedColumn, Parameter, PgError, Session, alone};
 use crate::readers::fields;
-use crate::readers::rows::{KeyColumns, named};
+use crate::readers::rows::{KeyColumns, misfit_problem, named};
 
 /// The default number of rows of the first page.
 const PAGE: usize = 1000;
@@ -89,11 +89,9 @@ impl PostgresQuery {
     pub fn rows_as<T: Deserializes>(self) -> Result<PostgresReader<T>, PostgresReadError> {
         let item: Decoded<T> = row::item;
         let reader = self.reader(item)?;
-        match fields::missing::<T>(reader.columns.iter().map(|column| &*column.name)) {
-            Some(column) => Err(PostgresReadError::query(format!(
-                "the item needs the column `{column}`, but the query returns only {}",
-                named(reader.columns.iter().map(|column| &*column.name))
-            ))),
+        let names = || reader.columns.iter().map(|column| &*column.name);
+        match fields::misfit::<T>(names()) {
+            Some(misfit) => Err(PostgresReadError::query(misfit_problem(misfit, names()))),
             None => Ok(reader),
         }
     }

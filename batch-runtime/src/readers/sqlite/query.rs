@@ -12,7 +12,7 @@ use super::sql::{Sql, may_change};
 use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::{Deserializes, nan};
 use crate::readers::fields;
-use crate::readers::rows::{KeyColumns, LIMITED, WINDOWED, named};
+use crate::readers::rows::{KeyColumns, LIMITED, WINDOWED, misfit_problem, named};
 
 /// The default number of rows per page.
 const PAGE: usize = 1000;
@@ -132,11 +132,9 @@ impl SqliteQuery {
     pub fn rows_as<T: Deserializes>(self) -> Result<SqliteReader<T>, SqliteReadError> {
         let item: Deserialized<T> = row::item;
         let reader = self.reader(item)?;
-        match fields::missing::<T>(reader.names().iter().map(String::as_str)) {
-            Some(column) => Err(SqliteReadError::query(format!(
-                "the item needs the column `{column}`, but the query returns only {}",
-                named(reader.names())
-            ))),
+        let names = || reader.names().iter().map(String::as_str);
+        match fields::misfit::<T>(names()) {
+            Some(misfit) => Err(SqliteReadError::query(misfit_problem(misfit, names()))),
             None => Ok(reader),
         }
     }

@@ -23,6 +23,13 @@ pub struct XmlState {
     open: Vec<Box<str>>,
     /// True once the outermost element was found.
     begun: bool,
+    /// True once a record was found; in positions of earlier versions, it is unknown.
+    #[serde(default = "yes")]
+    found: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Which elements are records.
@@ -30,6 +37,47 @@ pub struct XmlState {
 pub(super) struct Wanted {
     /// The names from the outermost element on, or only that of the record.
     pub(super) path: Vec<String>,
+    /// True if a document may lack them although it has other elements.
+    pub(super) may_be_absent: bool,
+}
+
+/// The elements seen before the first record, which show whether the document is one without records.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// True if an element was seen in which records may be.
+    parent: bool,
+    /// The path of the first other element at the place of records.
+    rival: Option<Box<str>>,
+    /// The path of the first other element elsewhere.
+    elsewhere: Option<Box<str>>,
+}
+
+impl Seen {
+    fn add(&mut self, wanted: &Wanted, name: &str, open: &[Box<str>]) {
+        let around = wanted.path.split_last().map_or(&[][..], |(_, around)| around);
+        let is_inside = open.iter().zip(around).all(|(open, wanted)| is_named(name_of(open), wanted));
+        let is_around = is_inside && around.get(open.len()).is_some_and(|wanted| is_named(name, wanted));
+        let other = if is_around {
+            self.parent |= open.len() + 1 == around.len();
+            return;
+        } else if around.is_empty() && open.is_empty() {
+            // The outermost element may have any name.
+            return;
+        } else if around.is_empty() || is_inside && open.len() == around.len() {
+            &mut self.rival
+        } else {
+            &mut self.elsewhere
+        };
+        other.get_or_insert_with(|| {
+            let path: Vec<&str> = open.iter().map(|open| name_of(open)).chain([name]).collect();
+            shown(&path.join("/"))
+        });
+    }
+
+    /// An element that the document has instead of records.
+    fn instead(&self) -> Option<&str> {
+        self.rival.as_deref().or(self.elsewhere.as_deref().filter(|_| !self.parent))
+    }
 }
 
 /// True if `name` is the wanted name, with its prefix or without.
@@ -124,6 +172,7 @@ pub(super) struct XmlFraming {
     /// The record that is being passed over.
     passing: Option<Scan>,
     fault: Option<String>,
+    seen: Seen,
     /// True for detached records, which may end within the document.
     detached: bool,
 }
@@ -139,6 +188,7 @@ impl XmlFraming {
             record: None,
             passing: None,
             fault: None,
+            seen: Seen::default(),
             detached: false,
         }
     }
@@ -154,7 +204,7 @@ impl XmlFraming {
         match scan.go_on(bytes) {
             Scanned::End(length) => {
                 self.record = None;
-                self.state.begun = true;
+                (self.state.begun, self.state.found) = (true, true);
                 let (to, lines) = (input.at() + length, lines_in(&bytes[..length]));
                 if length > input.longest {
                     return Frame::bad(input.too_long("closing tag"), Next::At { to, lines });
@@ -185,7 +235,7 @@ impl XmlFraming {
     fn between(&mut self, token: &Token<'_>, first: bool) -> Result<bool, String> {
         let encoding = self.encoding;
         let lossy = |name: &[u8]| shown(&encoding.lossy(name));
-        let XmlState { open, begun } = &mut self.state;
+        let XmlState { open, begun, found } = &mut self.state;
         match token {
             Token::Open { name, tag, empty } => {
                 if *begun && open.is_empty() {
@@ -196,6 +246,9 @@ impl XmlFraming {
                 };
                 if self.wanted.is_record(&text, open) {
                     return Ok(true);
+                }
+                if !*found {
+                    self.seen.add(&self.wanted, &text, open);
                 }
                 if !empty {
                     let tag = encoding
@@ -256,13 +309,28 @@ impl XmlFraming {
         Ok(false)
     }
 
+    /// Refuses a document that has no record, but something else in its place.
+    fn refuse_absent(&self, input: &Input) -> Option<Frame<()>> {
+        let Wanted { path, may_be_absent } = &*self.wanted;
+        if self.state.found || *may_be_absent {
+            return None;
+        }
+        let problem = format!(
+            "it has no element `{}`, but `{}`; name that one, or add `.may_be_absent()` if the document may lack it",
+            path.join("/"),
+            self.seen.instead()?
+        );
+        let error = ReadError::Options { resource: input.resource(), problem: problem.into() };
+        Some(Frame::bad(error, Next::Nowhere))
+    }
+
     fn at_the_end(&self, input: &Input) -> Frame<()> {
         if self.detached {
             return Frame::End;
         }
         let rest = input.rest();
         if rest.is_empty() && self.state.begun && self.state.open.is_empty() {
-            return Frame::End;
+            return self.refuse_absent(input).unwrap_or(Frame::End);
         }
         let problem = match self.state.open.last() {
             Some(last) => {
@@ -386,7 +454,7 @@ impl Framing for XmlFraming {
         let mut scan = self.passing.take().unwrap_or_else(Scan::new);
         let (length, done) = match scan.go_on(bytes) {
             Scanned::End(length) => {
-                self.state.begun = true;
+                (self.state.begun, self.state.found) = (true, true);
                 (length, true)
             }
             Scanned::More if ended => {

@@ -36,7 +36,9 @@ pub use options::XmlOptions;
 ///
 /// serde names an attribute `@id`, the text of an element `$text`, and its content `$value`; `quick_xml::de`
 /// describes the mapping. Prefixes of names are left out, except in `@xml:lang` and its like, and in `@xmlns:a`. An
-/// element of the same name within a record belongs to that record. A document without any such element has no items.
+/// element of the same name within a record belongs to that record. A document without any such element has
+/// no items; it is refused if it has other elements in their place, unless they [may be
+/// absent](XmlOptions::may_be_absent).
 ///
 /// White space counts as layout where it is the only text between two tags, however it is written (also `&#32;`): the
 /// `$text` of `<a> </a>` is missing. In a field without attributes of its own, such as a `String` named `a`, the white

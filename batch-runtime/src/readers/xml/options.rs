@@ -28,13 +28,20 @@ use crate::readers::framed::{Encoding, LONGEST};
 pub struct XmlOptions<T> {
     element: String,
     encoding: Option<Box<str>>,
+    may_be_absent: bool,
     longest: usize,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T> XmlOptions<T> {
     pub(super) fn new() -> Self {
-        Self { element: String::new(), encoding: None, longest: LONGEST, item: PhantomData }
+        Self {
+            element: String::new(),
+            encoding: None,
+            may_be_absent: false,
+            longest: LONGEST,
+            item: PhantomData,
+        }
     }
 
     /// Sets the name of the elements that are items: `trade` for those at any depth, or the path from the
@@ -69,6 +76,14 @@ impl<T> XmlOptions<T> {
     /// ```
     pub fn encoding(mut self, name: impl Into<String>) -> Self {
         self.encoding = Some(name.into().into_boxed_str());
+        self
+    }
+
+    /// Accepts a document that has no such element, but other ones in its place. By default it is refused once its end is
+    /// reached, because the name may be misspelt. A document whose path ends in an empty element (`<trades/>`) is accepted
+    /// in any case.
+    pub fn may_be_absent(mut self) -> Self {
+        self.may_be_absent = true;
         self
     }
 
@@ -110,7 +125,7 @@ impl<T> XmlOptions<T> {
             resource: resource_name(path).into(),
             problem: problem.into(),
         })?;
-        let wanted = Arc::new(Wanted { path: names });
+        let wanted = Arc::new(Wanted { path: names, may_be_absent: self.may_be_absent });
         declaration::open(path, &wanted, self.longest, encoding).map(XmlReader::new)
     }
 }

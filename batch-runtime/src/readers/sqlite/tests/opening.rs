@@ -95,6 +95,35 @@ fn a_query_without_a_column_that_the_item_needs_is_refused_when_it_is_opened() {
 }
 
 #[test]
+fn a_query_whose_columns_the_item_would_not_take_is_refused_when_it_is_opened() {
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only the names of its fields matter")]
+    struct Notes {
+        a: Option<u8>,
+        b: Option<u8>,
+    }
+    let connection = database(1);
+    let query = |sql: &str| SqliteReader::query(&connection, sql).key("id");
+    let strange = error::<Notes>(query("SELECT id, name AS A FROM person"));
+    assert!(
+        strange.contains(
+            "no column of its result is a field of the item: it returns `id`, `A`, and the fields are `a`, `b`"
+        ),
+        "{strange}"
+    );
+    let twice = "SELECT id, 1 AS a, 2 AS a FROM person";
+    for error in [
+        error::<serde_json::Value>(query(twice)),
+        error::<std::collections::HashMap<String, u8>>(query(twice)),
+    ] {
+        assert!(
+            error.contains("two columns of its result are named `a`, of which the item would keep only one")
+        );
+    }
+    assert!(query(twice).rows_as::<(u8, u8, u8)>().is_ok());
+}
+
+#[test]
 fn comments_and_semicolons_after_the_query_do_not_matter() {
     let connection = database(2);
     for after in ["; -- x", " -- x", ";\n/* x */ ;"] {
