@@ -353,3 +353,30 @@ fn a_compressed_file_names_the_cargo_feature_it_needs() {
         format!("{}: {problem}", path.display())
     );
 }
+
+#[test]
+fn a_date_or_time_that_would_lose_a_part_is_refused() {
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its types matter")]
+    struct Day {
+        day: Option<batch_runtime::Date>,
+        at: Option<batch_runtime::DateTime>,
+    }
+    let folder = Folder::new();
+    let content =
+        "day,at\n2024-01-31,2024-01-31T10:00\n2024-01-31T10:00,\n,2024-01-31T10:00+02:00\n,2024-01-31\n";
+    let mut days = CsvReader::<Day>::open(folder.file("in.csv", content)).unwrap();
+    assert!(days.read().unwrap().is_some());
+    for expected in [
+        "line 3, column `day`: expected a date alone, such as 2024-01-31 (a `DateTime` takes a time as well), found \
+         `2024-01-31T10:00`",
+        "line 4, column `at`: expected a date and time without an offset or zone, such as 2024-01-31T08:30 (a `Timestamp` \
+         takes an offset as well), found `2024-01-31T10:00+02:00`",
+        "line 5, column `at`: expected a date with its time, such as 2024-01-31T08:30 (a `Date` takes a date alone), found \
+         `2024-01-31`",
+    ] {
+        let error = days.read().unwrap_err();
+        assert!(days.steps_over(&error) && error.to_string().ends_with(expected), "{error}");
+    }
+}
+

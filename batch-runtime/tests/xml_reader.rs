@@ -4,8 +4,8 @@
 
 mod folder;
 
-use batch_runtime::Reader;
 use batch_runtime::readers::{ReadError, XmlOptions, XmlReader};
+use batch_runtime::{Date, DateTime, Reader};
 use folder::Folder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -256,4 +256,29 @@ fn a_document_with_other_elements_in_the_place_of_the_wanted_ones_is_refused() {
         count(anywhere(), "<day><Trade/></day>").unwrap_err().contains("no element `trade`, but `day/Trade`")
     );
     assert_eq!(count(anywhere(), "<day/>"), Ok(0));
+}
+
+#[test]
+fn a_date_or_time_that_would_lose_a_part_is_refused() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Day {
+        day: Option<Date>,
+        at: Option<DateTime>,
+    }
+    let read = |text: &str| {
+        let folder = Folder::new();
+        let path = folder.file("in.xml", format!("<days><d>{text}</d></days>"));
+        XmlReader::<Day>::options().element("d").open(path).unwrap().read().map_err(|error| error.to_string())
+    };
+    for (text, expected) in [
+        ("<day>2024-01-31T10:00</day>", "expected a date alone"),
+        ("<at>2024-01-31T10:00+02:00</at>", "expected a date and time without an offset"),
+        ("<at>2024-01-31</at>", "expected a date with its time"),
+        ("<at>20240131</at>", "expected a date with its time"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let whole = read("<day>2024-01-31</day><at>2024-01-31T10:00:59</at>").unwrap().unwrap();
+    assert_eq!(whole.at.map(|at| (Some(at.date()), at.second())), Some((whole.day, 59)));
 }

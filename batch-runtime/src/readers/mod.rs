@@ -4,6 +4,7 @@
 mod adaptors;
 mod any;
 mod chain;
+mod civil;
 #[cfg(any(feature = "csv", feature = "fixed"))]
 #[cfg_attr(not(feature = "csv"), allow(dead_code, reason = "fixed-width columns have no header"))]
 mod columns;

@@ -348,6 +348,23 @@ fn after_a_panic_of_the_closure_every_row_of_the_page_is_read_once() {
         assert_eq!(read, [10, 20, 30, 40, 50, 60]);
     }
 }
+
+#[test]
+fn a_part_of_a_date_or_time_is_not_lost() {
+    use batch_runtime::{Date, DateTime};
+    let Some(database) = database() else { return };
+    assert_eq!(value::<Date>(&database, "date '2024-01-31'").day(), 31);
+    assert_eq!(value::<DateTime>(&database, "timestamp '2024-01-31 10:00'").hour(), 10);
+    for (error, expected) in [
+        (refused::<Date>(&database, "timestamp '2024-01-31 10:00'"), "expected a date alone"),
+        (refused::<DateTime>(&database, "date '2024-01-31'"), "expected a date with its time"),
+        (refused::<Date>(&database, "'2024-01-31T10:00'::text"), "expected a date alone"),
+        (refused::<DateTime>(&database, "'2024-01-31T10:00+02:00'::text"), "without an offset or zone"),
+    ] {
+        assert!(error.starts_with("row key = 1, column `value`: ") && error.contains(expected), "{error}");
+    }
+}
+
 #[test]
 fn a_query_whose_columns_the_item_would_not_take_is_refused_when_it_is_opened() {
     #[derive(Debug, Deserialize)]

@@ -11,6 +11,7 @@ use serde::forward_to_deserialize_any;
 
 use super::decode::Decoder;
 use super::number::{self, Looks};
+use crate::readers::civil;
 use crate::readers::floats::{self, NotAFloat};
 
 /// The reason why a field or a record does not fit a type. It is one pointer wide because it travels with
@@ -286,6 +287,9 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         self.refuse_null()?;
+        if let Some(problem) = civil::problem::<V>(self.text.as_bytes()) {
+            return Err(ValueError::text(problem));
+        }
         visitor.visit_borrowed_str(self.text)
     }
 

@@ -202,3 +202,13 @@ fn a_layout_without_a_field_of_an_item_of_optional_fields_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn a_date_that_would_lose_its_time_is_refused() {
+    let input = Input::new("days.txt", "2024-01-31      \n2024-01-31T10:00\n");
+    let mut days = FixedReader::<(jiff::civil::Date,)>::columns([("day", 0..16)]).open(&input.0).unwrap();
+    assert!(days.read().unwrap().is_some());
+    let error = days.read().unwrap_err();
+    assert!(error.to_string().contains("line 2, column `day`: expected a date alone"), "{error}");
+}
+

@@ -72,6 +72,9 @@ const ROWS_BETWEEN_CHECKS: u32 = 64;
 /// | an array | `Vec`, or a tuple of that length |
 /// | any that may be `NULL` | `Option` |
 ///
+/// A value of which a field would lose a part is refused: a `timestamp` for a `Date` or a time, a `timetz` for a
+/// `jiff::civil::Time`, NaN for a `serde_json::Value`.
+///
 /// Any other type is refused with the remedy to convert it in the query: `area::text AS area`.
 ///
 /// The reader has its own connection ([`PostgresSource`]), so it can move to another thread: a step with `threads` can

@@ -47,6 +47,12 @@ pub use split::SqlitePart;
 /// which reads the whole result once more. This happens where numbers end and texts begin, and for every page
 /// of a query whose key has texts in a column declared as numeric.
 ///
+/// A key that the query computes differently each time (`random()`), or by a window function, is refused, and so is a query
+/// with a `LIMIT` of its own.
+///
+/// An integer or a real becomes an integer, an `f64` or an `f32` that equals it, or the row is refused; so is a text of
+/// which a `Date` or a `DateTime` would lose a part, and an infinite real for a `serde_json::Value`.
+///
 /// The reader has its own connection ([`SqliteSource`]), so it can move to another thread: a step with
 /// `threads` can use it directly.
 ///

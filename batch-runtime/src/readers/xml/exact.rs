@@ -1,5 +1,5 @@
-//! Wraps a deserializer so that it refuses a number that no float can hold: `quick_xml` reads `1e-999` as zero, and `1e400`
-//! as infinite.
+//! Wraps a deserializer so that it refuses a number that no float can hold, because `quick_xml` reads `1e-999` as zero and
+//! `1e400` as infinite, and a date or time of which a part would be lost.
 
 use std::fmt;
 
@@ -8,9 +8,11 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use crate::readers::civil;
 use crate::readers::floats::{self, NotAFloat};
 
-/// Deserializes a value, and refuses a number that is out of the range of its float type.
+/// Deserializes a value, and refuses a number that is out of the range of its float type, and a text that loses a part as a
+/// date or time.
 pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     T::deserialize(Exact(from))
 }
@@ -54,8 +56,46 @@ macro_rules! floats {
     )*};
 }
 
+/// The visitor of a text.
+struct Text<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Text<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
+        civil::refuse_loss::<V, E>(text.as_bytes())?;
+        self.0.visit_str(text)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
+        civil::refuse_loss::<V, E>(text.as_bytes())?;
+        self.0.visit_borrowed_str(text)
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
+        civil::refuse_loss::<V, E>(text.as_bytes())?;
+        self.0.visit_string(text)
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<V::Value, E> {
+        self.0.visit_bytes(bytes)
+    }
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Exact<D> {
     type Error = D::Error;
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_str(Text(visitor))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_string(Text(visitor))
+    }
 
     floats! {
         deserialize_f32 visit_f32 single;
@@ -65,7 +105,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Exact<D> {
     forward! {
         deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
         deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-        deserialize_u64() deserialize_u128() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_u64() deserialize_u128() deserialize_char()
         deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit()
         deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
         deserialize_seq() deserialize_tuple(length: usize)

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use self::framing::XmlFraming;
 use self::lexer::{Lexer, Token};
+use super::civil;
 use super::floats;
 use super::framed::{Found, Framed, forward_to_framed, split_framed};
 use super::{ReadError, TextPart, TextPosition, shown};
@@ -123,6 +124,9 @@ impl<T> XmlReader<T> {
 
 /// Deserializes an element, whose namespaces may be declared around it.
 fn deserialize<T: DeserializeOwned>(text: &str, around: &[Box<str>]) -> Result<T, DeError> {
+    if civil::may_have_any(text.as_bytes()) {
+        return exact::deserialize(&mut deserializer(text, around)?);
+    }
     let item = T::deserialize(&mut deserializer(text, around)?)?;
     if floats::may_be_out_of_range(text.as_bytes()) && floats::has_number_out_of_range(text) {
         return exact::deserialize(&mut deserializer(text, around)?);

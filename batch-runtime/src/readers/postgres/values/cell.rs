@@ -5,6 +5,7 @@ use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 
 use super::json::document;
 use super::{Form, Value};
+use crate::readers::civil;
 use crate::readers::exact_numbers::{self, to_integer};
 use crate::readers::rows::{About, ItemError};
 
@@ -167,9 +168,12 @@ macro_rules! texts {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
             if let Some(text) = self.text() {
+                self.named(civil::refuse_loss::<V, _>(text.as_bytes()))?;
                 return self.named(visitor.visit_borrowed_str(text));
             }
             self.named(match self.value()? {
+                Some(Value::Written(value)) => civil::refuse_loss::<V, _>(value.as_str().as_bytes())
+                    .and_then(|()| visitor.visit_str(value.as_str())),
                 // The document itself.
                 Some(Value::Json(text)) => visitor.visit_borrowed_str(text),
                 Some(value) => self.visit_value(value, visitor),

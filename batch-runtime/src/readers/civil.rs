@@ -1,0 +1,199 @@
+//! Refuses a text that would lose a part as a date, a time or both: `jiff` reads `2024-01-31T10:00+02:00` as a `DateTime`
+//! without its offset, and as a `Date` without its time.
+
+use std::any::type_name;
+
+use serde::de::{Error, Visitor};
+
+use super::shown;
+
+/// A type of `jiff` that knows no zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Civil {
+    Date,
+    DateTime,
+    Time,
+}
+
+impl Civil {
+    /// The type that a visitor makes, if it is one of them. Only the visitor of the type itself tells: the deserializer of
+    /// `jiff` is not ours. The name is a constant, so nothing is left of this for other types.
+    #[inline]
+    fn of<'de, V: Visitor<'de>>() -> Option<Self> {
+        let name = type_name::<V>();
+        if !name.contains("jiff::civil::") {
+            None
+        } else if name.ends_with("::DateVisitor") {
+            Some(Self::Date)
+        } else if name.ends_with("::DateTimeVisitor") {
+            Some(Self::DateTime)
+        } else if name.ends_with("::TimeVisitor") {
+            Some(Self::Time)
+        } else {
+            None
+        }
+    }
+
+    /// What the text should be, if this type would take only a part of it, or make up another.
+    fn expected(self, text: &[u8]) -> Option<&'static str> {
+        let is_separator = |byte: &u8| matches!(byte, b'T' | b't' | b' ');
+        let separator = text.iter().position(is_separator);
+        // A time may begin with its separator.
+        let has_date = separator.is_some_and(|at| at > 0);
+        let time = match (self, separator) {
+            (_, Some(at)) => &text[at + 1..],
+            (Self::Time, None) => text,
+            (Self::Date | Self::DateTime, None) => &[],
+        };
+        let clock = time.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.' | b','));
+        let digits = time.split(|byte| matches!(byte, b'.' | b',')).next().unwrap_or_default();
+        let seconds: Vec<u8> = digits.iter().copied().filter(u8::is_ascii_digit).skip(4).take(2).collect();
+        match self {
+            Self::Date if separator.is_some() || text.contains(&b'[') => {
+                Some("expected a date alone, such as 2024-01-31 (a `DateTime` takes a time as well)")
+            }
+            Self::Date => None,
+            Self::DateTime if separator.is_none() => {
+                Some("expected a date with its time, such as 2024-01-31T08:30 (a `Date` takes a date alone)")
+            }
+            Self::Time if has_date => {
+                Some("expected a time alone, such as 08:30 (a `DateTime` takes a date as well)")
+            }
+            Self::DateTime if clock.is_some() => Some(
+                "expected a date and time without an offset or zone, such as 2024-01-31T08:30 (a `Timestamp` takes an offset as well)",
+            ),
+            Self::Time if clock.is_some() => Some("expected a time without an offset or zone, such as 08:30"),
+            Self::DateTime | Self::Time => (seconds == b"60").then_some("expected a second from 00 to 59"),
+        }
+    }
+}
+
+/// Refuses a text of which the visitor would lose a part.
+#[inline]
+pub(super) fn refuse_loss<'de, V: Visitor<'de>, E: Error>(text: &[u8]) -> Result<(), E> {
+    match problem::<V>(text) {
+        None => Ok(()),
+        Some(problem) => {
+            let text = String::from_utf8_lossy(text);
+            Err(E::custom(format_args!("{problem}, found text '{}'", shown(&text))))
+        }
+    }
+}
+
+/// What the text should be, if the visitor would lose a part of it.
+#[inline]
+pub(super) fn problem<'de, V: Visitor<'de>>(text: &[u8]) -> Option<&'static str> {
+    Civil::of::<V>()?.expected(text)
+}
+
+/// True if a text may have a part that looks like a date or a time. It is quick, and often false for other texts.
+#[cfg(feature = "xml")]
+pub(super) fn may_have_any(text: &[u8]) -> bool {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is_within = |at: usize| at > 0 && is_digit(at - 1) && is_digit(at + 1);
+    // Eight digits in a row are a date as well, and cover the last byte of some piece.
+    let is_date = |at: usize| {
+        let before = text[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).take(8).count();
+        let after = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(8).count();
+        before + after >= 8
+    };
+    memchr::memchr3_iter(b'-', b':', b'T', text).any(is_within)
+        || (7..text.len()).step_by(8).any(|at| is_digit(at) && is_date(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::{Date, DateTime, Time};
+    use jiff::{Timestamp, Zoned};
+    use serde::de::DeserializeOwned;
+    use serde::{Deserializer, forward_to_deserialize_any};
+
+    use super::*;
+
+    /// A text that is deserialized as the readers do.
+    struct Text(&'static str);
+
+    impl<'de> Deserializer<'de> for Text {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+            refuse_loss::<V, Self::Error>(self.0.as_bytes())?;
+            visitor.visit_borrowed_str(self.0)
+        }
+
+        fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+            visitor.visit_some(self)
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+            newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+
+    fn read<T: DeserializeOwned>(text: &'static str) -> Result<T, String> {
+        T::deserialize(Text(text)).map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn refused<T: DeserializeOwned>(text: &'static str, problem: &str) {
+        let error = read::<T>(text).map(drop).unwrap_err();
+        assert!(error.starts_with(problem) && error.ends_with(&format!("found text '{text}'")), "{error}");
+    }
+
+    #[test]
+    fn a_date_takes_no_time() {
+        for text in ["2024-01-31T10:00", "2024-01-31T23:59+02:00", "2024-01-31 00:00:00", "20240131T10"] {
+            refused::<Date>(text, "expected a date alone");
+            refused::<Option<Date>>(text, "expected a date alone");
+        }
+        assert_eq!(read::<Date>("2024-01-31").unwrap().day(), 31);
+        assert_eq!(read::<Date>("20240131").unwrap().day(), 31);
+    }
+
+    #[test]
+    fn a_date_time_takes_neither_less_nor_more() {
+        for text in ["2024-01-31", "20240131", "-000044-03-15"] {
+            refused::<DateTime>(text, "expected a date with its time");
+        }
+        for text in ["2024-01-31T10:00+02:00", "2024-01-31T10:00-08", "2024-01-31 10:00[Europe/Paris]"] {
+            refused::<DateTime>(text, "expected a date and time without an offset");
+        }
+        for text in ["2024-12-31T23:59:60", "20241231T235960", "2024-12-31T23:59:60.5"] {
+            refused::<DateTime>(text, "expected a second from 00 to 59");
+        }
+        for text in
+            ["2024-01-31T10:00", "2024-01-31 10:00:59.123456789", "20240131T100059", "-000044-03-15T12:00"]
+        {
+            read::<DateTime>(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_time_takes_neither_a_date_nor_an_offset() {
+        refused::<Time>("2024-01-31T10:00", "expected a time alone");
+        refused::<Time>("10:00:00+02:00", "expected a time without an offset");
+        refused::<Time>("23:59:60", "expected a second");
+        for text in ["10:00", "T10:00", "23:59:59.25", "100000"] {
+            read::<Time>(text).unwrap();
+        }
+    }
+
+    #[test]
+    fn types_that_keep_every_part_take_it() {
+        read::<Timestamp>("2024-01-31T10:00+02:00").unwrap();
+        read::<Zoned>("2024-01-31T10:00+01:00[Europe/Paris]").unwrap();
+        assert_eq!(read::<String>("2024-01-31T10:00+02:00").unwrap().len(), 22);
+    }
+
+    #[cfg(feature = "xml")]
+    #[test]
+    fn a_text_with_a_date_or_a_time_is_found() {
+        for text in ["<a>2024-01-31</a>", "<a>x20240131</a>", "10:00", "<day>31T10</day>"] {
+            for padding in 0..9 {
+                assert!(may_have_any(format!("{}{text}", "x".repeat(padding)).as_bytes()), "{text}");
+            }
+        }
+        assert!(!may_have_any(b"<price cur=\"EUR\">-12.50</price><name>Tom T-Bone: 1234567</name>"));
+    }
+}
