@@ -9,7 +9,6 @@ pub(super) fn to_integer(float: f64) -> Option<i64> {
 }
 
 /// Returns the float that equals the integer exactly.
-#[cfg(feature = "postgres")]
 pub(super) fn to_f64(whole: i64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a float that differs is not returned")]
     let float = whole as f64;
@@ -17,14 +16,13 @@ pub(super) fn to_f64(whole: i64) -> Option<f64> {
 }
 
 /// Returns the `f32` that equals the `f64` exactly.
-#[cfg(feature = "postgres")]
 pub(super) fn to_f32(float: f64) -> Option<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "a float that differs is not returned")]
     let single = float as f32;
     (f64::from(single).to_bits() == float.to_bits() || float.is_nan()).then_some(single)
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

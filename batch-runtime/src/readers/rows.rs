@@ -3,10 +3,12 @@
 
 use std::fmt;
 
-use serde::Deserializer;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
+use serde::Deserializer;
+
+use serde_json::Value;
 
 use super::fields::Misfit;
 use super::shown;
@@ -108,7 +110,6 @@ impl ItemError {
     }
 
     /// The error of a number that would change in a field of this type.
-    #[cfg(feature = "postgres")]
     pub(super) fn unfit(type_: &str, number: &str) -> Self {
         de::Error::custom(format_args!("expected {type_}, which cannot hold {} exactly", shown(number)))
     }
@@ -153,6 +154,24 @@ impl de::Error for ItemError {
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::custom(format_args!("expected {expected}, found {}", Found(found)))
     }
+}
+
+/// Refuses a number that JSON cannot hold if a JSON value is wanted, which would become null.
+#[inline]
+pub(super) fn fit_json<'de, V: Visitor<'de>>(number: f64) -> Result<(), ItemError> {
+    if number.is_finite() || !is_json_value::<V>() {
+        return Ok(());
+    }
+    Err(de::Error::custom(format_args!(
+        "JSON has no number {number}; leave the column out, or convert it to text in the query"
+    )))
+}
+
+/// True if the visitor is the one of `serde_json::Value`, which turns a number that JSON cannot hold into null.
+#[inline]
+fn is_json_value<'de, V: Visitor<'de>>() -> bool {
+    let name = std::any::type_name::<V>();
+    name.ends_with("ValueVisitor") && name.contains("serde_json::value::")
 }
 
 /// Formats a value for a message: with the type names of databases, and truncated if it is long.
@@ -261,5 +280,34 @@ impl<'de, C: Cells<'de>> Deserializer<'de> for RowDeserializer<C> {
         visitor: V,
     ) -> Result<V::Value, ItemError> {
         self.only()?.deserialize_enum(name, variants, visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deserializer that only tells the visitor apart.
+    struct Asked;
+
+    impl<'de> Deserializer<'de> for Asked {
+        type Error = ItemError;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ItemError> {
+            fit_json::<V>(f64::INFINITY)?;
+            Err(de::Error::custom("taken"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn only_a_json_value_refuses_a_number_that_json_cannot_hold() {
+        let refused = Value::deserialize(Asked).unwrap_err().to_string();
+        assert!(refused.starts_with("JSON has no number inf"), "{refused}");
+        assert_eq!(f64::deserialize(Asked).unwrap_err().to_string(), "taken");
     }
 }

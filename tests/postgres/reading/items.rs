@@ -366,6 +366,15 @@ fn a_part_of_a_date_or_time_is_not_lost() {
 }
 
 #[test]
+fn a_number_that_json_cannot_hold_is_refused_for_a_json_value() {
+    let Some(database) = database() else { return };
+    assert_eq!(value::<Value>(&database, "0.5::float8"), json!(0.5));
+    for sql in ["'NaN'::float8", "'-Infinity'::float4"] {
+        assert!(refused::<Value>(&database, sql).contains("JSON has no number"), "{sql}");
+    }
+}
+
+#[test]
 fn a_query_whose_columns_the_item_would_not_take_is_refused_when_it_is_opened() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only the names of its fields matter")]

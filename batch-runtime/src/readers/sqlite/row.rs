@@ -8,9 +8,10 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::readers::any::Unfit;
-use crate::readers::exact_numbers::to_integer;
+use crate::readers::civil;
+use crate::readers::exact_numbers::{self, to_integer};
 use crate::readers::floats;
-use crate::readers::rows::{About, Cells, ItemError, RowDeserializer};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, fit_json};
 
 /// Converts a row to an item with serde, given the names of its columns;
 /// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) uses it.
@@ -130,7 +131,10 @@ impl<'de> Cell<'de> {
         match self.value {
             ValueRef::Null => visitor.visit_unit(),
             ValueRef::Integer(value) => visitor.visit_i64(value),
-            ValueRef::Real(value) => visitor.visit_f64(value),
+            ValueRef::Real(value) => {
+                fit_json::<V>(value)?;
+                visitor.visit_f64(value)
+            }
             ValueRef::Text(value) => match std::str::from_utf8(value) {
                 Ok(text) => visitor.visit_borrowed_str(text),
                 Err(error) => Err(de::Error::custom(format_args!("the text is not UTF-8: {error}"))),
@@ -144,7 +148,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     type Error = ItemError;
 
     forward_to_deserialize_any! {
-        f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
+        char bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
     }
 
     whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 }
@@ -155,13 +159,40 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
-        match self.value {
-            ValueRef::Real(value) if !floats::fits_single(value) => {
+        let (single, number): (_, &dyn ToString) = match &self.value {
+            ValueRef::Real(value) if !floats::fits_single(*value) => {
                 let problem = format_args!("expected a number that fits f32, found {value:e}");
-                self.named(Err(de::Error::custom(problem)))
+                return self.named(Err(de::Error::custom(problem)));
             }
-            _ => self.deserialize_any(visitor),
+            ValueRef::Real(value) => (exact_numbers::to_f32(*value), value),
+            ValueRef::Integer(value) => {
+                (exact_numbers::to_f64(*value).and_then(exact_numbers::to_f32), value)
+            }
+            _ => return self.deserialize_any(visitor),
+        };
+        self.named(match single {
+            Some(single) => visitor.visit_f32(single),
+            None => Err(ItemError::unfit("f32", &number.to_string())),
+        })
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
+        let ValueRef::Integer(value) = self.value else { return self.deserialize_any(visitor) };
+        self.named(match exact_numbers::to_f64(value) {
+            Some(double) => visitor.visit_f64(double),
+            None => Err(ItemError::unfit("f64", &value.to_string())),
+        })
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
+        if let ValueRef::Text(text) = self.value {
+            self.named(civil::refuse_loss::<V, _>(text))?;
         }
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {

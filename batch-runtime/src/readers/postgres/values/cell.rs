@@ -7,7 +7,7 @@ use super::json::document;
 use super::{Form, Value};
 use crate::readers::civil;
 use crate::readers::exact_numbers::{self, to_integer};
-use crate::readers::rows::{About, ItemError};
+use crate::readers::rows::{About, ItemError, fit_json};
 
 /// The name of the `serde_json` struct that keeps a document as its text.
 const RAW_JSON: &str = "$serde_json::private::RawValue";
@@ -105,8 +105,14 @@ impl<'de> Cell<'de> {
         match value {
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Integer(value) => visitor.visit_i64(value),
-            Value::Single(value) => visitor.visit_f32(value),
-            Value::Double(value) => visitor.visit_f64(value),
+            Value::Single(value) => {
+                fit_json::<V>(value.into())?;
+                visitor.visit_f32(value)
+            }
+            Value::Double(value) => {
+                fit_json::<V>(value)?;
+                visitor.visit_f64(value)
+            }
             Value::Numeric(value) => visitor.visit_str(value.text().as_str()),
             Value::Text(value) => visitor.visit_borrowed_str(value),
             Value::Binary(value) => visitor.visit_borrowed_bytes(value),

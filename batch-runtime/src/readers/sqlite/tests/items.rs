@@ -163,3 +163,44 @@ fn an_error_in_the_columns_is_not_an_error_of_a_row() {
     let error = closure.read().unwrap_err();
     assert!(refused(error, &|error| closure.steps_over(error)).contains("height"));
 }
+
+/// The value of an expression as a field, or the error about it.
+fn value<T: serde::de::DeserializeOwned>(expression: &str) -> Result<T, String> {
+    let sql = format!("SELECT 1 AS k, {expression} AS a");
+    let mut reader = SqliteReader::query(&Database::new(), sql).key("k").rows_as::<(i64, T)>().unwrap();
+    reader.read().map(|row| row.unwrap().1).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_number_is_converted_only_if_it_stays_the_same() {
+    assert_eq!(value::<f64>("9007199254740992"), Ok(9_007_199_254_740_992.0));
+    assert_eq!(value::<f32>("0.5"), Ok(0.5));
+    assert_eq!(value::<Option<f32>>("16777216"), Ok(Some(16_777_216.0)));
+    assert_eq!(value::<f64>("9e999"), Ok(f64::INFINITY));
+    assert_eq!(value::<serde_json::Value>("0.5"), Ok(serde_json::json!(0.5)));
+    let refused = |read: Result<f64, String>| read.unwrap_err();
+    assert_eq!(
+        refused(value::<f64>("9007199254740993")),
+        "row k = 1, column `a`: expected f64, which cannot hold 9007199254740993 exactly"
+    );
+    assert!(
+        refused(value::<f32>("16777217").map(f64::from)).contains("f32, which cannot hold 16777217 exactly")
+    );
+    assert!(refused(value::<f32>("0.1").map(f64::from)).contains("f32, which cannot hold 0.1 exactly"));
+    let infinite = value::<serde_json::Value>("-9e999").unwrap_err();
+    assert!(infinite.starts_with("row k = 1, column `a`: JSON has no number -inf"), "{infinite}");
+}
+
+#[test]
+fn a_date_or_time_that_would_lose_a_part_is_refused() {
+    use jiff::civil::{Date, DateTime};
+    assert!(value::<Date>("'2024-01-31'").is_ok() && value::<DateTime>("'2024-01-31 10:00'").is_ok());
+    let error = value::<Option<Date>>("'2024-01-31 10:00'").unwrap_err();
+    assert!(error.contains("column `a`: expected a date alone"), "{error}");
+    let error = value::<DateTime>("'2024-01-31T10:00+02:00'").unwrap_err();
+    assert!(
+        error.contains("without an offset or zone") && error.contains("found text '2024-01-31T"),
+        "{error}"
+    );
+}
+
