@@ -10,6 +10,7 @@ use super::framing::FixedFraming;
 use crate::readers::ReadError;
 use crate::readers::columns::{Decoder, Fields, lacks};
 use crate::readers::framed::{Decode, Encoding, Framed, RecordPlace};
+use crate::readers::lines::refuse_stray;
 
 /// Decodes records with fixed-width columns.
 pub(super) struct Columns<T> {
@@ -31,6 +32,8 @@ pub(super) struct Layout {
     /// The length of a record, in characters or bytes.
     width: usize,
     pub(super) flexible: bool,
+    /// True if stray carriage returns and byte order marks are text.
+    lenient: bool,
     /// True if places count bytes.
     in_bytes: bool,
     /// True if the values of a column are stored as something other than text.
@@ -73,7 +76,12 @@ fn place(offset: usize) -> u32 {
 }
 
 impl Layout {
-    pub(super) fn new(columns: Vec<FixedColumn>, bytes: Option<usize>, flexible: bool) -> Self {
+    pub(super) fn new(
+        columns: Vec<FixedColumn>,
+        bytes: Option<usize>,
+        flexible: bool,
+        lenient: bool,
+    ) -> Self {
         let last = columns.iter().map(|column| column.range.end).max().unwrap_or_default();
         Self {
             places: columns
@@ -82,6 +90,7 @@ impl Layout {
                 .collect(),
             width: bytes.unwrap_or(last),
             flexible,
+            lenient,
             in_bytes: bytes.is_some(),
             converts: columns.iter().any(|column| column.form != Form::Text),
             columns: columns.into(),
@@ -193,6 +202,9 @@ impl<T> Columns<T> {
 impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
     #[inline]
     fn decode(&mut self, framed: &mut Framed<FixedFraming>, puts_back: bool) -> Result<Option<T>, ReadError> {
+        if !self.layout.in_bytes && !self.layout.lenient {
+            refuse_stray(framed, puts_back)?;
+        }
         let (bytes, at) = framed.record();
         let at = &at;
         let Self { decoder, layout, scratch, converted, .. } = self;

@@ -2,7 +2,7 @@
 
 use crate::readers::ReadError;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, Trails};
-use crate::readers::lines::{LineFraming, LineState};
+use crate::readers::lines::{Blanks, LineFraming, LineState};
 
 /// Finds lines, or records of a fixed number of bytes.
 #[derive(Debug, Clone)]
@@ -13,8 +13,10 @@ pub(super) struct FixedFraming {
 }
 
 impl FixedFraming {
-    pub(super) fn new(bytes: Option<usize>) -> Self {
-        Self { lines: LineFraming::new(true), bytes }
+    /// Lines are records if they have any character; in a flexible file, also those without.
+    pub(super) fn new(bytes: Option<usize>, flexible: bool) -> Self {
+        let blanks = if flexible { Blanks::Read } else { Blanks::SkippedIfEmpty };
+        Self { lines: LineFraming::new(blanks), bytes }
     }
 
     fn next_bytes(input: &Input, length: usize) -> Frame<()> {

@@ -26,7 +26,8 @@ pub use options::FixedOptions;
 /// are padding; for an `Option`, an empty column is `None`. Places count characters, from 0.
 ///
 /// Each record is a line, or has a [fixed number of bytes](FixedOptions::record_bytes) without line endings,
-/// as mainframes write them. A record that is shorter or longer than its columns is an error, unless the
+/// as mainframes write them. A line without any character is skipped, unless the records are flexible; a line of spaces is
+/// a record. A carriage return that does not end a line and a byte order mark within the file are errors. A record that is shorter or longer than its columns is an error, unless the
 /// records are [flexible](FixedOptions::flexible).
 ///
 /// Files whose names end in `.gz` or `.zst` are decompressed. A [trailer](FixedOptions::trailer) is checked

@@ -8,7 +8,7 @@ use super::decode::{Columns, Layout};
 use super::{FixedFraming, FixedReader};
 use crate::Deserializes;
 use crate::definition::{BoxError, resource_name};
-use crate::readers::columns::lacks;
+use crate::readers::columns;
 use crate::readers::framed::{Encoding, Framed, LONGEST, Records, Totals, Trailer};
 use crate::readers::source::Source;
 use crate::readers::{ReadError, fields};
@@ -43,13 +43,22 @@ pub struct FixedOptions<T> {
     bytes: Option<usize>,
     first_lines: u64,
     flexible: bool,
+    lenient: bool,
     encoding: Option<String>,
     trailer: Option<Trailer<T>>,
 }
 
 impl<T> FixedOptions<T> {
     pub(super) fn new(columns: Vec<FixedColumn>) -> Self {
-        Self { columns, bytes: None, first_lines: 0, flexible: false, encoding: None, trailer: None }
+        Self {
+            columns,
+            bytes: None,
+            first_lines: 0,
+            flexible: false,
+            lenient: false,
+            encoding: None,
+            trailer: None,
+        }
     }
 
     /// Says that the records have this number of bytes each, with no line endings between them. The places of
@@ -66,9 +75,17 @@ impl<T> FixedOptions<T> {
     }
 
     /// Allows lines that are shorter or longer than their columns: columns that a line lacks are empty, and
-    /// characters after the last column are ignored.
+    /// characters after the last column are ignored. A line without any character is then a record whose columns are all
+    /// empty.
     pub fn flexible(mut self) -> Self {
         self.flexible = true;
+        self
+    }
+
+    /// Reads a carriage return that does not end a line, and a byte order mark at the start of a line, as text instead of
+    /// refusing them.
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 
@@ -123,20 +140,21 @@ impl<T> FixedOptions<T> {
             return Err(refused(problem));
         }
         let names = || self.columns.iter().map(|column| &*column.name);
-        if let Some(missing) = fields::missing::<T>(names()) {
-            return Err(refused(lacks(missing, names())));
+        if let Some(misfit) = fields::misfit::<T>(names()) {
+            return Err(refused(columns::misfit(&misfit, names())));
         }
         let find = if self.bytes.is_some() { Encoding::of_bytes } else { Encoding::of_lines };
         let encoding = self.encoding.as_deref().map_or(Ok(Encoding::Utf8), find).map_err(refused)?;
         let longest = self.bytes.unwrap_or(LONGEST);
-        let mut framed = Framed::new(Source::open(path)?, longest, encoding, FixedFraming::new(self.bytes));
+        let mut framed =
+            Framed::new(Source::open(path)?, longest, encoding, FixedFraming::new(self.bytes, self.flexible));
         if self.bytes.is_none() {
             framed.begin()?;
         }
         for _ in 0..self.first_lines {
             framed.pass()?;
         }
-        let layout = Layout::new(self.columns, self.bytes, self.flexible);
+        let layout = Layout::new(self.columns, self.bytes, self.flexible, self.lenient);
         Ok(FixedReader { records: Records::new(framed, Columns::new(layout), self.trailer) })
     }
 
@@ -168,6 +186,7 @@ impl<T> fmt::Debug for FixedOptions<T> {
             .field("record_bytes", &self.bytes)
             .field("skip_lines", &self.first_lines)
             .field("flexible", &self.flexible)
+            .field("lenient", &self.lenient)
             .field("encoding", &self.encoding)
             .field("trailer", &self.trailer)
             .finish()

@@ -212,3 +212,33 @@ fn a_date_that_would_lose_its_time_is_refused() {
     assert!(error.to_string().contains("line 2, column `day`: expected a date alone"), "{error}");
 }
 
+#[test]
+fn stray_carriage_returns_and_byte_order_marks_are_errors_unless_the_reader_is_lenient() {
+    let input = Input::new("stray.txt", "1\r\r\n2\n\u{feff}3\n");
+    let options = || FixedReader::<(String,)>::columns([("a", 0..2)]).flexible();
+    let mut strict = options().open(&input.0).unwrap();
+    let error = strict.read().unwrap_err();
+    assert!(strict.steps_over(&error));
+    assert!(
+        error.to_string().contains("line 1: a carriage return that does not end a line, at character 2"),
+        "{error}"
+    );
+    assert_eq!(strict.record(&error).as_deref(), Some("1\r"));
+    assert_eq!(strict.read().unwrap(), Some(("2".into(),)));
+    let error = strict.read().unwrap_err().to_string();
+    assert!(error.contains("line 3: a byte order mark within the input"), "{error}");
+    assert_eq!(
+        rest(&mut options().lenient().open(&input.0).unwrap()),
+        [("1\r".into(),), ("2".into(),), ("\u{feff}3".into(),)]
+    );
+}
+
+#[test]
+fn a_line_that_can_be_a_record_is_one() {
+    let input = Input::new("blank.txt", "a \n\n  \nb \n");
+    let options = || FixedReader::<(Option<String>,)>::columns([("a", 0..2)]);
+    let (a, none, b) = ((Some("a".to_owned()),), (None,), (Some("b".to_owned()),));
+    assert_eq!(rest(&mut options().open(&input.0).unwrap()), [a.clone(), none.clone(), b.clone()]);
+    assert_eq!(rest(&mut options().flexible().open(&input.0).unwrap()), [a, none.clone(), none, b]);
+}
+

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::framed::{Encoding, Framed, LONGEST, forward_to_framed, split_framed};
 use super::json_numbers;
 use super::json_text;
-use super::lines::{LineFraming, LineState};
+use super::lines::{Blanks, LineFraming, LineState};
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
 use crate::{Deserializes, Reader};
@@ -75,7 +75,8 @@ impl<T> JsonLinesReader<T> {
     }
 
     fn with_encoding(path: &Path, encoding: Encoding) -> Result<Self, ReadError> {
-        let mut lines = Framed::new(Source::open(path)?, LONGEST, encoding, LineFraming::new(true));
+        let mut lines =
+            Framed::new(Source::open(path)?, LONGEST, encoding, LineFraming::new(Blanks::Skipped));
         lines.begin()?;
         wrong_format::check(&mut lines)?;
         Ok(Self { lines, item: PhantomData })

@@ -5,11 +5,21 @@ use serde::{Deserialize, Serialize};
 use super::groups::Groups;
 use crate::readers::framed::{Frame, Framing, Input, Next, Passed, Trails, pass_a_line};
 
+/// Which lines are not records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blanks {
+    /// Those without text.
+    Skipped,
+    /// Those without any character.
+    SkippedIfEmpty,
+    /// None.
+    Read,
+}
+
 /// Finds lines, or groups of lines, one record each.
 #[derive(Debug, Clone)]
 pub(crate) struct LineFraming {
-    /// True if lines without text are passed over.
-    skips_blanks: bool,
+    blanks: Blanks,
     /// The number of bytes of the next line that are known to have no line ending.
     searched: usize,
     groups: Option<Box<Groups>>,
@@ -24,8 +34,8 @@ pub struct LineState {
 }
 
 impl LineFraming {
-    pub(crate) fn new(skips_blanks: bool) -> Self {
-        Self { skips_blanks, searched: 0, groups: None, trailer: None }
+    pub(crate) fn new(blanks: Blanks) -> Self {
+        Self { blanks, searched: 0, groups: None, trailer: None }
     }
 
     /// Finds groups of lines.
@@ -65,7 +75,12 @@ impl Framing for LineFraming {
             return Frame::bad(input.too_long("line end"), Next::At { to, lines });
         }
         let length = length - usize::from(line[..length].ends_with(b"\r"));
-        if self.skips_blanks && is_blank(&line[..length]) {
+        let is_skipped = match self.blanks {
+            Blanks::Skipped => is_blank(&line[..length]),
+            Blanks::SkippedIfEmpty => length == 0,
+            Blanks::Read => false,
+        };
+        if is_skipped {
             return Frame::Nothing { to, lines };
         }
         Frame::Record { record: (), end: input.at() + length, to, lines }

@@ -3,6 +3,7 @@
 mod framing;
 mod groups;
 mod options;
+mod stray;
 
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,10 @@ use super::ReadError;
 use super::framed::{Decode, Framed, Records, read_records};
 use crate::definition::BoxError;
 
-pub(crate) use framing::LineFraming;
 pub use framing::LineState;
+pub(crate) use framing::{Blanks, LineFraming};
 pub use options::LinesOptions;
+pub(crate) use stray::refuse_stray;
 
 /// Reads a text file, one item per line, or per group of lines.
 ///
@@ -27,7 +29,8 @@ pub use options::LinesOptions;
 /// skip never divide it.
 ///
 /// The file is UTF-8, with or without a byte order mark, or in [another encoding](LinesOptions::encoding).
-/// Lines end with LF or CRLF, the last line needs no ending, and blank lines are skipped unless they [count
+/// Lines end with LF or CRLF; a carriage return that does not end a line is an error, and so is a byte order mark within
+/// the file, unless the reader is [lenient](LinesOptions::lenient). The last line needs no ending, and blank lines are skipped unless they [count
 /// too](LinesOptions::with_blank_lines). Files whose names end in `.gz` or `.zst` are decompressed. A [trailer](
 /// LinesOptions::trailer) is checked before the first item.
 ///
@@ -52,7 +55,7 @@ pub use options::LinesOptions;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct LinesReader<T> {
-    records: Records<LineFraming, Parse<T>, T>,
+    records: Records<LineFraming, Parser<T>, T>,
 }
 
 impl<T> LinesReader<T> {
@@ -79,15 +82,25 @@ read_records!(LinesReader, LineState,);
 /// one indirect call per record.
 type Parse<T> = Arc<dyn Fn(&str) -> Result<T, BoxError> + Send + Sync>;
 
-impl<T> Decode<LineFraming, T> for Parse<T> {
+/// Makes items of records.
+struct Parser<T> {
+    parse: Parse<T>,
+    /// True if stray carriage returns and byte order marks are text.
+    lenient: bool,
+}
+
+impl<T> Decode<LineFraming, T> for Parser<T> {
     #[inline]
-    fn decode(&mut self, lines: &mut Framed<LineFraming>, _: bool) -> Result<Option<T>, ReadError> {
+    fn decode(&mut self, lines: &mut Framed<LineFraming>, puts_back: bool) -> Result<Option<T>, ReadError> {
+        if !self.lenient {
+            refuse_stray(lines, puts_back)?;
+        }
         let (bytes, place) = lines.record();
         let text = lines.encoding.decode(bytes).map_err(|error| place.not_text(bytes, &error, None))?;
-        self(&text).map(Some).map_err(|error| place.refused(&text, error.to_string()))
+        (self.parse)(&text).map(Some).map_err(|error| place.refused(&text, error.to_string()))
     }
 
     fn another(&self) -> Self {
-        Self::clone(self)
+        Self { parse: Arc::clone(&self.parse), lenient: self.lenient }
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::framing::Blanks;
 use super::groups::{Groups, IsLine};
-use super::{LineFraming, LinesReader, Parse};
+use super::{LineFraming, LinesReader, Parse, Parser};
 use crate::definition::{BoxError, resource_name};
 use crate::readers::ReadError;
 use crate::readers::framed::{Encoding, Framed, LONGEST, Records, Totals, Trailer};
@@ -51,6 +52,7 @@ pub struct LinesOptions<T> {
     parse: Option<Parse<T>>,
     first_lines: u64,
     skips_blanks: bool,
+    lenient: bool,
     begins: Option<IsLine>,
     ends: Option<IsLine>,
     encoding: Option<String>,
@@ -64,6 +66,7 @@ impl<T> LinesOptions<T> {
             parse: None,
             first_lines: 0,
             skips_blanks: true,
+            lenient: false,
             begins: None,
             ends: None,
             encoding: None,
@@ -91,6 +94,13 @@ impl<T> LinesOptions<T> {
     /// Reads blank lines as records too.
     pub fn with_blank_lines(mut self) -> Self {
         self.skips_blanks = false;
+        self
+    }
+
+    /// Reads a carriage return that does not end a line, and a byte order mark at the start of a line, as text instead of
+    /// refusing them.
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 
@@ -169,10 +179,10 @@ impl<T> LinesOptions<T> {
         if groups && !self.skips_blanks {
             return Err(refused("`with_blank_lines` does not apply to groups of lines".to_owned()));
         }
+        let blanks = if self.skips_blanks { Blanks::Skipped } else { Blanks::Read };
         let encoding =
             self.encoding.as_deref().map_or(Ok(Encoding::Utf8), Encoding::of_lines).map_err(refused)?;
-        let mut framed =
-            Framed::new(Source::open(path)?, self.longest, encoding, LineFraming::new(self.skips_blanks));
+        let mut framed = Framed::new(Source::open(path)?, self.longest, encoding, LineFraming::new(blanks));
         framed.begin()?;
         for _ in 0..self.first_lines {
             framed.pass()?;
@@ -180,7 +190,9 @@ impl<T> LinesOptions<T> {
         if groups {
             framed.framing.group(Groups::new(self.begins, self.ends, encoding));
         }
-        Ok(LinesReader { records: Records::new(framed, parse, self.trailer) })
+        Ok(LinesReader {
+            records: Records::new(framed, Parser { parse, lenient: self.lenient }, self.trailer),
+        })
     }
 }
 

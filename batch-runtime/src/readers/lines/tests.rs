@@ -246,3 +246,48 @@ fn whatever_byte_is_damaged_no_line_is_lost_without_an_error() {
         }
     }
 }
+
+#[test]
+fn stray_carriage_returns_and_byte_order_marks_are_errors_unless_the_reader_is_lenient() {
+    let input = Input::new("stray.txt", "\u{feff}a\r\r\nb\rc\r\n\u{feff}d\r\ne\n");
+    let mut strict = lines(&input);
+    for (problem, record) in [
+        ("line 1: a carriage return that does not end a line, at character 2", "a\r"),
+        ("line 2: a carriage return that does not end a line, at character 2", "b\rc"),
+        ("line 3: a byte order mark within the input; were several files joined?", "\u{feff}d"),
+    ] {
+        let error = strict.read().unwrap_err();
+        assert!(strict.steps_over(&error) && error.to_string().contains(problem), "{error}");
+        assert_eq!(strict.record(&error).as_deref(), Some(record));
+    }
+    assert_eq!(strict.read().unwrap().as_deref(), Some("e"));
+    let mut lenient = LinesReader::options().lenient().parse(text).open(&input.0).unwrap();
+    assert_eq!(rest(&mut lenient), ["a\r", "b\rc", "\u{feff}d", "e"]);
+}
+
+#[test]
+fn a_group_of_lines_keeps_the_endings_between_its_lines_and_no_other_carriage_return() {
+    let input = Input::new("groups.txt", "Ha\r\nb\r\nHc\r\nd\re\nHf\n\u{feff}g\n");
+    let mut orders = orders(&input);
+    assert_eq!(orders.read().unwrap().as_deref(), Some("Ha\r\nb"));
+    let error = orders.read().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("line 3: on line 4, a carriage return that does not end a line, at character 2"),
+        "{error}"
+    );
+    assert_eq!(orders.record(&error).as_deref(), Some("Hc\r\nd\re"));
+    assert!(orders.read().unwrap_err().to_string().contains("line 5: on line 6, a byte order mark"));
+}
+
+#[test]
+fn a_file_whose_lines_end_with_cr_alone_is_refused_as_a_whole() {
+    let input = Input::new("cr.txt", "a\rb\rc");
+    let mut reader = lines(&input);
+    for _ in 0..2 {
+        let error = reader.read().unwrap_err();
+        assert!(error.is_about_the_input() && !reader.steps_over(&error), "{error}");
+        assert!(error.to_string().ends_with("its lines end with CR alone; convert the input to LF or CRLF"));
+    }
+}
