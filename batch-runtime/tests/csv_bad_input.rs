@@ -380,3 +380,14 @@ fn a_date_or_time_that_would_lose_a_part_is_refused() {
     }
 }
 
+#[test]
+fn the_record_of_an_error_is_the_whole_record() {
+    let folder = Folder::new();
+    let content = "a,b\n1,\"x\ny\"\n\"2\"x,3\r\n4,5,6\n7,\"open\n";
+    let mut rows = CsvReader::<(u8, u8)>::open(folder.file("in.csv", content)).unwrap();
+    for record in ["1,\"x\ny\"", "\"2\"x,3", "4,5,6", "7,\"open"] {
+        let error = rows.read().unwrap_err();
+        assert_eq!(rows.record(&error).as_deref(), Some(record), "{error}");
+    }
+}
+

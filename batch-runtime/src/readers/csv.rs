@@ -146,7 +146,7 @@ impl<T: CsvItem> Reader for CsvReader<T> {
     forward_to_framed!(self => self.records.framed);
 
     fn record(&self, error: &ReadError) -> Option<String> {
-        self.records.framed.line_at(error.record_byte()?)
+        self.records.framed.record_of(error)
     }
 
     fn resume(&mut self, position: CsvPosition) -> Result<(), ReadError> {

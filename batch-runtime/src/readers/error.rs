@@ -287,6 +287,7 @@ impl ReadError {
             | Self::Columns { byte, .. }
             | Self::InvalidUtf8 { byte, .. }
             | Self::TooLong { byte, .. }
+            | Self::Malformed { byte, .. }
             | Self::UnclosedQuote { byte, .. } => Some(*byte),
             _ => None,
         }

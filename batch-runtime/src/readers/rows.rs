@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
-use serde::Deserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use serde_json::Value;
 
@@ -197,6 +197,27 @@ pub(super) trait Cells<'de>: Copy {
 
     /// The columns' names, with the cells.
     fn cells(self) -> impl Iterator<Item = (&'de str, Self::Cell)>;
+}
+
+/// A row as a JSON object, for a report. A value that JSON cannot hold is replaced by the reason.
+#[cold]
+pub(super) fn row_as_json<'de, C: Cells<'de>>(cells: C) -> String {
+    let value = |cell: C::Cell| {
+        Value::deserialize(cell).unwrap_or_else(|error| Value::String(format!("({})", error.problem)))
+    };
+    let members = cells.cells().map(|(name, cell)| (name, value(cell))).collect();
+    serde_json::to_string(&Row { members }).unwrap_or_default()
+}
+
+/// The columns of a row, in their order.
+struct Row<'a> {
+    members: Vec<(&'a str, Value)>,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.members.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 /// Deserializes a row: its columns are fields by name, the elements of a tuple in their order, or a single value.

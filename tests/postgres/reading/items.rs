@@ -375,6 +375,20 @@ fn a_number_that_json_cannot_hold_is_refused_for_a_json_value() {
 }
 
 #[test]
+fn the_record_of_an_error_is_the_row_as_json() {
+    let Some(database) = database() else { return };
+    people(&database, 1);
+    let sql = "SELECT id, name, NULL::int AS age, 'NaN'::float8 AS b FROM person";
+    let mut reader = query(&database, sql).key("id").rows_as::<(i64, String, i32, f64)>().unwrap();
+    let error = reader.read().unwrap_err();
+    let record = reader.record(&error).unwrap();
+    assert!(
+        record.starts_with(r#"{"id":10,"name":"p1","age":null,"b":"(JSON has no number NaN"#),
+        "{record}"
+    );
+}
+
+#[test]
 fn a_query_whose_columns_the_item_would_not_take_is_refused_when_it_is_opened() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only the names of its fields matter")]

@@ -242,3 +242,12 @@ fn a_line_that_can_be_a_record_is_one() {
     assert_eq!(rest(&mut options().flexible().open(&input.0).unwrap()), [a, none.clone(), none, b]);
 }
 
+#[test]
+fn the_record_of_an_error_is_that_of_its_bytes() {
+    let input = Input::new("bytes.dat", "1\n2x3");
+    let mut numbers = FixedReader::<(u8,)>::columns([("a", 0..2)]).record_bytes(2).open(&input.0).unwrap();
+    for record in ["1\n", "2x", "3"] {
+        let error = numbers.read().unwrap_err();
+        assert_eq!(numbers.record(&error).as_deref(), Some(record), "{error}");
+    }
+}

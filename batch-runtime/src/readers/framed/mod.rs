@@ -380,6 +380,22 @@ impl<F: Framing> Framed<F> {
         Some(self.encoding.lossy(text).into_owned())
     }
 
+    /// Returns the record that the last error is about, without the ending of its last line.
+    #[cold]
+    pub(crate) fn record_of(&self, error: &ReadError) -> Option<String> {
+        let byte = error.record_byte()?;
+        if matches!(error, ReadError::TooLong { .. }) {
+            return self.line_at(byte);
+        }
+        let from = usize::try_from(byte.checked_sub(self.input.base)?).ok()?;
+        let mut text = self.input.before().get(from..)?;
+        if self.framing.has_lines() {
+            text = text.strip_suffix(b"\n").unwrap_or(text);
+            text = text.strip_suffix(b"\r").unwrap_or(text);
+        }
+        Some(self.encoding.lossy(text).into_owned())
+    }
+
     /// Returns the text from the start of the line that contains `byte` up to the place after the last
     /// record, as far as it is still in the buffer.
     #[cold]

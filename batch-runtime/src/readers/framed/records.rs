@@ -253,7 +253,7 @@ macro_rules! read_records {
             crate::readers::framed::forward_to_framed!(self => self.records.framed);
 
             fn record(&self, error: &crate::readers::ReadError) -> Option<String> {
-                self.records.framed.line_at(error.record_byte()?)
+                self.records.framed.record_of(error)
             }
 
             fn resume(&mut self, position: Self::Position) -> Result<(), crate::readers::ReadError> {

@@ -259,6 +259,13 @@ impl<T, F: MakeItem<T>> Reader for PostgresReader<T, F> {
         error.is_about_a_row()
     }
 
+    fn record(&self, error: &PostgresReadError) -> Option<String> {
+        match &self.after {
+            After::Row(last) if error.is_about_a_row() => Some(row::text(last, &self.columns)),
+            _ => None,
+        }
+    }
+
     fn position(&self) -> PostgresPosition {
         PostgresPosition { after: self.key.labelled(&self.last_key()), rows: self.read }
     }

@@ -13,7 +13,7 @@ use tokio_postgres::types::{FromSql, Type};
 use super::values::{self, Column, Form};
 use crate::postgres::PgError;
 use crate::readers::any::Unfit;
-use crate::readers::rows::{About, Cells, ItemError, RowDeserializer};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, row_as_json};
 
 /// Converts a row to an item with serde, given its columns;
 /// [`PostgresQuery::rows_as`](super::PostgresQuery::rows_as) uses it.
@@ -86,6 +86,11 @@ pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &Columns) -> Result<
         columns.plan.set(if is_in_order { Plan::Sequence } else { Plan::Names });
     }
     Ok(item)
+}
+
+/// The row as JSON.
+pub(super) fn text(row: &Row, columns: &[Column]) -> String {
+    row_as_json(RowCells { row, columns })
 }
 
 /// Deserializes all rows of a query.

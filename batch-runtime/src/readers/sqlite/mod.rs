@@ -122,6 +122,8 @@ pub struct SqliteReader<T, F = Deserialized<T>> {
     proof: Proof,
     /// The remaining rows of the page in reverse order, each with its key.
     buffer: Vec<(Vec<KeyValue>, Result<T, SqliteReadError>)>,
+    /// The rows of the page that are not items: the key of each, and the row as JSON.
+    refused: Vec<(Vec<KeyValue>, String)>,
     /// The key of the last row read; empty before the first.
     after: Vec<KeyValue>,
     /// The key after which the part begins.
@@ -143,7 +145,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
         page: Page,
         proof: Proof,
     ) -> Self {
-        let (buffer, after) = (Vec::new(), Vec::new());
+        let (buffer, refused, after) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             connection,
             make,
@@ -153,6 +155,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
             page,
             proof,
             buffer,
+            refused,
             after,
             begin: None,
             fault: None,
@@ -211,6 +214,12 @@ impl<T, F: MakeItem<T>> Reader for SqliteReader<T, F> {
 
     fn steps_over(&self, error: &SqliteReadError) -> bool {
         error.is_about_a_row()
+    }
+
+    fn record(&self, error: &SqliteReadError) -> Option<String> {
+        let is_last = |(key, _): &&(Vec<KeyValue>, String)| *key == self.after;
+        let refused = self.refused.iter().find(is_last).filter(|_| error.is_about_a_row());
+        refused.map(|(_, row)| row.clone())
     }
 
     fn position(&self) -> SqlitePosition {

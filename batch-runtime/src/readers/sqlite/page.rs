@@ -22,7 +22,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Statement};
 
 use super::key::{Class, KeyValue, Same, described};
-use super::row::{MakeItem, RowError};
+use super::row::{self, MakeItem, RowError};
 use super::sql::{LIMIT, Sql, key_parameter, last_parameter};
 use super::{SqliteReadError, SqliteReader};
 use crate::readers::rows::{ItemError, named};
@@ -195,6 +195,7 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
     }
 
     fn fetched(&mut self, way: Way) -> Result<Fetched<T>, SqliteReadError> {
+        self.refused.clear();
         let mut statement = self.connection.prepare_cached(self.sql(way))?;
         self.bind(way, &mut statement)?;
         let mut rows = statement.raw_query();
@@ -234,7 +235,10 @@ impl<T, F: MakeItem<T>> SqliteReader<T, F> {
                     (fetched.fault, fetched.seen) = (Some(columns_error(error)), None);
                     break;
                 }
-                made => made.map_err(|error| row_error(&self.key, &key, error)),
+                made => made.map_err(|error| {
+                    self.refused.push((key.clone(), row::text(row, &self.names)));
+                    row_error(&self.key, &key, error)
+                }),
             };
             fetched.rows.push((key, item));
         }

@@ -11,7 +11,7 @@ use crate::readers::any::Unfit;
 use crate::readers::civil;
 use crate::readers::exact_numbers::{self, to_integer};
 use crate::readers::floats;
-use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, fit_json};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, fit_json, row_as_json};
 
 /// Converts a row to an item with serde, given the names of its columns;
 /// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) uses it.
@@ -47,6 +47,11 @@ impl RowError {
 /// Deserializes `row`, whose columns have these names, into a `T`.
 pub(super) fn item<T: DeserializeOwned>(row: &Row<'_>, names: &[String]) -> Result<T, RowError> {
     T::deserialize(RowDeserializer(RowCells { row, names })).map_err(RowError::Item)
+}
+
+/// The row as JSON.
+pub(super) fn text(row: &Row<'_>, names: &[String]) -> String {
+    row_as_json(RowCells { row, names })
 }
 
 /// Deserializes all rows of a statement whose parameters are bound.

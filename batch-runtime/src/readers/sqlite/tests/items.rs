@@ -204,3 +204,22 @@ fn a_date_or_time_that_would_lose_a_part_is_refused() {
     );
 }
 
+#[test]
+fn the_record_of_an_error_is_the_row_as_json() {
+    let connection = database(3);
+    connection
+        .execute_batch(
+            "UPDATE person SET name = x'ff' WHERE id = 20; UPDATE person SET name = NULL WHERE id = 30",
+        )
+        .unwrap();
+    let sql = "SELECT id, name, 0.5 AS b FROM person";
+    let mut reader = SqliteReader::query(&connection, sql).key("id").rows_as::<(i64, String, f64)>().unwrap();
+    reader.read().unwrap();
+    let error = reader.read().unwrap_err();
+    assert_eq!(
+        reader.record(&error).as_deref(),
+        Some(r#"{"id":20,"name":"(expected any valid JSON value, found binary data of 1 bytes)","b":0.5}"#)
+    );
+    let error = reader.read().unwrap_err();
+    assert_eq!(reader.record(&error).as_deref(), Some(r#"{"id":30,"name":null,"b":0.5}"#));
+}
