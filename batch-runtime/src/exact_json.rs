@@ -309,32 +309,32 @@ mod tests {
         #[derive(Serialize)]
         struct Unit;
 
-        fn refused<T: Serialize>(value: T) {
-            let message = to_string(&value).unwrap_err().to_string();
+        fn refused<T: Serialize>(value: &T) {
+            let message = to_string(value).unwrap_err().to_string();
             assert!(message.contains("a `Some` without a value would be read back as `None`"), "{message}");
         }
-        refused(Some(None::<u8>));
-        refused(Some(()));
-        refused(Some(Unit));
-        refused(Some(Value::Null));
-        refused(Some(Wrapped(None::<u8>)));
-        refused(vec![Some(None::<u8>)]);
-        refused((1, BTreeMap::from([("a", Some(()))])));
-        refused(Outer { inner: Some(Inner { value: Some(None::<u8>) }) });
-        refused(Flat { rest: BTreeMap::from([("a", Some(Value::Null))]) });
+        refused(&Some(None::<u8>));
+        refused(&Some(()));
+        refused(&Some(Unit));
+        refused(&Some(Value::Null));
+        refused(&Some(Wrapped(None::<u8>)));
+        refused(&vec![Some(None::<u8>)]);
+        refused(&(1, BTreeMap::from([("a", Some(()))])));
+        refused(&Outer { inner: Some(Inner { value: Some(None::<u8>) }) });
+        refused(&Flat { rest: BTreeMap::from([("a", Some(Value::Null))]) });
     }
 
     #[test]
     fn everything_else_is_written_as_serde_json_writes_it() {
-        fn same<T: Serialize>(value: T) {
-            assert_eq!(to_string(&value).unwrap(), serde_json::to_string(&value).unwrap());
-            assert_eq!(to_value(&value).unwrap(), serde_json::to_value(&value).unwrap());
+        fn same<T: Serialize>(value: &T) {
+            assert_eq!(to_string(value).unwrap(), serde_json::to_string(value).unwrap());
+            assert_eq!(to_value(value).unwrap(), serde_json::to_value(value).unwrap());
         }
-        same(None::<Option<u8>>);
-        same(Some(vec![None::<u8>]));
-        same(Some(Inner { value: () }));
-        same((Value::Null, (), Some(Some(1))));
-        same(Flat { rest: BTreeMap::from([("a", Some(1.5)), ("b", None)]) });
+        same(&None::<Option<u8>>);
+        same(&Some(vec![None::<u8>]));
+        same(&Some(Inner { value: () }));
+        same(&(Value::Null, (), Some(Some(1))));
+        same(&Flat { rest: BTreeMap::from([("a", Some(1.5)), ("b", None)]) });
         let raw = to_raw_value(&Inner { value: u128::MAX }).unwrap();
         assert_eq!(to_string(&Some(raw)).unwrap(), format!("{{\"value\":{}}}", u128::MAX));
     }

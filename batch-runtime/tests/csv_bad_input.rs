@@ -391,3 +391,28 @@ fn the_record_of_an_error_is_the_whole_record() {
     }
 }
 
+#[test]
+fn a_blank_line_in_a_file_of_one_column_is_refused_read_or_skipped() {
+    let folder = Folder::new();
+    let path = folder.file("in.csv", "a\n1\n\n3\n");
+    let read = |options: CsvOptions<Option<u8>>| {
+        let mut reader = options.open(&path).unwrap();
+        std::iter::from_fn(|| reader.read().transpose())
+            .map(|read| read.map_err(|error| error.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let refused = read(CsvReader::options());
+    assert_eq!((&refused[0], &refused[2]), (&Ok(Some(1)), &Ok(Some(3))));
+    assert!(
+        refused[1]
+            .as_ref()
+            .unwrap_err()
+            .contains("line 3: a blank line may be a record whose only field is empty"),
+        "{refused:?}"
+    );
+    assert_eq!(read(CsvReader::options().with_blank_lines()), [Ok(Some(1)), Ok(None), Ok(Some(3))]);
+    assert_eq!(read(CsvReader::options().skip_blank_lines()), [Ok(Some(1)), Ok(Some(3))]);
+    let two = folder.file("two.csv", "a,b\n1,2\n\n3,4\n");
+    let mut two = CsvReader::<(u8, u8)>::options().with_blank_lines().open(two).unwrap();
+    assert_eq!((two.read().unwrap(), two.read().unwrap()), (Some((1, 2)), Some((3, 4))));
+}

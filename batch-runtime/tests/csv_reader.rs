@@ -346,7 +346,7 @@ fn a_record_may_be_longer_than_the_buffer() {
 fn the_location_is_the_line_on_which_the_record_begins() {
     let folder = Folder::new();
     let path = folder.file("in.csv", "a\n\n\"1\n1\"\n2\n");
-    let mut reader = CsvReader::<String>::open(&path).unwrap();
+    let mut reader = CsvReader::<String>::options().skip_blank_lines().open(&path).unwrap();
     reader.read().unwrap();
     assert_eq!(reader.location().unwrap(), format!("{}, line 3", path.display()));
     reader.read().unwrap();

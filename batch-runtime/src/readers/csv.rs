@@ -35,7 +35,8 @@ pub use record::CsvRecord;
 /// Reads a CSV file, one item per record.
 ///
 /// The file is UTF-8, with or without a byte order mark, or in [another encoding](CsvOptions::encoding).
-/// Lines end with LF or CRLF, and blank lines are skipped. A field that begins with a quote extends to the
+/// Lines end with LF or CRLF. Blank lines are skipped; in a file of one column, where they may be records, they are refused
+/// unless you [choose](CsvOptions::with_blank_lines). A field that begins with a quote extends to the
 /// closing quote, across delimiters and line endings; a doubled quote within it is one quote. Files named
 /// `.gz` or `.zst` are decompressed.
 ///

@@ -280,50 +280,6 @@ fn threads_show_the_item_as_well() {
     assert_eq!(stored(&world), [json(7), json(14)]);
 }
 
-#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed))]
-fn shown_by_a_window() {
-    orders | looked_up | save
-}
-
-#[job]
-fn shown_by_a_window_job() {
-    shown_by_a_window;
-}
-
-#[step(chunk = 5, skip(SharedTrouble), retry(SharedTrouble, limit = 1), listeners(of_threads))]
-fn shown_by_a_pool() {
-    orders | by_several | save
-}
-
-#[job]
-fn shown_by_a_pool_job() {
-    shown_by_a_pool;
-}
-
-#[test]
-fn processors_that_work_on_several_items_show_the_item_of_each_failed_attempt() {
-    let world = World::new();
-    fails(Place::Process, Trouble::Bad, [3], ALWAYS);
-    fails(Place::Process, Trouble::Busy, [2], 2);
-    world.completes(&shown_by_a_window_job());
-    let mut attempts = heard();
-    // Several calls are in flight, so the order of their failures may differ.
-    attempts.sort();
-    assert_eq!(
-        attempts,
-        ["failed line of 2 2 is busy", "failed line of 2 2 is busy", "failed line of 3 3 is bad"]
-    );
-
-    let world = World::new();
-    world.completes(&shown_by_a_pool_job());
-    let mut attempts = heard();
-    attempts.sort();
-    assert_eq!(
-        attempts,
-        ["10 10 is bad", "10 10 is bad", "3 3 is bad", "3 3 is bad", "9 9 is bad", "9 9 is bad"]
-    );
-}
-
 #[step(chunk = 5, skip(Trouble), listeners(maybe))]
 fn perhaps() {
     orders | take_order | save

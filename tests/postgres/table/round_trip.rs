@@ -120,10 +120,10 @@ values! {
     Raw: Bytes = vec(any::<u8>(), 0..6).prop_map(Bytes);
     Kinds: Kind = select(vec![Kind::Good, Kind::Twelve]);
     Twice: Twice = any::<Option<Option<i32>>>();
-    Day: Date = days();
+    Day: Date = days().prop_map(|day| if day.year() > 0 { day } else { Date::MAX });
     Hour: Time = hours();
-    Local: DateTime = locals();
-    Moment: Timestamp = moments();
+    Local: DateTime = locals().prop_map(|local| if local.year() > 0 { local } else { DateTime::MAX });
+    Moment: Timestamp = moments().prop_map(|moment| if moment >= first_year() { moment } else { first_year() });
     Any: Value = documents(true);
     Documents: Document = (
         prop::option::of(texts(4)),
@@ -135,6 +135,11 @@ values! {
     Integers: Vec<i32> = vec(any::<i32>(), 0..4);
     Reals: Vec<f64> = vec(reals(), 0..4);
     Texts: Vec<String> = vec(texts(4), 0..4);
+}
+
+/// The begin of the first year. A reader refuses the text of an earlier time, which ends in `BC`.
+fn first_year() -> Timestamp {
+    "0001-01-01T00:00:00Z".parse().unwrap()
 }
 
 /// Writes the values to the table with that number, leaves out the rows that are refused, and reads the others.

@@ -29,6 +29,16 @@ pub(super) struct Syntax {
     pub(super) trim: bool,
     /// Misplaced quotes and carriage returns count as text.
     pub(super) lenient: bool,
+    pub(super) blanks: Blanks,
+}
+
+/// What a blank line is in a file of one column, where it may be a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blanks {
+    Refused,
+    Skipped,
+    /// A record whose only field is empty.
+    Read,
 }
 
 impl Syntax {
@@ -286,7 +296,13 @@ impl CsvFraming {
         let (lines, to) = (1, end + 1);
         let text_end = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
         if text_end == start && first == last {
-            return Frame::Nothing { to, lines };
+            match self.syntax.blanks {
+                Blanks::Read if self.columns == Some(1) => {}
+                Blanks::Refused if self.columns == Some(1) => {
+                    return Self::refused(input, &Fault::Blank { place: start }, to);
+                }
+                _ => return Frame::Nothing { to, lines },
+            }
         }
         if end - start > input.longest {
             return Frame::bad(input.too_long("line end"), Next::At { to, lines });

@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Return { place: usize },
     /// A byte order mark.
     Mark { place: usize },
+    /// A blank line in a file of one column.
+    Blank { place: usize },
 }
 
 impl Fault {
@@ -23,7 +25,7 @@ impl Fault {
             Self::TextAfterQuote { place, .. } | Self::QuoteInText { place } | Self::Return { place } => {
                 place
             }
-            Self::Mark { place } => place,
+            Self::Mark { place } | Self::Blank { place } => place,
         }
     }
 
@@ -80,6 +82,11 @@ impl Fault {
                 )
             }
             Self::Mark { .. } => "a byte order mark within the input; were several files joined?".to_owned(),
+            Self::Blank { .. } => {
+                "a blank line may be a record whose only field is empty; read it as one with \
+                `with_blank_lines`, or skip it with `skip_blank_lines`"
+                    .to_owned()
+            }
         };
         ReadError::Malformed {
             resource: input.resource(),

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use super::CsvReader;
-use super::framing::Syntax;
+use super::framing::{Blanks, Syntax};
 use crate::definition::{BoxError, resource_name};
 use crate::readers::ReadError;
 use crate::readers::columns::Decoder;
@@ -46,6 +46,7 @@ pub struct CsvOptions<T> {
     pub(super) untyped_as_text: bool,
     pub(super) escape: Option<u8>,
     pub(super) lenient: bool,
+    pub(super) blanks: Blanks,
     pub(super) first_lines: u64,
     pub(super) longest: usize,
     pub(super) encoding: Option<Box<str>>,
@@ -67,6 +68,7 @@ impl<T> CsvOptions<T> {
             untyped_as_text: false,
             escape: None,
             lenient: false,
+            blanks: Blanks::Refused,
             first_lines: 0,
             longest: framed::LONGEST,
             encoding: None,
@@ -158,6 +160,19 @@ impl<T> CsvOptions<T> {
     /// records may then be read as one.
     pub fn lenient(mut self) -> Self {
         self.lenient = true;
+        self
+    }
+
+    /// Reads a blank line in a file of one column as a record whose only field is empty, as some databases write a null. By
+    /// default such a line is an error, which a step may skip; in a file of several columns, blank lines are skipped.
+    pub fn with_blank_lines(mut self) -> Self {
+        self.blanks = Blanks::Read;
+        self
+    }
+
+    /// Skips blank lines in a file of one column too, instead of [reading](Self::with_blank_lines) or refusing them.
+    pub fn skip_blank_lines(mut self) -> Self {
+        self.blanks = Blanks::Skipped;
         self
     }
 
@@ -310,6 +325,7 @@ impl<T> CsvOptions<T> {
             escape: self.escape,
             trim: self.trim,
             lenient: self.lenient,
+            blanks: self.blanks,
         }
     }
 }

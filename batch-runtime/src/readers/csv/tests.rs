@@ -55,11 +55,11 @@ fn a_header_that_lacks_a_column_leaves_the_position_before_the_record() {
     let path = std::env::temp_dir().join(format!("batch-csv-header-{}.csv", std::process::id()));
     for record in ["1", "\"1\""] {
         std::fs::write(&path, format!("a\n\n{record}\n2\n")).unwrap();
-        let mut reader = CsvReader::<Named>::open(&path).unwrap();
+        let mut reader = CsvReader::<Named>::options().skip_blank_lines().open(&path).unwrap();
         let error = reader.read().unwrap_err();
         assert!(!reader.steps_over(&error));
         let position = reader.position();
-        let mut reopened = CsvReader::<Vec<u32>>::open(&path).unwrap();
+        let mut reopened = CsvReader::<Vec<u32>>::options().skip_blank_lines().open(&path).unwrap();
         reopened.resume(position).unwrap();
         assert_eq!(reopened.read().unwrap(), Some(vec![1]));
         assert_eq!(reopened.location().unwrap().rsplit(' ').next(), Some("3"));

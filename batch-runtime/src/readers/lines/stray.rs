@@ -10,7 +10,8 @@ use crate::readers::framed::{BYTE_ORDER_MARK, Framed, Framing, RecordPlace};
 #[inline]
 pub(crate) fn refuse_stray<F: Framing>(framed: &mut Framed<F>, puts_back: bool) -> Result<(), ReadError> {
     let (bytes, _) = framed.record();
-    let may_be_marked = framed.encoding.is_read_as_utf8() && memchr::memchr(BYTE_ORDER_MARK[0], bytes).is_some();
+    let may_be_marked =
+        framed.encoding.is_read_as_utf8() && memchr::memchr(BYTE_ORDER_MARK[0], bytes).is_some();
     if may_be_marked || memchr::memchr(b'\r', bytes).is_some() {
         return refuse(framed, puts_back);
     }
