@@ -228,9 +228,10 @@ fn a_first_json_object_whose_members_are_all_unknown_to_an_item_of_optional_fiel
 
 #[test]
 fn two_columns_of_one_name_are_refused_for_an_item_that_would_keep_one_of_them() {
+    type Map = std::collections::HashMap<String, u8>;
+
     let twice = b"id,a,a\n1,2,3\n";
     let expected = "in.csv, header: two columns are named `a`, of which the item would keep only one; rename one of them";
-    type Map = std::collections::HashMap<String, u8>;
     assert_eq!(refused(twice, "in.csv", |path| CsvReader::<Map>::open(path)), expected);
     assert_eq!(refused(twice, "in.csv", |path| CsvReader::<serde_json::Value>::open(path)), expected);
     let folder = Folder::new();

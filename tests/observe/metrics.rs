@@ -362,7 +362,7 @@ fn a_textfile_that_a_link_leads_to_is_replaced_and_keeps_its_mode() {
     assert_eq!(
         std::fs::read_dir(folder.path())
             .unwrap()
-            .filter(|entry| { entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".part") })
+            .filter(|entry| { entry.as_ref().unwrap().path().extension().is_some_and(|of| of == "part") })
             .count(),
         0
     );

@@ -107,12 +107,16 @@ fn loses(way: Way, is_of_the_manager: bool) {
 
 #[test]
 fn a_manager_whose_messages_are_lost_on_one_way_writes_each_chunk_once() {
-    [Way::ToServer, Way::ToClient].into_iter().for_each(|way| loses(way, true));
+    for way in [Way::ToServer, Way::ToClient] {
+        loses(way, true);
+    }
 }
 
 #[test]
 fn workers_whose_messages_are_lost_on_one_way_lose_no_chunk() {
-    [Way::ToServer, Way::ToClient].into_iter().for_each(|way| loses(way, false));
+    for way in [Way::ToServer, Way::ToClient] {
+        loses(way, false);
+    }
 }
 
 #[test]

@@ -100,7 +100,9 @@ fn a_manager_that_loses(way: Way) {
     network.proxy.heal();
     let run = network.manager(&network.proxied()).wait();
     network.has_completed(&run);
-    workers.iter().for_each(|worker| worker.signal("-TERM"));
+    for worker in &workers {
+        worker.signal("-TERM");
+    }
 }
 
 #[test]
@@ -124,6 +126,8 @@ fn a_network_that_holds_one_way_back_for_a_moment_only_slows_the_run_down() {
         std::thread::sleep(SHORT);
         network.proxy.heal();
         network.has_completed(&manager.wait());
-        workers.iter().for_each(|worker| worker.signal("-TERM"));
+        for worker in &workers {
+            worker.signal("-TERM");
+        }
     }
 }

@@ -29,8 +29,11 @@ pub trait AggregatorDefinition: 'static {
     /// # Errors
     /// If a state or an argument is unavailable, the function returns an error, or its value cannot be
     /// serialised.
-    fn aggregate(scope: &Scope<'_>, parts: Vec<Option<Box<RawValue>>>) -> Result<String, Failure>;
+    fn aggregate(scope: &Scope<'_>, parts: StoredStates) -> Result<String, Failure>;
 }
+
+/// The stored states of the partitions as JSON, in the order of the partitions.
+pub type StoredStates = Vec<Option<Box<RawValue>>>;
 
 /// The aggregator of a step with partitions, as a constant.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +43,7 @@ pub struct Aggregation {
     /// The processor whose state is the result of a partition.
     pub keeper: AggregatedProcessor,
     /// [`AggregatorDefinition::aggregate`].
-    pub aggregate: fn(&Scope<'_>, Vec<Option<Box<RawValue>>>) -> Result<String, Failure>,
+    pub aggregate: fn(&Scope<'_>, StoredStates) -> Result<String, Failure>,
 }
 
 /// The processor whose state an aggregator takes.

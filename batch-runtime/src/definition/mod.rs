@@ -66,7 +66,7 @@ mod values;
 mod values_tests;
 mod writer;
 
-pub use aggregation::{AggregatedProcessor, Aggregation, AggregatorDefinition};
+pub use aggregation::{AggregatedProcessor, Aggregation, AggregatorDefinition, StoredStates};
 pub use any_database::{AnyConnection, AnyDatabase, AnyTransaction, DatabaseError};
 pub use bulk_fn::BulkFn;
 pub use chunk_transaction::{ChunkTransaction, OpenTransaction};

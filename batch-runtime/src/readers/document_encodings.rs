@@ -269,6 +269,8 @@ fn a_document_in_another_encoding_than_the_one_set_is_refused() {
 
 #[cfg(feature = "xml")]
 mod xml {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::readers::XmlReader;
 
@@ -299,15 +301,17 @@ mod xml {
         let comment = plain.replace('-', "");
         let mut text =
             declared.map_or(String::new(), |name| format!("<?xml version=\"1.0\" encoding=\"{name}\"?>"));
-        text += &format!("<!DOCTYPE t [ <!-- {comment} --> <!ENTITY e \"{}\"> ]>\n", escaped(&plain));
-        text += &format!("<t><!--{comment} --><![CDATA[{plain}]]>\n");
+        writeln!(text, "<!DOCTYPE t [ <!-- {comment} --> <!ENTITY e \"{}\"> ]>", escaped(&plain)).unwrap();
+        writeln!(text, "<t><!--{comment} --><![CDATA[{plain}]]>").unwrap();
         for (number, item) in texts.iter().enumerate() {
             let (item, section) = (escaped(item), item.replace('>', ""));
             let bad = if number == 1 { "<row/>" } else { "" };
-            text += &format!(
+            write!(
+                text,
                 "<row name=\"{item}\"><!--{comment} --><text>x{item}<![CDATA[{section}]]></text></row>"
-            );
-            text += &format!("{bad}\n{item}");
+            )
+            .unwrap();
+            write!(text, "{bad}\n{item}").unwrap();
         }
         text + "</t>\n"
     }

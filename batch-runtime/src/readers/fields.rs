@@ -11,6 +11,10 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Vis
 
 /// The reason why no record with the given names can become a type as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "csv"),
+    expect(unreachable_pub, reason = "a public trait of the CSV reader names it")
+)]
 pub enum Misfit {
     /// The type requires a field that has none of the names.
     Lacks(&'static str),

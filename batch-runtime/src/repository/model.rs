@@ -321,8 +321,8 @@ pub struct Owner {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OwnerState {
-    /// It holds the execution's lock in SQLite, or a lease in PostgreSQL that has not expired. A process stopped by SIGSTOP
-    /// is alive.
+    /// It holds the execution's lock in `SQLite`, or a lease in `PostgreSQL` that has not expired. A process stopped by
+    /// SIGSTOP is alive.
     Alive,
     /// A launch takes the execution over: nobody holds the lock, the process is gone from this host, or its lease has
     /// expired. A process whose lease has expired may be paused or cut off, and is fenced.

@@ -27,8 +27,8 @@ pub struct Ownership {
 pub enum Recovery {
     /// Never take over.
     Strict,
-    /// Take over if the owner is [`Dead`](super::OwnerState::Dead). In PostgreSQL this includes an owner whose lease has
-    /// expired, which may still live: it is fenced.
+    /// Take over if the owner is [`Dead`](super::OwnerState::Dead). In `PostgreSQL` this includes an owner whose lease
+    /// has expired, which may still live: it is fenced.
     #[default]
     Detect,
     /// Always take over, and fence the previous owner.
@@ -128,8 +128,8 @@ pub struct Launched {
     pub lock: ExecutionLock,
 }
 
-/// Shows other processes that the owner of an execution is alive. When the process dies, the lock of an execution in SQLite
-/// is released at once; in PostgreSQL, the lease of the process expires.
+/// Shows other processes that the owner of an execution is alive. When the process dies, the lock of an execution in
+/// `SQLite` is released at once; in `PostgreSQL`, the lease of the process expires.
 pub trait HeldLock: Send + Sync + fmt::Debug {}
 
 /// A held lock of any kind.

@@ -234,7 +234,7 @@ pub(crate) fn fixed(bytes: &[u8]) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let theirs: Vec<(String, String)> = lines
-        .filter(|line| !line.bytes().all(|byte| byte.is_ascii_whitespace()))
+        .filter(|line| !line.is_empty())
         .map(|line| {
             assert_eq!(line.chars().count(), 8, "a line of another length was accepted");
             let cut = |from, length| line.chars().skip(from).take(length).collect::<String>();

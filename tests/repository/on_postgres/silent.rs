@@ -90,9 +90,9 @@ fn no_query_of_a_worker_waits_for_a_silent_server_long_after_its_lease() {
     proxy.heal();
     let other = Worker::of(&place);
     let mut step = other.begin(&other.claim());
-    let last = step.context["position"].as_i64().unwrap();
-    commit::<Schema>(&mut step, last + 1).unwrap();
-    let expected: Vec<_> = (1..=last + 1).map(|number| number.to_string()).collect();
+    let committed = step.context["position"].as_i64().unwrap();
+    commit::<Schema>(&mut step, committed + 1).unwrap();
+    let expected: Vec<_> = (1..=committed + 1).map(|number| number.to_string()).collect();
     assert_eq!(items(&place), expected);
 }
 

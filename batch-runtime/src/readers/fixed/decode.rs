@@ -25,6 +25,7 @@ pub(super) struct Columns<T> {
 
 /// The columns of a file.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(super) struct Layout {
     pub(super) columns: Box<[FixedColumn]>,
     /// The places of the columns in a record of ASCII.

@@ -11,6 +11,7 @@ pub(crate) enum Blanks {
     /// Those without text.
     Skipped,
     /// Those without any character.
+    #[cfg(feature = "fixed")]
     SkippedIfEmpty,
     /// None.
     Read,
@@ -77,6 +78,7 @@ impl Framing for LineFraming {
         let length = length - usize::from(line[..length].ends_with(b"\r"));
         let is_skipped = match self.blanks {
             Blanks::Skipped => is_blank(&line[..length]),
+            #[cfg(feature = "fixed")]
             Blanks::SkippedIfEmpty => length == 0,
             Blanks::Read => false,
         };

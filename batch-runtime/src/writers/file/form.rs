@@ -1,14 +1,15 @@
 //! What must stay the same from the first record of a file to its last: the columns and the options of the writer. A
 //! restart of a changed program must not append records of another form.
 
+#[cfg(feature = "csv")]
+mod columns;
+
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::TransactionalFile;
-use crate::readers::{hash, shown};
+use crate::readers::hash;
 use crate::writers::WriteError;
 
 /// The hashes of what describes a file's form. `None` in the position of an older version, or if it is not known yet.
@@ -67,26 +68,6 @@ impl TransactionalFile {
         }
     }
 
-    /// Says which columns the records have.
-    ///
-    /// # Errors
-    /// If an earlier execution began the file with other columns.
-    pub(in crate::writers) fn with_columns<T: AsRef<str>>(&mut self, names: &[T]) -> Result<(), WriteError> {
-        let columns = Some(hash_of(names));
-        match self.form.columns {
-            Some(_) if self.form.columns != columns && self.has_begun() => {
-                let names: Vec<_> = names.iter().map(|name| format!("`{}`", shown(name.as_ref()))).collect();
-                let begin = self.first_line().map(|line| format!(" (its first line is `{}`)", shown(&line)));
-                let begin = begin.unwrap_or_default();
-                Err(self.changed(format!("with other columns{begin}; now they are {}", names.join(", "))))
-            }
-            _ => {
-                self.form.columns = columns;
-                Ok(())
-            }
-        }
-    }
-
     /// Returns whether something may still be appended to what is there.
     fn has_begun(&self) -> bool {
         !self.is_empty() && !self.is_sealed()
@@ -95,17 +76,5 @@ impl TransactionalFile {
     #[cold]
     fn changed(&self, how: String) -> WriteError {
         WriteError::Changed { path: self.path().to_path_buf(), how }
-    }
-
-    /// The first line of a file that is not compressed.
-    fn first_line(&self) -> Option<String> {
-        const MAX: u64 = 1000;
-        if self.compression.is_some() {
-            return None;
-        }
-        let mut begin = Vec::new();
-        File::open(&self.part).ok()?.take(MAX).read_to_end(&mut begin).ok()?;
-        let line = begin.split(|byte| *byte == b'\n').next()?;
-        Some(String::from_utf8_lossy(line).trim_end().to_owned())
     }
 }
