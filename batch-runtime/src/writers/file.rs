@@ -56,7 +56,7 @@ pub(super) use self::ends::{Ends, lines_of_text};
 use self::form::Form;
 pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
 pub(crate) use self::leftovers::{tag_of, tags_in};
-use self::lock::{is_still, lock};
+use self::lock::{LockedFile, is_still, lock};
 pub(crate) use self::names::Tag;
 pub use self::one_file::FileWriter;
 pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
@@ -150,7 +150,7 @@ pub(crate) struct TransactionalFile {
 #[derive(Debug)]
 enum State {
     Closed,
-    Open(File),
+    Open(LockedFile),
     Published,
 }
 
@@ -309,7 +309,8 @@ impl TransactionalFile {
         let mut file = match lock(&self.part, &options, self.takes_over) {
             Ok(file) => file,
             Err(WriteError::Held { .. }) if self.takes_over && finishing => {
-                options.open(&self.part).map_err(|error| WriteError::io("open", &self.part, error))?
+                let file = options.open(&self.part);
+                LockedFile::without_lock(file.map_err(|error| WriteError::io("open", &self.part, error))?)
             }
             Err(WriteError::Held { .. }) if self.takes_over => {
                 self.entry_durable = true;

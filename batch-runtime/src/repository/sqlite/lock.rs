@@ -93,7 +93,7 @@ impl Locks {
                 std::fs::create_dir_all(folder)?;
                 let file = open(&folder.join(lock.file()))?;
                 match file.try_lock() {
-                    Ok(()) => Ok(Some(Box::new(LockedFile { _file: file }))),
+                    Ok(()) => Ok(Some(Box::new(LockedFile(file)))),
                     Err(TryLockError::WouldBlock) => Ok(None),
                     Err(TryLockError::Error(error)) => Err(error),
                 }
@@ -160,13 +160,19 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
+/// The lock of a whole file. It is released before the file is closed: a process that another thread is starting holds
+/// a copy of the descriptor until it runs its own program, and the lock would last as long as any copy.
 #[derive(Debug)]
-struct LockedFile {
-    /// Open while the lock is held; closing it releases the lock.
-    _file: File,
-}
+struct LockedFile(File);
 
 impl HeldLock for LockedFile {}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // Closing the file releases it otherwise.
+        let _ = self.0.unlock();
+    }
+}
 
 #[cfg(target_os = "linux")]
 mod bytes {
@@ -174,22 +180,42 @@ mod bytes {
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc;
 
-    use super::{ExecutionLock, File, Lock, LockedFile, Path, io, open};
+    use super::{ExecutionLock, File, HeldLock, Lock, Path, io, open};
 
     /// The byte of worker 0, after those of all executions.
     const WORKERS: i64 = 1 << 62;
 
-    #[expect(clippy::cast_possible_truncation, reason = "the constants are 0 and 1")]
     fn byte_of(lock: Lock) -> libc::flock {
+        let byte = match lock {
+            Lock::Execution(id) => id.0,
+            Lock::Worker(id) => WORKERS + id.0,
+        };
+        range(libc::F_WRLCK, byte, 1)
+    }
+
+    /// A length of 0 reaches to the end of any file.
+    #[expect(clippy::cast_possible_truncation, reason = "the constants are 0, 1 and 2")]
+    fn range(kind: libc::c_int, start: i64, length: i64) -> libc::flock {
         libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
+            l_type: kind as libc::c_short,
             l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: match lock {
-                Lock::Execution(id) => id.0,
-                Lock::Worker(id) => WORKERS + id.0,
-            },
-            l_len: 1,
+            l_start: start,
+            l_len: length,
             l_pid: 0,
+        }
+    }
+
+    /// The lock of one byte, released before the file is closed as that of a whole file is.
+    #[derive(Debug)]
+    struct LockedByte(File);
+
+    impl HeldLock for LockedByte {}
+
+    impl Drop for LockedByte {
+        fn drop(&mut self) {
+            let every_byte = range(libc::F_UNLCK, 0, 0);
+            // Closing the file releases it otherwise.
+            let _ = fcntl(&self.0, FcntlArg::F_OFD_SETLK(&every_byte));
         }
     }
 
@@ -209,7 +235,7 @@ mod bytes {
         let file = open(path)?;
         let byte = byte_of(lock);
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)) {
-            Ok(_) => Ok(Some(Box::new(LockedFile { _file: file }))),
+            Ok(_) => Ok(Some(Box::new(LockedByte(file)))),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -263,6 +289,22 @@ mod tests {
         drop(held);
         assert_eq!(locks.is_held(Lock::Execution(ExecutionId(1))).unwrap(), Some(false));
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_released_lock_is_free_while_other_threads_start_processes() {
+        both(|locks| {
+            std::thread::scope(|scope| {
+                let starting = scope.spawn(|| {
+                    for _ in 0..200 {
+                        std::process::Command::new("true").status().unwrap();
+                    }
+                });
+                while !starting.is_finished() {
+                    assert!(locks.acquire(Lock::Execution(ExecutionId(1))).unwrap().is_some());
+                }
+            });
+        });
     }
 
     #[test]

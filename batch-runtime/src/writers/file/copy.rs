@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{WriteError, lock, names, permissions, sync_folder};
+use super::{LockedFile, WriteError, lock, names, permissions, sync_folder};
 
 /// Returns the path at which the copy is made.
 fn place(part: &Path) -> PathBuf {
@@ -14,7 +14,7 @@ fn place(part: &Path) -> PathBuf {
 
 /// Replaces `part`, the unfinished form of `path`, with a durable file that has its first `committed` bytes. A
 /// process that has `part` open keeps a file without a name.
-pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<File, WriteError> {
+pub(super) fn replace(path: &Path, part: &Path, committed: u64) -> Result<LockedFile, WriteError> {
     let place = place(part);
     let metadata = permissions::of(part)?;
     let mut file = lock(&place, &permissions::to_create(metadata.as_ref()), false)?;

@@ -2,15 +2,52 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use super::WriteError;
 
+/// A file whose lock, if it has one, ends with this value.
+///
+/// Closing the file alone would not end it: a process that another thread is starting holds a copy of the descriptor
+/// until it runs its own program, and the lock lasts as long as any copy.
+#[derive(Debug)]
+pub(super) struct LockedFile(File);
+
+impl LockedFile {
+    /// A file that another owner may hold.
+    pub(super) fn without_lock(file: File) -> Self {
+        Self(file)
+    }
+}
+
+impl Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for LockedFile {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // Without locks in the file system there is nothing to end, and closing the file ends any other.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Opens and locks the file, and makes sure that the path still leads to it after the lock is taken. If the
 /// file system does not support locks, the file counts as held if `require_lock` is true.
-pub(super) fn lock(path: &Path, options: &OpenOptions, require_lock: bool) -> Result<File, WriteError> {
+pub(super) fn lock(path: &Path, options: &OpenOptions, require_lock: bool) -> Result<LockedFile, WriteError> {
     loop {
         let file = options.open(path).map_err(|error| WriteError::io("open", path, error))?;
+        let file = LockedFile(file);
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(WriteError::Held { path: path.to_path_buf() }),
@@ -36,5 +73,23 @@ pub(super) fn is_still(path: &Path, file: &File) -> io::Result<bool> {
         Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_while_a_starting_process_holds_a_copy_of_the_descriptor() {
+        let path = std::env::temp_dir().join(format!("batch-lock-{}", uuid::Uuid::new_v4()));
+        let options = OpenOptions::new().write(true).create(true).clone();
+        let held = lock(&path, &options, true).unwrap();
+        let copy = held.try_clone().unwrap();
+        assert!(matches!(lock(&path, &options, true), Err(WriteError::Held { .. })));
+        drop(held);
+        assert!(lock(&path, &options, true).is_ok());
+        drop(copy);
+        std::fs::remove_file(path).unwrap();
     }
 }

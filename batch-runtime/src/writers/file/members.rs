@@ -88,7 +88,7 @@ impl TransactionalFile {
         if to.buffered == 0 {
             return Ok(Vec::new());
         }
-        let member = file.seek(SeekFrom::Start(to.length)).map(|_| BufReader::new(&*file));
+        let member = file.seek(SeekFrom::Start(to.length)).map(|_| BufReader::new(&**file));
         let text = member.and_then(|member| compression.decode(member, to.buffered));
         let text = text.map_err(|error| WriteError::io("read again", &self.part, error))?;
         if text.len() as u64 == to.buffered {

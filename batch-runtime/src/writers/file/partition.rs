@@ -132,7 +132,7 @@ impl TransactionalFile {
             return Err(WriteError::io("write", &self.part, io::Error::other("it was not opened")));
         };
         // The operating system copies from file to file directly.
-        let copied = io::copy(from, file);
+        let copied = io::copy(from, &mut **file);
         self.torn = copied.is_err();
         self.written += copied.map_err(|error| WriteError::io("write", &self.part, error))?;
         self.unforced = true;
