@@ -113,9 +113,15 @@ pub trait Process<In> {
         Vec::new()
     }
 
-    /// Returns the items, with their numbers, that it took by value, has [rejected](Sink::reject) since the
-    /// last call of this method, and still owns.
+    /// Returns the items, with their numbers, that it took by value, has [rejected](Sink::reject) or
+    /// [retried](Self::take_retried) since the last call of this method, and still owns.
     fn take_returned(&mut self) -> Vec<(u32, In)> {
+        Vec::new()
+    }
+
+    /// Returns the failures of the [calls in flight](Self::CONCURRENT) that were retried and have come out since the
+    /// last call of this method, each with the number of the retry, under the number of the item.
+    fn take_retried(&mut self) -> Vec<(u32, Vec<(Failure, u32)>)> {
         Vec::new()
     }
 
@@ -226,6 +232,10 @@ macro_rules! forward_process {
 
         fn take_returned(&mut $this) -> Vec<(u32, In)> {
             $inner.take_returned()
+        }
+
+        fn take_retried(&mut $this) -> Vec<(u32, Vec<($crate::definition::Failure, u32)>)> {
+            $inner.take_retried()
         }
 
         fn start<'t>(

@@ -117,6 +117,12 @@ impl<In, A: Process<In>, B: Process<A::Out>> Process<In> for Then<A, B> {
         self.first.take_returned()
     }
 
+    fn take_retried(&mut self) -> Vec<(u32, Vec<(Failure, u32)>)> {
+        let mut retried = self.first.take_retried();
+        retried.append(&mut self.second.take_retried());
+        retried
+    }
+
     fn flush(&mut self, out: &mut impl Sink<Self::Out>) -> Result<(), Failure> {
         self.first.flush(&mut Into2nd { second: &mut self.second, out })?;
         out.enter(A::PARTS);

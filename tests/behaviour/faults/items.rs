@@ -1,6 +1,7 @@
 //! A failed item is shown to listeners, can be written by them, and is stored with the record of its skip.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use batch_runtime::prelude::*;
 
@@ -278,6 +279,106 @@ fn threads_show_the_item_as_well() {
     world.completes(&shown_by_threads_job());
     assert_eq!(heard(), ["7 7 is bad", "7 7 is bad", "14 14 is bad", "14 14 is bad"]);
     assert_eq!(stored(&world), [json(7), json(14)]);
+}
+
+#[processor(concurrency = 3)]
+async fn looked_up_by_value(order: Order) -> Result<i64, Trouble> {
+    look_up(order.id)
+}
+
+#[processor(concurrency = 3)]
+async fn looked_up_after_another(number: i64) -> Result<i64, Trouble> {
+    look_up(number)
+}
+
+fn look_up(id: i64) -> Result<i64, Trouble> {
+    trip(Place::Process, id).map(|()| id)
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed))]
+fn shown_by_a_window() {
+    orders | looked_up | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed))]
+fn shown_by_a_window_by_value() {
+    orders | looked_up_by_value | save
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed))]
+fn shown_by_a_later_window() {
+    orders | number | looked_up_after_another | save
+}
+
+#[job]
+fn shown_by_a_window_job() {
+    shown_by_a_window;
+}
+
+#[job]
+fn shown_by_a_window_by_value_job() {
+    shown_by_a_window_by_value;
+}
+
+#[job]
+fn shown_by_a_later_window_job() {
+    shown_by_a_later_window;
+}
+
+#[test]
+fn calls_in_flight_show_the_item_of_each_failed_attempt() {
+    for launch in [shown_by_a_window_job(), shown_by_a_window_by_value_job(), shown_by_a_later_window_job()] {
+        let world = World::new();
+        fails(Place::Process, Trouble::Busy, [2, 9], 1);
+        fails(Place::Process, Trouble::Bad, [4], ALWAYS);
+        world.completes(&launch);
+        assert_eq!(
+            heard(),
+            ["failed line of 2 2 is busy", "failed line of 4 4 is bad", "failed line of 9 9 is busy"]
+        );
+        assert_eq!(stored(&world), [json(4)]);
+    }
+}
+
+#[processor(concurrency = 3)]
+fn pooled(order: &Order) -> Result<i64, SharedTrouble> {
+    fail_twice(order.id)
+}
+
+#[processor(concurrency = 3)]
+fn pooled_by_value(order: Order) -> Result<i64, SharedTrouble> {
+    fail_twice(order.id)
+}
+
+/// Order 3 fails twice, and order 8 always.
+fn fail_twice(id: i64) -> Result<i64, SharedTrouble> {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let fails = id == 8 || (id == 3 && CALLS.fetch_add(1, Ordering::Relaxed) % 3 != 2);
+    if fails { Err(SharedTrouble(id)) } else { Ok(id) }
+}
+
+#[step(chunk = 5, skip(SharedTrouble), retry(SharedTrouble, limit = 2), listeners(of_threads))]
+fn shown_by_a_pool() {
+    orders | pooled | save
+}
+
+#[step(chunk = 5, skip(SharedTrouble), retry(SharedTrouble, limit = 2), listeners(of_threads))]
+fn shown_by_a_pool_by_value() {
+    orders | pooled_by_value | save
+}
+
+#[job]
+fn shown_by_a_pool_job() {
+    shown_by_a_pool;
+    shown_by_a_pool_by_value;
+}
+
+#[test]
+fn a_pool_shows_the_item_of_each_failed_attempt() {
+    let world = World::new();
+    world.completes(&shown_by_a_pool_job());
+    let of_a_step = ["3 3 is bad", "3 3 is bad", "8 8 is bad", "8 8 is bad", "8 8 is bad"];
+    assert_eq!(heard(), [of_a_step, of_a_step].concat());
 }
 
 #[step(chunk = 5, skip(Trouble), listeners(maybe))]

@@ -34,19 +34,14 @@ impl<'l, 'r, In, L> Shared<'l, 'r, In, L> {
         Extent::of(self.run.info, self.run.sizes.chunk, self.skip_rules.retrying.clock())
     }
 
-    /// Notifies the listener of retries that could not be reported at once: those of processors, and of
-    /// readers on other threads.
+    /// Notifies the listener of the reads by other threads that were retried.
     pub(crate) fn notify_retries<Out>(&mut self)
     where
         L: StepListener<In, Out>,
     {
         for (failure, retry) in self.skip_rules.retrying.take_noted() {
-            if failure.phase() == Some(Phase::Read) {
-                log_if_failed(self.listener.on_read_error(&failure));
-                log_if_failed(self.listener.on_retry(&failure, retry));
-            } else {
-                self.notify_attempts(vec![(failure, retry)], None);
-            }
+            log_if_failed(self.listener.on_read_error(&failure));
+            log_if_failed(self.listener.on_retry(&failure, retry));
         }
     }
 

@@ -11,9 +11,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::definition::{Failure, Process, Scope, StopSignal, TimedOut, Yields};
-use crate::engine::concurrent::window::{Calls, Returned, Window};
+use crate::engine::concurrent::window::{Calls, Outcome, Window};
 use crate::engine::faults::panic;
-use crate::engine::faults::retry::{Retrying, after};
+use crate::engine::faults::retry::{Noted, Retrying, after};
 
 /// The number of threads of the runtime. They only drive timers and sockets, because each step polls its own futures.
 const WORKERS: usize = 2;
@@ -119,7 +119,7 @@ where
     Ok(Window::<In, R, K, _>::new(name, concurrency, calls))
 }
 
-type Call<'s, In, R> = Pin<Box<dyn Future<Output = (u64, Returned<In, R>)> + 's>>;
+type Call<'s, In, R> = Pin<Box<dyn Future<Output = (u64, Outcome<In, R>)> + 's>>;
 
 /// The futures in flight. Dropping them also ends their backoffs.
 struct Futures<'s, In, R, B> {
@@ -135,7 +135,7 @@ impl<'s, In, R, B: Fn(u64, In) -> Call<'s, In, R>> Calls<In, R> for Futures<'s, 
         self.calls.push((self.begin)(number, item));
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Outcome<In, R>)> {
         let _inside = self.runtime.enter();
         match self.calls.poll_next_unpin(context) {
             Poll::Ready(Some(done)) => Poll::Ready(done),
@@ -166,25 +166,27 @@ where
     F: Fn(Held) -> Fut,
     Fut: Future<Output = Result<R, Failure>>,
 {
-    async fn run(&self, mut item: Held) -> Returned<In, R> {
-        let mut retries = 0;
+    async fn run(&self, mut item: Held) -> Outcome<In, R> {
+        let (mut retries, mut failed) = (0, Noted::new());
         loop {
-            let again = self.copy.map(|copy| copy(&item));
+            let kept = self.copy.map(|copy| copy(&item));
+            let give_back = |kept: Option<Held>| kept.and_then(self.give_back);
             let failure = match self.call(item).await {
-                Ok(returned) => return Ok(returned),
+                Ok(returned) if failed.is_empty() => return Outcome::new(Ok(returned), failed, None),
+                Ok(returned) => return Outcome::new(Ok(returned), failed, give_back(kept)),
                 Err(failure) => failure,
             };
             let wait = self.retrying.wait_for(&failure, retries);
-            let (again, wait) = match (again, wait) {
+            let (again, wait) = match (kept, wait) {
                 (Some(again), Some(wait)) => (again, wait),
-                (again, _) => return Err((after(failure, retries), again.and_then(self.give_back))),
+                (kept, _) => return Outcome::new(Err(after(failure, retries)), failed, give_back(kept)),
             };
             if !self.pause(wait).await {
-                return Err((failure.interrupted(), None));
+                return Outcome::new(Err(failure.interrupted()), failed, None);
             }
             item = again;
             retries += 1;
-            self.retrying.note(failure, retries);
+            failed.push((failure, retries));
         }
     }
 

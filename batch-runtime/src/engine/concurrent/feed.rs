@@ -151,7 +151,35 @@ where
             }
             *notified = reorder_buffer.outputs.items.len();
         }
+        if CAREFUL && P::NOTES {
+            self.notify_retried_calls(shared);
+        }
         progressed.map_err(|failure| halt(shared.blame(failure, Phase::Process)))
+    }
+
+    /// Notifies the listener of the calls in flight that were retried and have come out.
+    fn notify_retried_calls<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        shared: &mut Shared<'_, '_, R::Item, L>,
+    ) {
+        let retried = self.processor.take_retried();
+        if retried.is_empty() {
+            return;
+        }
+        self.hold_returned();
+        for (source, attempts) in retried {
+            let item = self.held.iter().find(|(held, _)| *held == source).map(|(_, item)| item);
+            shared.notify_attempts(attempts, item);
+        }
+    }
+
+    /// Holds the items of failed attempts until their records are settled. A processor that only borrows its items
+    /// may return copies, but the items themselves are held already.
+    fn hold_returned(&mut self) {
+        let returned = self.processor.take_returned();
+        if !P::LEAVES {
+            self.held.extend(returned);
+        }
     }
 
     /// Returns the number of the current chunk's first record that is not done, or the end of the chunk.
@@ -167,8 +195,8 @@ where
         filled: &mut Filled,
     ) -> Result<(), Halt> {
         let settled = self.settled();
-        if CAREFUL && !P::LEAVES && self.reorder_buffer.has_faults() {
-            self.held.extend(self.processor.take_returned());
+        if CAREFUL && self.reorder_buffer.has_faults() {
+            self.hold_returned();
         }
         while let Some(Fault { source, phase, failure }) = self.reorder_buffer.pop_fault_before(settled) {
             let held = self.held.iter().position(|(held, _)| *held == source);

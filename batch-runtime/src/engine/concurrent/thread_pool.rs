@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::definition::{Failure, Process, Scope, StopSignal, Yields};
-use crate::engine::concurrent::window::{Calls, Returned, Window};
+use crate::engine::concurrent::window::{Calls, Outcome, Window};
 use crate::engine::faults::panic;
-use crate::engine::faults::retry::Retrying;
+use crate::engine::faults::retry::{Noted, Retrying};
 use crate::engine::profile::{CallsWatch, Lanes};
 use crate::observe::spans::carried;
 
@@ -29,10 +29,8 @@ where
     F: Fn(In) -> Result<R, Failure> + Send + Sync,
 {
     let with_retries = move |item: In, retrying: &Retrying| match copy.filter(|_| retrying.has_rules()) {
-        Some(copy) => {
-            call_with_retries(retrying, || call(copy(&item))).map_err(|failure| (failure, Some(item)))
-        }
-        None => call(item).map_err(|failure| (failure, None)),
+        Some(copy) => call_with_retries(retrying, item, |item| call(copy(item))),
+        None => Outcome::new(panic::catch(|| call(item)).unwrap_or_else(Err), Noted::new(), None),
     };
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
@@ -50,19 +48,21 @@ where
     K: Yields<R>,
     F: Fn(&In) -> Result<R, Failure> + Send + Sync,
 {
-    let with_retries = move |item: In, retrying: &Retrying| {
-        call_with_retries(retrying, || call(&item)).map_err(|failure| (failure, Some(item)))
-    };
+    let with_retries = move |item: In, retrying: &Retrying| call_with_retries(retrying, item, &call);
     Window::<In, R, K, _>::new(name, concurrency, Pool::new(name, with_retries, scope))
 }
 
 /// Repeats the call until it succeeds or no rule allows another retry.
-fn call_with_retries<R>(
+fn call_with_retries<In, R>(
     retrying: &Retrying,
-    mut call: impl FnMut() -> Result<R, Failure>,
-) -> Result<R, Failure> {
-    let note = |failure, retry| retrying.note(failure, retry);
-    retrying.repeat(&mut (), |()| call(), |(), _| true, note)
+    item: In,
+    call: impl Fn(&In) -> Result<R, Failure>,
+) -> Outcome<In, R> {
+    let mut retried = Noted::new();
+    let note = |failure, retry| retried.push((failure, retry));
+    let result =
+        retrying.repeat(&mut (), |()| panic::catch(|| call(&item)).unwrap_or_else(Err), |(), _| true, note);
+    Outcome::new(result, retried, Some(item))
 }
 
 /// The state that the threads of a pool share.
@@ -88,14 +88,14 @@ struct Pool<In, R, F> {
     give_up: StopSignal,
 }
 
-type Done<In, R> = (u64, Returned<In, R>);
+type Done<In, R> = (u64, Outcome<In, R>);
 
 /// Both ends of the channel for results.
 type Results<In, R> = (Sender<Done<In, R>>, Receiver<Done<In, R>>);
 
 impl<In, R, F> Pool<In, R, F>
 where
-    F: Fn(In, &Retrying) -> Returned<In, R>,
+    F: Fn(In, &Retrying) -> Outcome<In, R>,
 {
     fn new(name: &'static str, call: F, scope: &Scope<'_>) -> Self {
         let (items, receiver) = mpsc::channel();
@@ -116,7 +116,7 @@ where
 impl<In, F> Shared<In, F> {
     fn work<R>(&self, results: &Sender<Done<In, R>>)
     where
-        F: Fn(In, &Retrying) -> Returned<In, R>,
+        F: Fn(In, &Retrying) -> Outcome<In, R>,
     {
         let mut lane = CallsWatch::start(self.name, &self.lanes);
         loop {
@@ -125,11 +125,8 @@ impl<In, F> Shared<In, F> {
             if self.given_up.load(Ordering::Relaxed) {
                 return;
             }
-            let result = lane.call(|| {
-                panic::catch(|| (self.call)(item, &self.retrying))
-                    .unwrap_or_else(|panicked| Err((panicked, None)))
-            });
-            if results.send((number, result)).is_err() {
+            let outcome = lane.call(|| (self.call)(item, &self.retrying));
+            if results.send((number, outcome)).is_err() {
                 return;
             }
             if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -143,7 +140,7 @@ impl<In, R, F> Calls<In, R> for Pool<In, R, F>
 where
     In: Send,
     R: Send,
-    F: Fn(In, &Retrying) -> Returned<In, R> + Send + Sync,
+    F: Fn(In, &Retrying) -> Outcome<In, R> + Send + Sync,
 {
     fn start(&mut self, number: u64, item: In) {
         if let Some(items) = &self.items {

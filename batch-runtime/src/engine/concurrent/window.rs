@@ -7,9 +7,28 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use crate::definition::{Failure, Phase, Process, Sink, Yields};
+use crate::engine::faults::retry::Noted;
 
-/// The result of a call, or its failure, with the item if the call still had it.
-pub(crate) type Returned<In, R> = Result<R, (Failure, Option<In>)>;
+/// The outcome of a call after all its attempts.
+pub(crate) struct Outcome<In, R> {
+    pub(crate) result: Result<R, Failure>,
+    /// Present if an attempt failed.
+    attempts: Option<Box<FailedAttempts<In>>>,
+}
+
+struct FailedAttempts<In> {
+    /// The item, if the call still had it.
+    item: Option<In>,
+    retried: Noted,
+}
+
+impl<In, R> Outcome<In, R> {
+    /// The outcome of a call that was retried after the failures in `retried`, with the item if the call still has it.
+    pub(crate) fn new(result: Result<R, Failure>, retried: Noted, item: Option<In>) -> Self {
+        let has_failed = result.is_err() || !retried.is_empty();
+        Self { result, attempts: has_failed.then(|| Box::new(FailedAttempts { item, retried })) }
+    }
+}
 
 /// Calls in flight.
 pub(crate) trait Calls<In, R> {
@@ -17,7 +36,7 @@ pub(crate) trait Calls<In, R> {
     fn start(&mut self, number: u64, item: In);
 
     /// Returns any call that is done, with its number.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Returned<In, R>)>;
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(u64, Outcome<In, R>)>;
 
     /// Starts `count` threads, if the calls need them.
     fn spawn<'t>(&mut self, _count: usize, _threads: &'t thread::Scope<'t, '_>) -> Result<(), Failure>
@@ -45,8 +64,10 @@ pub(crate) struct Window<In, R, K, C> {
     /// The items whose calls are not started yet, because the previous processor made several items out of one
     /// record, or because there was no room.
     waiting: VecDeque<(u32, In)>,
-    /// The items of failed calls, with the numbers of their records.
+    /// The items of calls that failed at least once, with the numbers of their records.
     returned: Vec<(u32, In)>,
+    /// The failures of retried calls that the caller has not taken, with the numbers of their records.
+    retried: Vec<(u32, Noted)>,
     kind: PhantomData<K>,
 }
 
@@ -57,7 +78,7 @@ struct Slot<In, R> {
 
 enum SlotState<In, R> {
     Running,
-    Done(Returned<In, R>),
+    Done(Outcome<In, R>),
     /// The record failed in another call while this call was in flight.
     Discarded {
         running: bool,
@@ -81,6 +102,7 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
             running: 0,
             waiting: VecDeque::new(),
             returned: Vec::new(),
+            retried: Vec::new(),
             kind: PhantomData,
         }
     }
@@ -114,15 +136,13 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
     fn collect_results(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.running;
         while self.running > 0
-            && let Poll::Ready((number, result)) = self.calls.poll(context)
+            && let Poll::Ready((number, outcome)) = self.calls.poll(context)
         {
             self.running -= 1;
             let place = usize::try_from(number - self.first).expect("the slots fit in memory");
             let slot = &mut self.slots[place];
             slot.state = match slot.state {
-                SlotState::Running => SlotState::Done(result.map_err(|(failure, item)| {
-                    (failure.in_component(self.name).during(Phase::Process), item)
-                })),
+                SlotState::Running => SlotState::Done(outcome),
                 _ => SlotState::Discarded { running: false },
             };
         }
@@ -144,6 +164,8 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
     where
         K: Yields<R, Out = Out>,
     {
+        let name = self.name;
+        let named = |failure: Failure| failure.in_component(name).during(Phase::Process);
         let mut any = false;
         while let Some((source, length)) = self.oldest_group()
             && out.takes(source)
@@ -153,7 +175,7 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
             let mut begun = false;
             let mut failed = false;
             for slot in self.slots.drain(..length) {
-                let SlotState::Done(result) = slot.state else { continue };
+                let SlotState::Done(Outcome { result, attempts }) = slot.state else { continue };
                 if failed {
                     continue;
                 }
@@ -161,11 +183,17 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
                     out.set_source(source);
                     begun = true;
                 }
-                let put =
-                    result.and_then(|returned| K::put(returned, out).map_err(|failure| (failure, None)));
-                if let Err((failure, item)) = put {
-                    failed = true;
+                if let Some(attempts) = attempts {
+                    let FailedAttempts { item, retried } = *attempts;
                     self.returned.extend(item.map(|item| (source, item)));
+                    if !retried.is_empty() {
+                        let retried = retried.into_iter().map(|(failure, retry)| (named(failure), retry));
+                        self.retried.push((source, retried.collect()));
+                    }
+                }
+                let put = result.map_err(named).and_then(|returned| K::put(returned, out));
+                if let Err(failure) = put {
+                    failed = true;
                     out.reject(failure)?;
                 }
             }
@@ -211,6 +239,10 @@ impl<In, R, K: Yields<R>, C: Calls<In, R>> Process<In> for Window<In, R, K, C> {
 
     fn take_returned(&mut self) -> Vec<(u32, In)> {
         std::mem::take(&mut self.returned)
+    }
+
+    fn take_retried(&mut self) -> Vec<(u32, Noted)> {
+        std::mem::take(&mut self.retried)
     }
 
     fn oldest(&self) -> Option<u32> {

@@ -19,7 +19,7 @@ pub struct Retrying {
     deadline: Option<Instant>,
     /// The count of the step's skips across all its partitions; `None` outside partitions.
     skipped: Option<SkipCount>,
-    /// The retries that the listeners have not been notified of yet, because that is done on the step's thread.
+    /// The reads by other threads that were retried; the step's thread has not notified the listeners of them yet.
     repeated: Arc<Mutex<Noted>>,
 }
 
@@ -107,13 +107,13 @@ impl Retrying {
         self.pause.pause(wait, &self.stop)
     }
 
-    /// Records that a call was retried after this failure, as retry number `repeat`.
+    /// Records that a read was retried after this failure, as retry number `repeat`.
     #[cold]
     pub(crate) fn note(&self, failure: Failure, repeat: u32) {
         self.lock().push((failure, repeat));
     }
 
-    /// Takes the retries that were recorded since the last call.
+    /// Takes the retried reads that were recorded since the last call.
     pub(crate) fn take_noted(&self) -> Noted {
         std::mem::take(&mut *self.lock())
     }
