@@ -10,6 +10,7 @@ mod source;
 mod split;
 mod sql;
 mod text;
+mod windows;
 
 #[cfg(test)]
 mod random;

@@ -8,7 +8,8 @@ use rusqlite::{OpenFlags, Row, Statement};
 use super::page::{Page, Proof};
 use super::row::{self, Deserialized, MakeItem, RowError};
 use super::source::SqliteSource;
-use super::sql::{Sql, may_change};
+use super::sql::{Sql, may_change, quoted};
+use super::windows::windows;
 use super::{SqliteReadError, SqliteReader, text};
 use crate::definition::{Deserializes, nan};
 use crate::readers::fields;
@@ -181,7 +182,7 @@ impl SqliteQuery {
             statement.column_names().map(str::to_owned).collect::<Vec<_>>()
         };
         let key_columns = key_columns(&key, &names)?;
-        check_rows(sql, &key)?;
+        check_rows(sql, &key, &connection)?;
         let after = {
             let statement = connection.prepare(sql)?;
             after_parameters(&statement, &key)?
@@ -221,14 +222,43 @@ fn check_statement(statement: &Statement<'_>) -> Result<(), SqliteReadError> {
 }
 
 /// Refuses a query whose rows or keys are others once a row is added or another page is read.
-fn check_rows(sql: &str, key: &[String]) -> Result<(), SqliteReadError> {
-    if text::limits(sql) {
+fn check_rows(sql: &str, key: &[String], connection: &rusqlite::Connection) -> Result<(), SqliteReadError> {
+    let statements = with_views(sql, connection)?;
+    if statements.iter().any(|sql| text::limits(sql)) {
         return Err(SqliteReadError::query(LIMITED));
     }
-    match key.iter().find(|name| text::windows(sql, name)) {
+    match key.iter().find(|name| windows(&statements, name)) {
         Some(name) => Err(SqliteReadError::Key { key: format!("`{name}`").into(), problem: WINDOWED.into() }),
         None => Ok(()),
     }
+}
+
+/// Returns the query, and the definitions of the views that its rows come from.
+fn with_views(sql: &str, connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
+    let mut views = Vec::new();
+    let schemas: Vec<String> = connection
+        .prepare("SELECT name FROM pragma_database_list")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for schema in schemas {
+        let of_schema =
+            format!("SELECT lower(name), sql FROM {}.sqlite_schema WHERE type = 'view'", quoted(&schema));
+        for view in connection.prepare(&of_schema)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            views.push(view?);
+        }
+    }
+    let mut statements = vec![sql.to_owned()];
+    let mut at = 0;
+    while let Some(sql) = statements.get(at) {
+        for source in text::sources(sql) {
+            let (used, others) =
+                views.into_iter().partition::<Vec<(String, String)>, _>(|(name, _)| *name == source);
+            statements.extend(used.into_iter().map(|(_, sql)| sql));
+            views = others;
+        }
+        at += 1;
+    }
+    Ok(statements)
 }
 
 fn key_columns(key: &[String], names: &[String]) -> Result<Vec<usize>, SqliteReadError> {

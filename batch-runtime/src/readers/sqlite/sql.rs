@@ -51,7 +51,7 @@ pub(super) struct Sql {
 }
 
 /// Quotes a name for SQL.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

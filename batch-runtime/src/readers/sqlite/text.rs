@@ -1,4 +1,5 @@
-//! Finds the end of the statement in a query, so that SQL can be put around it.
+//! Splits a query into tokens. Finds the end of its statement, so that SQL can be put around it, its `LIMIT`, and the
+//! tables and views that it reads.
 
 /// Returns the only statement of `sql`, without comments and semicolons after it; `None` if there is more
 /// than one.
@@ -48,7 +49,7 @@ fn skip_past(bytes: &[u8], from: usize, close: &[u8]) -> usize {
 
 /// A part of a statement.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Token<'t> {
+pub(super) enum Token<'t> {
     /// A keyword, a name or a number.
     Word(&'t str),
     /// A name in quotes, with them.
@@ -61,24 +62,29 @@ enum Token<'t> {
 }
 
 impl Token<'_> {
-    fn is(self, keyword: &str) -> bool {
+    pub(super) fn is(self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn names(self, name: &str) -> bool {
+    /// The name that it may be, in lower case.
+    pub(super) fn name(self) -> Option<String> {
         match self {
-            Self::Word(word) => word.eq_ignore_ascii_case(name),
+            Self::Word(word) => Some(word.to_ascii_lowercase()),
             Self::Quoted(quoted) => {
                 let (quote, inner) = (&quoted[..1], quoted.get(1..quoted.len() - 1).unwrap_or_default());
-                inner.replace(&quote.repeat(2), quote).eq_ignore_ascii_case(name)
+                Some(inner.replace(&quote.repeat(2), quote).to_ascii_lowercase())
             }
-            _ => false,
+            _ => None,
         }
+    }
+
+    pub(super) fn names(self, name: &str) -> bool {
+        self.name().is_some_and(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
 /// Splits a statement into its tokens, without whitespace and comments.
-fn tokens(sql: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
     let bytes = sql.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -119,62 +125,70 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// True if a `LIMIT` chooses the rows of the statement: its own, or that of a subquery or a `WITH` query that its rows
-/// come from. `LIMIT -1` chooses all.
-pub(super) fn limits(sql: &str) -> bool {
-    let tokens = tokens(sql);
-    let mut are_rows = vec![true];
-    for (at, token) in tokens.iter().enumerate() {
-        let is_of_rows = are_rows.last() == Some(&true);
+/// Returns for each token whether it is a part of a `SELECT` that the rows of the statement come from: the statement
+/// itself, a subquery after `FROM`, or a `WITH` query.
+fn are_of_rows<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = bool> {
+    let mut enclosing = vec![true];
+    tokens.iter().enumerate().map(move |(at, token)| {
         match token {
             Token::Open => {
                 let before = at.checked_sub(1).map(|before| tokens[before]);
                 let gives_rows = before
                     .is_none_or(|before| ["FROM", "AS", "MATERIALIZED"].iter().any(|word| before.is(word)));
-                are_rows.push(is_of_rows && gives_rows);
+                enclosing.push(enclosing.last() == Some(&true) && gives_rows);
             }
             Token::Close => {
-                are_rows.pop();
-            }
-            token if is_of_rows && token.is("LIMIT") => {
-                let chosen = &tokens[at + 1..];
-                if !chosen.starts_with(&[Token::Other, Token::Word("1")]) {
-                    return true;
-                }
+                enclosing.pop();
             }
             _ => {}
         }
-    }
-    false
+        enclosing.last() == Some(&true)
+    })
 }
 
-/// True if a window function computes the column `name` of the statement, or of one of its subqueries.
-pub(super) fn windows(sql: &str, name: &str) -> bool {
+/// True if a `LIMIT` chooses the rows of the statement: its own, or that of a subquery or a `WITH` query that its rows
+/// come from. `LIMIT -1` chooses all.
+pub(super) fn limits(sql: &str) -> bool {
     let tokens = tokens(sql);
-    (0..tokens.len()).any(|at| tokens[at].is("OVER") && name_after(&tokens[at + 1..], name))
+    are_of_rows(&tokens).enumerate().any(|(at, is_of_rows)| {
+        let chosen = &tokens[at + 1..];
+        is_of_rows && tokens[at].is("LIMIT") && !chosen.starts_with(&[Token::Other, Token::Word("1")])
+    })
 }
 
-/// True if an expression, given its tokens from some place within it on, has this name as a column.
-fn name_after(tokens: &[Token<'_>], name: &str) -> bool {
-    let mut depth = 0;
-    let mut last = None;
-    for token in tokens {
-        match token {
-            Token::Open => depth += 1,
-            // Below zero, the expression is an argument of a function.
-            Token::Close => depth -= 1,
-            Token::Comma if depth <= 0 => break,
-            token if depth <= 0 && token.is("FROM") => break,
-            _ => {}
+/// Returns the names after `FROM` and `JOIN`, in lower case, of the tables and views that the rows of the statement come
+/// from.
+pub(super) fn sources(sql: &str) -> Vec<String> {
+    let tokens = tokens(sql);
+    let mut sources = Vec::new();
+    let mut is_from = false;
+    for (at, is_of_rows) in are_of_rows(&tokens).enumerate() {
+        let token = tokens[at];
+        if token.is("FROM") || token.is("JOIN") {
+            is_from = true;
+            continue;
         }
-        last = Some(*token);
+        if ["SELECT", "WHERE", "ON", "USING", "GROUP", "ORDER", "WINDOW", "UNION", "EXCEPT", "INTERSECT"]
+            .iter()
+            .any(|word| token.is(word))
+        {
+            is_from = false;
+        }
+        let begins = at.checked_sub(1).map(|before| tokens[before]).is_some_and(|before| {
+            before.is("FROM")
+                || before.is("JOIN")
+                || matches!(before, Token::Comma | Token::Open | Token::Other)
+        });
+        if is_of_rows && is_from && begins {
+            sources.extend(token.name());
+        }
     }
-    last.is_some_and(|last| last.names(name))
+    sources
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{limits, statement, windows};
+    use super::{limits, sources, statement};
 
     #[test]
     fn comments_and_semicolons_after_the_statement_are_removed() {
@@ -234,21 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_a_window_function_computes_is_found() {
-        for sql in [
-            "SELECT row_number() OVER () AS k FROM t",
-            "SELECT id, 1 + rank() over (ORDER BY a, b) \"k\" FROM t",
-            "SELECT CAST(row_number() OVER w AS TEXT) AS K, id FROM t WINDOW w AS ()",
-            "WITH n AS (SELECT count(*) OVER (ORDER BY id) AS k FROM t) SELECT k FROM n",
+    fn the_tables_and_views_that_rows_come_from_are_found() {
+        for (sql, expected) in [
+            ("SELECT a, b FROM T", &["t"][..]),
+            (
+                "SELECT a FROM main.t AS x, [u v] JOIN \"w\" ON x.a = w.b WHERE x.c = 1",
+                &["main", "t", "u v", "w"],
+            ),
+            ("SELECT * FROM (SELECT a FROM t) LEFT JOIN u USING (a)", &["t", "u"]),
+            ("WITH n AS (SELECT a FROM t) SELECT a, (SELECT b FROM v) FROM n", &["t", "n"]),
+            ("CREATE VIEW w (a) AS SELECT a FROM t WHERE a IN (SELECT b FROM v)", &["t"]),
         ] {
-            assert!(windows(sql, "k"), "{sql}");
-        }
-        for sql in [
-            "SELECT k, row_number() OVER (ORDER BY k) AS place FROM t",
-            "SELECT k FROM (SELECT k, row_number() OVER (PARTITION BY a ORDER BY k) AS n FROM t) WHERE n = 1",
-            "SELECT id AS k, 'OVER' AS over FROM t",
-        ] {
-            assert!(!windows(sql, "k"), "{sql}");
+            assert_eq!(sources(sql), expected, "{sql}");
         }
     }
 }

@@ -134,3 +134,25 @@ fn comments_and_semicolons_after_the_query_do_not_matter() {
     let two = SqliteReader::query(&connection, "SELECT id FROM person; SELECT 1").key("id");
     assert!(error::<i64>(two).contains("more than one statement"));
 }
+
+#[test]
+fn a_view_with_a_limit_or_a_key_from_a_window_function_is_refused() {
+    let connection = database(1);
+    connection
+        .execute_batch(
+            "CREATE VIEW few AS SELECT id FROM person LIMIT 5;
+             CREATE VIEW fewer AS SELECT id FROM few WHERE id > 2;
+             CREATE VIEW numbered(place, name) AS SELECT row_number() OVER (ORDER BY name), name FROM person;
+             CREATE VIEW people AS SELECT id, name, (SELECT count(*) FROM few) AS few FROM person;",
+        )
+        .unwrap();
+    let query = |sql: &str, key: &str| SqliteReader::query(&connection, sql).key(key);
+    for sql in ["SELECT id FROM few", "SELECT a.id FROM person a JOIN main.\"fewer\" b ON a.id = b.id"] {
+        let error = error::<i64>(query(sql, "id"));
+        assert!(error.contains("its `LIMIT` or `OFFSET` could choose other rows"), "{error}");
+    }
+    let error = error::<i64>(query("SELECT place + 1 AS id FROM numbered", "id"));
+    assert!(error.contains("it is computed by a window function"), "{error}");
+    assert!(query("SELECT name FROM numbered", "name").rows_as::<String>().is_ok());
+    assert!(query("SELECT id FROM people", "id").rows_as::<i64>().is_ok());
+}
