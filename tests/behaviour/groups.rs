@@ -29,7 +29,7 @@ fn lines() -> impl Iterator<Item = Line> {
     (1..=ORDERS).flat_map(|order| (0..order).map(move |line| Line { order, number: order * 10 + line }))
 }
 
-/// The third of four lines cannot be read, and none of order 2.
+/// The third line of order 4 cannot be read, and no line of order 2 can.
 #[reader]
 fn broken_lines() -> impl Iterator<Item = Result<Line, Bad>> {
     lines().map(|line| if line.order == 2 || line.number == 42 { Err(Bad(line.number)) } else { Ok(line) })
@@ -176,7 +176,8 @@ fn a_larger_chunk_ends_with_the_group_in_which_it_is_full() {
 fn a_state_adds_up_what_is_in_a_chunk_and_begins_again_with_the_next() {
     let world = World::new();
     world.completes(&by_total_job(12));
-    // 1 + 2 + 2 + 3 + 3 is 11, and one more would be 14; 3 + 4 + 4 is 11; the other chunks have two items or one.
+    // 1 + 2 + 2 + 3 + 3 is 11, and the next 3 would make it 14; 3 + 4 + 4 is 11; the other chunks have two
+    // items or one.
     assert_eq!(sizes(), [5, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
 }
 

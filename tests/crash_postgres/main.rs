@@ -1,5 +1,5 @@
-//! Kills jobs whose rows or repository are in `PostgreSQL` before and after each message to the server, restarts them, and
-//! compares the results.
+//! Kills jobs before their messages to a `PostgreSQL` server, before the server's answers, and before writes to the
+//! files of `SQLite`. Restarts the jobs, and compares the results.
 //!
 //! `CRASH=all` tries every point and many pairs; `CRASH_SEED` changes the choice. Each test prints its counts.
 
@@ -18,8 +18,8 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shapes_postgres");
 const ROWS: i64 = 30;
-/// The calls before which a process is killed: messages to the server, its answers, and the files of
-/// `SQLite`.
+/// The calls before which a process is killed: messages to the server, its answers, writes to the files of
+/// `SQLite`, and the end of the process.
 const CALLS: [&str; 5] = ["sendto", "recvfrom", "pwrite64", "fdatasync", "exit_group"];
 
 /// A job, and where its repository is.
@@ -40,7 +40,7 @@ struct World {
     shape: Shape,
 }
 
-/// The calls before which the process dies, run after run; then it is left alone.
+/// The call before which the process dies, for each run in turn. The run after these is left alone.
 type Deaths = Vec<(&'static str, usize)>;
 
 /// The final result: the rows, and the sums of the counters of each step.
@@ -90,7 +90,7 @@ impl World {
         command
     }
 
-    /// Runs with these deaths, and then to the end. Returns how often the process died.
+    /// Runs the job once for each of these deaths, and then to its end. Returns how often the process died.
     fn run(&self, deaths: &[(&'static str, usize)]) -> Result<usize, String> {
         let mut died = 0;
         for death in deaths {
@@ -99,7 +99,7 @@ impl World {
                 return Ok(died);
             }
             if status.code() == Some(4) {
-                // The process died after everything was done.
+                // Exit code 4: the process before this one died after everything was done.
                 return Ok(died);
             }
             died += 1;
@@ -175,7 +175,7 @@ fn remove(database: &Database) {
     session.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
 }
 
-/// Kills the shape at its points, and at pairs of them.
+/// Kills the job of a shape at single calls, and at pairs of calls.
 fn survives(shape: Shape) {
     if !missing::has_program("strace") {
         return;

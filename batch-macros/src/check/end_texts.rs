@@ -93,13 +93,13 @@ impl Names<'_> {
         paths.dedup_by(|a, b| a.path == b.path);
         match (parameter, &paths[..]) {
             (Some(_), [_, ..]) => Err(Some(format!(
-                "`{name}` is both a parameter and a step of the job; give the step another name in this job, such as `{name} as the_{name}`, and write that"
+                "`{name}` is both a parameter and a step of the job; give the step another name in this job, such as `{name} as the_{name}`, and write `{{the_{name}}}` here"
             ))),
             (Some(at), []) => {
                 let parameter = &self.parameters[at];
                 if parameter.secret {
                     return Err(Some(format!(
-                        "`{name}` is a secret, which is never stored, but this text is; leave `{{{name}}}` out"
+                        "`{name}` is a secret and must not be stored, but this text is stored; leave `{{{name}}}` out"
                     )));
                 }
                 parameter.ty.as_ref().map(|_| Value::Parameter(at)).ok_or(None)
@@ -111,7 +111,7 @@ impl Names<'_> {
             (None, []) if !self.whole => Err(None),
             (None, []) => Err(Some(self.unknown(name))),
             (None, _) => Err(Some(format!(
-                "more than one step is called `{name}` here; give one another name, such as `{name} as {name}_again`, and write that"
+                "more than one step is called `{name}` here; give one of them another name, such as `{name} as {name}_again`, and write `{{{name}_again}}` here"
             ))),
         }
     }
@@ -150,7 +150,7 @@ impl Names<'_> {
             ([], []) if self.noun == "flow" => {
                 "none: a flow has no parameters, and no step comes before it".to_owned()
             }
-            ([], []) => "none: the job has no parameters, and no step comes before it".to_owned(),
+            ([], []) => "none: the job has no parameters to show, and no step comes before it".to_owned(),
             (parameters, []) => listed("the parameters", parameters),
             ([], steps) => listed("the outputs of earlier steps", steps),
             (parameters, steps) => format!(

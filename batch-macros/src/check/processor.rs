@@ -9,7 +9,7 @@ use crate::model::item::{
 };
 use crate::model::types::{as_reference, impl_trait, only_argument, shown};
 
-/// `one_at_a_time` is true if a call has ended before the next record is read.
+/// `one_at_a_time` is true if each call ends before the next record is read.
 pub(crate) fn check(component: &Component<'_>, bulk: bool, one_at_a_time: bool, errors: &mut Errors) {
     check_argument(component, bulk, one_at_a_time, errors);
     let returns = &component.returns;

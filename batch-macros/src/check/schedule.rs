@@ -128,7 +128,7 @@ mod of_expression {
             let zone = schedule.zone.as_ref().map(LitStr::value).unwrap_or_default();
             errors.at(
                 &schedule.expression,
-                format!("this expression fires twice in the hour that the clocks of {zone} repeat, and `{name}` would be the same both times: use UTC, which is the zone if none is named"),
+                format!("the clocks of {zone} repeat an hour, and this expression fires in it both times, with the same `{name}`: use UTC, which is the zone if none is named"),
             );
         }
     }

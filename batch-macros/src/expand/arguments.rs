@@ -196,8 +196,8 @@ pub(crate) fn call(
     quote!(#name #open #close #passed)
 }
 
-/// The user's function. An argument for the output of a step that has none gets an erroneous type in the body: rustc
-/// reports the mistake at the argument, and nothing about its uses in the body.
+/// The user's function. If an argument asks for the output of a step that has no output, the argument gets an erroneous
+/// type in the body: rustc then reports the mistake at the argument, and nothing about its uses in the body.
 pub(crate) fn emitted(function: &ItemFn, arguments: &[Argument]) -> ItemFn {
     let mut function = component::stripped(function);
     let outputs = arguments.iter().filter_map(|argument| match &argument.asks {

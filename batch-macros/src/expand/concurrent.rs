@@ -1,4 +1,4 @@
-//! Expands `#[processor(concurrency = 64)] async fn enrich(..)`, and a plain `fn` on several threads.
+//! Expands `#[processor(concurrency = 64)]` on an `async fn`, and on a plain `fn`, which several threads then call.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -94,7 +94,7 @@ fn a_pipe_names_each_component_once() {
 }
 
 #[test]
-fn a_pipe_whose_chunks_are_committed_in_any_order_asks_each_writer() {
+fn a_pipe_whose_chunks_are_committed_in_any_order_checks_that_each_writer_permits_it() {
     check(
         "unordered",
         super::step,
@@ -110,7 +110,7 @@ fn a_pipe_whose_chunks_go_to_workers_checks_what_is_sent() {
 }
 
 #[test]
-fn a_listener_hears_one_event_of_steps_over_any_other_items() {
+fn a_listener_to_written_items_hears_one_event_of_steps_that_read_any_items() {
     check(
         "listener",
         super::listener,

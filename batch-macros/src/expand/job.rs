@@ -28,9 +28,9 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
     let Tree { items, nodes, checks, imports } = tree(&job.body, &job.parameters);
     let (name, text) = (&function.sig.ident, plain(&function.sig.ident));
     let (doc, complete) = (doc(&function.attrs), is_complete(&job.body));
-    let (listeners, heard) = listeners(&job.options);
+    let (listeners, listener_checks) = listeners(&job.options);
     let options = options(&job.options);
-    let Parameters { aliases, specs, checks: judged } = parameters(&job.parameters);
+    let Parameters { aliases, specs, checks: parameter_checks } = parameters(&job.parameters);
     let heard_by = if job.options.listeners.is_empty() { quote!(&[]) } else { quote!(__LISTENERS) };
     let unused = sound.then(|| warn_if_unused(&job.parameters, &lints(&function.attrs), &heard_by));
     let mention = sound.then(|| quote!(let _ = #name;));
@@ -89,8 +89,8 @@ pub(crate) fn job(given: TokenStream, function: &ItemFn, errors: &mut Errors) ->
             };
             const __PLACE_0: __wiring::Place = __wiring::Place::FIRST;
             #checks
-            #heard
-            #judged
+            #listener_checks
+            #parameter_checks
             #unused
         };
         #imports

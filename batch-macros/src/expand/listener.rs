@@ -111,7 +111,7 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     let wanted = matches!(observed.lacking, Some(Lacking::Wanted));
     if wanted {
         adaptor.push_str("Of");
-        // The step makes sure that the item is present if one item failed by itself.
+        // Because of `WANTS_ITEMS` the step keeps the item, so it is missing only if the failure has no single item.
         body = quote! {
             match __item {
                 ::core::option::Option::Some(__item) => { #body }
@@ -166,7 +166,8 @@ fn of_step(component: &Component<'_>, event: &Event, observed: &Observed, asked:
     }
 }
 
-/// The arguments that the closure of a step listener takes and passes on, and the items they concern.
+/// The arguments that the closure of a step listener takes and passes on, and the types of the items that the step
+/// reads and writes.
 struct Arguments {
     taken: Vec<TokenStream>,
     handed: Vec<TokenStream>,

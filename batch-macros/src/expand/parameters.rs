@@ -101,7 +101,7 @@ impl Parameters {
     }
 
     /// The expression for a value of `ty`, the type of the parameter or of one value of its list; `type_alias` is the
-    /// alias of the parameter's type. A string literal stands for any type that can be parsed from it.
+    /// alias of the parameter's type. A string literal stands for a value of any type that can be parsed from text.
     fn value(&mut self, name: &str, type_alias: &Ident, ty: &Type, value: &Expr) -> TokenStream {
         match value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {

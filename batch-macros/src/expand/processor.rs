@@ -1,5 +1,5 @@
-//! Expands `#[processor] fn late(flight: Flight) -> Option<Delay>`, `#[processor(bulk)] fn rank(all: &[Flight]) ->
-//! Vec<Rank>`.
+//! Expands `#[processor] fn late(flight: Flight) -> Option<Delay>` and
+//! `#[processor(bulk)] fn rank(all: &[Flight]) -> Vec<Rank>`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -55,7 +55,7 @@ pub(crate) fn processor(given: TokenStream, function: &ItemFn, errors: &mut Erro
         called
     };
     let text = name.to_string();
-    // Rustc reports a private item of a public function here.
+    // If a public function returns a private type, rustc reports it here.
     let out_type = quote_spanned!(component.returns.value.span()=> type Out = #out;);
     let concurrent = Concurrent {
         component: &component,
@@ -226,7 +226,7 @@ impl Shape {
     }
 }
 
-/// The errors of single outcomes as failures.
+/// Wraps a call that returns a list of outcomes, so that the error of each outcome becomes a failure.
 fn each_outcome(called: &TokenStream, span: Span) -> TokenStream {
     let failure = failure(span);
     quote! {{

@@ -32,7 +32,7 @@ pub(crate) fn program(jobs: TokenStream, errors: &mut Errors) -> TokenStream {
                     }
                     Expr::Call(call) => errors.at(
                         call,
-                        "jobs are named here, not called, and parameters are passed at the start; leave the parentheses out",
+                        "jobs are named here, not called: leave the parentheses out; `run` passes the parameters",
                     ),
                     other => errors.at(other, "name a job here: `batch_runtime::main!(daily)`"),
                 }

@@ -1,8 +1,8 @@
 //! Refers to each of the user's paths exactly once, and checks which kind of function it leads to.
 //!
-//! The path is used in a type alias, because a name in an alias may be defined by an attribute and shadow one from a
-//! glob import. With an import (`use load as alias`), rustc would report a function without an attribute more clearly,
-//! but would refuse a name that shadows a glob import as ambiguous.
+//! The path is used in a type alias. There, a name that an attribute defines may shadow a name from a glob import. In
+//! an import (`use load as alias`), rustc would refuse such a name as ambiguous, although it would report a function
+//! without an attribute more clearly.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -1,5 +1,5 @@
-//! Classifies the arguments of a component. A type that the framework knows is injected by type, any other
-//! reference is a resource, and everything else is a parameter of the job.
+//! Classifies the arguments of a component. A type that the framework knows is injected by type. Any other reference is
+//! a resource, unless it is to a string or a path. Everything else is a parameter of the job.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -189,7 +189,7 @@ fn state(role: Role, attribute: &Attribute, typed: &PatType, errors: &mut Errors
                 "a {} keeps no state: processors and tasklets do{}",
                 role.noun(),
                 match role {
-                    Role::Reader => "; the engine saves the reader's position, or implement `Reader` with your own `Position`",
+                    Role::Reader => "; the engine saves the reader's position: to save more, implement `Reader` with your own `Position`",
                     Role::Writer | Role::WriterObject =>
                         "; move it into a processor before the writer, or implement `Writer` with your own `Position`",
                     _ => "",

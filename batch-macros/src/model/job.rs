@@ -29,7 +29,7 @@ pub(crate) struct Job {
     pub(crate) body: Body,
 }
 
-/// The options of `#[job(..)]`. An option that is not given is `None`.
+/// The options of `#[job(..)]`. An option that is not given is `None`, false or empty.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) restartable: Option<bool>,

@@ -72,8 +72,8 @@ fn appending(path: &Path, console: &Console) -> io::Result<Append> {
 fn parsed(filter: &str) -> Result<EnvFilter, Refusal> {
     let parts: Vec<_> = filter.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     for part in &parts {
-        // `EnvFilter` takes a single word that is not a level for the name of a crate, so `warning` would silently
-        // log next to nothing.
+        // `EnvFilter` reads a single word as the name of a crate if it is not a level, so `warning` would silently log
+        // next to nothing.
         let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c));
         if part.parse::<Directive>().is_err() || (is_word && part.parse::<LevelFilter>().is_err()) {
             return Err(wrong(part));

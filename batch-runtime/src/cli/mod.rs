@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 | the job completed, or the command succeeded |
 //! | 1 | the job failed |
-//! | 2 | the command line is wrong: an unknown argument, a bad parameter, an unusable repository |
+//! | 2 | the command line is wrong (an unknown argument, a bad parameter), or the repository cannot be used |
 //! | 3 | the job was stopped |
 //! | 4 | refused: already complete, already running, not restartable, the job changed, no such execution |
 //!
@@ -16,7 +16,8 @@
 //! 130 on Ctrl-C, which does not stop the execution.
 //!
 //! # `--json`
-//! Every command except `completions` prints one JSON document on standard output, with these top-level keys:
+//! `completions`, `worker`, and `schedule` without a subcommand print no JSON, and `show --follow` prints several
+//! documents. Every other command prints one document on standard output, with these top-level keys:
 //!
 //! | command | keys |
 //! |---|---|
@@ -33,7 +34,7 @@
 //! | `graph` | `job`, `format`, `graph` |
 //! | `metrics` | `textfile`, `metrics` |
 //! | `profile diff` | `samples_before`, `samples_after`, `functions`, `svg` |
-//! | `run --due`, `run --backfill` | `job`, `runs`: a document of `run` for each, `refused`, `waits_for`, `held_by`; or `job`, `times` if nothing was run for lack of `--yes` |
+//! | `run --due`, `run --backfill` | `job`, `runs` (a document of `run` for each run), `refused`, `waits_for`, `held_by`; or `job`, `times` if nothing was run for lack of `--yes` |
 //! | `schedule list` | `schedules` |
 //! | `schedule pause`, `schedule resume` | `job`, `paused`, `changed` |
 //! | `schedule export` | `format`, `files` |
@@ -132,8 +133,8 @@ pub fn main(jobs: &[&'static JobInfo]) -> ExitCode {
 ///
 /// By default, glibc returns free memory to the system as soon as 128 KiB are free. A chunk frees more than that at
 /// once, so the next chunk would ask for its memory again, page by page. When a mapped block is freed, glibc raises the
-/// limit to twice the size of the block (`mallopt(3)`, "dynamic mmap threshold"). The block costs nothing, because
-/// nothing touches its memory.
+/// limit to twice the size of the block (`mallopt(3)`, "dynamic mmap threshold"). So this function frees a block of
+/// 4 MiB. That block costs nothing, because nothing touches its memory.
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }

@@ -150,7 +150,7 @@ fn work_as(settings: WorkerSettings, jobs: &[&'static JobInfo], console: &Consol
     if repository.identity() != settings.identity {
         let place = repository.url();
         return Err(Refusal::usage(format!(
-            "{place} is not the repository of the manager, but another one with the same name: make both open the same one"
+            "{place} is not the manager's repository: let this worker and the manager open the same one"
         )));
     }
     let broker = match &settings.broker {
@@ -183,7 +183,7 @@ impl Read for Orders {
 fn run(worker: Worker, console: &Console) -> Result<u8, Refusal> {
     let environment = console.environment;
     let worker = worker.drain_on(console.stop.clone()).secrets(move |job| {
-        // A secret that does not fit its parameter counts as missing.
+        // If one secret does not fit its parameter, all secrets of the environment count as missing.
         parse_parameters(job, parameter::secrets(job, environment)).unwrap_or_else(|_| Parameters::new())
     });
     worker.run()?;

@@ -1,7 +1,7 @@
 //! The values of a context: the committed ones, and those put since.
 //!
-//! One thread commits: the thread of the step. Processors may put values on other threads at any time, also while that
-//! thread writes a chunk or commits it. Therefore the puts are numbered, and each remembers its thread:
+//! One thread commits: the thread of the step. A processor on another thread may put a value at any time, also while
+//! the thread of the step writes a chunk or commits it. Therefore the puts are numbered, and each remembers its thread:
 //! - A commit stores the values up to the [`Moment`] at which its record was composed. Later ones go with the next
 //!   commit.
 //! - A rollback takes back what the thread of the step has put since the chunk was begun. A processor on another thread
@@ -24,11 +24,11 @@ pub(crate) struct Values {
     changed: AtomicBool,
 }
 
-/// A moment between two puts, from which on later puts are distinguished from earlier ones.
+/// A moment between two puts. It tells earlier puts from later ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
 
-/// The uncommitted values at a moment.
+/// The values at a moment: the uncommitted ones from [`Values::changes`], or all of them from [`Values::snapshot`].
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) values: BTreeMap<String, Value>,
@@ -60,7 +60,7 @@ impl Uncommitted {
         let put = Put { number: self.last, thread, value };
         match self.puts.get_mut(key) {
             Some(puts) => {
-                // A put is needed as long as a moment lies between it and the next one of its thread.
+                // A put is needed as long as a moment lies between it and the next put of its thread.
                 puts.retain(|earlier| earlier.thread != thread || earlier.number <= taken);
                 puts.push(put);
             }
@@ -137,7 +137,7 @@ impl Values {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// All values, and the moment up to which they hold what was put.
+    /// All values, and the moment of the last put that they include.
     pub(crate) fn snapshot(&self) -> Changes {
         let mut values = lock(&self.committed).clone();
         let changes = self.changes();
@@ -173,7 +173,7 @@ impl Values {
         }
         let mut uncommitted = lock(&self.uncommitted);
         let mut settled = uncommitted.remove_until(until);
-        // Under both locks, so that no reader misses a value on its way from one to the other.
+        // Both locks are held, so that no reader misses a value while it moves from one map to the other.
         lock(&self.committed).append(&mut settled);
         self.changed.store(!uncommitted.puts.is_empty(), Ordering::Release);
     }
@@ -192,7 +192,8 @@ impl Values {
         }
     }
 
-    /// Drops all uncommitted values, because the step has failed and none of its threads runs any more.
+    /// Drops all uncommitted values: after a failure of the step, or when [`join`](Self::join) has taken them over.
+    /// No thread may put values meanwhile.
     pub(crate) fn revert(&self) {
         if self.changed() {
             let mut uncommitted = lock(&self.uncommitted);

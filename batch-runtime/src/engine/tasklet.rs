@@ -39,7 +39,7 @@ fn with_listener<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Re
     result
 }
 
-/// Fails if the `match` no longer has the arm that took the value of the tasklet.
+/// Fails if the `match` no longer has the arm that the earlier execution took.
 fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
     let Some(route) = run.route else { return Ok(()) };
     if route.arms.iter().any(|now| Some(now.label) == arm) {
@@ -106,7 +106,7 @@ fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<Ste
                         run.take_back(began);
                         state = states.clone().of_only(name).map_err(failed)?;
                     }
-                    tracing::warn!(%failure, "the database lost a tasklet's transaction; the tasklet is called again");
+                    tracing::warn!(%failure, "the database lost a tasklet's transaction; the transaction is repeated");
                 }
                 committed => {
                     let stored = committed?;

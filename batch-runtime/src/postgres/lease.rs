@@ -23,8 +23,8 @@ struct Held {
 pub(crate) enum Bound {
     /// This lease, for a session with the repository to which it belongs.
     Of(Lease),
-    /// The leases of this process, for a session with a database that belongs to no repository. Its work is lost once all
-    /// of them are over.
+    /// The leases of this process, for a session with a database that belongs to no repository. The work of the session
+    /// is lost once all these leases are over.
     OfThisProcess,
 }
 

@@ -1,4 +1,4 @@
-//! The inner half of a [`Session`]: prepares statements, sends them, and fetches their answers.
+//! The part of a [`Session`] that prepares statements, sends them, and fetches their answers.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ pub(super) enum Prepare {
 }
 
 impl Session {
-    /// Runs a statement. If it was prepared for a table that has changed since then, runs it a second time.
+    /// Runs a statement. If it was prepared for a table that has changed since then, runs it a second time, unless a
+    /// transaction is open or an earlier answer is missing.
     pub(super) fn run(
         &self,
         statement: &str,

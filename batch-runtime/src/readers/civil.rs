@@ -1,5 +1,5 @@
-//! Refuses a text that would lose a part as a date, a time or both: `jiff` reads `2024-01-31T10:00+02:00` as a `DateTime`
-//! without its offset, and as a `Date` without its time.
+//! Refuses a text if a part of it would be lost when it is read as a date, a time or both: `jiff` reads
+//! `2024-01-31T10:00+02:00` as a `DateTime` without its offset, and as a `Date` without its time.
 
 use std::any::type_name;
 
@@ -16,9 +16,9 @@ enum Civil {
 }
 
 impl Civil {
-    /// The type that a visitor makes, if it is one of them. Only the visitor of the type itself tells: the deserializer of
-    /// `jiff` is not ours. The end of the name is compared first, so that the texts of other types do not pay for a search
-    /// through the whole name.
+    /// The type that a visitor makes, if it is one of these. Only the name of the visitor's type shows this, because
+    /// `jiff` itself implements `Deserialize` for its types. The end of the name is compared first, so that for other
+    /// types the whole name is not searched.
     #[inline]
     fn of<'de, V: Visitor<'de>>() -> Option<Self> {
         let name = type_name::<V>();
@@ -34,7 +34,7 @@ impl Civil {
         name.contains("jiff::civil::").then_some(civil)
     }
 
-    /// What the text should be, if this type would take only a part of it, or make up another.
+    /// Says what the text should be, if this type would drop a part of it or add a part that the text does not have.
     fn expected(self, text: &[u8]) -> Option<&'static str> {
         let is_separator = |byte: &u8| matches!(byte, b'T' | b't' | b' ');
         let separator = text.iter().position(is_separator);
@@ -86,12 +86,12 @@ pub(super) fn problem<'de, V: Visitor<'de>>(text: &[u8]) -> Option<&'static str>
     Civil::of::<V>()?.expected(text)
 }
 
-/// True if a text may have a part that looks like a date or a time. It is quick, and often false for other texts.
+/// Returns true for each text with a part that looks like a date or a time, and quickly returns false for most others.
 #[cfg(feature = "xml")]
 pub(super) fn may_have_any(text: &[u8]) -> bool {
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let is_within = |at: usize| at > 0 && is_digit(at - 1) && is_digit(at + 1);
-    // Eight digits in a row are a date as well, and cover the last byte of some piece.
+    // Eight digits in a row are a date as well. They cover one of the bytes 7, 15, 23 .., so only these are looked at.
     let is_date = |at: usize| {
         let before = text[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).take(8).count();
         let after = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(8).count();

@@ -41,7 +41,8 @@ pub struct Advice {
     pub items: u64,
     /// The time that it took.
     pub elapsed: u64,
-    /// The predicted time with that setting: the time of the busiest resource, an estimate of a lower bound.
+    /// The predicted time with that setting: the time that the busiest resource needs. It is an estimate, because
+    /// the needs are measured under the old setting.
     pub predicted: u64,
 }
 
@@ -77,7 +78,7 @@ impl Lever {
         Self::ALL.iter().find(|(lever, _)| *lever == self).map_or("", |(_, name)| name)
     }
 
-    /// The lever with that name; `None` if a newer version has stored it.
+    /// The lever with that name; `None` for a name that only a newer version knows.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, it)| *it == name).map(|(lever, _)| *lever)
     }

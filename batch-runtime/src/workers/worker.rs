@@ -21,7 +21,7 @@ use crate::observe::spans;
 use crate::repository::work_queue::{Joined, NewWorker};
 use crate::repository::{Repository, RepositoryError};
 
-/// The time between two checks whether the worker must drain.
+/// The time after which the worker checks again whether it must drain.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs partitions that managers of the same program offer in the repository, until it is told to drain.
@@ -57,7 +57,8 @@ pub struct Worker {
     declined: Arc<Mutex<BTreeSet<ExecutionId>>>,
     orders: Option<Box<dyn Read + Send + Sync>>,
     hints: Option<Arc<dyn Hints>>,
-    /// Called when the worker takes a partition, and when it has ended one.
+    /// Called when the worker has joined, when it takes a partition or, for the first time, a chunk, and when it has
+    /// ended a partition.
     hint: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -135,8 +136,8 @@ impl Worker {
         self
     }
 
-    /// Lets the worker also take chunks of steps with `remote`, as many at a time as partitions. The worker processes
-    /// them, and the manager writes the results. When the worker drains, each slot ends after its current chunk.
+    /// Lets the worker also take chunks of steps with `remote`: it processes as many chunks at a time as it runs
+    /// partitions, and the manager writes the results. When the worker drains, each slot ends after its current chunk.
     #[cfg(feature = "remote-chunks")]
     #[must_use]
     pub fn chunks(mut self, chunks: super::RemoteChunks) -> Self {
@@ -145,8 +146,9 @@ impl Worker {
     }
 
     /// Attaches the worker to the manager that started it. The worker looks for work at each line from `orders`, and
-    /// drains when the lines end. `hint` is called when the worker takes a partition and when it has ended one. The
-    /// manager's first line, the [`WorkerSettings`](super::WorkerSettings), must already have been read.
+    /// drains when the lines end. It calls `hint` when it has joined, when it takes a partition or, for the first time,
+    /// a chunk, and when it has ended a partition. The manager's first line, the
+    /// [`WorkerSettings`](super::WorkerSettings), must already have been read.
     #[must_use]
     pub fn attached(
         mut self,
@@ -207,7 +209,7 @@ impl Worker {
                 .filter(|(name, _)| job.parameters.iter().any(|spec| spec.secret && spec.name == **name))
                 .map(|(name, text)| (name.as_str(), text.as_str()))
                 .collect();
-            // A secret that does not parse counts as missing.
+            // If one of the manager's secrets does not parse, all of them count as missing.
             if let Ok(parsed) = parse_parameters(job, texts) {
                 for (name, parameter) in parsed.iter() {
                     secrets.insert(name, parameter.clone());

@@ -15,9 +15,9 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// Writes items to a CSV file, one line per item, under a header with the names of the item's fields.
 ///
 /// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
-/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer follows it and writes
-/// where the link ends. After a crash, the committed part is kept and everything after it is cut off, so no line is
-/// lost or duplicated. The writer refuses to replace an existing file of that name, unless it may be
+/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer writes to the file
+/// that the link leads to. After a crash, the committed part is kept and everything after it is cut off, so no line is
+/// lost or duplicated. The writer refuses to replace an existing file `NAME`, unless that file may be
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one takes
 /// over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over. A pipe, a
 /// device, or a file with other names (hard links), which would keep the old content, is refused.

@@ -24,9 +24,9 @@ const COMMA: &[u8] = b",\n";
 ///
 /// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
 /// the writer renames it to `NAME` at the end of the step: no other program sees an array that is not closed. If the
-/// path is a link, the writer follows it and writes where the link ends. After a crash, the writer keeps the committed
-/// part and cuts off everything after it, so no item is lost or duplicated. It refuses to replace an existing file of
-/// that name, unless it may be [overwritten](Self::overwrite): then the old file stays complete until the end of the
+/// path is a link, the writer writes to the file that the link leads to. After a crash, the writer keeps the committed
+/// part and cuts off everything after it, so no item is lost or duplicated. It refuses to replace an existing file
+/// `NAME`, unless that file may be [overwritten](Self::overwrite): then the old file stays complete until the end of the
 /// step, and the new one takes over its mode, its group and (for root only) its owner. A pipe, a device, or a file with
 /// other names (hard links), which would keep the old content, is refused. A file whose name ends in `.gz` or `.zst` is
 /// compressed.

@@ -18,17 +18,17 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer, exact_json};
 /// with a [`RawValue`](serde_json::value::RawValue) that spans several lines.
 ///
 /// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
-/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer follows it and writes
-/// where the link ends. After a crash, the writer keeps the committed part and cuts off everything after it, so no line
-/// is lost or duplicated. It refuses to replace an existing file of that name, unless it may be
+/// the writer renames it to `NAME` at the end of the step. If the path is a link, the writer writes to the file that
+/// the link leads to. After a crash, the writer keeps the committed part and cuts off everything after it, so no line
+/// is lost or duplicated. It refuses to replace an existing file `NAME`, unless that file may be
 /// [overwritten](Self::overwrite): then the old file stays complete until the end of the step, and the new one
 /// takes over its mode, its group and (for root only) its owner. ACLs and extended attributes are not taken over. A
 /// pipe, a device, or a file with other names (hard links), which would keep the old content, is refused.
 ///
-/// A file named `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a Zstandard
-/// frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows the
-/// format reads several of them as one file; after a restart, a reader of this crate continues in the member or frame
-/// in which it stopped. Small chunks compress badly: use chunks of several thousand items. If the writer is the
+/// A file whose name ends in `.gz` or `.zst` is compressed (cargo features `gzip` and `zstd`), with a gzip member or a
+/// Zstandard frame for each chunk, so that each commit ends after a complete member or frame. Every program that knows
+/// the format reads several of them as one file; after a restart, a reader of this crate continues in the member or
+/// frame in which it stopped. Small chunks compress badly: use chunks of several thousand items. If the writer is the
 /// bottleneck, choose [less compression](Self::compression_level).
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! Hands every item to two writers, for `(save, audit)` in place of a writer.
+//! [`Both`] hands every item to two writers. A step that has `(save, audit)` in place of a writer uses it.
 
 use crate::definition::{Arranged, BoxError, ChunkTransaction, Durability, Mark, Of, Partitionable, Writer};
 use crate::engine::in_writer;

@@ -1,5 +1,5 @@
-//! Expands `#[step(chunk = 100, threads = 4)]`, in the order of the input or with `order = none`; with `remote`, also
-//! in workers.
+//! Expands `#[step(chunk = 100, threads = 4)]`. The step commits its chunks in the order of the input, or with
+//! `order = none` in any order. With `remote`, workers process chunks too.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -42,7 +42,7 @@ impl Parts<'_> {
     /// between processes; each alias refers to its type only if the type can cross.
     fn crossing(&mut self, pipe: &Pipe, item: &Ident, out: &Ident) -> (Ident, Ident) {
         let mut crosses = |part: Option<&Part>, item: &Ident| {
-            // Without a processor, the items put out are those that were read, which are already checked.
+            // Without a processor, the step writes the items that it read, and their type is already checked.
             let span = part.map(Part::span)?;
             let alias = self.alias("Crossing", span);
             let item = Ident::new(&item.to_string(), span);

@@ -58,7 +58,7 @@ fn complete(text: &str) -> Result<BatchStatus, String> {
     match status(text)? {
         status @ (BatchStatus::Completed | BatchStatus::Abandoned) => Ok(status),
         status => Err(format!(
-            "an instance that is {} is not purged: only `completed` and `abandoned` ones are; `abandon ID` ends one for good",
+            "an instance with status `{}` is not purged, only `completed` and `abandoned` ones; `abandon ID` ends one for good",
             status.as_str().to_lowercase()
         )),
     }

@@ -55,7 +55,7 @@ pub(super) fn show() -> Command {
             option("follow", 1)
                 .action(ArgAction::SetTrue)
                 .conflicts_with("skipped")
-                .help("Follows a running execution until it ends, and exits as `run` does; Ctrl-C stops following, not the execution"),
+                .help("Follows a running execution until it ends, and exits as `run` does; Ctrl-C ends only the display, and the execution goes on"),
             option("skipped", 2)
                 .action(ArgAction::SetTrue)
                 .help("Shows the items that all executions of its instance skipped, and why"),
@@ -115,7 +115,7 @@ pub(super) fn profiles() -> Command {
                         .value_name("FILE")
                         .value_parser(clap::value_parser!(OsString))
                         .help_heading(OPTIONS)
-                        .help("Also writes a flame graph of the later run, red where it takes more time and blue where it takes less"),
+                        .help("Also writes a flame graph of the later run, red where it takes a larger share of the time and blue where it takes a smaller one"),
                 ]),
         )
 }

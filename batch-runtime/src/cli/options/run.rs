@@ -57,9 +57,10 @@ pub(super) fn restart() -> Command {
         .long_about(
             "Resumes an execution after its last commit, with the same parameters. \
              Secrets are never stored: pass them again.\n\n\
-             With `--from STEP` the restart begins at that step. Everything before the step stays as it is. The step and all \
-             later steps run again in full, even complete ones, and write their rows and files a second time. Decisions \
-             after the step are made again.",
+             With `--from STEP` the restart begins at that step. Everything before the step stays as it is. The step \
+             and all later steps run again in full, even complete ones, and write their rows a second time. A file \
+             that one of these steps has finished is refused, unless its writer may overwrite it. Decisions after the \
+             step are made again.",
         )
         .arg(execution())
         .arg(

@@ -24,7 +24,7 @@ pub(super) fn of_run() -> [Arg; 5] {
         option("failed-only", 1)
             .action(ArgAction::SetTrue)
             .requires("backfill")
-            .help("With `--backfill`: only for times whose run has failed or stopped"),
+            .help("With `--backfill`: runs the job only for times whose run has failed or stopped"),
         option("at-once", 1)
             .value_name("N")
             .requires("backfill")
@@ -63,7 +63,7 @@ pub(super) fn command() -> Command {
         .subcommands([
             Command::new("list").about("Lists the schedules: their next times, the last outcome, and what was missed"),
             Command::new("pause")
-                .about("Pauses the schedule of a job: the job never runs for a time within the pause")
+                .about("Pauses the schedule of a job, which then never runs the job for a time within the pause")
                 .arg(job()),
             Command::new("resume").about("Resumes the schedule of a job").arg(job()),
             Command::new("export")

@@ -1,4 +1,4 @@
-//! The notice that a job follows another schedule from now on.
+//! The notice that the schedule of a job has changed.
 
 use crate::definition::JobInfo;
 use crate::observe::words::line;

@@ -144,7 +144,7 @@ fn a_purge_of_what_can_be_restarted_or_is_unknown_is_refused() {
 }
 
 #[test]
-fn parameters_come_from_a_file_and_a_flag_comes_before_it() {
+fn parameters_come_from_a_file_and_a_flag_overrides_it() {
     let folder = Folder::new();
     let file = folder.path("parameters.json");
     fs::write(&file, r#"{"input": "/a b.csv", "min_delay": 7, "fail_at": null, "dry-run": true}"#).unwrap();

@@ -1,5 +1,5 @@
-//! Determines what has happened on the paths to a place in a job's body: whether all of them pass a step, and
-//! whether any of them passes a name.
+//! Determines what has happened on the paths to a place in a job's body: whether all of them complete a step, and
+//! whether any of them runs something under a name.
 
 use crate::graph::{Activity, Arm, Node, Subject, Text, Use};
 
@@ -124,7 +124,7 @@ impl Walk {
         }
     }
 
-    /// The split waits for all of its branches, so a path after the split has passed everything that one of the
+    /// The split waits for all of its branches, so a path after the split has passed everything that any of its
     /// branches passes.
     const fn branches(&mut self, branches: &'static [&'static [Node]], state: bool) -> Option<bool> {
         let mut on = Some(state);
@@ -136,7 +136,7 @@ impl Walk {
                 (Some(all), Some(one)) => Some(all || one),
                 _ => None,
             };
-            // A step of one branch does not surely run before those of another branch, but its name is taken there.
+            // A step of one branch need not run before the steps of another, but its name is taken there.
             entered = entered || (matches!(self.question, Question::Perhaps(_)) && self.runs(branches[at]));
             at += 1;
         }

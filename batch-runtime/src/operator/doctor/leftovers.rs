@@ -11,7 +11,7 @@ use crate::operator::{JobOperator, OperatorError, details};
 use crate::repository::{BatchStatus, ExecutionFilter, JobExecution, StoredParameter};
 use crate::writers::{Tag, tag_of, tags_in};
 
-/// The number of ended executions that are looked at, newest first.
+/// The number of complete and abandoned executions that are looked at, newest first.
 const LOOKED_AT: u32 = 1_000;
 /// The number of files that a finding names.
 const NAMED: usize = 3;

@@ -1,4 +1,4 @@
-//! Checks the bytes of a buffer as UTF-8 all at once, which is faster than to check each record.
+//! Checks the bytes of a buffer as UTF-8 all at once, which is faster than checking each record.
 
 /// The bytes of a buffer that are known to be text.
 #[derive(Debug, Default)]
@@ -6,27 +6,27 @@ pub(super) struct ValidText {
     text: String,
     /// The offset of `text` in the buffer.
     start: usize,
-    is_known: bool,
+    is_checked: bool,
 }
 
 impl ValidText {
     /// Forgets the text, because the bytes have changed or moved.
     pub(super) fn forget(&mut self) {
-        self.is_known = false;
+        self.is_checked = false;
         self.text.clear();
     }
 
-    /// Checks the bytes from `start` on, unless they are known. If they are not text, none of them is known to be.
+    /// Checks the bytes from `start` on, unless that was done before. If they are not text, nothing is known of them.
     #[inline]
     pub(super) fn know(&mut self, bytes: &[u8], start: usize) {
-        if !self.is_known {
+        if !self.is_checked {
             self.check(bytes, start);
         }
     }
 
     #[inline(never)]
     fn check(&mut self, bytes: &[u8], start: usize) {
-        self.is_known = true;
+        self.is_checked = true;
         self.start = start;
         let whole = without_open_character(&bytes[start..]);
         self.text.push_str(std::str::from_utf8(whole).unwrap_or_default());
@@ -45,7 +45,7 @@ impl ValidText {
     }
 }
 
-/// Leaves out the last character if bytes of it may follow.
+/// Leaves out the last character if it is not complete: its other bytes may follow in the input.
 fn without_open_character(bytes: &[u8]) -> &[u8] {
     let first = bytes.iter().rev().take(4).position(|byte| byte & 0xC0 != 0x80);
     let Some(length) = first.map(|before| before + 1) else { return bytes };

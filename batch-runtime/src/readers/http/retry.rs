@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_the_longest_and_are_a_random_part_of_it() {
+    fn a_wait_is_a_random_part_of_a_limit_that_grows_to_the_longest_wait() {
         let retry = Retry { limit: 9, longest: Duration::from_secs(1) };
         let waits: Vec<u128> = (0..5).map(|repeat| retry.wait(repeat, 1.0).as_millis()).collect();
         assert_eq!(waits, [200, 400, 800, 1_000, 1_000]);

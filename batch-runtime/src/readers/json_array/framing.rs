@@ -59,7 +59,7 @@ pub(super) struct JsonArrayFraming {
     fault: Option<Fault>,
     /// True for detached elements, around which there is no array.
     detached: bool,
-    /// The decoded document around the array, if it is wanted, up to a number of bytes.
+    /// The decoded document around the array, and the largest number of bytes to keep; `None` if it is not wanted.
     around: Option<(Vec<u8>, usize)>,
 }
 
@@ -133,13 +133,13 @@ impl JsonArrayFraming {
         (!comma && self.stage != Stage::Done && self.fault.is_none()).then_some((at, lines))
     }
 
-    /// Notes that the next element was taken.
-    #[inline]
-    /// True if the next element is the first of the array.
+    /// Returns whether the next element is the first of the array.
     pub(super) fn is_at_the_first(&self) -> bool {
         self.elements == 0
     }
 
+    /// Notes that the next element was taken.
+    #[inline]
     pub(super) fn took_element(&mut self) {
         self.elements += 1;
         self.stage = Stage::After;

@@ -43,7 +43,7 @@ const MAX_DEPTH: usize = 128;
 /// [`rest`](Self::rest) returns the document around the array.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
-/// fit the item, invalid JSON between brackets and quotes that match, invalid UTF-8, an element that is too
+/// fit the item, invalid JSON whose brackets and quotes match, invalid UTF-8, or an element that is too
 /// long. Errors name an element by its JSON pointer, which counts from 0.
 ///
 /// Reading ends where the document is broken ([`ReadError::Broken`]): brackets that do not match, a missing

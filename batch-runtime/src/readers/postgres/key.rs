@@ -140,7 +140,7 @@ pub(super) fn described<'a>(columns: impl Iterator<Item = (&'a String, &'a Strin
 
 impl StoredValue {
     pub(super) fn of(form: &Form, raw: &[u8]) -> Self {
-        // Different intervals can be equal, and only the bytes are read back as the same interval.
+        // Intervals that compare as equal can differ (`1 day`, `24:00`), and only the bytes restore the same interval.
         let text = match Value::of(form, raw) {
             _ if *form == Form::Interval => None,
             Ok(Value::Bool(value)) => Some(value.to_string()),

@@ -1,4 +1,4 @@
-//! Reads steps, instances, job names and run IDs from the repository, the time of its server, and whether a stop was
+//! Reads from the repository: steps, instances, job names, run IDs, the time of its server, and whether a stop was
 //! requested.
 
 use std::sync::Arc;

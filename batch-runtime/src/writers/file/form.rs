@@ -1,5 +1,5 @@
-//! What must stay the same from the first record of a file to its last: the columns and the options of the writer. A
-//! restart of a changed program must not append records of another form.
+//! The form of a file: its columns and the options of its writer. It must stay the same from the first record to the
+//! last, so a restart of a changed program must not append records of another form.
 
 #[cfg(feature = "csv")]
 mod columns;
@@ -12,7 +12,8 @@ use super::TransactionalFile;
 use crate::readers::hash;
 use crate::writers::WriteError;
 
-/// The hashes of what describes a file's form. `None` in the position of an older version, or if it is not known yet.
+/// The hashes that describe a file's form. A hash is `None` in a position that an older version stored, or if it is not
+/// known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Form {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +27,7 @@ impl Form {
         *self == Self::default()
     }
 
-    /// Returns the form of a file that holds records of both. `None` if they differ.
+    /// Returns the form of a file that holds records of both forms, or `None` if the two differ.
     pub(super) fn with(self, other: Self) -> Option<Self> {
         let both = |one: Option<u64>, other: Option<u64>| match (one, other) {
             (Some(one), Some(other)) if one != other => None,
@@ -37,7 +38,7 @@ impl Form {
     }
 }
 
-/// The hash of several texts, which tells them from the same texts divided in another way.
+/// Returns a hash of several texts. It contains their lengths, so `["ab", "c"]` and `["a", "bc"]` hash differently.
 fn hash_of<T: AsRef<str>>(texts: &[T]) -> u64 {
     let mut all = String::new();
     for text in texts.iter().map(AsRef::as_ref) {
@@ -48,7 +49,8 @@ fn hash_of<T: AsRef<str>>(texts: &[T]) -> u64 {
 }
 
 impl TransactionalFile {
-    /// Says with which options the file is written: `names` for messages, and their values. The file must be open.
+    /// Sets the options with which the file is written: their `names`, for messages, and their `values`. The file must
+    /// be open.
     ///
     /// # Errors
     /// If an earlier execution began the file with other options.
@@ -68,7 +70,7 @@ impl TransactionalFile {
         }
     }
 
-    /// Returns whether something may still be appended to what is there.
+    /// Returns whether the file has content, and more may still be appended to it.
     fn has_begun(&self) -> bool {
         !self.is_empty() && !self.is_sealed()
     }

@@ -159,7 +159,7 @@ fn a_rollback_is_exact_at_any_place_of_a_chunk_whatever_was_written_out_in_betwe
 }
 
 #[test]
-fn a_chunk_of_any_size_takes_little_memory_and_goes_back_as_a_whole() {
+fn a_chunk_of_any_size_takes_little_memory_and_is_rolled_back_as_a_whole() {
     for name in ["out.txt", NAMES[1]] {
         let folder = Folder::new();
         let mut writer = folder.writer(name);
@@ -188,7 +188,7 @@ fn a_chunk_of_any_size_takes_little_memory_and_goes_back_as_a_whole() {
 }
 
 #[test]
-fn an_empty_file_is_one_of_its_format() {
+fn a_file_without_records_is_valid_in_its_format() {
     for name in NAMES {
         let folder = Folder::new();
         let mut writer = folder.writer(name);
@@ -200,7 +200,7 @@ fn an_empty_file_is_one_of_its_format() {
 }
 
 #[test]
-fn partitions_are_joined_under_one_header_however_each_compressed_it() {
+fn partitions_are_joined_under_one_header_at_whatever_level_each_was_compressed() {
     for name in NAMES {
         let folder = Folder::new();
         folder.writer(name).open(None).unwrap();

@@ -33,7 +33,7 @@ use crate::{ChunkTransaction, Durability, Serializes, Writer};
 /// The file is called `NAME.TAG.part`, with a tag made from the step's [mark](crate::Mark) and the file's name, until
 /// the writer renames it to `NAME` at the end of the step: no other program sees a document that is not closed. After a
 /// crash, the writer keeps the committed part and cuts off everything after it, so no item is lost or duplicated. It
-/// refuses to replace an existing file of that name, unless it may be [overwritten](Self::overwrite). A file whose name
+/// refuses to replace an existing file `NAME`, unless that file may be [overwritten](Self::overwrite). A file whose name
 /// ends in `.gz` or `.zst` is compressed.
 ///
 /// ```

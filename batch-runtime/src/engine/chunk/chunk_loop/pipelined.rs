@@ -35,7 +35,7 @@ pub(super) struct Sent<P> {
     is_aside: bool,
 }
 
-/// A chunk that was written ahead: its transaction contains neither its record nor the guard yet.
+/// A chunk that was written ahead: its transaction contains neither its record nor the fence yet.
 struct Ahead<P> {
     start: Start<P>,
     /// The result of the writer's call.
@@ -82,8 +82,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     }
 
     /// Writes the chunk and sends its commit, which is then in flight. If another commit is in flight, that one is
-    /// settled after the rows of this chunk are written and before its commit is sent. Returns true if the chunk was
-    /// committed at once, and the input is at its end.
+    /// settled after the rows of this chunk are written and before its commit is sent. Returns true if this chunk was
+    /// committed at once and is the last one.
     pub(super) fn send<F: Feed<In, W::Item>>(
         &mut self,
         filled: Filled,
@@ -185,7 +185,7 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
     ) -> Result<Settled, Halt> {
         let run = self.shared.run;
         let outcome = self.outcome(record);
-        // Not earlier, so that a panic of the writer does not lose it.
+        // The chunk stays in `sent` until here, so that `count_sent` still finds it if the writer panics.
         let sent = self.sent.take().expect("its outcome was awaited");
         let located = |halt, feed: &mut F| Self::with_records(halt, sent.filled.records::<CAREFUL>(), feed);
         let (settled, stop_requested) = match outcome {
@@ -217,8 +217,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         Ok(settled)
     }
 
-    /// Waits for the commit in flight, if there is one and the next chunk is not written ahead. Returns true if the
-    /// input is at its end.
+    /// Waits for the commit in flight, if there is one, and settles its chunk. Call this if the next chunk is not to be
+    /// written ahead. Returns true if the input is at its end.
     pub(super) fn settle_sent<F: Feed<In, W::Item>>(
         &mut self,
         feed: &mut F,
@@ -244,7 +244,8 @@ impl<In, W: Writer, L: StepListener<In, W::Item>, const CAREFUL: bool> ChunkLoop
         Ok(self.note_chunk(filled, stop_requested, &mut sent.times, sent.progress))
     }
 
-    /// Counts the chunk whose commit is in flight, if it is committed, although the step has failed meanwhile.
+    /// Waits for the commit in flight, if there is one, after the step has failed. Counts its chunk if the commit
+    /// succeeded.
     pub(super) fn count_sent<F: Feed<In, W::Item>>(&mut self, feed: &mut F, record: &ChunkRecord) {
         let Some(sent) = self.sent.take() else { return };
         match self.outcome(record) {

@@ -2,8 +2,8 @@
 //! reads chunks and sends them to workers, the other receives the results and hands them to the step's thread. To the
 //! step's thread, such a lane looks like a thread that processes chunks itself.
 //!
-//! A chunk is kept here until its result has arrived. If a message or a worker is lost, the chunk is sent again, and
-//! as a last resort it is processed here.
+//! A chunk is kept here until its result has arrived. If a message or a worker is lost, the chunk is sent again. If no
+//! worker takes the chunk, it is processed here, unless a worker was lost while it processed the chunk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -70,7 +70,7 @@ pub(super) struct Lanes<'s, In, Out, X> {
     refused: AtomicU32,
     /// The reasons that workers gave for refusing.
     pub(super) refusals: Mutex<BTreeSet<String>>,
-    /// Whether single items must be told apart, as `CAREFUL` says.
+    /// Whether single items must be told apart: the value of `CAREFUL`, which the module `threads` explains.
     careful: bool,
 }
 
