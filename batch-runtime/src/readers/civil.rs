@@ -86,21 +86,6 @@ pub(super) fn problem<'de, V: Visitor<'de>>(text: &[u8]) -> Option<&'static str>
     Civil::of::<V>()?.expected(text)
 }
 
-/// Returns true for each text with a part that looks like a date or a time, and quickly returns false for most others.
-#[cfg(feature = "xml")]
-pub(super) fn may_have_any(text: &[u8]) -> bool {
-    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
-    let is_within = |at: usize| at > 0 && is_digit(at - 1) && is_digit(at + 1);
-    // Eight digits in a row are a date as well. They cover one of the bytes 7, 15, 23 .., so only these are looked at.
-    let is_date = |at: usize| {
-        let before = text[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).take(8).count();
-        let after = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(8).count();
-        before + after >= 8
-    };
-    memchr::memchr3_iter(b'-', b':', b'T', text).any(is_within)
-        || (7..text.len()).step_by(8).any(|at| is_digit(at) && is_date(at))
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::{Date, DateTime, Time};
@@ -184,16 +169,5 @@ mod tests {
         read::<Timestamp>("2024-01-31T10:00+02:00").unwrap();
         read::<Zoned>("2024-01-31T10:00+01:00[Europe/Paris]").unwrap();
         assert_eq!(read::<String>("2024-01-31T10:00+02:00").unwrap().len(), 22);
-    }
-
-    #[cfg(feature = "xml")]
-    #[test]
-    fn a_text_with_a_date_or_a_time_is_found() {
-        for text in ["<a>2024-01-31</a>", "<a>x20240131</a>", "10:00", "<day>31T10</day>"] {
-            for padding in 0..9 {
-                assert!(may_have_any(format!("{}{text}", "x".repeat(padding)).as_bytes()), "{text}");
-            }
-        }
-        assert!(!may_have_any(b"<price cur=\"EUR\">-12.50</price><name>Tom T-Bone: 1234567</name>"));
     }
 }

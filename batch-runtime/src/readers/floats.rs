@@ -106,39 +106,6 @@ fn size(before: &[u8], after: &[u8]) -> usize {
         .saturating_add(length)
 }
 
-/// The smallest sum of the length of a mantissa and its exponent at which a number may be infinite as `f32`. The
-/// largest `f32` is 3.4e38.
-#[cfg(feature = "xml")]
-const LARGE: usize = 39;
-
-/// True if a number in a text may become zero or infinite. The check is quick, and rarely true for any other text.
-#[cfg(feature = "xml")]
-pub(super) fn may_be_out_of_range(text: &[u8]) -> bool {
-    may_vanish(text)
-        || has_exponent(text) && memchr::memchr2_iter(b'e', b'E', text).any(|at| is_large(text, at))
-        || pieces(text).any(|piece| piece.iter().rev().take(LARGE - STRIDE).all(u8::is_ascii_digit))
-}
-
-/// True if an exponent of a very large number begins at `at`.
-#[cfg(feature = "xml")]
-fn is_large(text: &[u8], at: usize) -> bool {
-    let after = &text[at + 1..];
-    let exponent = after.strip_prefix(b"+").unwrap_or(after);
-    exponent.first().is_some_and(u8::is_ascii_digit) && size(&text[..at], exponent) >= LARGE
-}
-
-/// True if a number in a text is out of the range of `f32`.
-#[cfg(feature = "xml")]
-#[cold]
-pub(super) fn has_number_out_of_range(text: &str) -> bool {
-    let is_of_number =
-        |character: char| character.is_ascii_digit() || matches!(character, '.' | 'e' | 'E' | '+' | '-');
-    text.split(|character| !is_of_number(character)).any(|number| {
-        // An `e` at either end does not belong to the number, but to a name or a word next to it.
-        single(number.trim_matches(['e', 'E'])) == Err(NotAFloat::OutOfRange)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

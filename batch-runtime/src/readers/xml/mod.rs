@@ -13,14 +13,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use quick_xml::NsReader;
-use quick_xml::de::{DeError, Deserializer, SliceReader};
+use quick_xml::de::{DeError, Deserializer};
 use quick_xml::events::BytesStart;
 use serde::de::DeserializeOwned;
 
 use self::framing::XmlFraming;
 use self::lexer::{Lexer, Token};
-use super::civil;
-use super::floats;
 use super::framed::{Found, Framed, forward_to_framed, split_framed};
 use super::{ReadError, TextPart, TextPosition, shown};
 use crate::{Deserializes, Reader};
@@ -124,27 +122,13 @@ impl<T> XmlReader<T> {
 
 /// Deserializes an element, whose namespaces may be declared around it.
 fn deserialize<T: DeserializeOwned>(text: &str, around: &[Box<str>]) -> Result<T, DeError> {
-    if civil::may_have_any(text.as_bytes()) {
-        return exact::deserialize(&mut deserializer(text, around)?);
-    }
-    let item = T::deserialize(&mut deserializer(text, around)?)?;
-    if floats::may_be_out_of_range(text.as_bytes()) && floats::has_number_out_of_range(text) {
-        return exact::deserialize(&mut deserializer(text, around)?);
-    }
-    Ok(item)
-}
-
-fn deserializer<'t>(
-    text: &'t str,
-    around: &[Box<str>],
-) -> Result<Deserializer<'t, SliceReader<'t>>, DeError> {
     let mut reader = NsReader::from_str(text);
     for open in around.iter().filter(|open| open.contains(' ')) {
         let name = open.split(' ').next().map_or(0, str::len);
         let pushed = reader.resolver_mut().push(&BytesStart::from_content(&**open, name));
         pushed.map_err(|error| DeError::Custom(error.to_string()))?;
     }
-    Ok(Deserializer::borrowing(reader))
+    exact::deserialize(&mut Deserializer::borrowing(reader))
 }
 
 /// True for a character that XML can hold, as it is or as a reference.
