@@ -1,5 +1,5 @@
--- Version 1 of the schema. Do not change it: later versions are in `sqlite_2.sql` and the following files, which run in
--- order for new and old repositories alike.
+-- Version 1 of the schema. Do not change it: `sqlite_2.sql` and the following files run in order and lead from here to the
+-- current version, which is in `sqlite.sql`.
 
 -- The tables of Spring Batch 6, identical to its own schema for SQLite.
 

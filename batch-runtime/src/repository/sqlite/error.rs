@@ -46,7 +46,7 @@ impl InnerError {
 }
 
 /// Explains the error, with a remedy if one is known.
-pub(super) fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
+fn explain(path: &Path, error: rusqlite::Error) -> RepositoryError {
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             let who = lock_holder::of(path).map(|who| format!(", {who}")).unwrap_or_default();

@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, OpenFlags};
 
 use super::SqliteRepository;
 use super::connections::{Session, Shared, Waits, create, existing};
-use super::error::{InnerError, explain, unusable};
+use super::error::{InnerError, unusable};
 use super::filesystem;
 use super::lock::{Locks, with_suffix};
 use super::{schema, write_turns};
@@ -124,10 +124,7 @@ impl SqliteOptions {
             }
             opened => (opened, false),
         };
-        let (mut session, uuid) = opened.map_err(|error| error.at(path))?;
-        if self.temporary {
-            session.set_synchronous("OFF").map_err(|error| explain(path, error))?;
-        }
+        let (session, uuid) = opened.map_err(|error| error.at(path))?;
         // Resolves links, so that all names of the file share their locks.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let locks = self.locks.map_or_else(|| Locks::beside(&path), |locks| locks(&path));
@@ -150,16 +147,18 @@ impl SqliteOptions {
     /// Updates the schema and reads the repository's ID.
     fn prepared(
         &self,
-        session: Session,
+        mut session: Session,
         path: &Path,
         creates: bool,
     ) -> Result<(Session, String), InnerError> {
-        let connection = session.connection();
-        if creates && connection.is_readonly("main")? {
+        if creates && session.connection().is_readonly("main")? {
             let what = "is read-only: make the file and its folder writable, or name another";
             return Err(unusable(path, what).into());
         }
-        let uuid = schema::prepare(connection, path, creates, self.waits.other)?;
+        if self.temporary {
+            session.set_synchronous("OFF")?;
+        }
+        let uuid = schema::prepare(session.connection(), path, creates, self.waits.other)?;
         Ok((session, uuid))
     }
 }

@@ -86,17 +86,27 @@ fn of_version(version: u16, folder: &Folder) {
     );
 }
 
+/// The tables and indexes in a file. `ALTER TABLE` inserts columns without the white space of `CREATE TABLE`, so it is
+/// left out.
+fn tables(file: &Path) -> Vec<String> {
+    let tables = rows(file, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name");
+    let without = |text: String| {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.replace("( ", "(").replace(" )", ")").replace(" ,", ",")
+    };
+    tables.into_iter().map(without).collect()
+}
+
 #[test]
 fn a_repository_of_any_earlier_version_is_updated_and_keeps_its_data() {
     let new = Folder::new();
     drop(new.open());
-    let tables = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
     let opens = [SqliteRepository::open, SqliteRepository::open_existing];
     for (version, open) in (1..VERSION).flat_map(|version| opens.map(|open| (version, open))) {
         let folder = Folder::new();
         of_version(version, &folder);
         let repository = open(folder.file()).unwrap();
-        assert_eq!(rows(&folder.file(), tables), rows(&new.file(), tables));
+        assert_eq!(tables(&folder.file()), tables(&new.file()));
         let schema = rows(&folder.file(), "SELECT VERSION, REPOSITORY FROM BATCH_SCHEMA");
         assert_eq!(schema, [format!("{VERSION}|b2a1c0de-0000-4000-8000-000000000000")]);
         assert_eq!(repository.execution(ExecutionId(1)).unwrap().status, BatchStatus::Failed);
