@@ -97,6 +97,7 @@ use std::process::ExitCode;
 use arguments::Globals;
 use console::Console;
 use invocation::Invocation;
+use options::Parts;
 use output::{CLI, done, refuse};
 use repository::Open;
 
@@ -171,7 +172,10 @@ fn answer<A: Into<OsString>>(
         .and_then(|path| std::path::Path::new(path).file_name())
         .map_or_else(|| "batch".to_owned(), |name| name.to_string_lossy().into_owned());
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let parsed = options::command(&program, &jobs, console.width).try_get_matches_from(&arguments);
+    let parse =
+        |parts| options::command(&program, &jobs, console.width, parts).try_get_matches_from(&arguments);
+    // Only the whole command line knows what to say about arguments that it does not accept.
+    let parsed = parse(Parts::NamedIn(&arguments)).or_else(|_| parse(Parts::All));
     let matches = match parsed {
         Ok(matches) => matches,
         Err(error) => return unparsed::unparsed(&error, &arguments, &jobs, console, wants_json),

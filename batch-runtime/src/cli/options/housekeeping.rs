@@ -8,12 +8,12 @@ use super::shared::{option, status};
 use crate::frontend::times;
 use crate::repository::BatchStatus;
 
-pub(super) fn doctor() -> Command {
-    Command::new("doctor").about("Looks for problems, and exits with 1 if it finds any")
+pub(super) fn doctor(command: Command) -> Command {
+    command.about("Looks for problems, and exits with 1 if it finds any")
 }
 
-pub(super) fn purge() -> Command {
-    Command::new("purge")
+pub(super) fn purge(command: Command) -> Command {
+    command
         .about("Deletes the record of old instances that are complete or abandoned")
         .long_about(
             "Deletes the record of old instances that are complete or abandoned. Without `--yes`, it only says what it would \
@@ -64,8 +64,8 @@ fn complete(text: &str) -> Result<BatchStatus, String> {
     }
 }
 
-pub(super) fn completions() -> Command {
-    Command::new("completions").about("Prints the completion script for a shell").arg(
+pub(super) fn completions(command: Command) -> Command {
+    command.about("Prints the completion script for a shell").arg(
         Arg::new("shell")
             .value_name("SHELL")
             .required(true)

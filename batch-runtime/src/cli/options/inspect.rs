@@ -10,8 +10,8 @@ use crate::frontend::times;
 use crate::graph::GraphFormat;
 use crate::repository::SkippedKey;
 
-pub(super) fn executions() -> Command {
-    Command::new("executions")
+pub(super) fn executions(command: Command) -> Command {
+    command
         .about("Lists executions, newest first")
         .arg(Arg::new("job").value_name("JOB").help("Lists only the executions of this job"))
         .args([
@@ -47,8 +47,8 @@ pub(super) fn executions() -> Command {
         ])
 }
 
-pub(super) fn show() -> Command {
-    Command::new("show")
+pub(super) fn show(command: Command) -> Command {
+    command
         .about("Shows an execution: its parameters, its steps, and why it failed")
         .arg(execution())
         .args([
@@ -82,8 +82,8 @@ pub(super) fn show() -> Command {
         ])
 }
 
-pub(super) fn metrics() -> Command {
-    Command::new("metrics").about("Prints totals over all executions, in the text format of Prometheus").arg(
+pub(super) fn metrics(command: Command) -> Command {
+    command.about("Prints totals over all executions, in the text format of Prometheus").arg(
         Arg::new("textfile")
             .long("textfile")
             .value_name("FILE")
@@ -94,12 +94,12 @@ pub(super) fn metrics() -> Command {
     )
 }
 
-pub(super) fn profiles() -> Command {
+pub(super) fn profiles(command: Command) -> Command {
     let file = |name: &'static str, help: &'static str| {
         let file = Arg::new(name).value_name(name.to_uppercase()).required(true);
         file.value_parser(clap::value_parser!(OsString)).help(help)
     };
-    Command::new("profile")
+    command
         .about("Compares the profiles of two runs")
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -120,8 +120,8 @@ pub(super) fn profiles() -> Command {
         )
 }
 
-pub(super) fn graph() -> Command {
-    Command::new("graph")
+pub(super) fn graph(command: Command) -> Command {
+    command
         .about("Draws a job: its steps and the decisions between them")
         .arg(Arg::new("job").value_name("JOB").help("The job; optional if the program has only one"))
         .arg(

@@ -26,8 +26,40 @@ pub(super) use parameters::id as parameter_id;
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong command line or unusable repository, \
     3 the job was stopped, 4 refused";
 
-/// The whole command line. The jobs must have different names.
-pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<usize>) -> Command {
+/// The commands and jobs of a command line that are built.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Parts<'a> {
+    /// All of them: for help, completions, and messages that name the nearest.
+    All,
+    /// Those whose names are among these arguments. No other can be called by them, and every start of a job would wait
+    /// while the many options of the others are built.
+    NamedIn(&'a [OsString]),
+}
+
+/// Adds the description and the options of a command.
+type Build<'b> = &'b dyn Fn(Command) -> Command;
+
+impl Parts<'_> {
+    fn include(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::NamedIn(arguments) => arguments.iter().any(|argument| argument == name),
+        }
+    }
+
+    fn of(self, commands: &[(&'static str, Build<'_>)]) -> Vec<Command> {
+        let included = commands.iter().filter(|(name, _)| self.include(name));
+        included.map(|(name, build)| build(Command::new(*name))).collect()
+    }
+}
+
+/// The command line, or parts of it. The jobs must have different names.
+pub(super) fn command(
+    program: &str,
+    jobs: &[&'static JobInfo],
+    width: Option<usize>,
+    parts: Parts<'_>,
+) -> Command {
     let about = match jobs {
         [job] if !job.doc.is_empty() => plain(job.doc),
         _ => "Runs and manages the jobs of this program.".to_owned(),
@@ -39,34 +71,42 @@ pub(super) fn command(program: &str, jobs: &[&'static JobInfo], width: Option<us
         .disable_help_flag(true)
         .after_help(EXIT_CODES)
         .args(globals())
-        .subcommands([
-            Command::new("jobs").about("Lists the jobs of this program and their parameters"),
-            run::run(program, jobs),
-            run::restart(),
-            Command::new("stop")
-                .about("Asks a running execution to stop after its current chunk")
-                .arg(execution()),
-            Command::new("abandon")
-                .about("Abandons an execution for good: its instance cannot be restarted")
-                .arg(execution()),
-            workers::worker(),
-            workers::workers(),
-            Command::new("recover")
-                .about("Ends executions that have lost their process, so that they can be restarted")
-                .arg(on_end()),
-            inspect::executions(),
-            inspect::graph(),
-            inspect::show(),
-            inspect::metrics(),
-            inspect::profiles(),
-            housekeeping::purge(),
-            housekeeping::doctor(),
-            housekeeping::completions(),
-        ]);
+        .subcommands(parts.of(&[
+            ("jobs", &|command| command.about("Lists the jobs of this program and their parameters")),
+            ("run", &|command| run::run(command, program, jobs, parts)),
+            ("restart", &run::restart),
+            ("stop", &|command| {
+                command.about("Asks a running execution to stop after its current chunk").arg(execution())
+            }),
+            ("abandon", &|command| {
+                command
+                    .about("Abandons an execution for good: its instance cannot be restarted")
+                    .arg(execution())
+            }),
+            ("worker", &workers::worker),
+            ("workers", &workers::workers),
+            ("recover", &|command| {
+                command
+                    .about("Ends executions that have lost their process, so that they can be restarted")
+                    .arg(on_end())
+            }),
+            ("executions", &inspect::executions),
+            ("graph", &inspect::graph),
+            ("show", &inspect::show),
+            ("metrics", &inspect::metrics),
+            ("profile", &inspect::profiles),
+            ("purge", &housekeeping::purge),
+            ("doctor", &housekeeping::doctor),
+            ("completions", &housekeeping::completions),
+        ]));
     #[cfg(feature = "serve")]
-    let command = command.subcommand(serve::command());
+    let command = command.subcommands(parts.of(&[("serve", &serve::serve)]));
     #[cfg(feature = "schedule")]
-    let command = if is_used(jobs) { command.subcommand(schedule::command()) } else { command };
+    let command = if is_used(jobs) {
+        command.subcommands(parts.of(&[("schedule", &schedule::schedule)]))
+    } else {
+        command
+    };
     match width {
         Some(width) => command.term_width(width),
         None => command.max_term_width(100),

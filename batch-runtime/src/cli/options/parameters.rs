@@ -50,12 +50,12 @@ fn argument(spec: &ParameterSpec) -> Arg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::options::command;
+    use crate::cli::options::{Parts, command};
     use crate::frontend::parameter::TAKEN;
 
     #[test]
     fn each_option_of_a_run_is_taken() {
-        let mut command = command("flights", &[], None);
+        let mut command = command("flights", &[], None, Parts::All);
         command.build();
         let run = command.find_subcommand("run").unwrap();
         let missing: Vec<_> =

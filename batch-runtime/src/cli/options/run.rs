@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
+use super::Parts;
 use super::parameters;
 use super::shared::{OPTIONS, broker, durability, execution, on_end, option, recovery, telemetry};
 use crate::definition::JobInfo;
@@ -12,14 +13,16 @@ use crate::definition::JobInfo;
 use crate::frontend::schedule::is_used;
 use crate::frontend::{parameter, times};
 
-pub(super) fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
-    let run = Command::new("run")
+pub(super) fn run(command: Command, program: &str, jobs: &[&'static JobInfo], parts: Parts<'_>) -> Command {
+    let run = command
         .about("Runs a job, or resumes a failed or stopped run after its last commit")
         .disable_help_subcommand(true)
         .subcommand_value_name("JOB")
         .subcommand_help_heading("Jobs")
         .subcommands(
-            jobs.iter().map(|job| of_job(Command::new(job.name), program, job).hide(jobs.len() == 1)),
+            jobs.iter()
+                .filter(|job| parts.include(job.name))
+                .map(|job| of_job(Command::new(job.name), program, job).hide(jobs.len() == 1)),
         );
     // The parameters come first: help orders its headings by their first argument.
     let run = match jobs {
@@ -51,8 +54,8 @@ pub(super) fn run(program: &str, jobs: &[&'static JobInfo]) -> Command {
         .args(of_workers().into_iter().chain(telemetry()).chain(profile()).map(|arg| arg.global(true)))
 }
 
-pub(super) fn restart() -> Command {
-    Command::new("restart")
+pub(super) fn restart(command: Command) -> Command {
+    command
         .about("Resumes an execution after its last commit")
         .long_about(
             "Resumes an execution after its last commit, with the same parameters. \

@@ -39,9 +39,9 @@ pub(super) fn of_run() -> [Arg; 5] {
 }
 
 /// `schedule`
-pub(super) fn command() -> Command {
+pub(super) fn schedule(command: Command) -> Command {
     let job = || Arg::new("job").value_name("JOB").help("The job; optional if the program has only one");
-    Command::new("schedule")
+    command
         .about("Runs jobs at their scheduled times, until it is stopped")
         .long_about(
             "Runs jobs at their scheduled times, each as a process of its own, until it is stopped. On Ctrl-C or SIGTERM the \

@@ -8,8 +8,8 @@ use super::shared::option;
 use crate::serve::Listen;
 
 /// `serve`
-pub(super) fn command() -> Command {
-    let command = Command::new("serve")
+pub(super) fn serve(command: Command) -> Command {
+    let command = command
         .about("Serves a web page that shows executions, with buttons to start, stop and restart jobs")
         .long_about(
             "Serves a web page that shows what ran and why it failed, with buttons to start, stop and restart jobs. The \

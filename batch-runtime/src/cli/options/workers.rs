@@ -5,8 +5,8 @@ use clap::{Arg, ArgAction, Command};
 use super::shared::{OPTIONS, broker, telemetry};
 use crate::frontend::times;
 
-pub(super) fn worker() -> Command {
-    Command::new("worker")
+pub(super) fn worker(command: Command) -> Command {
+    command
         .about("Runs partitions of jobs that were started with `run --workers remote`")
         .long_about(
             "Runs partitions of jobs that were started with `run --workers remote` on the same repository, by the same \
@@ -38,8 +38,8 @@ pub(super) fn worker() -> Command {
         .arg(Arg::new("attached").long("attached").action(ArgAction::SetTrue).hide(true))
 }
 
-pub(super) fn workers() -> Command {
-    Command::new("workers")
+pub(super) fn workers(command: Command) -> Command {
+    command
         .about("Lists the workers and the partitions that they hold")
         .disable_help_subcommand(true)
         .subcommand(

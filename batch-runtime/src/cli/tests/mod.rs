@@ -6,6 +6,7 @@ mod help;
 mod housekeeping;
 mod looks;
 mod owners;
+mod parts;
 mod runs;
 mod skipped;
 mod words;
