@@ -68,13 +68,18 @@ pub(super) fn insert(
         // sums over its partitions.
         partitions::sum_up(&transaction, corrected)?;
     }
-    let (before, earlier) = sums(&transaction, owner, step.name)?;
+    let last = last(&transaction, owner, step.name)?;
+    // Most steps begin for the first time, and the query for the sums takes as long as the rest of this transaction.
+    let (before, earlier) = match last {
+        None => (Counters::default(), 0),
+        Some(_) => sums(&transaction, owner, step.name)?,
+    };
     if let Some(limit) = step.start_limit
         && earlier >= limit
     {
         return Err(RepositoryError::StartLimit { step: step.name.to_owned(), limit }.into());
     }
-    let context = match (last(&transaction, owner, step.name)?, checkpoint) {
+    let context = match (last, checkpoint) {
         (None, _) => ContextMap::new(),
         (Some((_, BatchStatus::Completed)), _) => {
             partitions::forget(&transaction, owner, step.name)?;
