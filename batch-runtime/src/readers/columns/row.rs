@@ -56,6 +56,12 @@ pub(crate) trait Fields<'a>: Copy {
     fn is_quoted(self, _column: usize) -> bool {
         false
     }
+
+    /// True if the column holds numbers with decimals, which may all be zero.
+    #[inline]
+    fn has_decimals(self, _column: usize) -> bool {
+        false
+    }
 }
 
 /// A record.
@@ -75,7 +81,7 @@ impl<'a, F> Row<'a, F> {
     {
         let (text, is_quoted) = (self.fields.text(column)?, self.fields.is_quoted(column));
         let text = if self.decoder.trim { trimmed(text, is_quoted) } else { text };
-        Some(Value { text, is_quoted, decoder: self.decoder })
+        Some(Value { text, is_quoted, has_decimals: self.fields.has_decimals(column), decoder: self.decoder })
     }
 
     /// Passes these columns to the type, and notes how many it took.

@@ -137,10 +137,18 @@ impl de::Error for ValueError {
 pub(super) struct Value<'de, 'a> {
     pub(super) text: &'de str,
     pub(super) is_quoted: bool,
+    pub(super) has_decimals: bool,
     pub(super) decoder: &'a Decoder,
 }
 
-impl Value<'_, '_> {
+impl<'de> Value<'de, '_> {
+    /// The number without its decimals, if they are all zero and the column has decimals.
+    #[cold]
+    fn without_decimals(self) -> Option<&'de str> {
+        let (whole, decimals) = self.text.split_once('.').filter(|_| self.has_decimals)?;
+        decimals.bytes().all(|digit| digit == b'0').then_some(whole)
+    }
+
     /// True if the field is text, whatever it contains.
     #[inline]
     fn is_text(self) -> bool {
@@ -197,7 +205,8 @@ macro_rules! integers {
             if let Some(value) = number::short_integer(self.text).and_then(|value| value.try_into().ok()) {
                 return visitor.$visit(value);
             }
-            match self.text.parse::<$type>() {
+            let parsed = self.text.parse::<$type>();
+            match parsed.or_else(|error| self.without_decimals().map_or(Err(error), str::parse)) {
                 Ok(value) => visitor.$visit(value),
                 Err(error) => Err(integer(&error, stringify!($type))),
             }

@@ -73,7 +73,8 @@ impl FixedColumn {
     }
 
     /// Says that the value is a number without a decimal point, whose last `scale` digits are decimals. A sign
-    /// may come first or last: `00012345`, `-0012345`, `0012345-`.
+    /// may come first or last: `00012345`, `-0012345`, `0012345-`. A field of an integer type takes a number whose decimals
+    /// are all zero.
     #[must_use]
     pub fn decimals(self, scale: usize) -> Self {
         Self { form: Form::Decimal { scale }, ..self }

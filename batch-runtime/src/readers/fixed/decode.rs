@@ -25,7 +25,6 @@ pub(super) struct Columns<T> {
 
 /// The columns of a file.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(super) struct Layout {
     pub(super) columns: Box<[FixedColumn]>,
     /// The places of the columns in a record of ASCII.
@@ -37,8 +36,8 @@ pub(super) struct Layout {
     lenient: bool,
     /// True if places count bytes.
     in_bytes: bool,
-    /// True if the values of a column are stored as something other than text.
-    converts: bool,
+    /// For each column, whether its values are stored as numbers with decimals; empty if no column's are.
+    decimals: Box<[bool]>,
 }
 
 type Range = (u32, u32);
@@ -54,6 +53,7 @@ struct Scratch {
 struct FixedFields<'r> {
     text: &'r str,
     places: &'r [Range],
+    decimals: &'r [bool],
 }
 
 impl<'r> Fields<'r> for FixedFields<'r> {
@@ -69,6 +69,11 @@ impl<'r> Fields<'r> for FixedFields<'r> {
         let text = &self.text[(from as usize).min(length)..(to as usize).min(length)];
         Some(text.trim_matches(' '))
     }
+
+    #[inline]
+    fn has_decimals(self, column: usize) -> bool {
+        self.decimals.get(column) == Some(&true)
+    }
 }
 
 /// An offset in a record, whose length is bounded.
@@ -83,6 +88,7 @@ impl Layout {
         flexible: bool,
         lenient: bool,
     ) -> Self {
+        let decimals: Vec<bool> = columns.iter().map(|column| column.form != Form::Text).collect();
         let last = columns.iter().map(|column| column.range.end).max().unwrap_or_default();
         Self {
             places: columns
@@ -93,7 +99,7 @@ impl Layout {
             flexible,
             lenient,
             in_bytes: bytes.is_some(),
-            converts: columns.iter().any(|column| column.form != Form::Text),
+            decimals: if decimals.contains(&true) { decimals.into() } else { Box::default() },
             columns: columns.into(),
         }
     }
@@ -214,7 +220,7 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
             scratch.text.clear();
             scratch.places.clear();
             layout.cut(bytes, framed.encoding, scratch, at)?;
-            FixedFields { text: &scratch.text, places: &scratch.places }
+            FixedFields { text: &scratch.text, places: &scratch.places, decimals: &layout.decimals }
         } else {
             text = framed.encoding.decode(bytes).map_err(|error| at.not_text(bytes, &error, None))?;
             let places: &[Range] = if text.is_ascii() {
@@ -225,9 +231,9 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
                 layout.check_length(&text, length, at)?;
                 &scratch.places
             };
-            FixedFields { text: &text, places }
+            FixedFields { text: &text, places, decimals: &layout.decimals }
         };
-        if layout.converts && !layout.in_bytes {
+        if !layout.decimals.is_empty() && !layout.in_bytes {
             converted.text.clear();
             converted.places.clear();
             for (column, index) in layout.columns.iter().zip(0..) {
@@ -235,7 +241,7 @@ impl<T: DeserializeOwned> Decode<FixedFraming, T> for Columns<T> {
                 convert(column, fields.text(index).unwrap_or_default(), &mut converted.text, at)?;
                 converted.places.push((from, place(converted.text.len())));
             }
-            fields = FixedFields { text: &converted.text, places: &converted.places };
+            fields = FixedFields { text: &converted.text, places: &converted.places, ..fields };
         }
         match decoder.decode(fields) {
             Ok(item) => Ok(Some(item)),

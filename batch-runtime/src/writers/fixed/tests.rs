@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::Reader;
-use crate::readers::{FixedReader, Form};
+use crate::readers::FixedReader;
 
 /// A path in a folder of its own, which is removed at the end of the test.
 struct Output(PathBuf);
@@ -171,16 +171,6 @@ proptest! {
     ) {
         #[expect(clippy::cast_possible_truncation, reason = "any float will do")]
         let short = short.map(|real| real as f32);
-        // A reader takes no integer from a column with decimals.
-        let is_real = |column: &FixedColumn| ["real", "short"].contains(&&*column.name);
-        let columns: Vec<FixedColumn> = columns
-            .into_iter()
-            .map(|column| match column.form {
-                Form::Decimal { .. } if !is_real(&column) => column.decimals(0),
-                Form::Zoned { .. } if !is_real(&column) => column.zoned(0),
-                _ => column,
-            })
-            .collect();
         is_read_back_or_refused(&columns, &Numbers { count, maybe, real, short, wide })?;
     }
 }
@@ -215,6 +205,29 @@ fn a_text_of_digits_is_kept_or_refused_with_what_it_would_become() {
         );
         assert!(refused.ends_with(&expected), "{refused}");
     }
+}
+
+#[test]
+fn an_integer_in_a_column_with_decimals_is_read_back() {
+    let output = Output::new();
+    let columns = || {
+        [FixedColumn::new("a", 0..5).decimals(2), FixedColumn::new("b", 5..9).zoned(1), ("c", 9..13).into()]
+    };
+    let items = [(7_u8, -12_i64, "1.00".to_owned()), (0, 0, "x".to_owned())];
+    write_to(&output, &items, FixedWriter::create(&output.0, columns())).unwrap();
+    assert_eq!(std::fs::read_to_string(&output.0).unwrap(), "00700012}1.00\n00000000{x   \n");
+    let mut reader = FixedReader::<(u8, i64, String)>::columns(columns()).open(&output.0).unwrap();
+    assert_eq!(std::array::from_fn(|_| reader.read().unwrap().unwrap()), items);
+    for (lines, column) in [("00701012}1.00\n", "a"), ("00700012J1.00\n", "b"), ("25600012}1   \n", "a")] {
+        std::fs::write(&output.0, lines).unwrap();
+        let mut reader = FixedReader::<(u8, i64, String)>::columns(columns()).open(&output.0).unwrap();
+        let error = reader.read().unwrap_err().to_string();
+        assert!(error.contains(&format!("column `{column}`: expected an integer")), "{error}");
+    }
+    std::fs::write(&output.0, "00700012}1.00\n").unwrap();
+    let mut reader = FixedReader::<(u8, i64, u8)>::columns(columns()).open(&output.0).unwrap();
+    let error = reader.read().unwrap_err().to_string();
+    assert!(error.contains("column `c`: expected an integer"), "{error}");
 }
 
 #[test]
