@@ -21,22 +21,27 @@ pub(crate) fn append_as<T: Serialize + ?Sized>(
     out: impl Write,
     formatter: impl Formatter,
 ) -> Result<(), serde_json::Error> {
-    value.serialize(Exact::<_, false>(&mut serde_json::Serializer::with_formatter(out, formatter)))
+    value.serialize(Exact::<_, false, false>(&mut serde_json::Serializer::with_formatter(out, formatter)))
 }
 
 /// Returns the value as a JSON text.
 pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&Part::<_, false>(value))
+    serde_json::to_string(&Part::<_, false, false>(value))
+}
+
+/// Returns the value as a JSON text for a report, where a number that JSON does not have is a text such as `"NaN"`.
+pub(crate) fn shown<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Part::<_, false, true>(value))
 }
 
 /// Returns the value as a JSON text that can be a part of another one.
 pub(crate) fn to_raw_value<T: Serialize + ?Sized>(value: &T) -> Result<Box<RawValue>, serde_json::Error> {
-    serde_json::value::to_raw_value(&Part::<_, false>(value))
+    serde_json::value::to_raw_value(&Part::<_, false, false>(value))
 }
 
 /// Returns the value as a [`Value`], which holds no integer of more than 64 bits.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(Part::<_, false>(value))
+    serde_json::to_value(Part::<_, false, false>(value))
 }
 
 /// The beginning of messages about a field; its name and a backtick follow.
@@ -47,16 +52,19 @@ pub(crate) fn field_of(message: &str) -> Option<(&str, &str)> {
     message.strip_prefix(FIELD)?.split_once("`: ")
 }
 
-/// Wraps a serializer, or the serializer of a compound value. `IN_SOME` says that the value is in a `Some`.
-struct Exact<S, const IN_SOME: bool>(S);
+/// Wraps a serializer, or the serializer of a compound value. `IN_SOME` says that the value is in a `Some`, and `SHOWS` that
+/// the text is only shown to a person.
+struct Exact<S, const IN_SOME: bool, const SHOWS: bool>(S);
 
 /// A part of a compound value.
-struct Part<'v, T: ?Sized, const IN_SOME: bool>(&'v T);
+struct Part<'v, T: ?Sized, const IN_SOME: bool, const SHOWS: bool>(&'v T);
 
-impl<T: Serialize + ?Sized, const IN_SOME: bool> Serialize for Part<'_, T, IN_SOME> {
+impl<T: Serialize + ?Sized, const IN_SOME: bool, const SHOWS: bool> Serialize
+    for Part<'_, T, IN_SOME, SHOWS>
+{
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(Exact::<S, IN_SOME>(serializer))
+        self.0.serialize(Exact::<S, IN_SOME, SHOWS>(serializer))
     }
 }
 
@@ -94,7 +102,7 @@ macro_rules! nulls {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         #[inline]
         fn $method(self, $($argument: $type),*) -> Result<S::Ok, S::Error> {
-            if IN_SOME { Err(null_in_some()) } else { self.0.$method($($argument),*) }
+            if IN_SOME && !SHOWS { Err(null_in_some()) } else { self.0.$method($($argument),*) }
         }
     )*};
 }
@@ -102,22 +110,22 @@ macro_rules! nulls {
 macro_rules! with_parts {
     ($($method:ident($($argument:ident: $type:ty),*) $part:ident;)*) => {$(
         #[inline]
-        fn $method(self, $($argument: $type),*) -> Result<Exact<S::$part, false>, S::Error> {
+        fn $method(self, $($argument: $type),*) -> Result<Exact<S::$part, false, SHOWS>, S::Error> {
             self.0.$method($($argument),*).map(Exact)
         }
     )*};
 }
 
-impl<S: Serializer, const IN_SOME: bool> Serializer for Exact<S, IN_SOME> {
+impl<S: Serializer, const IN_SOME: bool, const SHOWS: bool> Serializer for Exact<S, IN_SOME, SHOWS> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Exact<S::SerializeSeq, false>;
-    type SerializeTuple = Exact<S::SerializeTuple, false>;
-    type SerializeTupleStruct = Exact<S::SerializeTupleStruct, false>;
-    type SerializeTupleVariant = Exact<S::SerializeTupleVariant, false>;
-    type SerializeMap = Exact<S::SerializeMap, false>;
-    type SerializeStruct = Exact<S::SerializeStruct, false>;
-    type SerializeStructVariant = Exact<S::SerializeStructVariant, false>;
+    type SerializeSeq = Exact<S::SerializeSeq, false, SHOWS>;
+    type SerializeTuple = Exact<S::SerializeTuple, false, SHOWS>;
+    type SerializeTupleStruct = Exact<S::SerializeTupleStruct, false, SHOWS>;
+    type SerializeTupleVariant = Exact<S::SerializeTupleVariant, false, SHOWS>;
+    type SerializeMap = Exact<S::SerializeMap, false, SHOWS>;
+    type SerializeStruct = Exact<S::SerializeStruct, false, SHOWS>;
+    type SerializeStructVariant = Exact<S::SerializeStructVariant, false, SHOWS>;
 
     as_it_is! {
         serialize_bool(value: bool);
@@ -145,17 +153,25 @@ impl<S: Serializer, const IN_SOME: bool> Serializer for Exact<S, IN_SOME> {
 
     #[inline]
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { self.0.serialize_f32(value) } else { Err(no_number(value.into())) }
+        match value {
+            _ if value.is_finite() => self.0.serialize_f32(value),
+            _ if SHOWS => self.0.collect_str(&value),
+            _ => Err(no_number(value.into())),
+        }
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { self.0.serialize_f64(value) } else { Err(no_number(value)) }
+        match value {
+            _ if value.is_finite() => self.0.serialize_f64(value),
+            _ if SHOWS => self.0.collect_str(&value),
+            _ => Err(no_number(value)),
+        }
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.0.serialize_some(&Part::<_, true>(value))
+        self.0.serialize_some(&Part::<_, true, SHOWS>(value))
     }
 
     #[inline]
@@ -164,7 +180,7 @@ impl<S: Serializer, const IN_SOME: bool> Serializer for Exact<S, IN_SOME> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_struct(name, &Part::<_, IN_SOME>(value))
+        self.0.serialize_newtype_struct(name, &Part::<_, IN_SOME, SHOWS>(value))
     }
 
     #[inline]
@@ -175,7 +191,7 @@ impl<S: Serializer, const IN_SOME: bool> Serializer for Exact<S, IN_SOME> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_variant(name, index, variant, &Part::<_, false>(value))
+        self.0.serialize_newtype_variant(name, index, variant, &Part::<_, false, SHOWS>(value))
     }
 
     #[inline]
@@ -201,13 +217,13 @@ impl<S: Serializer, const IN_SOME: bool> Serializer for Exact<S, IN_SOME> {
 
 macro_rules! sequences {
     ($($trait:ident $method:ident;)*) => {$(
-        impl<S: $trait> $trait for Exact<S, false> {
+        impl<S: $trait, const SHOWS: bool> $trait for Exact<S, false, SHOWS> {
             type Ok = S::Ok;
             type Error = S::Error;
 
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-                self.0.$method(&Part::<_, false>(value))
+                self.0.$method(&Part::<_, false, SHOWS>(value))
             }
 
             #[inline]
@@ -227,7 +243,7 @@ sequences! {
 
 macro_rules! structs {
     ($($trait:ident)*) => {$(
-        impl<S: $trait> $trait for Exact<S, false> {
+        impl<S: $trait, const SHOWS: bool> $trait for Exact<S, false, SHOWS> {
             type Ok = S::Ok;
             type Error = S::Error;
 
@@ -238,7 +254,7 @@ macro_rules! structs {
                 value: &T,
             ) -> Result<(), S::Error> {
                 self.0
-                    .serialize_field(name, &Part::<_, false>(value))
+                    .serialize_field(name, &Part::<_, false, SHOWS>(value))
                     .map_err(|refused| in_field(name, &refused))
             }
 
@@ -257,7 +273,7 @@ macro_rules! structs {
 
 structs! { SerializeStruct SerializeStructVariant }
 
-impl<S: SerializeMap> SerializeMap for Exact<S, false> {
+impl<S: SerializeMap, const SHOWS: bool> SerializeMap for Exact<S, false, SHOWS> {
     type Ok = S::Ok;
     type Error = S::Error;
 
@@ -268,7 +284,7 @@ impl<S: SerializeMap> SerializeMap for Exact<S, false> {
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Part::<_, false>(value))
+        self.0.serialize_value(&Part::<_, false, SHOWS>(value))
     }
 
     #[inline]
@@ -345,5 +361,22 @@ mod tests {
         let (field, problem) = field_of(&refused).unwrap();
         assert_eq!(field, "inner.value");
         assert_eq!(problem, "JSON has no number for NaN; write an `Option` or a string");
+    }
+
+    #[test]
+    fn a_report_shows_a_number_that_json_does_not_have_as_a_text() {
+        #[derive(Serialize)]
+        struct Measured {
+            least: f64,
+            most: Option<f32>,
+            all: Vec<f64>,
+        }
+
+        let measured =
+            Measured { least: f64::NAN, most: Some(f32::INFINITY), all: vec![0.5, f64::NEG_INFINITY] };
+        let text = r#"{"least":"NaN","most":"inf","all":[0.5,"-inf"]}"#;
+        assert_eq!(shown(&measured).unwrap(), text);
+        assert_eq!(shown(&Flat { rest: BTreeMap::from([("a", f64::NAN)]) }).unwrap(), r#"{"a":"NaN"}"#);
+        assert_eq!(shown(&Some(None::<u8>)).unwrap(), "null");
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::definition::Process;
 use crate::engine::Kept;
+use crate::exact_json;
 
 /// The type of a state or an item.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ pub trait AsItem {
 
 impl<T: Serialize> AsItem for Shown<'_, T> {
     fn item_json(&self) -> Option<String> {
-        serde_json::to_string(self.0).ok()
+        exact_json::shown(self.0).ok()
     }
 }
 
@@ -155,6 +156,7 @@ mod tests {
     #[test]
     fn only_an_item_that_serialises_is_shown() {
         assert_eq!(Shown(&7).item_json().as_deref(), Some("7"));
+        assert_eq!(Shown(&f64::NAN).item_json().as_deref(), Some("\"NaN\""));
         assert!((&Shown(&Plain)).item_json().is_none());
     }
 }

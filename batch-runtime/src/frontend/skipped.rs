@@ -3,7 +3,7 @@
 //! The CSV is that of RFC 4180: lines end in CRLF, and fields are quoted if they need it.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::definition::{ExecutionId, StepExecutionId};
 use crate::operator::{JobOperator, OperatorError};
@@ -51,15 +51,24 @@ pub(crate) struct Skipped<'a> {
     step_execution: StepExecutionId,
     sequence: u64,
     phase: SkipPhase,
-    position: Value,
+    position: Stored<'a>,
     location: Option<&'a str>,
     error: &'a str,
-    item: Option<Value>,
+    item: Option<Stored<'a>>,
 }
 
-/// Stored JSON as JSON; anything else as text.
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+/// A stored text: JSON as it is, with every digit and every key; anything else as a string.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Stored<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> From<&'a str> for Stored<'a> {
+    fn from(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
+    }
 }
 
 impl<'a> From<&'a SkippedRow> for Skipped<'a> {
@@ -70,10 +79,10 @@ impl<'a> From<&'a SkippedRow> for Skipped<'a> {
             step_execution: row.step_execution,
             sequence: row.sequence,
             phase: row.item.phase,
-            position: value(&row.item.position),
+            position: row.item.position.as_str().into(),
             location: row.item.location.as_deref(),
             error: &row.item.error,
-            item: row.item.item.as_deref().map(value),
+            item: row.item.item.as_deref().map(Stored::from),
         }
     }
 }

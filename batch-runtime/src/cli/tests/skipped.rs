@@ -57,6 +57,16 @@ fn skipped_items_are_shown_as_json_with_what_was_stored_as_json() {
 }
 
 #[test]
+fn skipped_items_are_shown_as_json_with_their_digits_and_keys_as_they_were() {
+    let folder = skipping_run();
+    let item = r#"{"a":1,"a":1e-400,"b":12345678901234567890123}"#;
+    let connection = rusqlite::Connection::open(folder.path("batch.db")).unwrap();
+    connection.execute("UPDATE BATCH_SKIPPED_ITEM SET ITEM = ?1 WHERE PHASE = 'WRITE'", [item]).unwrap();
+    let shown = folder.run(JOBS, "show 1 --skipped --json").out;
+    assert!(shown.contains(item), "{shown}");
+}
+
+#[test]
 fn skipped_items_are_shown_page_by_page() {
     let folder = skipping_run();
     let first = folder.run(JOBS, "show 1 --skipped --limit 1").out;
