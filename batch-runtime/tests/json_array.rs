@@ -437,3 +437,38 @@ fn json_is_accepted_and_anything_else_refused() {
         assert!(end.is_some(), "{text} was accepted");
     }
 }
+
+#[test]
+fn an_element_of_which_a_part_would_be_lost_is_refused_with_its_place_and_the_next_is_read() {
+    use batch_runtime::DateTime;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Stay {
+        arrives: DateTime,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Booking {
+        #[serde(flatten)]
+        stay: Stay,
+    }
+
+    let folder = Folder::new();
+    let stays = [31, 30, 29].map(|day| {
+        let offset = if day == 30 { "+02:00" } else { "" };
+        format!(r#"{{"arrives": "2024-01-{day}T10:00{offset}", "booked": "2024-01-01"}}"#)
+    });
+    let input = folder.file("in.json", format!("[{}]", stays.join(",\n")));
+    let mut bookings = JsonArrayReader::<Booking>::open(input).unwrap();
+    assert_eq!(bookings.read().unwrap().unwrap().stay.arrives.day(), 31);
+    let error = bookings.read().unwrap_err();
+    assert!(bookings.steps_over(&error));
+    let error = error.to_string();
+    assert!(
+        error.contains("line 2") && error.contains("/1: expected a date and time without an offset"),
+        "{error}"
+    );
+    assert!(error.contains("character 36"), "{error}");
+    assert_eq!(bookings.read().unwrap().unwrap().stay.arrives.day(), 29);
+    assert!(bookings.read().unwrap().is_none());
+}

@@ -390,3 +390,34 @@ fn an_integer_that_the_field_does_not_hold_is_refused() {
     let error = reader.read().unwrap_err();
     assert!(error.is_about_a_record(), "{error}");
 }
+
+#[test]
+fn a_line_of_which_a_part_would_be_lost_is_refused_with_its_place_and_the_next_is_read() {
+    use batch_runtime::DateTime;
+    use serde_json::Value;
+
+    fn outcomes<T: serde::de::DeserializeOwned + Send + 'static>(lines: [&str; 3]) -> [Result<T, String>; 3] {
+        let folder = Folder::new();
+        let input = folder.file("in.jsonl", lines.join("\n"));
+        let mut reader = JsonLinesReader::<T>::open(input).unwrap();
+        std::array::from_fn(|_| match reader.read() {
+            Ok(item) => Ok(item.unwrap()),
+            Err(error) => {
+                assert!(reader.steps_over(&error), "{error}");
+                Err(error.to_string())
+            }
+        })
+    }
+
+    let lines = [r#"["2024-01-31T10:00"]"#, r#"["2024-01-31T10:00+02:00"]"#, r#"["2024-02-01T10:00"]"#];
+    let [first, second, third] = outcomes::<(DateTime,)>(lines);
+    assert!(first.is_ok() && third.is_ok());
+    let error = second.unwrap_err();
+    assert!(error.contains("line 2: expected a date and time without an offset or zone"), "{error}");
+    assert!(error.contains("(at character 25)"), "{error}");
+
+    let [first, second, third] = outcomes::<Value>([r#"{"a": 1}"#, r#"{"a": 1, "b": 2, "a": 3}"#, "{}"]);
+    assert!(first.is_ok() && third.is_ok());
+    let error = second.unwrap_err();
+    assert!(error.contains("line 2: duplicate field `a`, of which the item would keep only one"), "{error}");
+}

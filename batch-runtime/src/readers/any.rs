@@ -73,4 +73,12 @@ mod tests {
         let error = connection.query::<i64>("SELECT $1", &[1.into(), 2.into()]).unwrap_err();
         assert!(matches!(error, DatabaseError::Sqlite(_)), "{error}");
     }
+
+    #[test]
+    fn of_two_columns_with_one_name_a_map_would_keep_only_one() {
+        let connection = AnyConnection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        let twice = connection.query::<serde_json::Value>("SELECT 1 AS a, 2 AS a", &[]).unwrap_err();
+        assert!(twice.to_string().contains("two columns of its result are named `a`"), "{twice}");
+        assert_eq!(connection.query::<(u8, u8)>("SELECT 1 AS a, 2 AS a", &[]).unwrap(), [(1, 2)]);
+    }
 }

@@ -1,24 +1,25 @@
-//! Refuses a text if a part of it would be lost when it is read as a date, a time or both: `jiff` reads
-//! `2024-01-31T10:00+02:00` as a `DateTime` without its offset, and as a `Date` without its time.
+//! Refuses a text that would lose a part as a date, a time or both: `jiff` reads `2024-01-31T10:00+02:00` as a `DateTime`
+//! without its offset, and as a `Date` without its time.
 
 use std::any::type_name;
 
+use jiff::civil::{Date, DateTime, Time};
 use serde::de::{Error, Visitor};
 
 use super::shown;
 
 /// A type of `jiff` that knows no zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Civil {
+pub(super) enum Civil {
     Date,
     DateTime,
     Time,
 }
 
 impl Civil {
-    /// The type that a visitor makes, if it is one of these. Only the name of the visitor's type shows this, because
-    /// `jiff` itself implements `Deserialize` for its types. The end of the name is compared first, so that for other
-    /// types the whole name is not searched.
+    /// The type that a visitor makes, if it is one of them. Only the visitor of the type itself tells: the deserializer of
+    /// `jiff` is not ours. The end of the name is compared first, so that the texts of other types do not pay for a search
+    /// through the whole name.
     #[inline]
     fn of<'de, V: Visitor<'de>>() -> Option<Self> {
         let name = type_name::<V>();
@@ -34,7 +35,29 @@ impl Civil {
         name.contains("jiff::civil::").then_some(civil)
     }
 
-    /// Says what the text should be, if this type would drop a part of it or add a part that the text does not have.
+    /// The type whose visitor says in a message that it expects this.
+    pub(super) fn that_expects(what: &str) -> Option<Self> {
+        let [date, date_time, time] = ["a date string", "a datetime string", "a time string"];
+        match what {
+            _ if what.starts_with(date) => Some(Self::Date),
+            _ if what.starts_with(date_time) => Some(Self::DateTime),
+            _ if what.starts_with(time) => Some(Self::Time),
+            _ => None,
+        }
+    }
+
+    /// What the text should be, if this type takes it and loses a part of it, or makes up another.
+    pub(super) fn loss(self, text: &str) -> Option<&'static str> {
+        let expected = self.expected(text.as_bytes())?;
+        let takes_it = match self {
+            Self::Date => text.parse::<Date>().is_ok(),
+            Self::DateTime => text.parse::<DateTime>().is_ok(),
+            Self::Time => text.parse::<Time>().is_ok(),
+        };
+        takes_it.then_some(expected)
+    }
+
+    /// What the text should be, if this type would take only a part of it, or make up another.
     fn expected(self, text: &[u8]) -> Option<&'static str> {
         let is_separator = |byte: &u8| matches!(byte, b'T' | b't' | b' ');
         let separator = text.iter().position(is_separator);
@@ -73,11 +96,14 @@ impl Civil {
 pub(super) fn refuse_loss<'de, V: Visitor<'de>, E: Error>(text: &[u8]) -> Result<(), E> {
     match problem::<V>(text) {
         None => Ok(()),
-        Some(problem) => {
-            let text = String::from_utf8_lossy(text);
-            Err(E::custom(format_args!("{problem}, found text '{}'", shown(&text))))
-        }
+        Some(problem) => Err(E::custom(lossy(problem, &String::from_utf8_lossy(text)))),
     }
+}
+
+/// The message about a text of which a part would be lost.
+#[cold]
+pub(super) fn lossy(problem: &str, text: &str) -> String {
+    format!("{problem}, found text '{}'", shown(text))
 }
 
 /// What the text should be, if the visitor would lose a part of it.
@@ -86,9 +112,17 @@ pub(super) fn problem<'de, V: Visitor<'de>>(text: &[u8]) -> Option<&'static str>
     Civil::of::<V>()?.expected(text)
 }
 
+/// True if one of the types takes the text and loses a part of it, or makes up another.
+pub(super) fn may_lose_a_part(text: &str) -> bool {
+    // They take no text with `Z`, the most common offset.
+    let begins_like_one = matches!(text.as_bytes(), [b'0'..=b'9' | b'+' | b'-' | b'T' | b't', ..]);
+    begins_like_one
+        && !text.ends_with(['Z', 'z'])
+        && [Civil::Date, Civil::DateTime, Civil::Time].iter().any(|civil| civil.loss(text).is_some())
+}
+
 #[cfg(test)]
 mod tests {
-    use jiff::civil::{Date, DateTime, Time};
     use jiff::{Timestamp, Zoned};
     use serde::de::DeserializeOwned;
     use serde::{Deserializer, forward_to_deserialize_any};
@@ -169,5 +203,52 @@ mod tests {
         read::<Timestamp>("2024-01-31T10:00+02:00").unwrap();
         read::<Zoned>("2024-01-31T10:00+01:00[Europe/Paris]").unwrap();
         assert_eq!(read::<String>("2024-01-31T10:00+02:00").unwrap().len(), 22);
+    }
+
+    #[test]
+    fn only_a_text_of_which_a_type_would_take_a_part_may_lose_one() {
+        for text in [
+            "2024-01-31",
+            "2024-01-31T10:00",
+            "2024-01-31T10:00+02:00",
+            "10:00-08",
+            "T23:59:60",
+            "20240131T10",
+        ] {
+            assert!(may_lose_a_part(text), "{text}");
+        }
+        for text in ["", "10:00", "2024-01-31T10:00Z", "2024", "12 rooms", "Tom", "-3", "+1-202-456-1111"] {
+            assert!(!may_lose_a_part(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_types_are_known_by_what_they_expect() {
+        struct Number;
+
+        impl<'de> Deserializer<'de> for Number {
+            type Error = serde::de::value::Error;
+
+            fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+                visitor.visit_u64(1)
+            }
+
+            forward_to_deserialize_any! {
+                bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+                unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+            }
+        }
+
+        fn expecting<T: DeserializeOwned>() -> Option<Civil> {
+            let error = T::deserialize(Number).map(drop).unwrap_err().to_string();
+            Civil::that_expects(error.split_once(", expected ").unwrap().1)
+        }
+
+        assert_eq!(expecting::<Date>(), Some(Civil::Date));
+        assert_eq!(expecting::<DateTime>(), Some(Civil::DateTime));
+        assert_eq!(expecting::<Time>(), Some(Civil::Time));
+        assert_eq!(expecting::<Timestamp>(), None);
+        assert_eq!(expecting::<Zoned>(), None);
+        assert_eq!(expecting::<String>(), None);
     }
 }

@@ -17,6 +17,7 @@ mod csv;
 #[cfg(all(test, feature = "encodings"))]
 mod document_encodings;
 mod error;
+mod exact;
 mod exact_numbers;
 mod fields;
 mod files;
@@ -32,8 +33,8 @@ mod framed;
 pub mod http;
 mod iterator;
 mod json_array;
+mod json_item;
 mod json_lines;
-mod json_numbers;
 mod json_text;
 #[cfg(feature = "csv")]
 mod lent;

@@ -4,13 +4,14 @@
 use std::fmt;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{self, DeserializeOwned, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::fields::Misfit;
+use super::fields::{self, Misfit};
 use super::shown;
 
 /// The problem of a query that chooses its rows by a `LIMIT`.
@@ -72,6 +73,14 @@ pub(super) fn misfit_problem<'n>(misfit: Misfit, names: impl Iterator<Item = &'n
             "two columns of its result are named `{name}`, of which the item would keep only one; rename one with `AS`"
         ),
     }
+}
+
+/// Refuses rows with these columns if they should not become a `T`.
+pub(super) fn refuse_misfit<'n, T: DeserializeOwned>(
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Result<(), ItemError> {
+    let misfit = fields::misfit::<T>(names.clone());
+    misfit.map_or(Ok(()), |misfit| Err(ItemError::of_columns(misfit_problem(misfit, names))))
 }
 
 /// Formats the column of an error, if it is known.
@@ -193,7 +202,7 @@ impl fmt::Display for Found<'_> {
 /// The cells of a row.
 pub(super) trait Cells<'de>: Copy {
     /// The value of one column.
-    type Cell: Deserializer<'de, Error = ItemError> + IntoDeserializer<'de, ItemError>;
+    type Cell: Deserializer<'de, Error = ItemError> + IntoDeserializer<'de, ItemError> + Copy;
 
     /// The columns' names, with the cells.
     fn cells(self) -> impl Iterator<Item = (&'de str, Self::Cell)>;
@@ -202,8 +211,12 @@ pub(super) trait Cells<'de>: Copy {
 /// A row as a JSON object, for a report. A value that JSON cannot hold is replaced by the reason.
 #[cold]
 pub(super) fn row_as_json<'de, C: Cells<'de>>(cells: C) -> String {
-    let value = |cell: C::Cell| {
-        Value::deserialize(cell).unwrap_or_else(|error| Value::String(format!("({})", error.problem)))
+    let value = |cell: C::Cell| match Box::<RawValue>::deserialize(cell) {
+        // A document, with numbers and keys that a `Value` would not keep.
+        Ok(document) => Shown::Document(document),
+        Err(_) => Shown::Value(
+            Value::deserialize(cell).unwrap_or_else(|error| Value::String(format!("({})", error.problem))),
+        ),
     };
     let members = cells.cells().map(|(name, cell)| (name, value(cell))).collect();
     serde_json::to_string(&Row { members }).unwrap_or_default()
@@ -211,7 +224,15 @@ pub(super) fn row_as_json<'de, C: Cells<'de>>(cells: C) -> String {
 
 /// The columns of a row, in their order.
 struct Row<'a> {
-    members: Vec<(&'a str, Value)>,
+    members: Vec<(&'a str, Shown)>,
+}
+
+/// The value of a column.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Document(Box<RawValue>),
+    Value(Value),
 }
 
 impl Serialize for Row<'_> {

@@ -375,6 +375,69 @@ fn a_number_that_json_cannot_hold_is_refused_for_a_json_value() {
 }
 
 #[test]
+fn a_value_in_a_document_is_the_same_or_refused() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Stay {
+        arrives: Option<DateTime>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Flattened {
+        id: i32,
+        #[serde(flatten)]
+        stay: Stay,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Ignoring {
+        id: i32,
+    }
+    let Some(database) = database() else { return };
+    for type_ in ["json", "jsonb"] {
+        let document = |json: &str| format!("'{json}'::{type_}");
+        let list = |json: &str| format!("ARRAY[NULL, '{{}}', '{json}']::{type_}[]");
+        let (stay, late) = (r#"{"arrives": "2024-01-31T10:00+02:00"}"#, "without an offset or zone");
+        let flat = r#"{"id": 7, "arrives": "2024-01-31T10:00+02:00"}"#;
+        let (small, out_of_range) = (r#"{"id": 7, "x": 1e-400}"#, "number out of range");
+        for (error, expected) in [
+            (refused::<Stay>(&database, &document(stay)), late),
+            (refused::<Vec<Option<Stay>>>(&database, &list(stay)), late),
+            (refused::<Flattened>(&database, &document(flat)), late),
+            (refused::<Vec<f64>>(&database, &document("[0.0, 1e-400]")), out_of_range),
+            (refused::<f64>(&database, &document("1e-400")), out_of_range),
+            (refused::<f32>(&database, &document("1e-50")), out_of_range),
+            (refused::<HashMap<String, f64>>(&database, &document(small)), out_of_range),
+            (refused::<Value>(&database, &document(small)), out_of_range),
+            (refused::<Vec<Option<Value>>>(&database, &list(small)), out_of_range),
+        ] {
+            assert!(
+                error.starts_with("row key = 1, column `value`: ") && error.contains(expected),
+                "{error}"
+            );
+        }
+        assert_eq!(value::<f64>(&database, &document("1e-50")).to_bits(), 1e-50_f64.to_bits());
+        assert_eq!(value::<Ignoring>(&database, &document(small)).id, 7);
+        assert_eq!(value::<Vec<f64>>(&database, &document("[0.0, 0e-999]")), [0.0, 0.0]);
+    }
+    let text = r#"{"id": 7, "x": 1e-400}"#;
+    assert_eq!(value::<Box<RawValue>>(&database, &format!("'{text}'::json")).get(), text);
+    assert_eq!(value::<String>(&database, &format!("'{text}'::json")), text);
+    let twice = r#"'{"a": 1, "a": 2}'::json"#;
+    for error in [refused::<Value>(&database, twice), refused::<HashMap<String, u8>>(&database, twice)] {
+        assert!(error.contains("duplicate field `a`, of which the item would keep only one"), "{error}");
+    }
+}
+
+#[test]
+fn the_record_of_an_error_has_its_documents_as_they_are() {
+    let Some(database) = database() else { return };
+    let sql = r#"SELECT 1 AS key, '{"a": 1e-400, "a": 2}'::json AS value"#;
+    let mut reader = query(&database, sql).key("key").rows_as::<(i32, Value)>().unwrap();
+    let error = reader.read().unwrap_err();
+    assert_eq!(reader.record(&error).unwrap(), r#"{"key":1,"value":{"a": 1e-400, "a": 2}}"#);
+}
+
+#[test]
 fn the_record_of_an_error_is_the_row_as_json() {
     let Some(database) = database() else { return };
     people(&database, 1);

@@ -12,7 +12,7 @@ use super::fetch::Fetch;
 use super::field;
 use super::styles::{CountedStyle, HttpPosition, Numbered, PageStyle};
 use crate::definition::{BoxError, Deserializes, Progress, Reader, Splittable, StopSignal};
-use crate::readers::json_numbers;
+use crate::readers::json_item;
 use crate::readers::json_text::Short;
 use crate::readers::paging::{PagePart, PagePosition};
 use crate::readers::{PagingError, PagingReader};
@@ -103,7 +103,7 @@ impl<T: Deserializes, S: PageStyle<T>> Reader for HttpPages<T, S> {
         self.record = None;
         let Some(raw) = self.paging.read().map_err(of_page)? else { return Ok(None) };
         self.paging.pages.take(&raw);
-        let item = json_numbers::from_str(raw.get());
+        let item = json_item::from_str(raw.get());
         let took = self.paging.pages.style.took(&raw, item.as_ref().ok());
         match item {
             Err(error) => Err(self.unfit(raw, &error)),

@@ -19,11 +19,12 @@ use serde::de::DeserializeOwned;
 
 use self::framing::JsonArrayFraming;
 use self::pointer::Pointer;
+use super::exact::ExactJson;
 use super::framed::{Encoding, Found, Framed, forward_to_framed, lines_in, split_framed};
+use super::json_item;
 use super::json_text;
 use super::source::Source;
 use super::{ReadError, TextPart, TextPosition};
-use super::{floats, json_numbers};
 use crate::definition::resource_name;
 use crate::{Deserializes, Reader};
 
@@ -43,8 +44,9 @@ const MAX_DEPTH: usize = 128;
 /// [`rest`](Self::rest) returns the document around the array.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
-/// fit the item, invalid JSON whose brackets and quotes match, invalid UTF-8, or an element that is too
-/// long. Errors name an element by its JSON pointer, which counts from 0.
+/// fit the item or would lose a part in it, two members of the same name for a map, invalid JSON whose brackets and
+/// quotes match, invalid UTF-8, or an element that is too long. Errors name an element by its JSON pointer, which counts
+/// from 0.
 ///
 /// Reading ends where the document is broken ([`ReadError::Broken`]): brackets that do not match, a missing
 /// comma, an end within the array, values that are nested more than 128 levels deep, or anything but the rest of a JSON
@@ -157,7 +159,7 @@ impl<T> JsonArrayReader<T> {
                 Err(error) => return Err(error),
             }
         }
-        let problem = match elements.framing.around().map(json_numbers::from_slice) {
+        let problem = match elements.framing.around().map(json_item::from_slice) {
             Some(Ok(rest)) => return Ok(rest),
             Some(Err(error)) => format!("the document around the array does not fit: {error}"),
             None => format!("the document around the array is longer than {} bytes", input.longest),
@@ -188,15 +190,19 @@ impl<T: Deserializes> JsonArrayReader<T> {
         let (input, framing) = (&self.elements.input, &self.elements.framing);
         let before = framing.before_element(input.rest())?;
         let text = input.text_from(at + before.0)?;
-        let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
-        let item = values.next()?.ok()?;
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<ExactJson<T>>();
+        let ExactJson(item) = values.next()?.ok()?;
         let length = values.byte_offset();
         // A number at the end of the text may go on.
         let is_whole = length < text.len() || framing.is_detached();
-        if !is_whole || floats::may_vanish(&text.as_bytes()[..length]) || length > input.longest {
+        if !is_whole || length > input.longest {
             return None;
         }
-        let lines = lines_in(&text.as_bytes()[..length]);
+        let text = &text[..length];
+        if json_item::must_be_read_again(text.as_bytes()) && json_item::read_again::<T>(text).is_err() {
+            return None;
+        }
+        let lines = lines_in(text.as_bytes());
         self.elements.take(before, (length, lines));
         self.elements.framing.took_element();
         Some(item)
@@ -213,7 +219,7 @@ impl<T: Deserializes> JsonArrayReader<T> {
                 return Err(json_text::not_text(&place, Some(&self.pointer_to(&found)), bytes, &error));
             }
         };
-        match json_numbers::from_str(&text) {
+        match json_item::from_str(&text) {
             Ok(item) => {
                 if found.record == 0 {
                     let checked = json_text::refuse_strange_members::<T>(self.elements.resource(), &text);

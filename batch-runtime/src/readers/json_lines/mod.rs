@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use super::framed::{Encoding, Framed, LONGEST, forward_to_framed, split_framed};
-use super::json_numbers;
+use super::json_item;
 use super::json_text;
 use super::lines::{Blanks, LineFraming, LineState};
 use super::source::Source;
@@ -26,7 +26,8 @@ pub use options::JsonLinesOptions;
 /// member or Zstandard frame that its position is in.
 ///
 /// Reading continues after an error about one line ([`ReadError::is_about_a_record`]): invalid JSON, a value
-/// that does not fit the item, invalid UTF-8, a line that is too long. It ends after a failure of the
+/// that does not fit the item or would lose a part in it, two members of one name for a map, invalid UTF-8, a line that
+/// is too long. It ends after a failure of the
 /// operating system or a damaged compressed file. [`JsonArrayReader`](super::JsonArrayReader) reads a JSON array.
 ///
 /// ```
@@ -101,7 +102,7 @@ impl<T: Deserializes> Reader for JsonLinesReader<T> {
         }
         self.lines.know_text();
         let text = self.lines.text()?;
-        match json_numbers::from_str(&text) {
+        match json_item::from_str(&text) {
             Ok(item) => {
                 if self.lines.found.line == 1 {
                     let checked = json_text::refuse_strange_members::<T>(self.lines.resource(), &text);

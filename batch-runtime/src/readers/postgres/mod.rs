@@ -73,7 +73,8 @@ const ROWS_BETWEEN_CHECKS: u32 = 64;
 /// | any that may be `NULL` | `Option` |
 ///
 /// A value of which a field would lose a part is refused: a `timestamp` for a `Date` or a time, a `timetz` for a
-/// `jiff::civil::Time`, NaN for a `serde_json::Value`.
+/// `jiff::civil::Time`, NaN for a `serde_json::Value`. So is one within a document: also a number that would become zero or
+/// infinite, and two members of one name for a map or a `serde_json::Value`.
 ///
 /// Any other type is refused with the remedy to convert it in the query: `area::text AS area`.
 ///

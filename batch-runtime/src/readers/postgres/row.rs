@@ -13,7 +13,8 @@ use tokio_postgres::types::{FromSql, Type};
 use super::values::{self, Column, Form};
 use crate::postgres::PgError;
 use crate::readers::any::Unfit;
-use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, row_as_json};
+use crate::readers::json_item::{self, OUT_OF_RANGE};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, refuse_misfit, row_as_json};
 
 /// Converts a row to an item with serde, given its columns;
 /// [`PostgresQuery::rows_as`](super::PostgresQuery::rows_as) uses it.
@@ -29,6 +30,8 @@ impl<T, F: FnMut(&Row, &Columns) -> Result<T, RowError>> MakeItem<T> for F {}
 pub struct Columns {
     columns: Box<[Column]>,
     plan: Cell<Plan>,
+    /// The columns of JSON documents.
+    documents: Box<[usize]>,
 }
 
 /// How the columns are handed to the type of the items.
@@ -44,7 +47,9 @@ enum Plan {
 
 impl Columns {
     pub(super) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), plan: Cell::new(Plan::Unknown) }
+        let columns: Box<[Column]> = columns.into_iter().collect();
+        let documents = (0..columns.len()).filter(|at| values::has_documents(&columns[*at].form)).collect();
+        Self { columns, plan: Cell::new(Plan::Unknown), documents }
     }
 }
 
@@ -74,13 +79,15 @@ impl RowError {
 
 /// Deserializes `row` into a `T`.
 pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &Columns) -> Result<T, RowError> {
-    let cells = RowCells { row, columns };
+    let cells = RowCells { row, columns, changed: None };
     if columns.plan.get() == Plan::Sequence
         && let Ok(item) = T::deserialize(InOrder { cells, checks: false })
     {
+        refuse_changes::<T>(cells, &columns.documents).map_err(RowError::Item)?;
         return Ok(item);
     }
     let item = T::deserialize(RowDeserializer(cells)).map_err(RowError::Item)?;
+    refuse_changes::<T>(cells, &columns.documents).map_err(RowError::Item)?;
     if columns.plan.get() == Plan::Unknown {
         let is_in_order = T::deserialize(InOrder { cells, checks: true }).is_ok();
         columns.plan.set(if is_in_order { Plan::Sequence } else { Plan::Names });
@@ -88,9 +95,46 @@ pub(super) fn item<T: DeserializeOwned>(row: &Row, columns: &Columns) -> Result<
     Ok(item)
 }
 
+/// Refuses a row if a value in a JSON document changed when it became a `T`. The documents are in these columns.
+#[inline]
+fn refuse_changes<T: DeserializeOwned>(cells: RowCells<'_>, documents: &[usize]) -> Result<(), ItemError> {
+    let may_have_changed = |column: &usize| cells.raw(*column).is_some_and(json_item::must_be_read_again);
+    if documents.iter().any(may_have_changed) { read_again::<T>(cells, documents) } else { Ok(()) }
+}
+
+#[cold]
+fn read_again<T: DeserializeOwned>(cells: RowCells<'_>, documents: &[usize]) -> Result<(), ItemError> {
+    for column in documents {
+        let (Some(raw), Some(Column { name, form, .. })) = (cells.raw(*column), cells.columns.get(*column))
+        else {
+            continue;
+        };
+        for place in values::documents(form, raw).map_err(de::Error::custom)? {
+            let Ok(text) = std::str::from_utf8(&raw[place.clone()]) else { continue };
+            let read = |changed: &str| {
+                let mut raw = raw.to_vec();
+                raw[place.clone()].copy_from_slice(changed.as_bytes());
+                let cells = RowCells { changed: Some((*column, &raw)), ..cells };
+                T::deserialize(RowDeserializer(cells)).map(drop)
+            };
+            let refused = json_item::refuse_changes(text, read, |problem, _| values::unfit(&problem, text));
+            refused.map_err(|error| ItemError {
+                column: Some(name.clone()),
+                about: About::Value,
+                ..if error.problem.contains(OUT_OF_RANGE) {
+                    values::unfit(&OUT_OF_RANGE, text)
+                } else {
+                    error
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// The row as JSON.
 pub(super) fn text(row: &Row, columns: &[Column]) -> String {
-    row_as_json(RowCells { row, columns })
+    row_as_json(RowCells { row, columns, changed: None })
 }
 
 /// Deserializes all rows of a query.
@@ -101,8 +145,15 @@ pub(in crate::readers) fn items<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec
         form: Form::of(column.type_()),
         type_: column.type_().name().into(),
     });
-    let columns: Vec<Column> = columns.collect();
-    let item = |row| T::deserialize(RowDeserializer(RowCells { row, columns: &columns }));
+    let columns = Columns::new(columns);
+    refuse_misfit::<T>(columns.iter().map(|column| &*column.name))
+        .map_err(|error| Unfit { row: 1, error })?;
+    let item = |row| -> Result<T, ItemError> {
+        let cells = RowCells { row, columns: &columns, changed: None };
+        let item = T::deserialize(RowDeserializer(cells))?;
+        refuse_changes::<T>(cells, &columns.documents)?;
+        Ok(item)
+    };
     let items =
         rows.iter().zip(1..).map(|(row, number)| item(row).map_err(|error| Unfit { row: number, error }));
     items.collect()
@@ -112,6 +163,18 @@ pub(in crate::readers) fn items<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec
 struct RowCells<'de> {
     row: &'de Row,
     columns: &'de [Column],
+    /// A column, with other bytes than those in the row.
+    changed: Option<(usize, &'de [u8])>,
+}
+
+impl<'de> RowCells<'de> {
+    #[inline]
+    fn raw(self, column: usize) -> Option<&'de [u8]> {
+        match self.changed {
+            Some((changed, raw)) if changed == column => Some(raw),
+            _ => raw(self.row, column),
+        }
+    }
 }
 
 impl<'de> Cells<'de> for RowCells<'de> {
@@ -119,7 +182,7 @@ impl<'de> Cells<'de> for RowCells<'de> {
 
     fn cells(self) -> impl Iterator<Item = (&'de str, values::Cell<'de>)> {
         self.columns.iter().enumerate().map(move |(index, column)| {
-            (&*column.name, values::Cell { column, form: &column.form, raw: raw(self.row, index) })
+            (&*column.name, values::Cell { column, form: &column.form, raw: self.raw(index) })
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::readers::any::Unfit;
 use crate::readers::civil;
 use crate::readers::exact_numbers::{self, to_integer};
 use crate::readers::floats;
-use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, fit_json, row_as_json};
+use crate::readers::rows::{About, Cells, ItemError, RowDeserializer, fit_json, refuse_misfit, row_as_json};
 
 /// Converts a row to an item with serde, given the names of its columns;
 /// [`SqliteQuery::rows_as`](super::SqliteQuery::rows_as) uses it.
@@ -62,7 +62,11 @@ pub(in crate::readers) fn items<T: DeserializeOwned>(
     let mut rows = statement.raw_query();
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        match T::deserialize(RowDeserializer(RowCells { row, names: &names })) {
+        let fits = match &*items {
+            [] => refuse_misfit::<T>(names.iter().map(String::as_str)),
+            _ => Ok(()),
+        };
+        match fits.and_then(|()| T::deserialize(RowDeserializer(RowCells { row, names: &names }))) {
             Ok(item) => items.push(item),
             Err(error) => return Ok(Err(Unfit { row: items.len() + 1, error })),
         }

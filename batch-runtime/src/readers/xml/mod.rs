@@ -2,7 +2,6 @@
 //! type.
 
 mod declaration;
-mod exact;
 mod framing;
 mod lexer;
 mod options;
@@ -13,12 +12,13 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use quick_xml::NsReader;
-use quick_xml::de::{DeError, Deserializer};
+use quick_xml::de::{DeError, Deserializer, SliceReader};
 use quick_xml::events::BytesStart;
 use serde::de::DeserializeOwned;
 
 use self::framing::XmlFraming;
 use self::lexer::{Lexer, Token};
+use super::exact;
 use super::framed::{Found, Framed, forward_to_framed, split_framed};
 use super::{ReadError, TextPart, TextPosition, shown};
 use crate::{Deserializes, Reader};
@@ -46,8 +46,8 @@ pub use options::XmlOptions;
 /// themselves.
 ///
 /// Reading continues after an error about one element ([`ReadError::is_about_a_record`]): a value that does not
-/// fit the item, tags within the element that do not match, an unknown entity, invalid UTF-8, an element that is
-/// too long. Only the five predefined entities and character references are expanded: a DOCTYPE is passed over, and
+/// fit the item or would lose a part in it, two elements of one name for a map, tags within the element that do not match,
+/// an unknown entity, invalid UTF-8, an element that is too long. Only the five predefined entities and character references are expanded: a DOCTYPE is passed over, and
 /// what it declares is not used, so an attribute that is not written has no value, even if the DOCTYPE has a default for
 /// it. Reading ends where the document itself is broken ([`ReadError::Broken`]): a tag without its end, a name or a
 /// character between records that XML does not allow, elements around the records that do not match or are not closed,
@@ -122,13 +122,20 @@ impl<T> XmlReader<T> {
 
 /// Deserializes an element, whose namespaces may be declared around it.
 fn deserialize<T: DeserializeOwned>(text: &str, around: &[Box<str>]) -> Result<T, DeError> {
+    exact::from_texts(&mut deserializer(text, around)?)
+}
+
+fn deserializer<'t>(
+    text: &'t str,
+    around: &[Box<str>],
+) -> Result<Deserializer<'t, SliceReader<'t>>, DeError> {
     let mut reader = NsReader::from_str(text);
     for open in around.iter().filter(|open| open.contains(' ')) {
         let name = open.split(' ').next().map_or(0, str::len);
         let pushed = reader.resolver_mut().push(&BytesStart::from_content(&**open, name));
         pushed.map_err(|error| DeError::Custom(error.to_string()))?;
     }
-    exact::deserialize(&mut Deserializer::borrowing(reader))
+    Ok(Deserializer::borrowing(reader))
 }
 
 /// True for a character that XML can hold, as it is or as a reference.

@@ -216,3 +216,37 @@ fn damage_between_records_is_noticed() {
     }
     assert_eq!(ends_with("<a.b-c_d:\u{e9}\u{b7}><b>1</b></a.b-c_d:\u{e9}\u{b7}>"), None);
 }
+
+#[test]
+fn an_element_or_attribute_that_occurs_twice_is_refused_where_only_one_value_would_be_kept() {
+    use std::collections::{BTreeMap, HashMap};
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors matter")]
+    struct Flattened {
+        id: String,
+        #[serde(flatten)]
+        rest: HashMap<String, String>,
+    }
+
+    fn reads<T: DeserializeOwned + Send + 'static>(element: &str) -> Result<T, String> {
+        let input = document(format!("<a>\n<b><id>0</id></b>\n{element}\n<b><id>1</id></b></a>"));
+        let (mut items, mut errors, end) = read_on(&mut open::<T>(&input, "b").unwrap());
+        assert_eq!((items.len() + errors.len(), end), (3, None), "the records around it are read");
+        errors.pop().map_or_else(|| Ok(items.remove(1)), Err)
+    }
+
+    for element in [
+        "<b><id>7</id><x>1</x><x>2</x></b>",
+        "<b><id>7</id><x>1</x><y>2</y><x>3</x></b>",
+        "<b><x>1</x><id>7</id><x>1</x></b>",
+    ] {
+        let error = reads::<HashMap<String, String>>(element).unwrap_err();
+        assert!(error.contains("line 3") && error.contains("column `x`"), "{error}");
+        assert!(error.contains("duplicate field `x`, of which the item would keep only one"), "{error}");
+        assert_eq!(reads::<BTreeMap<String, String>>(element).unwrap_err(), error);
+        assert_eq!(reads::<Flattened>(element).map(drop).unwrap_err(), error);
+    }
+    let lists: HashMap<String, Vec<String>> = reads("<b><id>7</id><x>1</x><x>2</x></b>").unwrap();
+    assert_eq!(lists["x"], ["1", "2"]);
+}

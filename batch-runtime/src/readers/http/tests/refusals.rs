@@ -226,3 +226,28 @@ fn a_mistake_in_an_option_is_reported_before_anything_is_requested() {
         assert!(error.contains("needs the feature `http-tls`"), "{error}");
     }
 }
+
+#[test]
+fn an_item_of_which_a_part_would_be_lost_is_refused_and_the_next_is_read() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Stay {
+        arrives: jiff::civil::DateTime,
+    }
+    let stays = ["2024-01-31T10:00", "2024-01-31T10:00+02:00", "2024-02-01T10:00"];
+    let server = Server::of(stays.map(|stay| format!(r#"{{"arrives": "{stay}"}}"#)), 2);
+    let mut reader = pages::<Stay, _>(&server.http(), numbered("page"));
+    assert_eq!(reader.read().unwrap().unwrap().arrives.day(), 31);
+    let error = reader.read().unwrap_err();
+    assert!(error.is_about_an_item());
+    let message = error.to_string();
+    assert!(
+        message.contains("expected a date and time without an offset") && message.contains("arrives"),
+        "{message}"
+    );
+    assert_eq!(reader.read().unwrap().unwrap().arrives.day(), 1);
+
+    let server = Server::of([r#"{"a": 1, "a": 2}"#], 2);
+    let message =
+        pages::<serde_json::Value, _>(&server.http(), numbered("page")).read().unwrap_err().to_string();
+    assert!(message.contains("duplicate field `a`, of which the item would keep only one"), "{message}");
+}

@@ -40,6 +40,11 @@ impl<'a> Array<'a> {
     }
 }
 
+/// The elements of an array, each after its length.
+pub(super) fn elements<'a>(element: &'a Form, bytes: Bytes<'a>) -> Result<Bytes<'a>, Broken> {
+    Array::read(element, bytes).map(|array| array.elements)
+}
+
 /// The remaining dimensions of an array, and its remaining elements.
 struct Level<'a, 'b> {
     column: &'a Column,

@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(super) use cell::{Cell, Column};
 pub(super) use column_type::Form;
+pub(super) use json::{documents, has_documents, unfit};
 pub(super) use short_text::Written;
 
 use array::Array;

@@ -1,40 +1,22 @@
 //! Refuses JSON in which a number would become a different number. `serde_json` refuses a number that is too large for
 //! a float, but reads one that is too close to zero, such as `1e-999`, as zero.
 
-use serde::de::DeserializeOwned;
+use std::fmt::Display;
 
-use super::floats::{self, NotAFloat};
+use crate::readers::floats::{self, NotAFloat};
 
-/// Deserializes a JSON text.
-#[inline]
-pub(super) fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    let item = serde_json::from_str(text)?;
-    if floats::may_vanish(text.as_bytes()) {
-        refuse_vanished::<T>(text)?;
-    }
-    Ok(item)
-}
+/// What `serde_json` says about a number that is too large.
+pub(in crate::readers) const OUT_OF_RANGE: &str = "number out of range";
 
-/// Deserializes JSON in bytes.
-pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    let item = serde_json::from_slice(bytes)?;
-    if floats::may_vanish(bytes) {
-        refuse_vanished::<T>(&String::from_utf8_lossy(bytes))?;
-    }
-    Ok(item)
-}
-
-/// Refuses a text if a number in it became zero when the text was deserialized into a `T`.
+/// Refuses a text if a number in it became zero when `read` deserialized it.
 ///
 /// Only the type knows which numbers it takes as floats, and of which size: others may be ignored, or kept as text. So
 /// this function replaces each number that would become zero by a number of the same length that is too large.
 /// `serde_json` refuses the replacement exactly where the original became zero.
-#[cold]
-fn refuse_vanished<T: DeserializeOwned>(text: &str) -> Result<(), serde_json::Error> {
+pub(super) fn refuse_vanished<E: Display>(text: &str, read: impl Fn(&str) -> Result<(), E>) -> Result<(), E> {
     let Some(too_large) = with_numbers_too_large(text) else { return Ok(()) };
-    match serde_json::from_str::<T>(&too_large) {
-        // The syntax is the same as before, so this error is about a number that is out of range.
-        Err(error) if error.is_syntax() => Err(error),
+    match read(&too_large) {
+        Err(error) if error.to_string().contains(OUT_OF_RANGE) => Err(error),
         _ => Ok(()),
     }
 }
@@ -66,7 +48,7 @@ fn is_of_number(byte: u8) -> bool {
 }
 
 /// The offset after the string that begins at `at`.
-fn end_of_string(bytes: &[u8], at: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while let Some(byte) = bytes.get(end) {
         match byte {
@@ -97,11 +79,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use serde::Deserialize;
-    use serde::de::IgnoredAny;
+    use serde::de::{DeserializeOwned, IgnoredAny};
     use serde_json::Value;
     use serde_json::value::RawValue;
 
-    use super::*;
+    use super::super::from_str;
 
     const VANISHING: [&str; 4] = ["1e-999", "-1.5E-400", "0.0001e-323", "123456789e-340"];
 
