@@ -14,6 +14,8 @@ use serde_json::Value;
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
+use crate::keys::Keys;
+
 /// Appends the value in the form that `formatter` gives it.
 #[inline]
 pub(crate) fn append_as<T: Serialize + ?Sized>(
@@ -123,7 +125,7 @@ impl<S: Serializer, const IN_SOME: bool, const SHOWS: bool> Serializer for Exact
     type SerializeTuple = Exact<S::SerializeTuple, false, SHOWS>;
     type SerializeTupleStruct = Exact<S::SerializeTupleStruct, false, SHOWS>;
     type SerializeTupleVariant = Exact<S::SerializeTupleVariant, false, SHOWS>;
-    type SerializeMap = Exact<S::SerializeMap, false, SHOWS>;
+    type SerializeMap = Entries<S::SerializeMap, SHOWS>;
     type SerializeStruct = Exact<S::SerializeStruct, false, SHOWS>;
     type SerializeStructVariant = Exact<S::SerializeStructVariant, false, SHOWS>;
 
@@ -204,12 +206,17 @@ impl<S: Serializer, const IN_SOME: bool, const SHOWS: bool> Serializer for Exact
         self.0.is_human_readable()
     }
 
+    #[inline]
+    fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        let keys = if length.is_none() && !SHOWS { Some(Keys::default()) } else { None };
+        self.0.serialize_map(length).map(|entries| Entries { entries, keys })
+    }
+
     with_parts! {
         serialize_seq(length: Option<usize>) SerializeSeq;
         serialize_tuple(length: usize) SerializeTuple;
         serialize_tuple_struct(name: &'static str, length: usize) SerializeTupleStruct;
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) SerializeTupleVariant;
-        serialize_map(length: Option<usize>) SerializeMap;
         serialize_struct(name: &'static str, length: usize) SerializeStruct;
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) SerializeStructVariant;
     }
@@ -273,24 +280,56 @@ macro_rules! structs {
 
 structs! { SerializeStruct SerializeStructVariant }
 
-impl<S: SerializeMap, const SHOWS: bool> SerializeMap for Exact<S, false, SHOWS> {
+/// Wraps the serializer of a map.
+struct Entries<S, const SHOWS: bool> {
+    entries: S,
+    /// The keys of a struct with flattened fields, of which two may be the same. serde does not know its length.
+    keys: Option<Keys>,
+}
+
+impl<S: SerializeMap, const SHOWS: bool> SerializeMap for Entries<S, SHOWS> {
     type Ok = S::Ok;
     type Error = S::Error;
 
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
-        self.0.serialize_key(key)
+        if let Some(keys) = &mut self.keys
+            && !is_new(key, keys)
+        {
+            return Err(twice(key));
+        }
+        self.entries.serialize_key(key)
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Part::<_, false, SHOWS>(value))
+        self.entries.serialize_value(&Part::<_, false, SHOWS>(value))
     }
 
     #[inline]
     fn end(self) -> Result<S::Ok, S::Error> {
-        self.0.end()
+        self.entries.end()
     }
+}
+
+/// Adds a key; false if it is there already.
+fn is_new<T: Serialize + ?Sized>(key: &T, keys: &mut Keys) -> bool {
+    let mut short = [0; 64];
+    let mut rest = short.as_mut_slice();
+    if serde_json::to_writer(&mut rest, key).is_ok() {
+        let free = rest.len();
+        let length = short.len() - free;
+        return keys.add(&short[..length]);
+    }
+    // A key that cannot be serialised is refused later.
+    serde_json::to_vec(key).map_or(true, |long| keys.add(&long))
+}
+
+#[cold]
+fn twice<T: Serialize + ?Sized, E: serde::ser::Error>(key: &T) -> E {
+    let key = serde_json::to_string(key).unwrap_or_default();
+    let problem = "it is written twice, by a field and a flattened one; a reader would keep only one value";
+    in_field(key.trim_matches('"'), &E::custom(problem))
 }
 
 #[cfg(test)]
@@ -353,6 +392,32 @@ mod tests {
         same(&Flat { rest: BTreeMap::from([("a", Some(1.5)), ("b", None)]) });
         let raw = to_raw_value(&Inner { value: u128::MAX }).unwrap();
         assert_eq!(to_string(&Some(raw)).unwrap(), format!("{{\"value\":{}}}", u128::MAX));
+    }
+
+    #[test]
+    fn a_name_that_is_written_twice_is_refused() {
+        #[derive(Serialize)]
+        struct Named<'n> {
+            id: u8,
+            #[serde(flatten)]
+            first: BTreeMap<&'n str, u8>,
+            #[serde(flatten)]
+            second: Inner<u8>,
+        }
+
+        let long = "x".repeat(100);
+        let of = |name: &'static str| Named {
+            id: 1,
+            first: BTreeMap::from([(name, 2), (long.as_str(), 3)]),
+            second: Inner { value: 4 },
+        };
+        for name in ["id", "value"] {
+            let refused = to_string(&of(name)).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("field `{name}`: it is written twice")), "{refused}");
+            assert!(to_string(&Wrapped(vec![of(name)])).is_err());
+            shown(&of(name)).unwrap();
+        }
+        assert!(to_string(&of("a")).unwrap().ends_with(r#""value":4}"#));
     }
 
     #[test]

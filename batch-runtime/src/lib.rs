@@ -97,6 +97,7 @@ mod exact_json;
 mod frontend;
 pub mod graph;
 pub mod guide;
+mod keys;
 pub mod observe;
 pub mod operator;
 #[cfg(feature = "postgres")]

@@ -523,3 +523,15 @@ prop_compose! {
         }
     }
 }
+
+#[test]
+fn a_name_that_is_written_twice_is_refused() {
+    #[derive(Serialize)]
+    struct Doubled {
+        a: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<&'static str, u8>,
+    }
+    is_refused(Doubled { a: 1, rest: BTreeMap::from([("a", 2)]) }, "field `a`: it is written twice");
+    written(&[Doubled { a: 1, rest: BTreeMap::from([("b", 2)]) }]).unwrap();
+}

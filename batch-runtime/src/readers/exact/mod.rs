@@ -2,7 +2,6 @@
 //! in a format without numbers, a number that no float can hold.
 
 mod buffers;
-mod keys;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +14,7 @@ use serde::de::{
 use super::civil;
 #[cfg(feature = "xml")]
 use super::floats::{self, NotAFloat};
-use keys::Keys;
+use crate::keys::Keys;
 
 pub(super) use buffers::took_a_civil_text;
 
@@ -140,7 +139,7 @@ impl<F: Format> Place for Open<F> {
         visitor: V,
         entries: A,
     ) -> Result<V::Value, A::Error> {
-        visitor.visit_map(Entries { entries, keys: Keys::default(), format: PhantomData::<F> })
+        visitor.visit_map(Entries { inner: entries, keys: Keys::default(), format: PhantomData::<F> })
     }
 }
 
@@ -179,7 +178,7 @@ fn twice<E: Error>(key: &impl Part) -> E {
 
 /// The entries of a map that may have any keys.
 struct Entries<A, F> {
-    entries: A,
+    inner: A,
     keys: Keys,
     format: PhantomData<F>,
 }
@@ -190,12 +189,12 @@ impl<'de, A: MapAccess<'de>, F: Format> MapAccess<'de> for Entries<A, F> {
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let key = Key { keys: &mut self.keys, format: self.format };
-        self.entries.next_key_seed(Exact(seed, key))
+        self.inner.next_key_seed(Exact(seed, key))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.entries.next_value_seed(Exact(seed, Plain::<F>(PhantomData)))
+        self.inner.next_value_seed(Exact(seed, Plain::<F>(PhantomData)))
     }
 }
 

@@ -28,7 +28,7 @@ impl<T, F: FnMut(&Row, &Columns) -> Result<T, RowError>> MakeItem<T> for F {}
 /// The columns of a query.
 #[derive(Debug)]
 pub struct Columns {
-    columns: Box<[Column]>,
+    all: Box<[Column]>,
     plan: Cell<Plan>,
     /// The columns of JSON documents.
     documents: Box<[usize]>,
@@ -49,7 +49,7 @@ impl Columns {
     pub(super) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         let columns: Box<[Column]> = columns.into_iter().collect();
         let documents = (0..columns.len()).filter(|at| values::has_documents(&columns[*at].form)).collect();
-        Self { columns, plan: Cell::new(Plan::Unknown), documents }
+        Self { all: columns, plan: Cell::new(Plan::Unknown), documents }
     }
 }
 
@@ -57,7 +57,7 @@ impl Deref for Columns {
     type Target = [Column];
 
     fn deref(&self) -> &[Column] {
-        &self.columns
+        &self.all
     }
 }
 

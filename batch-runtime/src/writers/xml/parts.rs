@@ -9,6 +9,7 @@ use serde::ser::{
 
 use super::exact::{CONTENT, NO_NONE, Part, Place};
 use super::nothing;
+use crate::keys::Keys;
 
 /// Wraps the serializer of a compound value.
 pub(super) struct Parts<P> {
@@ -118,11 +119,12 @@ pub(super) struct Entries<M> {
     /// True if it is a struct with flattened fields, not a map of the user.
     is_struct: bool,
     key: String,
+    keys: Keys,
 }
 
 impl<M> Entries<M> {
     pub(super) fn new(inner: M, is_struct: bool) -> Self {
-        Self { inner, is_struct, key: String::new() }
+        Self { inner, is_struct, key: String::new(), keys: Keys::default() }
     }
 }
 
@@ -131,6 +133,11 @@ impl<M: SerializeMap> Entries<M> {
     fn keep<K: Serialize + ?Sized>(&mut self, key: &K) -> Result<(), M::Error> {
         let value = serde_json::to_value(key).map_err(M::Error::custom)?;
         self.key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if !self.keys.add(self.key.as_bytes()) {
+            let problem =
+                "it is written twice, by a field and a flattened one; a reader would keep only one value";
+            return Err(in_field(&self.key, &M::Error::custom(problem)));
+        }
         let name = self.key.strip_prefix('@').unwrap_or(&self.key);
         let is_lost = name.is_empty() || name.contains(':') || name == CONTENT;
         if is_lost && !self.is_struct {

@@ -1,6 +1,7 @@
 //! The JSON documents in the columns of a row.
 
 use std::fmt::Display;
+use std::iter;
 use std::ops::Range;
 
 use serde::de::Error as _;
@@ -40,9 +41,9 @@ pub(in crate::readers::postgres) fn has_documents(form: &Form) -> bool {
 /// The places of the documents in the bytes of a column.
 pub(in crate::readers::postgres) fn documents(form: &Form, raw: &[u8]) -> Result<Vec<Range<usize>>, Broken> {
     match form {
-        Form::Json => Ok(vec![0..raw.len()]),
+        Form::Json => Ok(iter::once(0..raw.len()).collect()),
         // The version comes first.
-        Form::Jsonb => Ok(vec![1..raw.len().max(1)]),
+        Form::Jsonb => Ok(iter::once(1..raw.len().max(1)).collect()),
         Form::Array(element) => {
             let mut bytes = array::elements(element, Bytes(raw))?;
             let mut places = Vec::new();

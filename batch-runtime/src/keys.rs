@@ -7,7 +7,7 @@ const FEW: usize = 16;
 
 /// The hashes of the keys of a map. Two keys have the same hash with a probability of 2^-64.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     count: usize,
     few: [u64; FEW],
     many: Option<HashSet<u64>>,
@@ -16,7 +16,7 @@ pub(super) struct Keys {
 impl Keys {
     /// Adds a key. False if it is there already.
     #[inline]
-    pub(super) fn add(&mut self, key: &[u8]) -> bool {
+    pub(crate) fn add(&mut self, key: &[u8]) -> bool {
         let hash = hash(key);
         let Some(free) = self.few.get_mut(self.count) else { return self.add_to_many(hash) };
         *free = hash;
