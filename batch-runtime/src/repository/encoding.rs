@@ -1,19 +1,25 @@
-//! Encodes the values of a context in the notation of Spring Batch's JSON serializer, for the columns
-//! `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`, and decodes them.
+//! Encodes the values of a context in a notation that both JSON serializers of Spring Batch 6 read (the one on Jackson 3
+//! and the one on Jackson 2), for the columns `SHORT_CONTEXT` and `SERIALIZED_CONTEXT`, and decodes them.
 //!
 //! Booleans, strings, floats and null are written as in JSON. Other values are pairs of a class name and the
 //! value: `["java.lang.Long",7]`, `["java.math.BigInteger",18446744073709551615]`,
-//! `["java.util.ArrayList",[..]]`; an object begins with `"@class"`. So every array in the text is such a
-//! pair, and no two values can be confused. A key that begins with `@` gets a second `@`.
+//! `["java.util.ArrayList",[..]]`, `["java.util.LinkedHashMap",{..}]`. So every array in the text is such a
+//! pair, and no two values can be confused.
+//!
+//! The context itself is an object that begins with `"@class"`, because the serializer on Jackson 2 refuses one without
+//! it; for the other serializer this is one more entry. Spring Batch cannot hold null in a context, so the keys whose
+//! value is null are in a list under `"@null"` instead. A key of a context that begins with `@` gets a second `@`.
 
 use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::ContextMap;
 
 const CLASS: &str = "@class";
+/// The keys whose value is null.
+const NULL: &str = "@null";
 
 /// The stored form of a context.
 ///
@@ -28,8 +34,7 @@ const CLASS: &str = "@class";
 #[must_use]
 #[expect(clippy::missing_panics_doc, reason = "JSON values with text keys always serialise")]
 pub fn encode_context(context: &ContextMap) -> String {
-    let entries = Object { class: "java.util.HashMap", entries: context.iter(), len: context.len() };
-    serde_json::to_string(&entries).expect("JSON values with text keys always serialise")
+    serde_json::to_string(&Context(context)).expect("JSON values with text keys always serialise")
 }
 
 /// Decodes a text written by [`encode_context`] or by Spring Batch's JSON serializer.
@@ -38,23 +43,24 @@ pub fn encode_context(context: &ContextMap) -> String {
 /// The reason why the text is not a context.
 pub fn decode_context(text: &str) -> Result<ContextMap, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    match decode(value) {
-        Value::Object(entries) => Ok(entries.into_iter().collect()),
+    match value {
+        Value::Object(entries) => Ok(decode_object(entries).into_iter().collect()),
         other => Err(format!("a context is a JSON object, not `{other}`")),
     }
 }
 
-struct Object<I> {
-    class: &'static str,
-    entries: I,
-    len: usize,
-}
+struct Context<'a>(&'a ContextMap);
 
-impl<'a, I: Iterator<Item = (&'a String, &'a Value)> + Clone> Serialize for Object<I> {
+impl Serialize for Context<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.len + 1))?;
-        map.serialize_entry(CLASS, self.class)?;
-        for (key, value) in self.entries.clone() {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(CLASS, "java.util.HashMap")?;
+        let nulls: Vec<&str> =
+            self.0.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect();
+        if !nulls.is_empty() {
+            map.serialize_entry(NULL, &("java.util.ArrayList", nulls))?;
+        }
+        for (key, value) in self.0.iter().filter(|(_, value)| !value.is_null()) {
             let key: Cow<'_, str> =
                 if key.starts_with('@') { format!("@{key}").into() } else { key.as_str().into() };
             map.serialize_entry(&key, &Stored(value))?;
@@ -73,11 +79,7 @@ impl Serialize for Stored<'_> {
                 ("java.math.BigInteger", number).serialize(serializer)
             }
             Value::Array(items) => ("java.util.ArrayList", Items(items)).serialize(serializer),
-            Value::Object(entries) => {
-                let len = entries.len();
-                Object { class: "java.util.LinkedHashMap", entries: entries.iter(), len }
-                    .serialize(serializer)
-            }
+            Value::Object(entries) => ("java.util.LinkedHashMap", Entries(entries)).serialize(serializer),
             plain => plain.serialize(serializer),
         }
     }
@@ -91,6 +93,14 @@ impl Serialize for Items<'_> {
     }
 }
 
+struct Entries<'a>(&'a Map<String, Value>);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, Stored(value))))
+    }
+}
+
 fn decode(value: Value) -> Value {
     match value {
         Value::Array(mut pair) if pair.len() == 2 && pair[0].is_string() => {
@@ -101,17 +111,33 @@ fn decode(value: Value) -> Value {
                     number.as_f64().and_then(Number::from_f64).unwrap_or(number).into()
                 }
                 (_, Value::Array(items)) => items.into_iter().map(decode).collect(),
-                (_, inner) => decode(inner),
+                // The class is known already, so all keys are the user's.
+                (_, Value::Object(entries)) => {
+                    entries.into_iter().map(|(key, value)| (key, decode(value))).collect()
+                }
+                (_, inner) => inner,
             }
         }
         Value::Array(items) => items.into_iter().map(decode).collect(),
-        Value::Object(entries) => entries
-            .into_iter()
-            .filter(|(key, _)| key != CLASS)
-            .map(|(key, value)| (key.strip_prefix('@').map(str::to_owned).unwrap_or(key), decode(value)))
-            .collect(),
+        Value::Object(entries) => Value::Object(decode_object(entries)),
         plain => plain,
     }
+}
+
+/// Decodes the entries of a context, or of an object as the serializer on Jackson 2 writes it.
+fn decode_object(mut entries: Map<String, Value>) -> Map<String, Value> {
+    // Without a class it was written by the serializer on Jackson 3, which has no keys of its own.
+    if entries.remove(CLASS).is_none() {
+        return entries.into_iter().map(|(key, value)| (key, decode(value))).collect();
+    }
+    let nulls = entries.remove(NULL).map(decode);
+    let nulls = nulls.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let nulls: Vec<String> = nulls.filter_map(|key| key.as_str().map(str::to_owned)).collect();
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.strip_prefix('@').map(str::to_owned).unwrap_or(key), decode(value)))
+        .chain(nulls.into_iter().map(|key| (key, Value::Null)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -135,6 +161,7 @@ mod tests {
         fn text(&mut self) -> String {
             const PIECES: &[&str] = &[
                 "@class",
+                "@null",
                 "@",
                 "java.lang.Long",
                 "[\"java.lang.Long\",7]",
@@ -149,7 +176,7 @@ mod tests {
                 "batch.position",
                 "{\"@class\":\"java.util.HashMap\"}",
             ];
-            (0..self.below(4)).map(|_| PIECES[usize::try_from(self.below(14)).unwrap()]).collect()
+            (0..self.below(4)).map(|_| PIECES[usize::try_from(self.below(15)).unwrap()]).collect()
         }
 
         fn value(&mut self, depth: u32) -> Value {
@@ -182,27 +209,65 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_as_spring_batch_writes_them() {
+    fn values_are_written_as_both_serializers_of_spring_batch_read_them() {
         let context = ContextMap::from([
-            ("a".to_owned(), serde_json::json!({ "n": 1, "list": [true, "x"] })),
+            ("a".to_owned(), serde_json::json!({ "n": 1, "list": [true, "x"], "@class": { "k": null } })),
             ("b".to_owned(), serde_json::json!(1.5)),
         ]);
         assert_eq!(
             encode_context(&context),
             concat!(
-                r#"{"@class":"java.util.HashMap","a":{"@class":"java.util.LinkedHashMap","#,
-                r#""list":["java.util.ArrayList",[true,"x"]],"n":["java.lang.Long",1]},"b":1.5}"#
+                r#"{"@class":"java.util.HashMap","a":["java.util.LinkedHashMap",{"#,
+                r#""@class":["java.util.LinkedHashMap",{"k":null}],"#,
+                r#""list":["java.util.ArrayList",[true,"x"]],"n":["java.lang.Long",1]}],"b":1.5}"#
             )
         );
     }
 
     #[test]
-    fn contexts_of_spring_batch_are_read() {
-        let text = r#"{"@class":"java.util.HashMap","count":3,"names":["java.util.Arrays$ArrayList",["a","b"]],"when":["java.util.Date",5]}"#;
-        let context = decode_context(text).unwrap();
-        assert_eq!(context["count"], 3);
-        assert_eq!(context["names"], serde_json::json!(["a", "b"]));
-        assert_eq!(context["when"], 5);
+    fn no_value_of_a_context_is_written_as_null() {
+        let context = ContextMap::from([
+            ("@at".to_owned(), Value::Null),
+            ("@null".to_owned(), serde_json::json!(["none"])),
+            ("none".to_owned(), Value::Null),
+            ("some".to_owned(), true.into()),
+        ]);
+        let text = encode_context(&context);
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"@class":"java.util.HashMap","@null":["java.util.ArrayList",["@at","none"]],"#,
+                r#""@@null":["java.util.ArrayList",["none"]],"some":true}"#
+            )
+        );
+        assert_eq!(decode_context(&text).unwrap(), context);
+    }
+
+    #[test]
+    fn contexts_of_both_serializers_of_spring_batch_are_read() {
+        for text in [
+            r#"{"@class":"java.util.HashMap","count":3,"names":["java.util.Arrays$ArrayList",["a","b"]],"when":["java.util.Date",5],"map":{"@class":"java.util.HashMap","k":["java.lang.Long",1]}}"#,
+            r#"{"count":3,"names":["java.util.Arrays$ArrayList",["a","b"]],"when":["java.util.Date",5],"map":["java.util.HashMap",{"k":["java.lang.Long",1]}]}"#,
+        ] {
+            let context = decode_context(text).unwrap();
+            assert_eq!(context["count"], 3);
+            assert_eq!(context["names"], serde_json::json!(["a", "b"]));
+            assert_eq!(context["when"], 5);
+            assert_eq!(context["map"], serde_json::json!({ "k": 1 }));
+        }
+    }
+
+    #[test]
+    fn keys_of_a_context_of_jackson_3_are_read_as_they_are() {
+        let context = decode_context(r#"{"@at":1,"@@at":2,"gone":null}"#).unwrap();
+        assert_eq!(
+            context,
+            ContextMap::from([
+                ("@at".to_owned(), 1.into()),
+                ("@@at".to_owned(), 2.into()),
+                ("gone".to_owned(), Value::Null)
+            ])
+        );
     }
 
     #[test]
