@@ -95,6 +95,16 @@ fn processing() {
     process_slowly;
 }
 
+#[step]
+fn call_slowly(quota: &RateLimit, step: &StepContext) -> Result<(), Stopped> {
+    (0..ITEMS).try_for_each(|_| quota.wait(step.stop_signal()))
+}
+
+#[job]
+fn calling() {
+    call_slowly;
+}
+
 #[job]
 fn reading_in_partitions() {
     read_in_partitions;
@@ -124,6 +134,17 @@ fn a_wait_for_a_turn_ends_at_a_stop_and_a_restart_is_exact() {
         let all = summed(step(&report, name));
         assert_eq!((all.read, all.write, all.skips()), (40, 40, 0), "{name}");
     }
+}
+
+#[test]
+fn a_tasklet_that_waits_for_a_turn_ends_as_stopped_at_a_stop() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = World::new();
+    IS_SLOW.store(true, Ordering::Relaxed);
+    let report = world.run(&calling());
+    IS_SLOW.store(false, Ordering::Relaxed);
+    assert_eq!(report.status, BatchStatus::Stopped, "{}", report.exit.description);
+    world.completes(&calling());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::definition::{ChunkTransaction, Failure, Phase, States, StepListener as _, Tasklet, TaskletCall};
 use crate::engine::chunk::checkpoint::{Checkpoint, TaskletDone};
+use crate::engine::chunk::shared::halt;
 use crate::engine::faults::panic;
 use crate::engine::step::{Halt, MAX_AGAIN, Moments, StepEnd, StepOutcome, StepRun};
 use crate::observe::frames;
@@ -55,7 +56,7 @@ fn has_arm(run: &StepRun<'_>, arm: Option<&str>) -> Result<(), Failure> {
 }
 
 fn drive<T: Tasklet>(run: &StepRun<'_>, counters: &Cell<Counters>) -> Result<StepOutcome, Halt> {
-    let failed = |failure: Failure| Halt::Failed(run.blame(failure, Phase::Tasklet));
+    let failed = |failure: Failure| halt(run.blame(failure, Phase::Tasklet));
     // An earlier execution committed the tasklet's transaction but not the end of the step, so the tasklet is not
     // called again.
     if let Some(TaskletDone { arm, output, exit }) = run.inherited.tasklet.clone() {
