@@ -55,6 +55,13 @@ pub(in crate::repository) fn context(
     }
 }
 
+/// Decodes a context that is only shown. An unreadable one, as Spring Batch's default serializer writes it, must not hide
+/// the execution, so its only value is the reason, under a reserved key.
+pub(in crate::repository) fn shown_context(short: Option<String>, serialized: Option<String>) -> ContextMap {
+    context(short, serialized)
+        .unwrap_or_else(|why| ContextMap::from([("batch.unreadable".to_owned(), why.into())]))
+}
+
 /// Merges two contexts; values of `over` win.
 pub(in crate::repository) fn merged(under: ContextMap, over: &str) -> Result<String, String> {
     let mut all = under;

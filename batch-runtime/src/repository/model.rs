@@ -385,7 +385,8 @@ pub struct StepExecution {
     pub counters: Counters,
     /// Where its time went, known after its end.
     pub profile: Option<Profile>,
-    /// Its context, including the checkpoint.
+    /// Its context, including the checkpoint. If another program has written one that is not JSON, its only entry is
+    /// `batch.unreadable`, and says why.
     pub context: ContextMap,
 }
 

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use crate::definition::{ExecutionId, InstanceId, StepExecutionId};
 use crate::postgres::Row;
 use crate::repository::{
-    ExitStatus, InstanceFilter, JobInstance, Ownership, Profile, StepExecution, partitions_of,
+    ExitStatus, InstanceFilter, JobInstance, Ownership, Profile, StepExecution, columns, partitions_of,
 };
 
 pub(super) fn stop_requested(shared: &Arc<Shared>, owner: Ownership) -> Result<bool, InnerError> {
@@ -117,7 +117,7 @@ fn step_of(row: &Row, execution: ExecutionId) -> Result<StepExecution, InnerErro
         started: rows::time(row, 6)?,
         ended: rows::time(row, 7)?,
         updated: rows::time(row, 8)?.unwrap_or(created),
-        context: rows::context(row, 9)?,
+        context: columns::shown_context(get(row, 9)?, get(row, 10)?),
         profile,
         counters: rows::counters_of(row, 16)?,
     })

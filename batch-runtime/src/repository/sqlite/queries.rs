@@ -9,7 +9,7 @@ use super::error::InnerError;
 use super::rows::{self, COUNTERS, int};
 use crate::definition::{Durability, ExecutionId, InstanceId, StepExecutionId, StopSignal};
 use crate::repository::{
-    ExitStatus, InstanceFilter, JobInstance, Ownership, Profile, RepositoryError, StepExecution,
+    ExitStatus, InstanceFilter, JobInstance, Ownership, Profile, RepositoryError, StepExecution, columns,
     partitions_of,
 };
 
@@ -141,7 +141,7 @@ fn step_of(row: &Row<'_>, execution: ExecutionId) -> Result<StepExecution, Inner
         started: rows::time(row, 6)?,
         ended: rows::time(row, 7)?,
         updated: rows::time(row, 8)?.unwrap_or(created),
-        context: rows::context(row.get(9)?, row.get(10)?)?,
+        context: columns::shown_context(row.get(9)?, row.get(10)?),
         profile,
         counters: rows::counters(row, 16)?,
     })
