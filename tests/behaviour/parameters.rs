@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use batch_runtime::engine::JobError;
 use batch_runtime::operator::JobOperator;
 use batch_runtime::prelude::*;
-use batch_runtime::{JobDefinition, ParameterValue, Parameters};
+use batch_runtime::{JobDefinition, ParameterValue, Parameters, Timestamp};
 
 use crate::support::World;
 
@@ -133,7 +133,41 @@ fn a_restart_gets_a_list_back_unchanged() {
         world.texts(
             "SELECT DISTINCT PARAMETER_VALUE FROM BATCH_JOB_EXECUTION_PARAMS WHERE PARAMETER_NAME = 'days'"
         ),
-        [r#"["2026-01-31","2024-02-29"]"#]
+        ["2026-01-31,2024-02-29"]
+    );
+}
+
+static TOLD: Mutex<Vec<(Timestamp, Vec<String>)>> = Mutex::new(Vec::new());
+
+#[step]
+fn tell(at: Timestamp, words: Vec<String>, fails: bool) -> Result<(), String> {
+    TOLD.lock().unwrap().push((at, words));
+    if fails { Err("not yet".to_owned()) } else { Ok(()) }
+}
+
+#[job]
+fn of_texts(at: Timestamp, words: Vec<String>, #[param(identifying = false)] fails: bool) {
+    tell;
+}
+
+#[test]
+fn values_that_spring_batch_cannot_convert_are_stored_as_strings_and_a_restart_gets_them_back() {
+    let world = World::new();
+    let at: Timestamp = "2026-01-31T08:30:00Z".parse().unwrap();
+    let words = vec!["a,b".to_owned(), String::new()];
+    let failed = world.fails(&of_texts(at, words.clone(), true));
+    let operator = JobOperator::new(world.repository.clone()).with_jobs(&[of_texts::INFO]);
+    let mut given = Parameters::new();
+    let value = ParameterValue::Boolean(false);
+    given.insert("fails", batch_runtime::Parameter { value, identifying: false, secret: false });
+    operator.restart_with(failed.execution, &given).unwrap();
+    assert_eq!(*TOLD.lock().unwrap(), [(at, words.clone()), (at, words)]);
+    assert_eq!(
+        world.texts(
+            "SELECT DISTINCT PARAMETER_TYPE || ' ' || PARAMETER_VALUE FROM BATCH_JOB_EXECUTION_PARAMS
+             WHERE IDENTIFYING = 'Y' ORDER BY 1"
+        ),
+        ["java.lang.String 2026-01-31T08:30:00Z", r#"java.lang.String ["a,b",""]"#]
     );
 }
 

@@ -46,7 +46,7 @@ fn keeps<T: ParameterType + Debug>(value: &T) -> Result<Parameters, TestCaseErro
     prop_assert_eq!(&all.get("p").expect("the parameter").value, &given);
 
     let (class, text) = (given.java_class(), given.to_string());
-    let stored = ParameterValue::from_stored(class, &text).expect("what was stored");
+    let stored = ParameterValue::from_stored(class, &given.stored_text()).expect("what was stored");
     prop_assert_eq!(T::from_value(Some(&stored)).expect("what was stored").to_value(), Some(given.clone()));
     prop_assert_eq!(job_key(&launched::<T>(stored)), job_key(&all));
 

@@ -21,6 +21,10 @@ macro_rules! times {
             fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
                 match required(value)? {
                     ParameterValue::$time(time) => Ok(*time),
+                    // An instant that was stored is read back as a string.
+                    ParameterValue::String(text) if matches!(Kind::$kind, Kind::Timestamp) => {
+                        read(Kind::$kind, text)
+                    }
                     _ => Err(concat!($what, " is expected").to_owned()),
                 }
             }

@@ -148,12 +148,8 @@ impl<T: ParameterType> ParameterType for Vec<T> {
     }
 
     fn from_value(value: Option<&ParameterValue>) -> Result<Self, String> {
-        match required(value)? {
-            ParameterValue::List(texts) => {
-                texts.iter().map(|text| T::from_value(Some(&T::of_text(text)?))).collect()
-            }
-            _ => Err("a list of values is expected".to_owned()),
-        }
+        let texts = required(value)?.as_list().ok_or("a list of values is expected")?;
+        texts.iter().map(|text| T::from_value(Some(&T::of_text(text)?))).collect()
     }
 
     fn to_value(&self) -> Option<ParameterValue> {
@@ -162,12 +158,8 @@ impl<T: ParameterType> ParameterType for Vec<T> {
     }
 
     fn canonical(value: &ParameterValue) -> Result<ParameterValue, String> {
-        match value {
-            ParameterValue::List(texts) => {
-                let canonical = |text: &String| Ok(T::canonical(&T::of_text(text)?)?.to_string());
-                texts.iter().map(canonical).collect::<Result<_, String>>().map(ParameterValue::List)
-            }
-            _ => Err("a list of values is expected".to_owned()),
-        }
+        let texts = value.as_list().ok_or("a list of values is expected")?;
+        let canonical = |text: &String| Ok(T::canonical(&T::of_text(text)?)?.to_string());
+        texts.iter().map(canonical).collect::<Result<_, String>>().map(ParameterValue::List)
     }
 }

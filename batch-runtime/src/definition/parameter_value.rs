@@ -1,5 +1,9 @@
 //! The value of a parameter as the repository stores it, losslessly: the name of a Java class and a string.
+//!
+//! Spring Batch reads a value only if it can convert the string to the class, so a class that it cannot convert to is not
+//! used: it knows none for instants, and splits the text of a list at each comma.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -40,18 +44,26 @@ pub enum ParameterValue {
     Date(Date),
     /// `java.time.LocalDateTime`.
     DateTime(DateTime),
-    /// `java.time.Instant`.
+    /// `java.lang.String`: the instant as Java's `Instant` formats it, `2024-01-31T08:30:00Z`.
     Timestamp(Timestamp),
-    /// `java.util.List`: the text of each value, stored as a JSON array of strings.
+    /// `java.util.List`: the text of each value, separated by commas. If that would be read back as another list,
+    /// because a text has a comma in it, for example: `java.lang.String`, a JSON array of strings.
     List(Vec<String>),
+    /// A value that another program has stored, of a class that no parameter of this framework has.
+    Other {
+        /// The Java class.
+        class: String,
+        /// The stored text.
+        text: String,
+    },
 }
 
 impl ParameterValue {
     /// The class stored in the column `PARAMETER_TYPE`.
     #[must_use]
-    pub const fn java_class(&self) -> &'static str {
+    pub fn java_class(&self) -> &str {
         match self {
-            Self::String(_) => "java.lang.String",
+            Self::String(_) | Self::Timestamp(_) => "java.lang.String",
             Self::Long(_) => "java.lang.Long",
             Self::BigInteger(_) => "java.math.BigInteger",
             Self::Double(_) => "java.lang.Double",
@@ -59,12 +71,40 @@ impl ParameterValue {
             Self::Boolean(_) => "java.lang.Boolean",
             Self::Date(_) => "java.time.LocalDate",
             Self::DateTime(_) => "java.time.LocalDateTime",
-            Self::Timestamp(_) => "java.time.Instant",
-            Self::List(_) => "java.util.List",
+            Self::List(texts) if separated(texts).is_none() => "java.lang.String",
+            Self::List(_) => LIST,
+            Self::Other { class, .. } => class,
         }
     }
 
-    /// Parses a stored value.
+    /// The text stored in the column `PARAMETER_VALUE`.
+    ///
+    /// ```
+    /// use batch_runtime::ParameterValue;
+    ///
+    /// let list = ParameterValue::List(vec!["a".to_owned(), "b c".to_owned()]);
+    /// assert_eq!((list.java_class(), list.stored_text().as_str()), ("java.util.List", "a,b c"));
+    /// ```
+    #[must_use]
+    pub fn stored_text(&self) -> String {
+        match self {
+            Self::List(texts) => separated(texts).unwrap_or_else(|| self.to_string()),
+            other => other.to_string(),
+        }
+    }
+
+    /// The class and the value as `JobParameter.toString` of Spring Batch writes them.
+    pub(crate) fn in_job_key(&self) -> (Cow<'_, str>, String) {
+        match self {
+            Self::List(texts) if separated(texts).is_some() => {
+                (format!("interface {LIST}").into(), format!("[{}]", texts.join(", ")))
+            }
+            other => (format!("class {}", other.java_class()).into(), other.to_string()),
+        }
+    }
+
+    /// Parses a stored value. The text of a `java.lang.String` can also be an instant or a list: the type of the
+    /// parameter tells.
     ///
     /// # Errors
     /// A message that says what does not fit.
@@ -72,23 +112,32 @@ impl ParameterValue {
         fn read<T: FromStr>(java_class: &str, text: &str) -> Result<T, String> {
             text.parse().map_err(|_| format!("`{text}` is not a {java_class}"))
         }
+        /// Java's numbers and times have a larger range.
+        fn within<T: FromStr>(class: &str, text: &str, of: impl Fn(T) -> ParameterValue) -> ParameterValue {
+            text.parse()
+                .map_or_else(|_| ParameterValue::Other { class: class.to_owned(), text: text.to_owned() }, of)
+        }
         Ok(match java_class {
             "java.lang.String" => Self::String(text.to_owned()),
             "java.lang.Long" => Self::Long(read(java_class, text)?),
-            "java.math.BigInteger" => Self::BigInteger(read(java_class, text)?),
+            "java.math.BigInteger" => within(java_class, text, Self::BigInteger),
             "java.lang.Double" => Self::Double(read(java_class, text)?),
             "java.lang.Float" => Self::Float(read(java_class, text)?),
             "java.lang.Boolean" => Self::Boolean(read(java_class, text)?),
-            "java.time.LocalDate" => Self::Date(read(java_class, text)?),
-            "java.time.LocalDateTime" => Self::DateTime(read(java_class, text)?),
-            "java.time.Instant" => Self::Timestamp(read(java_class, text)?),
-            "java.util.List" => {
-                Self::List(serde_json::from_str(text).map_err(|_| {
-                    format!("`{text}` is not a {java_class}, stored as a JSON array of strings")
-                })?)
-            }
-            other => return Err(format!("unknown parameter class {other}")),
+            "java.time.LocalDate" => within(java_class, text, Self::Date),
+            "java.time.LocalDateTime" => within(java_class, text, Self::DateTime),
+            LIST => Self::List(list_of(text)),
+            class => Self::Other { class: class.to_owned(), text: text.to_owned() },
         })
+    }
+
+    /// The texts of a list, also of one that was read back as a string.
+    pub(crate) fn as_list(&self) -> Option<Cow<'_, [String]>> {
+        match self {
+            Self::List(texts) => Some(texts.into()),
+            Self::String(text) => serde_json::from_str(text).ok().map(Cow::<[String]>::Owned),
+            _ => None,
+        }
     }
 
     /// A whole number: a `Long` if it fits, so that a number is always stored the same way.
@@ -110,6 +159,15 @@ impl PartialEq for ParameterValue {
             (Self::DateTime(a), Self::DateTime(b)) => a == b,
             (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,
+            (Self::Other { class, text }, Self::Other { class: other, text: its }) => {
+                class == other && text == its
+            }
+            // Instants and some lists are stored as strings.
+            (Self::String(text), Self::Timestamp(_) | Self::List(_))
+            | (Self::Timestamp(_) | Self::List(_), Self::String(text)) => {
+                let other = if matches!(self, Self::String(_)) { other } else { self };
+                other.java_class() == "java.lang.String" && other.to_string() == *text
+            }
             _ => false,
         }
     }
@@ -117,12 +175,11 @@ impl PartialEq for ParameterValue {
 
 impl Eq for ParameterValue {}
 
-/// The text stored in `PARAMETER_VALUE` and hashed into `JOB_KEY`. Numbers and times are formatted as their
-/// Java classes format them.
+/// The text that is shown. Numbers and times are formatted as their Java classes format them; a list is a JSON array.
 impl fmt::Display for ParameterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::String(text) => f.write_str(text),
+            Self::String(text) | Self::Other { text, .. } => f.write_str(text),
             Self::Long(number) => write!(f, "{number}"),
             Self::BigInteger(number) => write!(f, "{number}"),
             Self::Double(number) => f.write_str(&java_decimal(*number, number.is_nan())),
@@ -134,6 +191,26 @@ impl fmt::Display for ParameterValue {
             Self::List(texts) => f.write_str(&serde_json::Value::from(texts.clone()).to_string()),
         }
     }
+}
+
+const LIST: &str = "java.util.List";
+
+/// The texts separated by commas, if that is read back as the same list.
+fn separated(texts: &[String]) -> Option<String> {
+    let text = texts.join(",");
+    (list_of(&text) == texts).then_some(text)
+}
+
+/// Splits a text as Spring Batch does: at each comma, without the white space around each part.
+fn list_of(text: &str) -> Vec<String> {
+    // The form in which lists were stored first.
+    if let Ok(texts) = serde_json::from_str(text) {
+        return texts;
+    }
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(',').map(|part| part.trim_matches(|c| c <= ' ').to_owned()).collect()
 }
 
 /// A whole number from -(2¹²⁸ - 1) to 2¹²⁸ - 1.
@@ -234,8 +311,8 @@ impl TryFrom<BigInteger> for i128 {
     }
 }
 
-/// `Double.toString` and `Float.toString` of Java 19 and later: the shortest digits that parse back, in plain
-/// notation from 10⁻³ to 10⁷, otherwise as `1.0E10`.
+/// `Double.toString` and `Float.toString` of Java 19 and later: the shortest digits that parse back, but at least two, in
+/// plain notation from 10⁻³ to 10⁷, otherwise as `1.0E10`.
 fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_nan: bool) -> String {
     if is_nan {
         return "NaN".to_owned();
@@ -250,7 +327,8 @@ fn java_decimal<N: Copy + fmt::Debug + fmt::UpperExp + Into<f64>>(number: N, is_
     if size == 0.0 || matches!(power.parse(), Ok(-3..=6)) {
         return format!("{number:?}");
     }
-    if digits.contains('.') { exponent } else { format!("{digits}.0E{power}") }
+    // The nearest number of two digits: the smallest `f64` is `5E-324` and `4.9E-324`.
+    if digits.contains('.') { exponent } else { format!("{number:.1E}") }
 }
 
 /// `LocalDateTime.toString`: seconds and fractions only if they are not zero.
@@ -283,6 +361,7 @@ fn java_fraction(nano: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::ParameterType as _;
 
     #[test]
     fn doubles_are_written_as_java_writes_them() {
@@ -296,6 +375,9 @@ mod tests {
             (1e7, "1.0E7"),
             (0.001, "0.001"),
             (0.000_12, "1.2E-4"),
+            (2e23, "2.0E23"),
+            (5e-324, "4.9E-324"),
+            (-1e-323, "-9.9E-324"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
@@ -305,8 +387,13 @@ mod tests {
 
     #[test]
     fn floats_are_written_by_their_own_digits() {
-        for (number, text) in [(0.1, "0.1"), (0.001, "0.001"), (1e7, "1.0E7"), (16_777_216.0, "1.6777216E7")]
-        {
+        for (number, text) in [
+            (0.1, "0.1"),
+            (0.001, "0.001"),
+            (1e7, "1.0E7"),
+            (16_777_216.0, "1.6777216E7"),
+            (1e-45, "1.4E-45"),
+        ] {
             assert_eq!(ParameterValue::Float(number).to_string(), text);
         }
     }
@@ -325,10 +412,64 @@ mod tests {
         assert_eq!(java_instant(instant), "2024-01-31T08:30:00Z");
     }
 
+    fn list(texts: &[&str]) -> ParameterValue {
+        ParameterValue::List(texts.iter().map(ToString::to_string).collect())
+    }
+
     #[test]
-    fn a_stored_list_keeps_its_values_apart() {
-        let list = ParameterValue::List(vec!["a,b".to_owned(), "\"]".to_owned(), String::new()]);
-        assert_eq!(list.to_string(), r#"["a,b","\"]",""]"#);
-        assert_eq!(ParameterValue::from_stored("java.util.List", &list.to_string()), Ok(list));
+    fn a_list_is_stored_in_the_form_that_spring_batch_splits() {
+        for (texts, text) in
+            [(&["a", "b c"][..], "a,b c"), (&["x"], "x"), (&[], ""), (&["ä", "", "ß"], "ä,,ß")]
+        {
+            let list = list(texts);
+            assert_eq!((list.java_class(), list.stored_text().as_str()), ("java.util.List", text));
+            assert_eq!(ParameterValue::from_stored("java.util.List", text), Ok(list));
+        }
+    }
+
+    #[test]
+    fn a_list_that_spring_batch_would_split_otherwise_is_stored_as_a_string() {
+        for (texts, text) in [
+            (&["a,b", "\"]", ""][..], r#"["a,b","\"]",""]"#),
+            (&[" a"], r#"[" a"]"#),
+            (&["a\n"], r#"["a\n"]"#),
+            (&[""], r#"[""]"#),
+            (&["[]"], r#"["[]"]"#),
+        ] {
+            let list = list(texts);
+            assert_eq!((list.java_class(), list.stored_text().as_str()), ("java.lang.String", text));
+            let stored = ParameterValue::from_stored("java.lang.String", text).unwrap();
+            assert_eq!(
+                (&stored, Vec::<String>::from_value(Some(&stored))),
+                (&list, Ok(texts.iter().map(ToString::to_string).collect()))
+            );
+        }
+    }
+
+    #[test]
+    fn an_instant_is_stored_as_a_string_because_spring_batch_reads_no_instants() {
+        let instant: Timestamp = "2024-01-31T09:30:00.25+01:00".parse().expect("an instant");
+        let value = ParameterValue::Timestamp(instant);
+        assert_eq!(
+            (value.java_class(), value.stored_text().as_str()),
+            ("java.lang.String", "2024-01-31T08:30:00.250Z")
+        );
+        let stored = ParameterValue::from_stored(value.java_class(), &value.stored_text()).unwrap();
+        assert_eq!((&stored, Timestamp::from_value(Some(&stored))), (&value, Ok(instant)));
+        assert!(Timestamp::from_value(Some(&ParameterValue::String("soon".to_owned()))).is_err());
+    }
+
+    #[test]
+    fn values_of_other_classes_are_kept_as_they_are() {
+        for (class, text) in [
+            ("java.util.Date", "2024-01-31T08:30:00.000+0000"),
+            ("java.time.LocalTime", "08:30:00"),
+            ("com.example.Region", "EU"),
+            ("java.time.LocalDate", "+12345-01-31"),
+            ("java.math.BigInteger", "9999999999999999999999999999999999999999999999"),
+        ] {
+            let value = ParameterValue::from_stored(class, text).unwrap();
+            assert_eq!((value.java_class(), value.stored_text().as_str()), (class, text));
+        }
     }
 }

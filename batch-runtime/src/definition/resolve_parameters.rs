@@ -289,12 +289,13 @@ fn resolve_all(
 
 fn parameter_of_ours(job: &JobInfo, name: &str, parameter: &Parameter) -> Result<Parameter, ParametersError> {
     match (name, &parameter.value) {
-        (SCHEDULE_TIME, ParameterValue::Timestamp(_)) | (RUN_ID | REPLAY, ParameterValue::Long(_)) => {
+        (RUN_ID | REPLAY, ParameterValue::Long(_)) => {
             Ok(Parameter { identifying: true, secret: false, ..parameter.clone() })
         }
-        (SCHEDULE_TIME, value) => {
-            Err(unexpected(job, name, "an instant is expected".to_owned(), &value.to_string()))
-        }
+        (SCHEDULE_TIME, value) => match Timestamp::from_value(Some(value)) {
+            Ok(_) => Ok(Parameter { identifying: true, secret: false, ..parameter.clone() }),
+            Err(expected) => Err(unexpected(job, name, expected, &value.to_string())),
+        },
         (_, value) => Err(unexpected(job, name, WHOLE_NUMBER.to_owned(), &value.to_string())),
     }
 }

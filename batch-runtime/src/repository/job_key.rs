@@ -19,13 +19,13 @@ use crate::definition::Parameters;
 pub fn job_key(parameters: &Parameters) -> String {
     use std::fmt::Write;
 
+    let mut identifying: Vec<_> = parameters.iter().filter(|(_, parameter)| parameter.identifying).collect();
+    // Java compares texts by their UTF-16 units.
+    identifying.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
     let mut hash = Md5::new();
-    for (name, parameter) in parameters.iter().filter(|(_, parameter)| parameter.identifying) {
-        let class = parameter.value.java_class();
-        hash.update(format!(
-            "JobParameter{{name='{name}', value={}, type=class {class}, identifying=true}}",
-            parameter.value
-        ));
+    for (name, parameter) in identifying {
+        let (class, value) = parameter.value.in_job_key();
+        hash.update(format!("JobParameter{{name='{name}', value={value}, type={class}, identifying=true}}"));
     }
     hash.finalize().iter().fold(String::with_capacity(32), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -55,6 +55,30 @@ mod tests {
         let date = ParameterValue::Date(jiff::civil::date(2024, 1, 31));
         assert_eq!(key_of(&[("schedule.date", date)]), "a5dedfd2d57a24e86d18518e64dcda84");
         assert_eq!(key_of(&[("d", ParameterValue::Double(1e10))]), "79f9cdc4d5e4d5fa002ff8d29a79cb82");
+        assert_eq!(key_of(&[("d", ParameterValue::Double(5e-324))]), "a88085b65e8d65b7ca68af95e7369a16");
+        assert_eq!(key_of(&[("f", ParameterValue::Float(1e-45))]), "a92c5ba6ef76970c4aa39415ee0a81d4");
+        assert_eq!(key_of(&[("b", ParameterValue::Boolean(true))]), "54a5f45bb02e54e745ed536335d6af25");
+        let minute = ParameterValue::DateTime(jiff::civil::date(2024, 1, 31).at(8, 30, 0, 0));
+        assert_eq!(key_of(&[("at", minute)]), "e96c7e4eb1915f65cfd2d90a5b58e836");
+        let large = ParameterValue::BigInteger(u64::MAX.into());
+        assert_eq!(key_of(&[("n", large)]), "8ed4fbf8bf55ad68bdb44eff44f90a01");
+        assert_eq!(key_of(&[("größe", text("ß\u{1f600} 'x' {y}"))]), "bf700d78e228167a66e0c6634bf7ff9d");
+    }
+
+    #[test]
+    fn job_keys_of_lists_and_instants_equal_those_of_what_spring_batch_reads() {
+        let list = |texts: &[&str]| ParameterValue::List(texts.iter().map(ToString::to_string).collect());
+        assert_eq!(key_of(&[("list", list(&["a", "b c"]))]), "022ed954838d6982be3d6d45b8b0312d");
+        assert_eq!(key_of(&[("list", list(&[]))]), "1f4c25527b59749b71f3a1c457ff187b");
+        assert_eq!(key_of(&[("list", list(&["a,b"]))]), "30b35e6e3ff75b6eda4ceeb8f007380b");
+        let instant = ParameterValue::Timestamp("2024-01-31T09:30+01:00".parse().unwrap());
+        assert_eq!(key_of(&[("at", instant)]), "f809a94af8c67c013841790f5140952b");
+    }
+
+    #[test]
+    fn names_are_sorted_as_java_sorts_them() {
+        let parameters = [("\u{fb01}", ParameterValue::Long(1)), ("\u{1f600}", ParameterValue::Long(2))];
+        assert_eq!(key_of(&parameters), "f2e112fe7c2d97d5b578b04713df4135");
     }
 
     #[test]

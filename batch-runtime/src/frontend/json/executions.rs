@@ -41,7 +41,7 @@ pub(crate) struct Recorded<'a> {
     owner: Option<&'a Owner>,
     /// `alive`, `dead` or `unknown`; `null` if the execution is not running.
     owner_state: Option<OwnerState>,
-    parameters: BTreeMap<&'a str, Stored>,
+    parameters: BTreeMap<&'a str, Stored<'a>>,
     running_steps: Vec<Running<'a>>,
 }
 
@@ -81,9 +81,9 @@ impl<'a> From<&'a RunningStep> for Running<'a> {
 }
 
 #[derive(Serialize)]
-struct Stored {
+struct Stored<'a> {
     value: serde_json::Value,
-    r#type: &'static str,
+    r#type: &'a str,
     identifying: bool,
 }
 

@@ -1,5 +1,6 @@
 //! Looks for unfinished files that instances have left, and that no restart will continue.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -76,10 +77,10 @@ impl JobOperator {
 fn folders_of(parameters: &[StoredParameter]) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
     for parameter in parameters {
-        let texts = match &parameter.value {
-            ParameterValue::String(text) => std::slice::from_ref(text),
-            ParameterValue::List(texts) => texts,
-            _ => &[],
+        let texts = match (&parameter.value, parameter.value.as_list()) {
+            (_, Some(texts)) => texts,
+            (ParameterValue::String(text), None) => Cow::from(std::slice::from_ref(text)),
+            _ => Cow::default(),
         };
         // A path is stored as an absolute one, or as a URI.
         let texts = texts.iter().filter(|text| text.starts_with('/') || text.starts_with("file:"));

@@ -345,7 +345,7 @@ fn insert_parameters(tx: &Tx<'_>, execution: ExecutionId, parameters: &Parameter
     for (name, parameter) in parameters.iter().filter(|(_, parameter)| !parameter.secret) {
         let class = parameter.value.java_class();
         let (value, identifying) =
-            (parameter.value.to_string(), if parameter.identifying { "Y" } else { "N" });
+            (parameter.value.stored_text(), if parameter.identifying { "Y" } else { "N" });
         let values: [Value<'_>; 5] = [&execution.0, &name, &class, &value, &identifying];
         tx.send(
             "INSERT INTO @BATCH_JOB_EXECUTION_PARAMS (JOB_EXECUTION_ID, PARAMETER_NAME, PARAMETER_TYPE, PARAMETER_VALUE,

@@ -332,7 +332,7 @@ fn insert_parameters(
             execution.0,
             name,
             parameter.value.java_class(),
-            parameter.value.to_string(),
+            parameter.value.stored_text(),
             if parameter.identifying { "Y" } else { "N" },
         ])?;
     }

@@ -220,7 +220,8 @@ fn earlier(page: &Page, job: &JobInfo, fields: &Query) -> Result<Option<JobExecu
 /// The value that a parameter had in an execution. A list has each of its values on a line.
 fn stored(execution: &JobExecution, spec: &ParameterSpec) -> Option<String> {
     let found = execution.parameters.iter().find(|parameter| parameter.name == spec.name)?;
-    Some(lines(&found.value))
+    let list = if spec.list { found.value.as_list() } else { None };
+    Some(list.map_or_else(|| lines(&found.value), |texts| texts.join("\n")))
 }
 
 fn lines(value: &ParameterValue) -> String {
