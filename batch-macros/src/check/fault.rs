@@ -22,11 +22,15 @@ pub(crate) fn exceptions(options: &StepOptions, errors: &mut Errors) {
 pub(crate) fn on_tasklet(options: &StepOptions, errors: &mut Errors) {
     for name in &options.given {
         let message = match name.to_string().as_str() {
-            "skip" | "no_skip" => {
+            "skip" => {
                 "skips single items of a pipe, `reader | processor | writer`; a tasklet has none and handles its errors itself"
             }
-            "retry" | "no_retry" => {
+            "no_skip" => "makes an exception to `skip`; a tasklet has no items and handles its errors itself",
+            "retry" => {
                 "retries the calls of a pipe's components; a tasklet retries its own work, or returns `Repeat::Again`"
+            }
+            "no_retry" => {
+                "makes an exception to `retry`; a tasklet retries its own work, or returns `Repeat::Again`"
             }
             "threads" => "spreads the processors of a pipe over threads; a tasklet has none",
             "remote" => "lets workers process the chunks of a pipe; a tasklet has none",

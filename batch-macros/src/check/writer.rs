@@ -60,6 +60,6 @@ pub(crate) fn check(component: &Component<'_>, errors: &mut Errors) {
     if item_of_impl(value, "Writer").is_none()
         && let Some(opaque) = impl_trait(value)
     {
-        errors.at(opaque, "a writer object is returned as `impl Writer<Item = ..>`, with the item's type written out, or by its type");
+        errors.at(opaque, "return a writer object as `impl Writer<Item = ..>`, with the item's type written out, or name the type of the writer");
     }
 }

@@ -59,7 +59,8 @@ use crate::observe::JobReport;
 use crate::repository::{Outlook, Repository};
 use flow::nested::RunAs;
 
-/// Runs a job to its end, on this thread and those of its splits. No thread of a split outlives the split.
+/// Runs a job to its end, on this thread and on others that its splits and steps start. No thread of a split outlives
+/// the split.
 ///
 /// # Errors
 /// When the job could not be launched, or when the repository was lost during the run. A job that failed is not an

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{BatchStatus, JobInstance};
 use crate::definition::InstanceId;
 
-/// Selects instances of a job to be purged: a page of those that are complete for good, by their IDs.
+/// Selects a page of the instances of a job that may be purged, in the order of their IDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeFilter {
     /// Their job.

@@ -18,8 +18,8 @@ fn is_an_account(account: &str) -> bool {
     hash.to_string().ends_with(check)
 }
 
-/// The contents of the files in the folder, extracted from the text: the first and the last field are at the ends of a
-/// record, and the memo between them contains a line break.
+/// The number of records in the files of the folder, and the totals of their accounts, without a CSV parser: a record
+/// begins with the account and ends with the cents, and the memo between them contains one line break.
 fn expected(folder: &Folder) -> (u64, Totals) {
     let (mut records, mut totals) = (0, Totals::new());
     for file in fs::read_dir(folder.file("payments")).unwrap() {

@@ -73,7 +73,7 @@ pub(super) fn show(command: Command) -> Command {
                 .value_name("STEP:NO")
                 .requires("skipped")
                 .value_parser(|text: &str| text.parse::<SkippedKey>())
-                .help("Shows the next page: only the items after number NO of the step execution with the ID STEP"),
+                .help("Shows the next page: begins after item number NO of the step execution STEP (an ID)"),
             option("compare", 6)
                 .value_name("ID2")
                 .conflicts_with_all(["follow", "skipped"])
@@ -133,7 +133,7 @@ pub(super) fn graph(command: Command) -> Command {
                 .help_heading(OPTIONS)
                 .display_order(2)
                 .help(
-                    "Draws the job of this execution with the states of its steps and the path that it took",
+                    "Draws the job of this execution with the states of its steps; `text` and `svg` also show the path that it took",
                 ),
         )
         .arg(

@@ -31,8 +31,8 @@ const EXIT_CODES: &str = "Exit codes: 0 success, 1 the job failed, 2 wrong comma
 pub(super) enum Parts<'a> {
     /// All of them: for help, completions, and messages that name the nearest.
     All,
-    /// Those whose names are among these arguments. No other can be called by them, and every start of a job would wait
-    /// while the many options of the others are built.
+    /// Those whose names are among these arguments, because the arguments can call no others. Building the many options
+    /// of the others would delay every start of a job.
     NamedIn(&'a [OsString]),
 }
 

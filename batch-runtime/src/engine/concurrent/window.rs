@@ -51,7 +51,7 @@ pub(crate) trait Calls<In, R> {
 ///
 /// A result waits until all calls for earlier items are done. Calls in flight and waiting results together number at
 /// most twice `concurrency`, so one slow call does not immediately block the others, and they do not run far ahead of
-/// it.
+/// it. Only the oldest record may have more, if an earlier processor made many items out of it.
 pub(crate) struct Window<In, R, K, C> {
     name: &'static str,
     concurrency: usize,
@@ -79,7 +79,7 @@ struct Slot<In, R> {
 enum SlotState<In, R> {
     Running,
     Done(Outcome<In, R>),
-    /// The record failed in another call while this call was in flight.
+    /// The record failed in an earlier processor before the result of this call was emitted.
     Discarded {
         running: bool,
     },
@@ -107,8 +107,8 @@ impl<In, R, K, C: Calls<In, R>> Window<In, R, K, C> {
         }
     }
 
-    /// Returns whether a call for a record may start. The outputs of one record are emitted together, so a
-    /// record never blocks itself.
+    /// Returns whether a call for a record may start. The results of one record are emitted only when all its calls are
+    /// done, so the oldest record may start more calls even if the window is full; otherwise it would wait for itself.
     fn may_start(&self, source: u32) -> bool {
         self.running < self.concurrency
             && (self.slots.len() < self.concurrency * 2

@@ -19,8 +19,8 @@ impl<T> TurnLock<T> {
     pub(super) fn lock(&self) -> (MutexGuard<'_, T>, u64) {
         // Panics of user code are caught while the lock is held, so they leave the value intact.
         let turn = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        // Loaded after locking: a thread that commits while the lock is held leaves the notification to its
-        // holder.
+        // Loaded after locking: a thread that commits while another thread holds the lock leaves the notification to
+        // the next holder, which must see that commit.
         let commits = self.commits.load(Ordering::Acquire);
         (turn, commits)
     }

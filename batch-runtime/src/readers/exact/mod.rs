@@ -1,5 +1,5 @@
-//! Wraps a deserializer so that it refuses a text that loses a part as a date or time, two values for one key of a map, and,
-//! in a format without numbers, a number that no float can hold.
+//! Wraps a deserializer so that it refuses three things: a text of which a date or a time would keep only a part, two
+//! values for one key of a map, and, in a format where each number is a text, a number beyond the range of a float.
 
 mod buffers;
 
@@ -67,7 +67,7 @@ impl Format for Texts {
 /// The place of a value, which decides what is checked besides its text.
 pub(super) trait Place: Sized {
     type Format: Format;
-    /// The place, for a visitor that takes a map under any keys.
+    /// The place of this value if its visitor may get a map with any keys.
     type Open: Place<Format = Self::Format>;
     /// The place, for any other visitor.
     type Closed: Place<Format = Self::Format>;
@@ -89,7 +89,7 @@ pub(super) trait Place: Sized {
     }
 }
 
-/// The value of a key.
+/// A scalar that may be a key of a map.
 pub(super) trait Part: fmt::Display {
     fn with_bytes<R>(&self, take: impl FnOnce(&[u8]) -> R) -> R;
 }
@@ -114,8 +114,8 @@ impl<F: Format> Place for Plain<F> {
     }
 }
 
-/// A value that is a map if the format says so. The visitor of a struct refuses two values for a field itself, and ignores
-/// other keys.
+/// A value that may be a map with any keys, each of which may occur only once. A struct needs no such check: its own
+/// visitor refuses two values for a field, and ignores other keys.
 #[derive(Debug)]
 pub(super) struct Open<F>(PhantomData<F>);
 

@@ -48,8 +48,8 @@ pub(super) fn must_be_read_again(text: &[u8]) -> bool {
     took_a_civil_text() || floats::may_vanish(text)
 }
 
-/// Refuses a text in which a value changed when `read` deserialized it. `refuse` makes the error about a text within it,
-/// which ends at that offset.
+/// Refuses a text in which a value changed when `read` deserialized it. `refuse` makes the error from a message and the
+/// offset at which the changed value ends.
 #[cold]
 pub(super) fn refuse_changes<E: Display>(
     text: &str,
@@ -58,7 +58,7 @@ pub(super) fn refuse_changes<E: Display>(
 ) -> Result<(), E> {
     numbers::refuse_vanished(text, &read)?;
     let loss = buffered::loss(text, &read);
-    // Reading it again notes its texts again.
+    // Each call of `read` may note a date or a time again: this clears the note.
     took_a_civil_text();
     loss.map_or(Ok(()), |loss| Err(refuse(&loss.problem, loss.end)))
 }

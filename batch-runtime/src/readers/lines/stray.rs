@@ -6,7 +6,7 @@ use crate::readers::ReadError;
 use crate::readers::framed::{BYTE_ORDER_MARK, Framed, Framing, RecordPlace};
 
 /// Refuses the record that was found last if it has a carriage return that does not end a line, or a byte order mark at
-/// the start of a line: its ending would be a part of its last value, or the mark one of its first.
+/// the start of a line. Without this check, the carriage return or the mark would become a part of a value.
 #[inline]
 pub(crate) fn refuse_stray<F: Framing>(framed: &mut Framed<F>, puts_back: bool) -> Result<(), ReadError> {
     let (bytes, _) = framed.record();

@@ -2,8 +2,8 @@
 
 use super::text::{Token, tokens};
 
-/// True if a window function computes the column `name` of the first statement, or a column of any of the statements
-/// that it is made from.
+/// True if a window function computes the column `name` of the first statement, which is a query. The column may be
+/// made from columns of subqueries, or of the views that are the other statements; those columns are checked too.
 pub(super) fn windows<S: AsRef<str>>(statements: &[S], name: &str) -> bool {
     let statements: Vec<Vec<Token<'_>>> = statements.iter().map(|sql| tokens(sql.as_ref())).collect();
     let mut names = vec![name.to_ascii_lowercase()];
@@ -114,7 +114,7 @@ fn named_in_expression_before<'t>(tokens: &'t [Token<'t>], end: usize) -> impl I
     expression.filter_map(|token| token.name())
 }
 
-/// True if an expression, given its tokens from some place within it on, has this name as a column.
+/// True if the expression of a column has this name. `tokens` begins within the expression, after its `OVER`.
 fn name_after(tokens: &[Token<'_>], name: &str) -> bool {
     let mut depth = 0;
     let mut last = None;

@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 
 use super::error::{InnerError, unusable};
 
-/// The tables of the current version. Every start of a job with a new file waits for these statements, and the
-/// migrations, with what they change again, take twice as long.
+/// The tables of the current version. Every start of a job with a new file waits for these statements. The migrations
+/// make the same tables, but take twice as long, because later ones change what earlier ones have made.
 const TABLES: &str = include_str!("../schema/sqlite.sql");
 
 /// The statements that lead from each version to the next, and in the end to the same tables as [`TABLES`].

@@ -51,7 +51,7 @@ pub(crate) struct ChunkHead {
     pub(crate) number: u64,
     /// The position of the request among all requests of the step.
     pub(crate) turn: u64,
-    /// Whether items are told apart one by one.
+    /// Whether the worker must tell single items apart: the value of `CAREFUL`, which the module `threads` explains.
     pub(crate) careful: bool,
     /// For each record that could not be read, the number of items before it.
     pub(crate) unread: Vec<usize>,
@@ -69,7 +69,7 @@ pub(crate) enum Answer {
         number: u64,
         /// The turn of the request.
         turn: u64,
-        /// The number of the worker in the repository, which knows its fate.
+        /// The number of the worker in the repository. The repository records whether the worker lives.
         worker: i64,
     },
     /// The worker has not processed a chunk that it had begun, and never will.
