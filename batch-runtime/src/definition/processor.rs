@@ -119,8 +119,8 @@ pub trait Process<In> {
         Vec::new()
     }
 
-    /// Returns the failures of the [calls in flight](Self::CONCURRENT) that were retried and have come out since the
-    /// last call of this method, each with the number of the retry, under the number of the item.
+    /// As [`take_noted`](Self::take_noted), with the number of the item to which each belongs. Includes the
+    /// [calls in flight](Self::CONCURRENT) that have come out.
     fn take_retried(&mut self) -> Vec<(u32, Vec<(Failure, u32)>)> {
         Vec::new()
     }
@@ -232,10 +232,6 @@ macro_rules! forward_process {
 
         fn take_returned(&mut $this) -> Vec<(u32, In)> {
             $inner.take_returned()
-        }
-
-        fn take_retried(&mut $this) -> Vec<(u32, Vec<($crate::definition::Failure, u32)>)> {
-            $inner.take_retried()
         }
 
         fn start<'t>(

@@ -325,6 +325,31 @@ fn shown_by_a_later_window_job() {
     shown_by_a_later_window;
 }
 
+#[processor(concurrency = 3)]
+async fn looked_at(order: &Order) -> Result<i64, Trouble> {
+    Ok(order.id)
+}
+
+#[step(chunk = 5, skip(Trouble::Bad(..)), retry(Trouble::Busy(..), limit = 2), listeners(failed))]
+fn shown_after_a_window() {
+    orders | looked_at | check | save
+}
+
+#[job]
+fn shown_after_a_window_job() {
+    shown_after_a_window;
+}
+
+#[test]
+fn a_processor_after_calls_in_flight_shows_the_item_too_and_listeners_hear_the_records_in_order() {
+    let world = World::new();
+    fails(Place::Process, Trouble::Bad, [1, 3], ALWAYS);
+    fails(Place::Process, Trouble::Busy, [2, 4], 1);
+    world.completes(&shown_after_a_window_job());
+    let expected = ["1 1 is bad", "2 2 is busy", "3 3 is bad", "4 4 is busy"];
+    assert_eq!(heard(), expected.map(|of| format!("failed line of {of}")));
+}
+
 #[test]
 fn calls_in_flight_show_the_item_of_each_failed_attempt() {
     for launch in [shown_by_a_window_job(), shown_by_a_window_by_value_job(), shown_by_a_later_window_job()] {

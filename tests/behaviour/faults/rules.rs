@@ -202,6 +202,38 @@ fn always(_error: &(dyn Error + 'static)) -> bool {
     true
 }
 
+#[retry_policy]
+fn panics_itself(_error: &(dyn Error + 'static)) -> bool {
+    panic!("the policy is a panic")
+}
+
+#[processor(concurrency = 2)]
+fn pooled(number: i64) -> Result<i64, Pooled> {
+    if number == 3 { Err(Pooled) } else { Ok(number) }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("three is bad")]
+struct Pooled;
+
+#[step(chunk = 4, retry(policy = panics_itself, limit = 3))]
+fn panics_in_a_pool() {
+    numbers | pooled | save
+}
+
+#[job]
+fn panics_in_a_pool_job() {
+    panics_in_a_pool;
+}
+
+#[test]
+fn a_panic_of_a_policy_on_a_thread_of_a_pool_fails_the_step() {
+    let world = World::new();
+    let report = world.fails(&panics_in_a_pool_job());
+    let description = &step(&report, "panics_in_a_pool").exit.description;
+    assert!(description.contains("the policy is a panic"), "{description}");
+}
+
 #[step(chunk = 4, skip(policy = everything), skip(Trouble), retry(policy = always, limit = 3))]
 fn panics() {
     numbers | panicking | save

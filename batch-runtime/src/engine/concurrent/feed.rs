@@ -26,6 +26,7 @@ use crate::engine::concurrent::reorder_buffer::{Fault, ReorderBuffer, is_before}
 use crate::engine::concurrent::waker::StepWaker;
 use crate::engine::faults::locate;
 use crate::engine::faults::reopen::ReadRepeats;
+use crate::engine::faults::retry::Noted;
 use crate::engine::faults::skip_rules::Skipped;
 use crate::engine::phase::{in_phase, log_if_failed};
 use crate::engine::profile::{Activity, ChunkTimes};
@@ -73,6 +74,8 @@ pub(crate) struct Concurrent<'p, R: Reader, P: Process<R::Item>, A, const CAREFU
     locations: VecDeque<(u32, String)>,
     /// Items that are not settled: those that the processors only borrow, and those of failed calls.
     held: VecDeque<(u32, R::Item)>,
+    /// The failures of retried calls for records that are not settled, in the order of the records.
+    retried: VecDeque<(u32, Noted)>,
     /// The place of the last record of the chunk filled last.
     location: Option<String>,
     /// Why reading cannot go on; reported once all records read so far are done.
@@ -109,6 +112,7 @@ where
             chunks: VecDeque::new(),
             locations: VecDeque::new(),
             held: VecDeque::new(),
+            retried: VecDeque::new(),
             location: None,
             blocked: None,
             ended: false,
@@ -151,23 +155,30 @@ where
             }
             *notified = reorder_buffer.outputs.items.len();
         }
-        if CAREFUL && P::NOTES {
-            self.notify_retried_calls(shared);
-        }
         progressed.map_err(|failure| halt(shared.blame(failure, Phase::Process)))
     }
 
-    /// Notifies the listener of the calls in flight that were retried and have come out.
-    fn notify_retried_calls<L: StepListener<R::Item, P::Out>>(
-        &mut self,
-        shared: &mut Shared<'_, '_, R::Item, L>,
-    ) {
+    /// Takes the failures of retried calls that have come out, in the order of their records.
+    fn take_retried(&mut self) {
         let retried = self.processor.take_retried();
         if retried.is_empty() {
             return;
         }
         self.hold_returned();
         for (source, attempts) in retried {
+            let place = self.retried.partition_point(|(other, _)| !is_before(source, *other));
+            self.retried.insert(place, (source, attempts));
+        }
+    }
+
+    /// Notifies the listener of the retried calls for records before that one.
+    fn notify_retried_before<L: StepListener<R::Item, P::Out>>(
+        &mut self,
+        end: u32,
+        shared: &mut Shared<'_, '_, R::Item, L>,
+    ) {
+        while let Some((source, attempts)) = self.retried.pop_front_if(|(source, _)| is_before(*source, end))
+        {
             let item = self.held.iter().find(|(held, _)| *held == source).map(|(_, item)| item);
             shared.notify_attempts(attempts, item);
         }
@@ -198,7 +209,11 @@ where
         if CAREFUL && self.reorder_buffer.has_faults() {
             self.hold_returned();
         }
+        if CAREFUL && P::NOTES {
+            self.take_retried();
+        }
         while let Some(Fault { source, phase, failure }) = self.reorder_buffer.pop_fault_before(settled) {
+            self.notify_retried_before(source.wrapping_add(1), shared);
             let held = self.held.iter().position(|(held, _)| *held == source);
             let item = held.and_then(|held| self.held.remove(held)).map(|(_, item)| item);
             let failure = if phase == SkipPhase::Read {
@@ -222,6 +237,7 @@ where
             let source = self.reorder_buffer.number_in_chunk(source);
             shared.skip_rules.skip(phase, source, failure, Skipped::read(item)).map_err(halt)?;
         }
+        self.notify_retried_before(settled, shared);
         Ok(())
     }
 

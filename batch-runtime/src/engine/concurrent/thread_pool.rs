@@ -125,7 +125,11 @@ impl<In, F> Shared<In, F> {
             if self.given_up.load(Ordering::Relaxed) {
                 return;
             }
-            let outcome = lane.call(|| (self.call)(item, &self.retrying));
+            // A retry policy may panic too.
+            let outcome = lane.call(|| {
+                panic::catch(|| (self.call)(item, &self.retrying))
+                    .unwrap_or_else(|panicked| Outcome::new(Err(panicked), Noted::new(), None))
+            });
             if results.send((number, outcome)).is_err() {
                 return;
             }

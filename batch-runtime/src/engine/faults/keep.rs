@@ -1,6 +1,7 @@
 //! Keeps a copy of an item that a processor takes by value, so that the item can be shown when the processor fails.
 
 use crate::definition::{Failure, Process, Sink, forward_process};
+use crate::engine::faults::retry::Noted;
 
 /// A processor that gets a copy of the item if it takes the item by value.
 #[derive(Debug)]
@@ -41,8 +42,12 @@ impl<In: Clone, P: Process<In>> Process<In> for Kept<P> {
         self.inner.has_noted()
     }
 
-    fn take_noted(&mut self) -> Vec<(Failure, u32)> {
+    fn take_noted(&mut self) -> Noted {
         self.inner.take_noted()
+    }
+
+    fn take_retried(&mut self) -> Vec<(u32, Noted)> {
+        self.inner.take_retried()
     }
 
     forward_process!(self => self.inner);

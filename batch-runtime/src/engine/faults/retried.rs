@@ -1,5 +1,6 @@
 //! Retries a processor in place when a rule allows it.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::definition::{
@@ -13,15 +14,15 @@ use crate::engine::faults::retry::{Noted, Retrying};
 pub struct Retried<P, How, const FAILS: bool> {
     inner: P,
     retrying: Retrying,
-    /// The retries that the listeners have not been notified of.
-    noted: Noted,
+    /// The retries that the listeners have not been notified of, with the numbers of the items.
+    noted: Vec<(u32, Noted)>,
     how: PhantomData<How>,
 }
 
 impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     /// Retries `inner` according to the rules of the scope's step.
     pub fn new(inner: P, scope: &Scope<'_>) -> Self {
-        Self { inner, retrying: scope.retrying().clone(), noted: Noted::new(), how: PhantomData }
+        Self { inner, retrying: scope.retrying().clone(), noted: Vec::new(), how: PhantomData }
     }
 }
 
@@ -142,14 +143,19 @@ impl<P, How, const FAILS: bool> Retried<P, How, FAILS> {
     {
         let Self { inner, retrying, noted, .. } = self;
         inner.hold(Slot::Call);
+        let source = Cell::new(0);
         retrying.repeat(
             &mut (inner, Downstream { out, failed: false }),
             |(inner, out)| call(inner, out),
             |(inner, out), _| {
                 inner.put_back(Slot::Call);
+                source.set(out.source());
                 !out.failed
             },
-            |failure, repeat| noted.push((failure, repeat)),
+            |failure, repeat| match noted.last_mut() {
+                Some((last, attempts)) if *last == source.get() => attempts.push((failure, repeat)),
+                _ => noted.push((source.get(), vec![(failure, repeat)])),
+            },
         )
     }
 }
@@ -197,7 +203,13 @@ impl<In, P: Process<In>, How: Repeats<In>, const FAILS: bool> Process<In> for Re
     }
 
     fn take_noted(&mut self) -> Noted {
-        std::mem::take(&mut self.noted)
+        self.noted.drain(..).flat_map(|(_, attempts)| attempts).collect()
+    }
+
+    fn take_retried(&mut self) -> Vec<(u32, Noted)> {
+        let mut retried = self.inner.take_retried();
+        retried.append(&mut self.noted);
+        retried
     }
 
     forward_process!(self => self.inner);

@@ -123,10 +123,6 @@ where
         } else {
             panic::catch(|| processor.process(item, reorder_buffer)).unwrap_or_else(Err)
         };
-        if CAREFUL && P::NOTES && processor.has_noted() {
-            let item = self.held.back().filter(|(held, _)| *held == source).map(|(_, item)| item);
-            shared.notify_attempts(processor.take_noted(), item);
-        }
         if let Err(failure) = processed {
             processor.discard(source);
             if failure.is_unreadable() {
