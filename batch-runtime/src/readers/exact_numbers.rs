@@ -1,11 +1,23 @@
 //! Converts between integers and floats if the number stays the same.
 
 /// Returns the integer that equals the float exactly.
-pub(super) fn to_integer(float: f64) -> Option<i64> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+pub(super) fn to_integer<T: TryFrom<i128> + TryFrom<u128>>(float: f64) -> Option<T> {
+    /// 2¹²⁸, and the half of it.
+    const BEYOND: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
+    const HALF: f64 = BEYOND / 2.0;
+    if float.fract() != 0.0 {
+        return None;
+    }
     #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within the range")]
-    let whole = float as i64;
-    ((-BEYOND..BEYOND).contains(&float) && float.fract() == 0.0).then_some(whole)
+    if (-HALF..0.0).contains(&float) {
+        return T::try_from(float as i128).ok();
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a whole number within the range"
+    )]
+    if (0.0..BEYOND).contains(&float) { T::try_from(float as u128).ok() } else { None }
 }
 
 /// Returns the float that equals the integer exactly.
@@ -25,6 +37,19 @@ pub(super) fn to_f32(float: f64) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_float_is_any_integer_that_equals_it() {
+        assert_eq!(to_integer(9_223_372_036_854_775_808.0), Some(1_u64 << 63));
+        assert_eq!(to_integer::<i64>(9_223_372_036_854_775_808.0), None);
+        assert_eq!(to_integer(-9_223_372_036_854_775_808.0), Some(i64::MIN));
+        assert_eq!(to_integer(2_f64.powi(127)), Some(1_u128 << 127));
+        assert_eq!(to_integer(-(2_f64.powi(127))), Some(i128::MIN));
+        assert_eq!((to_integer(-0.0), to_integer(255.0)), (Some(0_u8), Some(255_u8)));
+        for float in [256.0, -1.0, 0.5, 2_f64.powi(128), f64::INFINITY, f64::NAN] {
+            assert_eq!(to_integer::<u8>(float), None, "{float}");
+        }
+    }
 
     #[test]
     fn a_number_that_would_change_is_not_converted() {

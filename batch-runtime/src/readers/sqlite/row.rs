@@ -92,10 +92,10 @@ impl<'de> Cells<'de> for RowCells<'de> {
 }
 
 macro_rules! whole_numbers {
-    ($($method:ident)*) => {$(
+    ($($method:ident($visit:ident: $type:ty))*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
-            match self.whole() {
-                Some(value) => self.named(visitor.visit_i64(value)),
+            match self.whole::<$type>() {
+                Some(value) => self.named(visitor.$visit(value)),
                 None => self.deserialize_any(visitor),
             }
         }
@@ -128,9 +128,9 @@ impl<'de> Cell<'de> {
     }
 
     /// Returns the value as an integer. A column declared as REAL stores integers as reals.
-    fn whole(self) -> Option<i64> {
+    fn whole<T: TryFrom<i64> + TryFrom<i128> + TryFrom<u128>>(self) -> Option<T> {
         match self.value {
-            ValueRef::Integer(value) => Some(value),
+            ValueRef::Integer(value) => T::try_from(value).ok(),
             ValueRef::Real(value) => to_integer(value),
             _ => None,
         }
@@ -160,8 +160,12 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         char bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
     }
 
-    whole_numbers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 }
-    whole_numbers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 }
+    whole_numbers! {
+        deserialize_i8(visit_i8: i8) deserialize_i16(visit_i16: i16) deserialize_i32(visit_i32: i32)
+        deserialize_i64(visit_i64: i64) deserialize_i128(visit_i128: i128) deserialize_u8(visit_u8: u8)
+        deserialize_u16(visit_u16: u16) deserialize_u32(visit_u32: u32) deserialize_u64(visit_u64: u64)
+        deserialize_u128(visit_u128: u128)
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         self.named(self.visit(visitor))
@@ -206,7 +210,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ItemError> {
         match self.whole() {
-            Some(value @ (0 | 1)) => self.named(visitor.visit_bool(value == 1)),
+            Some(value @ (0 | 1_i64)) => self.named(visitor.visit_bool(value == 1)),
             _ => self.deserialize_any(visitor),
         }
     }

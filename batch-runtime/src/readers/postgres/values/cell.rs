@@ -136,12 +136,12 @@ macro_rules! whole_numbers {
                 return self.named(visitor.visit_i64(integer));
             }
             self.named(match self.value()? {
-                Some(Value::Single(value)) => match to_integer(value.into()) {
-                    Some(whole) => visitor.visit_i64(whole),
+                Some(Value::Single(value)) => match to_integer::<$type>(value.into()) {
+                    Some(whole) => visitor.$visit(whole),
                     None => visitor.visit_f32(value),
                 },
-                Some(Value::Double(value)) => match to_integer(value) {
-                    Some(whole) => visitor.visit_i64(whole),
+                Some(Value::Double(value)) => match to_integer::<$type>(value) {
+                    Some(whole) => visitor.$visit(whole),
                     None => visitor.visit_f64(value),
                 },
                 Some(Value::Numeric(value)) => {
