@@ -57,13 +57,19 @@ pub(super) enum Token<'t> {
     Open,
     Close,
     Comma,
-    /// A text or an operator.
-    Other,
+    /// A text in quotes.
+    Text,
+    /// A character of an operator, a point or a star.
+    Symbol(u8),
 }
 
 impl Token<'_> {
     pub(super) fn is(self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    pub(super) fn is_one_of(self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
     }
 
     /// The name that it may be, in lower case.
@@ -76,10 +82,6 @@ impl Token<'_> {
             }
             _ => None,
         }
-    }
-
-    pub(super) fn names(self, name: &str) -> bool {
-        self.name().is_some_and(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
@@ -96,7 +98,7 @@ pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
             b'/' if bytes.get(at + 1) == Some(&b'*') => at = skip_past(bytes, at + 2, b"*/"),
             b'\'' => {
                 at = skip_past(bytes, at + 1, b"'");
-                tokens.push(Token::Other);
+                tokens.push(Token::Text);
             }
             quote @ (b'"' | b'`' | b'[') => {
                 let close = if *quote == b'[' { b']' } else { *quote };
@@ -117,7 +119,7 @@ pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
                     b')' => tokens.push(Token::Close),
                     b',' => tokens.push(Token::Comma),
                     other if other.is_ascii_whitespace() => {}
-                    _ => tokens.push(Token::Other),
+                    other => tokens.push(Token::Symbol(*other)),
                 }
             }
         }
@@ -125,34 +127,76 @@ pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Returns for each token whether it is a part of a `SELECT` that the rows of the statement come from: the statement
-/// itself, a subquery after `FROM`, or a `WITH` query.
-fn are_of_rows<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = bool> {
-    let mut enclosing = vec![true];
+/// Where a token is in a statement.
+#[derive(Clone, Copy)]
+struct Place {
+    /// True in a `SELECT` that the rows of the statement come from: the statement itself, a subquery after `FROM`, or a
+    /// `WITH` query.
+    is_of_rows: bool,
+    clause: Clause,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Clause {
+    From,
+    /// The condition of a join.
+    On,
+    Other,
+}
+
+/// Returns the place of each token.
+fn places<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Place> {
+    let mut enclosing = vec![Place { is_of_rows: true, clause: Clause::Other }];
     tokens.iter().enumerate().map(move |(at, token)| {
-        match token {
+        let outer = *enclosing.last().expect("the last one is not removed");
+        let before = at.checked_sub(1).map(|before| tokens[before]);
+        let clause = match token {
             Token::Open => {
-                let before = at.checked_sub(1).map(|before| tokens[before]);
-                let gives_rows = before
-                    .is_none_or(|before| ["FROM", "AS", "MATERIALIZED"].iter().any(|word| before.is(word)));
-                enclosing.push(enclosing.last() == Some(&true) && gives_rows);
+                let is_source = outer.clause == Clause::From
+                    && before.is_some_and(|before| {
+                        before.is_one_of(&["FROM", "JOIN"]) || matches!(before, Token::Comma | Token::Open)
+                    });
+                let is_query = before.is_none_or(|before| before.is_one_of(&["AS", "MATERIALIZED"]));
+                let clause = if is_source { Clause::From } else { Clause::Other };
+                enclosing.push(Place { is_of_rows: outer.is_of_rows && (is_source || is_query), clause });
+                return enclosing[enclosing.len() - 1];
             }
             Token::Close => {
-                enclosing.pop();
+                if enclosing.len() > 1 {
+                    enclosing.pop();
+                }
+                return enclosing[enclosing.len() - 1];
             }
-            _ => {}
+            Token::Comma if outer.clause == Clause::On => Clause::From,
+            token if token.is_one_of(&["FROM", "JOIN"]) => Clause::From,
+            token if token.is_one_of(&["ON", "USING"]) && outer.clause == Clause::From => Clause::On,
+            token if token.is("SELECT") || token.is_one_of(AFTER_FROM) => Clause::Other,
+            _ => outer.clause,
+        };
+        let place = Place { clause, ..outer };
+        if let Some(last) = enclosing.last_mut() {
+            *last = place;
         }
-        enclosing.last() == Some(&true)
+        place
     })
 }
 
-/// True if a `LIMIT` chooses the rows of the statement: its own, or that of a subquery or a `WITH` query that its rows
-/// come from. `LIMIT -1` chooses all.
+/// The words that end the clause `FROM`.
+pub(super) const AFTER_FROM: &[&str] =
+    &["WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT"];
+
+/// True if a `LIMIT` or an `OFFSET` chooses the rows of the statement: its own, or that of a subquery or a `WITH` query
+/// that its rows come from. `LIMIT -1` chooses all.
 pub(super) fn limits(sql: &str) -> bool {
     let tokens = tokens(sql);
-    are_of_rows(&tokens).enumerate().any(|(at, is_of_rows)| {
-        let chosen = &tokens[at + 1..];
-        is_of_rows && tokens[at].is("LIMIT") && !chosen.starts_with(&[Token::Other, Token::Word("1")])
+    places(&tokens).enumerate().any(|(at, place)| {
+        let is_all = match &tokens[at + 1..] {
+            [Token::Symbol(b'-'), Token::Word("1"), rest @ ..] => {
+                rest.first().is_none_or(|next| *next != Token::Comma && !next.is("OFFSET"))
+            }
+            _ => false,
+        };
+        place.is_of_rows && tokens[at].is("LIMIT") && !is_all
     })
 }
 
@@ -160,30 +204,17 @@ pub(super) fn limits(sql: &str) -> bool {
 /// from.
 pub(super) fn sources(sql: &str) -> Vec<String> {
     let tokens = tokens(sql);
-    let mut sources = Vec::new();
-    let mut is_from = false;
-    for (at, is_of_rows) in are_of_rows(&tokens).enumerate() {
-        let token = tokens[at];
-        if token.is("FROM") || token.is("JOIN") {
-            is_from = true;
-            continue;
-        }
-        if ["SELECT", "WHERE", "ON", "USING", "GROUP", "ORDER", "WINDOW", "UNION", "EXCEPT", "INTERSECT"]
-            .iter()
-            .any(|word| token.is(word))
-        {
-            is_from = false;
-        }
+    let is_source = |(at, place): &(usize, Place)| {
         let begins = at.checked_sub(1).map(|before| tokens[before]).is_some_and(|before| {
-            before.is("FROM")
-                || before.is("JOIN")
-                || matches!(before, Token::Comma | Token::Open | Token::Other)
+            before.is_one_of(&["FROM", "JOIN"])
+                || matches!(before, Token::Comma | Token::Open | Token::Symbol(b'.'))
         });
-        if is_of_rows && is_from && begins {
-            sources.extend(token.name());
-        }
-    }
-    sources
+        place.is_of_rows
+            && place.clause == Clause::From
+            && begins
+            && !tokens[*at].is_one_of(&["FROM", "JOIN"])
+    };
+    places(&tokens).enumerate().filter(is_source).filter_map(|(at, _)| tokens[at].name()).collect()
 }
 
 #[cfg(test)]
@@ -234,6 +265,11 @@ mod tests {
             "SELECT id FROM (SELECT id FROM t LIMIT 5) WHERE id > 1",
             "WITH few AS (SELECT id FROM t LIMIT 5) SELECT id FROM few",
             "WITH few AS NOT MATERIALIZED (SELECT id FROM t LIMIT 5) SELECT id FROM few",
+            "SELECT a.id FROM a JOIN (SELECT id FROM t LIMIT 5) b ON a.id = b.id",
+            "SELECT a.id FROM a JOIN c ON a.id = c.id, (SELECT id FROM t LIMIT 5) b",
+            "SELECT id FROM ((SELECT id FROM t LIMIT 5))",
+            "SELECT id FROM t LIMIT -1 OFFSET 5",
+            "SELECT id FROM t LIMIT +1",
         ] {
             assert!(limits(sql), "{sql}");
         }
@@ -256,6 +292,11 @@ mod tests {
                 &["main", "t", "u v", "w"],
             ),
             ("SELECT * FROM (SELECT a FROM t) LEFT JOIN u USING (a)", &["t", "u"]),
+            (
+                "SELECT x.a FROM (SELECT a FROM t WHERE a > 1) x, u JOIN v ON u.a = v.a, w WHERE x.a = y",
+                &["t", "u", "v", "w"],
+            ),
+            ("SELECT a FROM (t JOIN u)", &["t", "u"]),
             ("WITH n AS (SELECT a FROM t) SELECT a, (SELECT b FROM v) FROM n", &["t", "n"]),
             ("CREATE VIEW w (a) AS SELECT a FROM t WHERE a IN (SELECT b FROM v)", &["t"]),
         ] {

@@ -1,40 +1,25 @@
 //! Finds out whether a window function computes a column of a query.
 
-use super::text::{Token, tokens};
+use super::text::{AFTER_FROM, Token, tokens};
 
 /// True if a window function computes the column `name` of the first statement, which is a query. The column may be
 /// made from columns of subqueries, or of the views that are the other statements; those columns are checked too.
+///
+/// Columns are told apart by their names alone, so a column may be refused because another one of the same name is
+/// computed by a window function.
 pub(super) fn windows<S: AsRef<str>>(statements: &[S], name: &str) -> bool {
     let statements: Vec<Vec<Token<'_>>> = statements.iter().map(|sql| tokens(sql.as_ref())).collect();
+    let columns: Vec<Column<'_>> = statements.iter().flat_map(|tokens| columns(tokens)).collect();
     let mut names = vec![name.to_ascii_lowercase()];
     let mut at = 0;
     while let Some(name) = names.get(at).cloned() {
-        for tokens in &statements {
-            let places = || (0..tokens.len()).filter(|place| tokens[*place].names(&name));
-            let is_listed = |place| expression_of_listed(tokens, place);
-            let listed: Vec<Listed<'_>> = places().filter_map(is_listed).collect();
-            let has_window = |of: &[Token<'_>]| of.iter().any(|token| token.is("OVER"));
-            let is_computed = listed.iter().any(|listed| match listed {
-                Listed::By(expression) => has_window(expression),
-                Listed::Unknown => has_window(tokens),
-            });
-            if is_computed
-                || (0..tokens.len()).any(|at| tokens[at].is("OVER") && name_after(&tokens[at + 1..], &name))
-            {
+        for column in columns.iter().filter(|column| column.name.as_ref() == Some(&name)) {
+            if is_computed(column.expression) {
                 return true;
             }
-            let from_lists = listed.iter().flat_map(|listed| match listed {
-                Listed::By(expression) => *expression,
-                Listed::Unknown => &[],
-            });
-            let from_lists = from_lists.filter_map(|token| token.name());
-            let more: Vec<String> = places()
-                .flat_map(|place| named_in_expression_before(tokens, place))
-                .chain(from_lists)
-                .collect();
-            for name in more {
-                if !names.contains(&name) {
-                    names.push(name);
+            for made_from in names_in(column.expression) {
+                if !names.contains(&made_from) {
+                    names.push(made_from);
                 }
             }
         }
@@ -43,93 +28,118 @@ pub(super) fn windows<S: AsRef<str>>(statements: &[S], name: &str) -> bool {
     false
 }
 
-/// The expression of a column that is named in the list of a view or of a `WITH` query, as in `n(k) AS (SELECT ..)`.
-enum Listed<'t> {
-    By(&'t [Token<'t>]),
-    Unknown,
+/// A column of a `SELECT`.
+struct Column<'t> {
+    name: Option<String>,
+    expression: &'t [Token<'t>],
 }
 
-/// Returns the expression of the column whose name is the token at `at`, if the token is in such a list.
-fn expression_of_listed<'t>(tokens: &'t [Token<'t>], at: usize) -> Option<Listed<'t>> {
-    let is_parenthesis = |token: &Token<'_>| matches!(token, Token::Open | Token::Close);
-    let begin =
-        tokens[..at].iter().rposition(is_parenthesis).filter(|begin| tokens[*begin] == Token::Open)?;
-    let end = at + tokens[at..].iter().position(is_parenthesis)?;
-    if tokens[end] != Token::Close || !tokens.get(end + 1)?.is("AS") {
+/// Returns the columns of every `SELECT` of a statement.
+fn columns<'t>(tokens: &'t [Token<'t>]) -> Vec<Column<'t>> {
+    let mut columns = Vec::new();
+    // The names of the first `SELECT` in each parenthesis: those after a `UNION` have the same names.
+    let mut enclosing = vec![None];
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Open => enclosing.push(None),
+            Token::Close if enclosing.len() > 1 => drop(enclosing.pop()),
+            token if token.is("SELECT") => {
+                let expressions = expressions(&tokens[at + 1..]);
+                // A star stands for any number of columns.
+                let has_star = expressions.iter().any(|column| column.last() == Some(&Token::Symbol(b'*')));
+                let first = enclosing.last_mut().expect("the last one is not removed");
+                let is_later = at > 0 && tokens[at - 1].is_one_of(&["UNION", "ALL", "EXCEPT", "INTERSECT"]);
+                let own = || expressions.iter().map(|column| name_of(column)).collect();
+                let names: Vec<Option<String>> = match (first.as_ref(), listed_names(&tokens[..at])) {
+                    (Some(names), _) if is_later && !has_star => Vec::clone(names),
+                    (_, Some(listed)) if !is_later && has_star => {
+                        let rest = &tokens[at..];
+                        columns.extend(listed.into_iter().map(|name| Column { name, expression: rest }));
+                        own()
+                    }
+                    (_, Some(listed)) if !is_later => listed,
+                    _ => own(),
+                };
+                columns.extend(
+                    names
+                        .iter()
+                        .zip(&expressions)
+                        .map(|(name, expression)| Column { name: name.clone(), expression }),
+                );
+                if !is_later {
+                    *first = Some(names);
+                }
+            }
+            _ => {}
+        }
+    }
+    columns
+}
+
+/// Returns the names in the list of a view or of a `WITH` query, as in `n(k) AS (SELECT ..)`, if the tokens before the
+/// `SELECT` end with one.
+fn listed_names(before: &[Token<'_>]) -> Option<Vec<Option<String>>> {
+    let is_between = |token: &&Token<'_>| **token == Token::Open || token.is_one_of(&["NOT", "MATERIALIZED"]);
+    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
+    let [before @ .., word] = before else { return None };
+    let [before @ .., Token::Close] = before else { return None };
+    if !word.is("AS") {
         return None;
     }
-    let place = tokens[begin..at].iter().filter(|token| **token == Token::Comma).count();
-    let is_prefix = |token: &Token<'_>| {
-        *token == Token::Open || ["NOT", "MATERIALIZED"].iter().any(|word| token.is(word))
-    };
-    let query = &tokens[end + 2..];
-    let query = &query[query.iter().take_while(|token| is_prefix(token)).count()..];
-    if !query.first()?.is("SELECT") {
-        return ["WITH", "VALUES"].iter().any(|word| query[0].is(word)).then_some(Listed::Unknown);
-    }
-    // A star stands for any number of columns.
-    let is_star = |expression: &&[Token<'_>]| matches!(expression, [Token::Other] | [.., Token::Other]);
-    let columns = columns(&query[1..]);
-    let expression = columns.get(place).filter(|_| !columns[..=place].iter().any(is_star));
-    Some(expression.map_or(Listed::Unknown, |expression| Listed::By(expression)))
+    let begin = before.iter().rposition(|token| matches!(token, Token::Open | Token::Close))?;
+    (before[begin] == Token::Open)
+        .then(|| before[begin + 1..].iter().filter_map(|token| token.name()).map(Some).collect())
 }
 
 /// Returns the expressions after `SELECT`.
-fn columns<'t>(tokens: &'t [Token<'t>]) -> Vec<&'t [Token<'t>]> {
-    let (mut columns, mut begin, mut depth) = (Vec::new(), 0, 0);
-    for (at, token) in tokens.iter().enumerate() {
+fn expressions<'t>(tokens: &'t [Token<'t>]) -> Vec<&'t [Token<'t>]> {
+    let skipped = usize::from(tokens.first().is_some_and(|first| first.is_one_of(&["DISTINCT", "ALL"])));
+    let (mut expressions, mut begin, mut depth) = (Vec::new(), skipped, 0);
+    let mut end = tokens.len();
+    for (at, token) in tokens.iter().enumerate().skip(skipped) {
         match token {
             Token::Open => depth += 1,
             Token::Close => depth -= 1,
             Token::Comma if depth == 0 => {
-                columns.push(&tokens[begin..at]);
+                expressions.push(&tokens[begin..at]);
                 begin = at + 1;
             }
             _ => {}
         }
-        if depth < 0 || depth == 0 && token.is("FROM") {
-            columns.push(&tokens[begin..at]);
-            return columns;
+        let is_from = token.is("FROM") && (at == 0 || !tokens[at - 1].is("DISTINCT"));
+        if depth < 0 || depth == 0 && (is_from || token.is_one_of(AFTER_FROM)) {
+            end = at;
+            break;
         }
     }
-    columns.push(&tokens[begin..]);
-    columns
+    expressions.push(&tokens[begin..end]);
+    expressions
 }
 
-/// Returns the names in the expression of a column, if the token at `end` ends it.
-fn named_in_expression_before<'t>(tokens: &'t [Token<'t>], end: usize) -> impl Iterator<Item = String> {
-    let is_end = match tokens.get(end + 1) {
-        None | Some(Token::Comma | Token::Close) => true,
-        Some(token) => token.is("FROM"),
-    };
-    let mut depth = 0;
-    let expression = tokens[..if is_end { end } else { 0 }].iter().rev().take_while(move |token| {
-        match token {
-            Token::Close => depth += 1,
-            Token::Open => depth -= 1,
-            _ => {}
-        }
-        depth > 0 || !(depth < 0 || **token == Token::Comma || token.is("SELECT") || token.is("DISTINCT"))
-    });
-    expression.filter_map(|token| token.name())
-}
-
-/// True if the expression of a column has this name. `tokens` begins within the expression, after its `OVER`.
-fn name_after(tokens: &[Token<'_>], name: &str) -> bool {
-    let mut depth = 0;
-    let mut last = None;
-    for token in tokens {
-        match token {
-            Token::Open => depth += 1,
-            // Below zero, the expression is an argument of a function.
-            Token::Close => depth -= 1,
-            Token::Comma if depth <= 0 => break,
-            token if depth <= 0 && token.is("FROM") => break,
-            _ => {}
-        }
-        last = Some(*token);
+/// Returns the name of a column: the one that it is given, or that of the column that it repeats.
+fn name_of(column: &[Token<'_>]) -> Option<String> {
+    match column {
+        [.., Token::Symbol(symbol), _] if *symbol != b'.' => None,
+        [.., last] => last.name(),
+        [] => None,
     }
-    last.is_some_and(|last| last.names(name))
+}
+
+/// True if a window function is a part of the expression.
+fn is_computed(expression: &[Token<'_>]) -> bool {
+    expression.windows(3).any(|tokens| {
+        tokens[0] == Token::Close
+            && tokens[1].is("OVER")
+            && matches!(tokens[2], Token::Open | Token::Word(_) | Token::Quoted(_))
+    })
+}
+
+/// Returns the names of the columns in an expression, and perhaps its own name.
+fn names_in<'t>(expression: &'t [Token<'t>]) -> impl Iterator<Item = String> {
+    expression.iter().enumerate().filter_map(|(at, token)| {
+        let is_qualifier = matches!(expression.get(at + 1), Some(Token::Symbol(b'.') | Token::Open));
+        token.name().filter(|_| !is_qualifier)
+    })
 }
 
 #[cfg(test)]
@@ -145,12 +155,31 @@ mod tests {
             "WITH n AS (SELECT count(*) OVER (ORDER BY id) AS k FROM t) SELECT k FROM n",
             "WITH n(id, k) AS (SELECT id, count(*) OVER (ORDER BY id) FROM t) SELECT k FROM n",
             "SELECT n AS k FROM (SELECT row_number() OVER () AS n FROM t)",
+            "SELECT k FROM a UNION ALL SELECT row_number() OVER () FROM b",
+            "WITH n(id, k) AS (SELECT id, k FROM a UNION SELECT id, rank() OVER (ORDER BY id) FROM b) SELECT k FROM n",
+            "SELECT a IS DISTINCT FROM b, count(*) FILTER (WHERE c) OVER w AS k FROM t WINDOW w AS ()",
             "SELECT max(1, v.m + 2) k FROM (SELECT n AS m FROM (SELECT row_number() OVER () AS n FROM t)) AS v",
         ] {
             assert!(windows(&[sql], "k"), "{sql}");
         }
         for sql in [
             "SELECT k, row_number() OVER (ORDER BY k) AS place FROM t",
+            "SELECT k, count(*) AS c FROM (SELECT k, row_number() OVER (PARTITION BY a ORDER BY d) AS rn FROM t)
+             WHERE rn <= 3 GROUP BY k",
+            "SELECT t.k FROM t JOIN (SELECT ref, row_number() OVER (PARTITION BY ref ORDER BY day DESC) AS rn FROM u) u
+             ON u.rn = 1 AND u.ref = t.k",
+            "SELECT a.k FROM (SELECT k, rank() OVER (ORDER BY d) AS place FROM t) a",
+            "WITH r AS (SELECT k, rank() OVER (ORDER BY d) AS place FROM t) SELECT r.k, r.place FROM r",
+            "SELECT x.k, y.n FROM t AS x LEFT JOIN (SELECT ref, count(*) OVER (PARTITION BY ref) AS n FROM u) AS y
+             ON y.ref = x.k",
+            "SELECT k FROM (SELECT k, row_number() OVER (PARTITION BY grp ORDER BY k) AS n FROM
+             (SELECT k, sum(flag) OVER (ORDER BY k) AS grp FROM t)) WHERE n = 1",
+            "SELECT t.over AS k FROM t",
+            "WITH n(k) AS (VALUES (1), (2)) SELECT k, count(*) OVER () AS total FROM n",
+            "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n) SELECT n.k, count(*) OVER () AS total FROM n",
+            "SELECT n.k FROM (SELECT k, row_number() OVER (ORDER BY k) AS n FROM t) AS n",
+            "SELECT count(d) AS k FROM (SELECT d, count(*) OVER () AS count FROM t)",
+            "SELECT a IS DISTINCT FROM b AS k, row_number() OVER (ORDER BY a) AS n FROM t",
             "SELECT k FROM (SELECT k, row_number() OVER (PARTITION BY a ORDER BY k) AS n FROM t) WHERE n = 1",
             "SELECT a AS k, n FROM (SELECT a, row_number() OVER (ORDER BY a) AS n FROM t)",
             "SELECT id AS k, 'OVER' AS over FROM t",
@@ -165,6 +194,8 @@ mod tests {
         let two = "CREATE VIEW v(n, k) AS SELECT row_number() OVER (ORDER BY a, b), (a) FROM t";
         assert!(windows(&["SELECT n FROM v", two], "n"));
         assert!(!windows(&["SELECT k FROM v", two], "k"));
+        let text = "CREATE VIEW v(kind, k, n) AS SELECT 'x', id, row_number() OVER (ORDER BY id) FROM t";
+        assert!(!windows(&["SELECT k FROM v", text], "k"));
         let star = "CREATE VIEW v(n, k) AS SELECT * FROM (SELECT row_number() OVER (), a FROM t)";
         assert!(windows(&["SELECT n FROM v", star], "n"));
     }
