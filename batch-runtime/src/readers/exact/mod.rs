@@ -1,7 +1,7 @@
 //! Wraps a deserializer so that it refuses three things: a text of which a date or a time would keep only a part, two
 //! values for one key of a map, and, in a format where each number is a text, a number beyond the range of a float.
 
-mod buffers;
+mod visitors;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ use super::civil;
 use super::floats::{self, NotAFloat};
 use crate::keys::Keys;
 
-pub(super) use buffers::took_a_civil_text;
+pub(super) use visitors::took_a_civil_text;
 
 /// An item of a JSON text, deserialized through the wrapper.
 pub(super) struct ExactJson<T>(pub(super) T);
@@ -114,8 +114,9 @@ impl<F: Format> Place for Plain<F> {
     }
 }
 
-/// A value that may be a map with any keys, each of which may occur only once. A struct needs no such check: its own
-/// visitor refuses two values for a field, and ignores other keys.
+/// A value that may be a map with any keys. If the map keeps one value for each key, a key may occur only once. A struct
+/// needs no such check, unless it has a flattened field, which may be such a map: its own visitor refuses two values for
+/// a field, and ignores other keys.
 #[derive(Debug)]
 pub(super) struct Open<F>(PhantomData<F>);
 
@@ -139,7 +140,13 @@ impl<F: Format> Place for Open<F> {
         visitor: V,
         entries: A,
     ) -> Result<V::Value, A::Error> {
-        visitor.visit_map(Entries { inner: entries, keys: Keys::default(), format: PhantomData::<F> })
+        // Elements within an element that serde buffers are repeated in most documents, and few items take them.
+        let is_buffered = !F::HAS_TEXTS_ALONE && visitors::is_buffer::<V>();
+        if is_buffered || visitors::keeps_one_value::<V>() {
+            visitor.visit_map(Entries { inner: entries, keys: Keys::default(), format: PhantomData::<F> })
+        } else {
+            visitor.visit_map(Exact(entries, Plain::<F>(PhantomData)))
+        }
     }
 }
 
@@ -206,7 +213,7 @@ pub(super) struct Exact<I, P = Plain<Json>>(I, P);
 #[inline]
 fn check<'de, V: Visitor<'de>, P: Place, E: Error>(place: P, text: &str) -> Result<(), E> {
     civil::refuse_loss::<V, E>(text.as_bytes())?;
-    buffers::note::<V>(text);
+    visitors::note::<V>(text);
     place.take(text)
 }
 
