@@ -70,7 +70,7 @@ impl Civil {
         };
         let clock = time.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.' | b','));
         let digits = time.split(|byte| matches!(byte, b'.' | b',')).next().unwrap_or_default();
-        let seconds: Vec<u8> = digits.iter().copied().filter(u8::is_ascii_digit).skip(4).take(2).collect();
+        let seconds = || digits.iter().filter(|byte| byte.is_ascii_digit()).skip(4).take(2);
         match self {
             Self::Date if separator.is_some() || text.contains(&b'[') => {
                 Some("expected a date alone, such as 2024-01-31 (a `DateTime` takes a time as well)")
@@ -86,7 +86,7 @@ impl Civil {
                 "expected a date and time without an offset or zone, such as 2024-01-31T08:30 (a `Timestamp` takes an offset as well)",
             ),
             Self::Time if clock.is_some() => Some("expected a time without an offset or zone, such as 08:30"),
-            Self::DateTime | Self::Time => (seconds == b"60").then_some("expected a second from 00 to 59"),
+            Self::DateTime | Self::Time => seconds().eq(b"60").then_some("expected a second from 00 to 59"),
         }
     }
 }
@@ -115,15 +115,29 @@ pub(super) fn problem<'de, V: Visitor<'de>>(text: &[u8]) -> Option<&'static str>
 /// True if one of the types takes the text and loses a part of it, or makes up another.
 pub(super) fn may_lose_a_part(text: &str) -> bool {
     // They take no text with `Z`, the most common offset.
-    let begins_like_one = matches!(text.as_bytes(), [b'0'..=b'9' | b'+' | b'-' | b'T' | b't', ..]);
-    begins_like_one
+    looks_like_one(text.as_bytes())
         && !text.ends_with(['Z', 'z'])
         && [Civil::Date, Civil::DateTime, Civil::Time].iter().any(|civil| civil.loss(text).is_some())
+}
+
+/// Quickly returns false for most other texts, among them numbers, names and UUIDs.
+fn looks_like_one(text: &[u8]) -> bool {
+    let digits_of = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    match text {
+        [b'+' | b'-', year @ ..] => digits_of(year) >= 6,
+        [b'T' | b't', time @ ..] => digits_of(time) >= 2,
+        _ => {
+            let digits = digits_of(text);
+            let is_part = matches!(text.get(digits), Some(b'-' | b':' | b'+' | b'['));
+            digits >= 6 || is_part && matches!(digits, 2 | 4)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::{Timestamp, Zoned};
+    use proptest::prelude::*;
     use serde::de::DeserializeOwned;
     use serde::{Deserializer, forward_to_deserialize_any};
 
@@ -219,6 +233,16 @@ mod tests {
         }
         for text in ["", "10:00", "2024-01-31T10:00Z", "2024", "12 rooms", "Tom", "-3", "+1-202-456-1111"] {
             assert!(!may_lose_a_part(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_that_loses_a_part_looks_like_one(
+            text in "[Tt+-]?[0-9]{1,8}[0-9T:+ .\\[-]{0,14}(\\[UTC\\])?",
+        ) {
+            let loses = [Civil::Date, Civil::DateTime, Civil::Time].iter().any(|civil| civil.loss(&text).is_some());
+            prop_assert!(!loses || looks_like_one(text.as_bytes()));
         }
     }
 
