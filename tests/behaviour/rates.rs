@@ -95,9 +95,14 @@ fn processing() {
     process_slowly;
 }
 
+/// Fails if a value of an interrupted call was kept.
 #[step]
-fn call_slowly(quota: &RateLimit, step: &StepContext) -> Result<(), Stopped> {
-    (0..ITEMS).try_for_each(|_| quota.wait(step.stop_signal()))
+fn call_slowly(quota: &RateLimit, step: &StepContext, job: &JobContext) -> Result<(), Failure> {
+    if job.get::<u32>("calls")?.is_some() {
+        return Err(Failure::new("the interrupted call has left a value"));
+    }
+    job.put("calls", &1)?;
+    (0..ITEMS).try_for_each(|_| quota.wait(step.stop_signal())).map_err(Failure::new)
 }
 
 #[job]
@@ -137,7 +142,7 @@ fn a_wait_for_a_turn_ends_at_a_stop_and_a_restart_is_exact() {
 }
 
 #[test]
-fn a_tasklet_that_waits_for_a_turn_ends_as_stopped_at_a_stop() {
+fn a_tasklet_that_waits_for_a_turn_ends_as_stopped_at_a_stop_and_leaves_no_value() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let world = World::new();
     IS_SLOW.store(true, Ordering::Relaxed);

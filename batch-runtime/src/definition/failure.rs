@@ -97,11 +97,7 @@ impl Failure {
         // A failure that crosses a second boundary stays one failure.
         match cause.into().downcast::<Failure>() {
             Ok(failure) => *failure,
-            Err(cause) => {
-                let mut failure = Self::of(Cause::Boxed(cause));
-                failure.0.interrupted = failure.find::<Stopped>().is_some();
-                failure
-            }
+            Err(cause) => Self::of(Cause::Boxed(cause)),
         }
     }
 
@@ -111,7 +107,7 @@ impl Failure {
     }
 
     fn of(cause: Cause) -> Self {
-        Self(Box::new(Parts {
+        let mut failure = Self(Box::new(Parts {
             component: None,
             phase: None,
             location: None,
@@ -122,7 +118,9 @@ impl Failure {
             unreadable: false,
             notes: Vec::new(),
             cause,
-        }))
+        }));
+        failure.0.interrupted = failure.find::<Stopped>().is_some();
+        failure
     }
 
     /// The failure of a component that panicked with `message`.

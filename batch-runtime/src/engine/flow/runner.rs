@@ -166,7 +166,11 @@ impl Runner<'_> {
                 let exit = done.exit.take().unwrap_or_else(completed);
                 (BatchStatus::Completed, exit, Some(done), None)
             }
-            Err(StepHalt::Stopped) => (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None),
+            Err(StepHalt::Stopped) => {
+                // The restart continues after the last commit, and puts these values again.
+                self.environment.job.values.revert();
+                (BatchStatus::Stopped, ExitStatus::code("STOPPED"), None, None)
+            }
             Err(StepHalt::Failed(failure)) => {
                 self.environment.job.values.revert();
                 tracing::error!(%failure, "step failed");

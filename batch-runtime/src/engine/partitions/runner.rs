@@ -143,7 +143,10 @@ impl<'w> PartitionRunner<'w> {
         let values = &environment.job.values;
         let (status, exit, lost) = match result {
             Ok(_) => (BatchStatus::Completed, ExitStatus::code("COMPLETED"), None),
-            Err(Halt::Stopped) => (BatchStatus::Stopped, self.stopped()?, None),
+            Err(Halt::Stopped) => {
+                values.revert();
+                (BatchStatus::Stopped, self.stopped()?, None)
+            }
             Err(Halt::Failed(failure)) => {
                 let failure = self.with_remedy(failure);
                 values.revert();
