@@ -281,11 +281,13 @@ fn threads_show_the_item_as_well() {
     assert_eq!(stored(&world), [json(7), json(14)]);
 }
 
+#[expect(clippy::unused_async, reason = "a call that is over at once is a call")]
 #[processor(concurrency = 3)]
 async fn looked_up_by_value(order: Order) -> Result<i64, Trouble> {
     look_up(order.id)
 }
 
+#[expect(clippy::unused_async, reason = "a call that is over at once is a call")]
 #[processor(concurrency = 3)]
 async fn looked_up_after_another(number: i64) -> Result<i64, Trouble> {
     look_up(number)
@@ -325,6 +327,7 @@ fn shown_by_a_later_window_job() {
     shown_by_a_later_window;
 }
 
+#[expect(clippy::unused_async, reason = "a call that is over at once is a call")]
 #[processor(concurrency = 3)]
 async fn looked_at(order: &Order) -> Result<i64, Trouble> {
     Ok(order.id)
