@@ -82,7 +82,7 @@ fn null_in_some<E: serde::ser::Error>() -> E {
 
 /// Names the field in which a value was refused.
 #[cold]
-fn in_field<E: serde::ser::Error>(name: &str, refused: &E) -> E {
+pub(crate) fn in_field<E: serde::ser::Error>(name: &str, refused: &E) -> E {
     let message = refused.to_string();
     match message.strip_prefix(FIELD) {
         Some(within) => E::custom(format_args!("{FIELD}{name}.{within}")),
@@ -328,8 +328,13 @@ fn is_new<T: Serialize + ?Sized>(key: &T, keys: &mut Keys) -> bool {
 #[cold]
 fn twice<T: Serialize + ?Sized, E: serde::ser::Error>(key: &T) -> E {
     let key = serde_json::to_string(key).unwrap_or_default();
+    written_twice(key.trim_matches('"'))
+}
+
+/// The error of an item of which two values have the same name.
+pub(crate) fn written_twice<E: serde::ser::Error>(name: &str) -> E {
     let problem = "it is written twice, by a field and a flattened one; a reader would keep only one value";
-    in_field(key.trim_matches('"'), &E::custom(problem))
+    in_field(name, &E::custom(problem))
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ mod frontend;
 pub mod graph;
 pub mod guide;
 mod keys;
+mod locked_file;
 pub mod observe;
 pub mod operator;
 #[cfg(feature = "postgres")]

@@ -56,7 +56,7 @@ pub(super) use self::ends::{Ends, lines_of_text};
 use self::form::Form;
 pub(super) use self::forward::{file_options, forward_to_file, forward_to_partitions, totals_in_footer};
 pub(crate) use self::leftovers::{tag_of, tags_in};
-use self::lock::{LockedFile, is_still, lock};
+use self::lock::{is_still, lock};
 pub(crate) use self::names::Tag;
 pub use self::one_file::FileWriter;
 pub(super) use self::one_file::{OneFile, Opened, Owner, one_file, refuse_same_name};
@@ -68,6 +68,7 @@ pub use self::writable::writable;
 use self::writable::{folder_of, refuse, sync_folder};
 use super::WriteError;
 use crate::definition::resolved_path;
+use crate::locked_file::LockedFile;
 use crate::{Durability, Mark};
 
 /// A buffer larger than this is written to the file before the chunk ends, so that memory does not grow with
@@ -310,7 +311,7 @@ impl TransactionalFile {
             Ok(file) => file,
             Err(WriteError::Held { .. }) if self.takes_over && finishing => {
                 let file = options.open(&self.part);
-                LockedFile::without_lock(file.map_err(|error| WriteError::io("open", &self.part, error))?)
+                LockedFile(file.map_err(|error| WriteError::io("open", &self.part, error))?)
             }
             Err(WriteError::Held { .. }) if self.takes_over => {
                 self.entry_durable = true;

@@ -288,7 +288,7 @@ impl<'de, D: Deserializer<'de>, P: Place> Deserializer<'de> for Exact<D, P> {
 }
 
 macro_rules! numbers {
-    ($($method:ident($type:ty);)*) => {
+    ($($type:ty)*) => {
         $(impl Part for $type {
             #[inline]
             fn with_bytes<R>(&self, take: impl FnOnce(&[u8]) -> R) -> R {
@@ -298,20 +298,7 @@ macro_rules! numbers {
     };
 }
 
-numbers! {
-    visit_i8(i8);
-    visit_i16(i16);
-    visit_i32(i32);
-    visit_i64(i64);
-    visit_i128(i128);
-    visit_u8(u8);
-    visit_u16(u16);
-    visit_u32(u32);
-    visit_u64(u64);
-    visit_u128(u128);
-    visit_f32(f32);
-    visit_f64(f64);
-}
+numbers! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 }
 
 impl Part for bool {
     fn with_bytes<R>(&self, take: impl FnOnce(&[u8]) -> R) -> R {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use quick_xml::NsReader;
-use quick_xml::de::{DeError, Deserializer, SliceReader};
+use quick_xml::de::{DeError, Deserializer};
 use quick_xml::events::BytesStart;
 use serde::de::DeserializeOwned;
 
@@ -122,20 +122,13 @@ impl<T> XmlReader<T> {
 
 /// Deserializes an element, whose namespaces may be declared around it.
 fn deserialize<T: DeserializeOwned>(text: &str, around: &[Box<str>]) -> Result<T, DeError> {
-    exact::from_texts(&mut deserializer(text, around)?)
-}
-
-fn deserializer<'t>(
-    text: &'t str,
-    around: &[Box<str>],
-) -> Result<Deserializer<'t, SliceReader<'t>>, DeError> {
     let mut reader = NsReader::from_str(text);
     for open in around.iter().filter(|open| open.contains(' ')) {
         let name = open.split(' ').next().map_or(0, str::len);
         let pushed = reader.resolver_mut().push(&BytesStart::from_content(&**open, name));
         pushed.map_err(|error| DeError::Custom(error.to_string()))?;
     }
-    Ok(Deserializer::borrowing(reader))
+    exact::from_texts(&mut Deserializer::borrowing(reader))
 }
 
 /// True for a character that XML can hold, as it is or as a reference.

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::definition::ExecutionId;
+use crate::locked_file::LockedFile;
 use crate::repository::work_queue::WorkerId;
 use crate::repository::{ExecutionLock, HeldLock};
 
@@ -160,19 +161,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// The lock of a whole file. It is released before the file is closed: a process that another thread is starting holds
-/// a copy of the descriptor until it runs its own program, and the lock would last as long as any copy.
-#[derive(Debug)]
-struct LockedFile(File);
-
 impl HeldLock for LockedFile {}
-
-impl Drop for LockedFile {
-    fn drop(&mut self) {
-        // Closing the file releases it otherwise.
-        let _ = self.0.unlock();
-    }
-}
 
 #[cfg(target_os = "linux")]
 mod bytes {
@@ -205,7 +194,7 @@ mod bytes {
         }
     }
 
-    /// The lock of one byte, released before the file is closed as that of a whole file is.
+    /// The lock of one byte, released before the file is closed as that of a [`LockedFile`](super::LockedFile) is.
     #[derive(Debug)]
     struct LockedByte(File);
 

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{LockedFile, WriteError, lock, names, permissions, sync_folder};
+use super::{WriteError, lock, names, permissions, sync_folder};
+use crate::locked_file::LockedFile;
 
 /// Returns the path at which the copy is made.
 fn place(part: &Path) -> PathBuf {

@@ -2,45 +2,10 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use super::WriteError;
-
-/// A file whose lock, if it has one, ends with this value.
-///
-/// Closing the file alone would not end it: a process that another thread is starting holds a copy of the descriptor
-/// until it runs its own program, and the lock lasts as long as any copy.
-#[derive(Debug)]
-pub(super) struct LockedFile(File);
-
-impl LockedFile {
-    /// A file that another owner may hold.
-    pub(super) fn without_lock(file: File) -> Self {
-        Self(file)
-    }
-}
-
-impl Deref for LockedFile {
-    type Target = File;
-
-    fn deref(&self) -> &File {
-        &self.0
-    }
-}
-
-impl DerefMut for LockedFile {
-    fn deref_mut(&mut self) -> &mut File {
-        &mut self.0
-    }
-}
-
-impl Drop for LockedFile {
-    fn drop(&mut self) {
-        // Without locks in the file system there is nothing to end, and closing the file ends any other.
-        let _ = self.0.unlock();
-    }
-}
+use crate::locked_file::LockedFile;
 
 /// Opens and locks the file, and makes sure that the path still leads to it after the lock is taken. If the
 /// file system does not support locks, the file counts as held if `require_lock` is true.

@@ -226,7 +226,7 @@ fn data_that_could_not_be_cut_off_in_a_rollback_is_cut_off_before_the_file_is_co
     let committed = write(&mut writer, "committed");
     write(&mut writer, "given up");
     // A file on which every operation fails, as on a disk that fails for a while.
-    let read_only = State::Open(LockedFile::without_lock(File::open(&writer.part).unwrap()));
+    let read_only = State::Open(LockedFile(File::open(&writer.part).unwrap()));
     let open = std::mem::replace(&mut writer.state, read_only);
     writer.rollback(committed).unwrap_err();
     writer.state = open;

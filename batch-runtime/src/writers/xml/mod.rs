@@ -15,6 +15,7 @@ use super::file::{
     Refusal, TransactionalFile, file_options, forward_to_file, forward_to_partitions, one_file,
 };
 use super::{FilePosition, WriteError};
+use crate::exact_json::field_of;
 use crate::{ChunkTransaction, Durability, Serializes, Writer};
 
 /// Writes items to an XML document, one element per item, within an outermost element.
@@ -113,14 +114,11 @@ impl<T> XmlWriter<T> {
     }
 }
 
-/// The beginning of messages about a field; its name and a backtick follow.
-const FIELD: &str = "field `";
-
 /// Takes the name of the field out of the message.
 #[cold]
 fn refusal(error: &SeError) -> Refusal {
     let problem = error.to_string();
-    match problem.strip_prefix(FIELD).and_then(|rest| rest.split_once("`: ")) {
+    match field_of(&problem) {
         Some((field, problem)) => Refusal { field: Some(field.to_owned()), problem: problem.to_owned() },
         None => Refusal { field: None, problem },
     }

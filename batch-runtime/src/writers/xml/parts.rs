@@ -1,7 +1,5 @@
 //! The values within a list, a struct or a map.
 
-use std::fmt::Display;
-
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant,
@@ -9,6 +7,7 @@ use serde::ser::{
 
 use super::exact::{CONTENT, NO_NONE, Part, Place};
 use super::nothing;
+use crate::exact_json::{in_field, written_twice};
 use crate::keys::Keys;
 
 /// Wraps the serializer of a compound value.
@@ -35,16 +34,6 @@ impl<P> Parts<P> {
             return Err(E::custom("an empty list would read back as `None`; write `None`"));
         }
         Ok(())
-    }
-}
-
-/// Puts the name of a field in front of the message.
-#[cold]
-fn in_field<E: Error + Display>(name: &str, error: &E) -> E {
-    let message = error.to_string();
-    match message.strip_prefix(super::FIELD) {
-        Some(inner) => E::custom(format_args!("{}{name}.{inner}", super::FIELD)),
-        None => E::custom(format_args!("{}{name}`: {message}", super::FIELD)),
     }
 }
 
@@ -134,9 +123,7 @@ impl<M: SerializeMap> Entries<M> {
         let value = serde_json::to_value(key).map_err(M::Error::custom)?;
         self.key = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if !self.keys.add(self.key.as_bytes()) {
-            let problem =
-                "it is written twice, by a field and a flattened one; a reader would keep only one value";
-            return Err(in_field(&self.key, &M::Error::custom(problem)));
+            return Err(written_twice(&self.key));
         }
         let name = self.key.strip_prefix('@').unwrap_or(&self.key);
         let is_lost = name.is_empty() || name.contains(':') || name == CONTENT;
